@@ -1,0 +1,513 @@
+//! Facts, in the past tense: the only thing stored about a run. Old journals must open for ever, so variants and fields
+//! are added, never changed.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::input::{AttemptKey, Consents, Direction, Observation};
+use crate::model::id::{RunId, ServiceName, SiteName};
+use crate::model::run::{Failure, Identity, Intent, Mode, Operation, RunStatus, words};
+use crate::model::time::{Duration, Timestamp};
+use crate::plan::{NodeIndex, ReadingPoint};
+
+/// Version of the events this build writes.
+pub const FORMAT: u32 = 1;
+
+/// A fact about a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// The run exists.
+    RunCreated(Box<RunCreated>),
+    /// A staged run was started by a person.
+    RunStarted {
+        /// Who.
+        by: Identity,
+    },
+    /// A driver took the run over.
+    TookOver {
+        /// Fencing token of its lease.
+        token: u64,
+        /// Who drives now.
+        holder: String,
+        /// Deadlines are later by this much, because the clocks of two machines differ.
+        skew: Duration,
+    },
+    /// All needs are met; what `undo` will need is being read.
+    NodeReady {
+        /// The node.
+        node: NodeIndex,
+    },
+    /// An attempt is about to be made. Durable before anything is called.
+    AttemptStarted(AttemptStarted),
+    /// A long operation was started.
+    HandleReturned {
+        /// The attempt.
+        attempt: AttemptKey,
+        /// What finds the operation.
+        handle: Value,
+    },
+    /// The outcome of an attempt is unknown.
+    AttemptInDoubt {
+        /// The attempt.
+        attempt: AttemptKey,
+        /// Why.
+        why: String,
+    },
+    /// Somebody looked whether the effect is true.
+    Observed {
+        /// The attempt.
+        attempt: AttemptKey,
+        /// What was seen.
+        observation: Observation,
+    },
+    /// Only a person can resolve the doubt.
+    PersonNeeded {
+        /// The node.
+        node: NodeIndex,
+        /// Why.
+        why: String,
+    },
+    /// An attempt failed; another follows.
+    RetryScheduled {
+        /// The node.
+        node: NodeIndex,
+        /// When.
+        at: Timestamp,
+        /// What went wrong.
+        failure: Failure,
+        /// Whether it used up an attempt.
+        counts: bool,
+    },
+    /// A check looked.
+    Looked {
+        /// The node.
+        node: NodeIndex,
+        /// Successes in a row.
+        streak: u32,
+        /// When it looks again.
+        again_at: Timestamp,
+        /// Why the look did not succeed.
+        failure: Option<Failure>,
+    },
+    /// The node waits for a time.
+    WaitStarted {
+        /// The node.
+        node: NodeIndex,
+        /// Until when.
+        until: Timestamp,
+    },
+    /// The node is done.
+    NodeSucceeded(NodeSucceeded),
+    /// The node failed for good.
+    NodeFailed {
+        /// The node.
+        node: NodeIndex,
+        /// What went wrong.
+        failure: Failure,
+        /// Whether its effect may be there.
+        applied: Applied,
+    },
+    /// The run goes on without the failed node.
+    FailureIgnored {
+        /// The node.
+        node: NodeIndex,
+    },
+    /// The node is left out.
+    NodeSkipped {
+        /// The node.
+        node: NodeIndex,
+        /// Why.
+        why: SkipCause,
+    },
+    /// A person did it by hand.
+    NodeMarkedDone {
+        /// The node.
+        node: NodeIndex,
+        /// Its outputs.
+        outputs: Map<String, Value>,
+        /// Who.
+        by: Identity,
+        /// Why.
+        reason: String,
+    },
+    /// A person lets safety edges count as met.
+    SafetyOverridden {
+        /// The node whose edges they are.
+        node: NodeIndex,
+        /// Who.
+        by: Identity,
+        /// Why.
+        reason: String,
+    },
+    /// The node will not begin any more.
+    NodeCancelled {
+        /// The node.
+        node: NodeIndex,
+        /// Why.
+        why: String,
+    },
+    /// A person asked for the node to be tried again.
+    NodeReset {
+        /// The node.
+        node: NodeIndex,
+        /// Who.
+        by: Identity,
+    },
+    /// People are asked.
+    ApprovalRequested {
+        /// The node.
+        node: NodeIndex,
+        /// When the request ends.
+        expires_at: Option<Timestamp>,
+        /// What they should read.
+        message: Option<String>,
+    },
+    /// A person answered.
+    VoteCast {
+        /// The node.
+        node: NodeIndex,
+        /// Who.
+        by: Identity,
+        /// Yes or no.
+        granted: bool,
+    },
+    /// The request has ended without enough answers.
+    ApprovalExpired {
+        /// The node.
+        node: NodeIndex,
+    },
+    /// The gate before the point of no return waits.
+    GateReached {
+        /// What is missing.
+        missing: Vec<MissingConsent>,
+    },
+    /// A person gave consents.
+    ConsentsGiven {
+        /// Which; they add to earlier ones.
+        consents: Consents,
+        /// Who.
+        by: Identity,
+    },
+    /// The gate is open.
+    GatePassed {
+        /// What was accepted.
+        consents: Consents,
+        /// The data loss it was accepted with, where measured.
+        data_loss: Option<Duration>,
+    },
+    /// A recovery point was read.
+    ReadingTaken(Reading),
+    /// What people want has changed.
+    WantChanged {
+        /// What they want now.
+        want: Want,
+        /// Who; absent: a step's policy.
+        by: Option<Identity>,
+        /// Why.
+        reason: Option<String>,
+    },
+    /// The mode has changed.
+    ModeSwitched {
+        /// New mode.
+        mode: Mode,
+        /// Who.
+        by: Identity,
+        /// Why.
+        reason: String,
+    },
+    /// Nodes that have not begun are observed first.
+    AdoptionRequested {
+        /// Who.
+        by: Identity,
+    },
+    /// A request was answered.
+    RequestAnswered {
+        /// Its id.
+        id: String,
+        /// Its verb.
+        verb: String,
+        /// Who asked.
+        by: Identity,
+        /// Why.
+        reason: Option<String>,
+        /// What was wrong with it; absent: accepted.
+        refused: Option<String>,
+    },
+    /// An effect was taken back.
+    NodeUndone {
+        /// The node.
+        node: NodeIndex,
+    },
+    /// An effect could not be taken back.
+    UndoFailed {
+        /// The node.
+        node: NodeIndex,
+        /// What went wrong.
+        failure: Failure,
+    },
+    /// A part of the recovery time objective is used up.
+    BurnReached {
+        /// Percent.
+        percent: u32,
+        /// Time since the incident.
+        elapsed: Duration,
+    },
+    /// By the estimates the objective will be missed.
+    ForecastBreached {
+        /// Expected recovery time.
+        forecast: Duration,
+        /// The objective.
+        objective: Duration,
+        /// The node the time goes to.
+        node: Option<NodeIndex>,
+    },
+    /// By the estimates the objective will be met after all.
+    ForecastRecovered {
+        /// Expected recovery time.
+        forecast: Duration,
+    },
+    /// A point of the split clock was passed.
+    ClockMarked {
+        /// Which.
+        mark: ClockMark,
+    },
+    /// The run's status has changed.
+    StatusChanged {
+        /// New status.
+        status: RunStatus,
+        /// Why.
+        cause: Option<String>,
+    },
+}
+
+impl Event {
+    /// The type under which the event is stored.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::RunCreated(_) => "run_created",
+            Self::RunStarted { .. } => "run_started",
+            Self::TookOver { .. } => "took_over",
+            Self::NodeReady { .. } => "node_ready",
+            Self::AttemptStarted(_) => "attempt_started",
+            Self::HandleReturned { .. } => "handle_returned",
+            Self::AttemptInDoubt { .. } => "attempt_in_doubt",
+            Self::Observed { .. } => "observed",
+            Self::PersonNeeded { .. } => "person_needed",
+            Self::RetryScheduled { .. } => "retry_scheduled",
+            Self::Looked { .. } => "looked",
+            Self::WaitStarted { .. } => "wait_started",
+            Self::NodeSucceeded(_) => "node_succeeded",
+            Self::NodeFailed { .. } => "node_failed",
+            Self::FailureIgnored { .. } => "failure_ignored",
+            Self::NodeSkipped { .. } => "node_skipped",
+            Self::NodeMarkedDone { .. } => "node_marked_done",
+            Self::SafetyOverridden { .. } => "safety_overridden",
+            Self::NodeCancelled { .. } => "node_cancelled",
+            Self::NodeReset { .. } => "node_reset",
+            Self::ApprovalRequested { .. } => "approval_requested",
+            Self::VoteCast { .. } => "vote_cast",
+            Self::ApprovalExpired { .. } => "approval_expired",
+            Self::GateReached { .. } => "gate_reached",
+            Self::ConsentsGiven { .. } => "consents_given",
+            Self::GatePassed { .. } => "gate_passed",
+            Self::ReadingTaken(_) => "reading_taken",
+            Self::WantChanged { .. } => "want_changed",
+            Self::ModeSwitched { .. } => "mode_switched",
+            Self::AdoptionRequested { .. } => "adoption_requested",
+            Self::RequestAnswered { .. } => "request_answered",
+            Self::NodeUndone { .. } => "node_undone",
+            Self::UndoFailed { .. } => "undo_failed",
+            Self::BurnReached { .. } => "burn_reached",
+            Self::ForecastBreached { .. } => "forecast_breached",
+            Self::ForecastRecovered { .. } => "forecast_recovered",
+            Self::ClockMarked { .. } => "clock_marked",
+            Self::StatusChanged { .. } => "status_changed",
+        }
+    }
+}
+
+/// The first event of every run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunCreated {
+    /// Id of the run.
+    pub run: RunId,
+    /// The service.
+    pub service: ServiceName,
+    /// What the run does.
+    pub operation: Operation,
+    /// Why it exists.
+    pub intent: Intent,
+    /// Mode it starts in.
+    pub mode: Mode,
+    /// Site the service leaves.
+    pub from: Option<SiteName>,
+    /// Site it moves to.
+    pub to: Option<SiteName>,
+    /// SHA-256 of the plan; the plan itself is a blob of that name.
+    pub plan: String,
+    /// SHA-256 of the runbook's text; the text is a blob of that name.
+    pub runbook: String,
+    /// Why it was started.
+    pub reason: Option<String>,
+    /// Who started it.
+    pub started_by: Identity,
+    /// From where: terminal, schedule, webhook.
+    pub trigger: String,
+    /// When the incident began.
+    pub incident_at: Option<Timestamp>,
+    /// When it was noticed.
+    pub detected_at: Option<Timestamp>,
+    /// When the decision fell.
+    pub declared_at: Timestamp,
+    /// Consents given at the start.
+    pub consents: Consents,
+    /// Observe every node before starting it.
+    pub adopt: bool,
+    /// Waits for a person to start it, until then.
+    pub staged_until: Option<Timestamp>,
+    /// Version of drctl.
+    pub version: String,
+    /// Further facts, such as the scenario of a simulation.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub notes: BTreeMap<String, String>,
+}
+
+/// An attempt is about to be made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AttemptStarted {
+    /// The attempt.
+    pub attempt: AttemptKey,
+    /// Apply or take back.
+    pub direction: Direction,
+    /// Rises after a known outcome, stays when a doubtful attempt is sent again.
+    pub generation: u32,
+    /// Mode of the run at this moment.
+    pub mode: Mode,
+    /// When the attempt runs out of time.
+    pub deadline: Timestamp,
+    /// What was read before the effect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prepared: Option<Value>,
+}
+
+/// A node is done.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeSucceeded {
+    /// The node.
+    pub node: NodeIndex,
+    /// Its outputs.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub outputs: Map<String, Value>,
+    /// It was already true and nothing was done.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub adopted: bool,
+    /// For a fence: whether it holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fence: Option<FenceResult>,
+}
+
+/// Whether a fence is known to hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FenceResult {
+    /// The old primary is known not to accept writes.
+    Confirmed,
+    /// It could not be reached, or the fence is advisory: for this reason.
+    Unconfirmed(String),
+}
+
+words! {
+    /// Whether a failed node's effect may be there.
+    Applied {
+        /// Certainly not.
+        No = "no",
+        /// Nobody knows.
+        Unknown = "unknown",
+        /// Certainly.
+        Yes = "yes",
+    }
+}
+
+/// Why a node is left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SkipCause {
+    /// Its condition is false.
+    When,
+    /// The mode leaves it out.
+    Mode,
+    /// Its group has enough successes.
+    Enough,
+    /// A person left it out.
+    Person {
+        /// Who.
+        by: Identity,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A consent the gate waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MissingConsent {
+    /// Type or pass this text.
+    Confirm(String),
+    /// Accept a data loss of at least this.
+    AcceptLoss(Duration),
+    /// Accept a data loss nobody can measure.
+    AcceptUnmeasuredLoss,
+    /// Accept that these fences could not be confirmed.
+    AcceptUnfenced(Vec<String>),
+}
+
+/// A reading of the recovery point.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reading {
+    /// The node that took it.
+    pub node: NodeIndex,
+    /// When in the recovery.
+    pub point: ReadingPoint,
+    /// What was read, such as an action's name.
+    pub source: String,
+    /// Lag at that moment.
+    pub lag: Option<Duration>,
+    /// The newest time the standby's data is known to reach.
+    pub recovery_point_at: Option<Timestamp>,
+}
+
+words! {
+    /// What people want of a run.
+    Want {
+        /// Go on.
+        Run = "run",
+        /// Start no new step.
+        Pause = "pause",
+        /// Stop, held as it stands.
+        Abort = "abort",
+        /// Give up as failed.
+        Fail = "fail",
+        /// Take back what was applied.
+        Unwind = "unwind",
+    }
+}
+
+words! {
+    /// Points of the split clock that a run passes.
+    ClockMark {
+        /// The first irreversible step is about to begin.
+        PointOfNoReturn = "point_of_no_return",
+        /// Users are on the new site.
+        Shifted = "shifted",
+        /// Validation has passed.
+        Healthy = "healthy",
+    }
+}

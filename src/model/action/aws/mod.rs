@@ -1,0 +1,7 @@
+//! Actions on Amazon Web Services, one module per group of services.
+
+pub mod arc;
+pub mod backup;
+pub mod compute;
+pub mod rds;
+pub mod route53;

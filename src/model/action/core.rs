@@ -1,0 +1,144 @@
+//! Actions the engine performs itself: asking people, waiting, asserting.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::spec::{ActionSpec, Adapter, Doubt, DrillDefault, Effect, SPEC};
+use crate::model::policy::{NotBy, OnExpiry, Reversibility};
+use crate::model::time::Duration;
+
+/// Parameters of `approval.request`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ApprovalRequest {
+    /// What the approver should read.
+    pub message: Option<String>,
+    /// Roles that may approve; empty: anyone who may operate the run.
+    #[serde(default)]
+    pub roles: Vec<String>,
+    /// How many different people must approve; default 1.
+    pub quorum: Option<u32>,
+    /// How long it may take.
+    pub expires: Option<Duration>,
+    /// What follows when it takes longer; default `hold`.
+    pub on_expiry: Option<OnExpiry>,
+    /// People who may not approve.
+    #[serde(default)]
+    pub not_by: Vec<NotBy>,
+}
+
+impl ApprovalRequest {
+    /// What is declared about the action.
+    pub const SPEC: ActionSpec = ActionSpec {
+        summary: "Waits until enough people have approved.",
+        estimate: Duration::from_secs(120),
+        outputs: &[("approved_by", "names of those who approved")],
+        ..SPEC
+    };
+}
+
+/// Parameters of `manual.task`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ManualTask {
+    /// What is to be done, step by step.
+    pub instructions: String,
+    /// Who does it.
+    pub owner: Option<String>,
+}
+
+impl ManualTask {
+    /// What is declared about the action.
+    pub const SPEC: ActionSpec = ActionSpec {
+        summary: "Waits until a person has done something by hand and says so with `drctl done`.",
+        effect: Effect::Mutate,
+        reversibility: Reversibility::Compensable,
+        doubt: Doubt::Ask,
+        drill: DrillDefault::MustDeclare,
+        estimate: Duration::from_secs(600),
+        timeout: Duration::from_secs(86_400),
+        ..SPEC
+    };
+}
+
+/// Parameters of `wait.for`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WaitFor {
+    /// How long to wait.
+    pub duration: Duration,
+}
+
+impl WaitFor {
+    /// What is declared about the action.
+    pub const SPEC: ActionSpec = ActionSpec {
+        summary: "Waits for a fixed time. Prefer a `verify` check that waits for a fact.",
+        timeout: Duration::from_secs(86_400),
+        ..SPEC
+    };
+}
+
+/// Parameters of `assert.that`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AssertThat {
+    /// Rendered; must be true.
+    pub condition: Value,
+    /// What to say when it is not.
+    pub message: Option<String>,
+}
+
+impl AssertThat {
+    /// What is declared about the action.
+    pub const SPEC: ActionSpec =
+        ActionSpec { summary: "Fails unless a condition over earlier outputs holds.", estimate: Duration::ZERO, ..SPEC };
+}
+
+/// Parameters of `runbook.run`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RunbookRun {
+    /// Name of the runbook.
+    pub runbook: String,
+    /// Its parameters.
+    #[serde(default)]
+    pub with: Map<String, Value>,
+}
+
+impl RunbookRun {
+    /// What is declared about the action.
+    pub const SPEC: ActionSpec = ActionSpec {
+        summary: "Runs another runbook as a child run. Not run by this version.",
+        effect: Effect::Mutate,
+        reversibility: Reversibility::Compensable,
+        doubt: Doubt::Observable,
+        drill: DrillDefault::MustDeclare,
+        adapter: Adapter::SimulatedOnly,
+        timeout: Duration::from_secs(14_400),
+        estimate: Duration::from_secs(300),
+        outputs: &[("run", "id of the child run")],
+        ..SPEC
+    };
+}
+
+/// Parameters of `notify.send`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NotifySend {
+    /// Channel named in the configuration.
+    pub channel: String,
+    /// What to say.
+    pub message: String,
+}
+
+impl NotifySend {
+    /// What is declared about the action.
+    pub const SPEC: ActionSpec = ActionSpec {
+        summary: "Sends a message to a configured channel. Not sent by this version.",
+        effect: Effect::Mutate,
+        drill: DrillDefault::Skip,
+        adapter: Adapter::SimulatedOnly,
+        ..SPEC
+    };
+}

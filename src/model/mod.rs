@@ -1,0 +1,12 @@
+//! Pure vocabulary of drctl: the words of the glossary as types. Never does I/O, reads a clock or draws a random number.
+
+pub mod action;
+pub mod expression;
+pub mod id;
+pub mod limits;
+pub mod policy;
+pub mod run;
+pub mod runbook;
+pub mod step;
+pub mod time;
+pub mod values;

@@ -1,0 +1,325 @@
+//! The runbook as its author wrote it, typed. Blocks that this version cannot run are typed all the same, so that the
+//! compiler can refuse them by name instead of ignoring them.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::action::ActionName;
+use super::expression::Expression;
+use super::id::{ServiceName, SiteName, StepId};
+use super::run::{Mode, Operation, words};
+use super::step::{Check, Step, Use};
+use super::time::Duration;
+use super::values::{Objectives, Parameter, Secret, Site};
+
+words! {
+    /// Version of the runbook language.
+    ApiVersion {
+        /// The first.
+        V1 = "drctl/v1",
+    }
+}
+
+words! {
+    /// Kind of document.
+    Kind {
+        /// One service.
+        Runbook = "Runbook",
+        /// Many services together; not run by this version.
+        Fleet = "Fleet",
+    }
+}
+
+words! {
+    /// How the standby is kept.
+    Strategy {
+        /// Nothing runs there; data comes from backups.
+        BackupRestore = "backup_restore",
+        /// Data is replicated, compute starts from zero.
+        PilotLight = "pilot_light",
+        /// A smaller copy runs all the time.
+        WarmStandby = "warm_standby",
+        /// Every site serves.
+        ActiveActive = "active_active",
+    }
+}
+
+/// One service's recovery, as authored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Runbook {
+    /// Version of the language.
+    #[serde(rename = "apiVersion")]
+    pub api_version: ApiVersion,
+    /// Kind of document.
+    pub kind: Kind,
+    /// Name, owner, labels.
+    pub metadata: Metadata,
+    /// How the standby is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strategy: Option<Strategy>,
+    /// What the business asked for.
+    #[serde(default)]
+    pub objectives: Objectives,
+    /// Places the service can run.
+    #[serde(default)]
+    pub sites: BTreeMap<SiteName, Site>,
+    /// Where the data may go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub residency: Option<Residency>,
+    /// Values the caller gives.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parameters: BTreeMap<String, Parameter>,
+    /// What the recovery path needs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dependencies: Vec<Dependency>,
+    /// Values that are never stored.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, Secret>,
+    /// How the recovery point is read: before the fence, at the fence and after promotion.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recovery_point: Vec<RecoveryPoint>,
+    /// Declared parts of the service; not expanded by this version.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub components: Vec<Map<String, Value>>,
+    /// The steps.
+    #[serde(default)]
+    pub workflows: Workflows,
+    /// How the service is rehearsed; not run by this version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drill: Option<Drill>,
+    /// What starts a run; not run by this version.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub triggers: Vec<Trigger>,
+    /// Findings the author accepts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accept: Vec<Accept>,
+}
+
+/// What a runbook is called.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Metadata {
+    /// Name of the service.
+    pub name: ServiceName,
+    /// Title for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// Team that answers for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// What the runbook is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Labels, for selection.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+}
+
+/// Where the data may go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Residency {
+    /// Jurisdictions allowed; a site without one is refused.
+    pub allow: Vec<String>,
+}
+
+/// Something the recovery path needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Dependency {
+    /// What it is, such as `image_registry` or `sso`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// The site it lives in, or `outside`.
+    pub site: SiteName,
+}
+
+/// A read-only action whose result says how far the standby's data reaches.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RecoveryPoint {
+    /// The action; must give `lag_ms` or `recovery_point_at`.
+    pub uses: ActionName,
+    /// Its parameters; may hold templates.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub with: Map<String, Value>,
+}
+
+/// The steps of each direction.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Workflows {
+    /// Steps of a failover and of a switchover.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failover: Option<Workflow>,
+    /// Steps of a failback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failback: Option<Workflow>,
+}
+
+/// A list of steps.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Workflow {
+    /// The steps; each waits for the one before it unless it says `needs`.
+    pub steps: Vec<Step>,
+}
+
+words! {
+    /// How far a drill goes.
+    DrillLevel {
+        /// Prechecks only.
+        Check = "check",
+        /// On the simulated estate.
+        Simulate = "simulate",
+        /// For real, inside a boundary.
+        Isolated = "isolated",
+        /// For real.
+        Live = "live",
+    }
+}
+
+/// How the service is rehearsed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Drill {
+    /// How far it goes.
+    pub level: DrillLevel,
+    /// What it may touch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boundary: Option<Boundary>,
+    /// When it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<Schedule>,
+    /// Checks that must pass before it starts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guards: Vec<Use>,
+    /// When it counts as passed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub success: Option<DrillSuccess>,
+    /// Age at which its result counts as stale.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub freshness: Option<Duration>,
+}
+
+/// What a drill may touch.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Boundary {
+    /// Sites.
+    #[serde(default)]
+    pub sites: Vec<SiteName>,
+    /// Accounts.
+    #[serde(default)]
+    pub accounts: Vec<String>,
+    /// Name patterns.
+    #[serde(default)]
+    pub names: Vec<String>,
+    /// Hosts.
+    #[serde(default)]
+    pub hosts: Vec<String>,
+    /// Databases.
+    #[serde(default)]
+    pub databases: Vec<String>,
+}
+
+/// When a drill runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Schedule {
+    /// Cron expression.
+    pub cron: String,
+    /// IANA time zone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<String>,
+    /// Longest random delay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jitter: Option<Duration>,
+    /// Date ranges in which it must not run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blackout: Vec<String>,
+}
+
+/// When a drill counts as passed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DrillSuccess {
+    /// Longest recovery time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery_time: Option<Duration>,
+    /// Checks that must pass.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<Check>,
+}
+
+words! {
+    /// Where a trigger listens.
+    TriggerSource {
+        /// PagerDuty's V3 webhook.
+        Pagerduty = "pagerduty",
+        /// Prometheus Alertmanager.
+        Alertmanager = "alertmanager",
+        /// A signed webhook of any sender.
+        Webhook = "webhook",
+    }
+}
+
+words! {
+    /// What a trigger does.
+    HowToStart {
+        /// A person starts the run.
+        Staged = "staged",
+        /// The run starts at once.
+        Immediate = "immediate",
+    }
+}
+
+/// What starts a run from outside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Trigger {
+    /// Its name.
+    pub name: StepId,
+    /// Where it listens.
+    pub on: TriggerSource,
+    /// Condition over the event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<Expression>,
+    /// What it starts.
+    pub start: TriggerStart,
+    /// Shortest time between two starts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cooldown: Option<Duration>,
+}
+
+/// What a trigger starts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TriggerStart {
+    /// Operation.
+    pub operation: Operation,
+    /// Mode.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
+    /// Staged or immediate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub how: Option<HowToStart>,
+}
+
+/// A finding the author accepts, with a reason and an end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Accept {
+    /// Code of the finding, such as `DR0402`.
+    #[schemars(regex(pattern = "^DR[0-9]{4}$"))]
+    pub code: String,
+    /// Why it is accepted.
+    pub reason: String,
+    /// Day on which the acceptance ends, such as `2027-01-01`.
+    pub until: String,
+}

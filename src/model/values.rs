@@ -1,0 +1,146 @@
+//! Parameters, secrets, sites, objectives: what a runbook is bound to.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::run::words;
+use super::time::Duration;
+
+words! {
+    /// Type of a parameter.
+    ParameterType {
+        /// Text.
+        String = "string",
+        /// Whole number.
+        Integer = "integer",
+        /// Number.
+        Number = "number",
+        /// `true` or `false`.
+        Boolean = "boolean",
+        /// Length of time such as `30s`.
+        Duration = "duration",
+        /// List of values.
+        List = "list",
+        /// Mapping of values.
+        Map = "map",
+    }
+}
+
+/// A value the caller gives when the runbook is bound.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Parameter {
+    /// Type of the value.
+    #[serde(rename = "type")]
+    pub kind: ParameterType,
+    /// Refuse to bind without a value.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub required: bool,
+    /// Value when none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<Value>,
+    /// What the parameter is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Smallest number allowed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minimum: Option<f64>,
+    /// Largest number allowed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maximum: Option<f64>,
+    /// The only values allowed.
+    #[serde(default, rename = "enum", skip_serializing_if = "Vec::is_empty")]
+    pub allowed: Vec<Value>,
+    /// The journal keeps a digest, never the value.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sensitive: bool,
+}
+
+words! {
+    /// Where a secret comes from.
+    SecretSourceKind {
+        /// An environment variable.
+        Env = "env",
+        /// A file; one final line break is dropped.
+        File = "file",
+        /// The standard output of a command; one final line break is dropped.
+        Command = "command",
+    }
+}
+
+/// A secret: resolved when a run begins, never stored, never printed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Secret {
+    /// Kind of source.
+    pub from: SecretSourceKind,
+    /// Name of the environment variable (`from: env`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Path of the file (`from: file`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Program and arguments (`from: command`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub argv: Vec<String>,
+}
+
+words! {
+    /// What a site is before anything has happened; afterwards the service record says.
+    SiteRole {
+        /// The service runs here.
+        Active = "active",
+        /// The service can be moved here.
+        Standby = "standby",
+    }
+}
+
+/// A place a service can run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Site {
+    /// Role before the first failover.
+    pub role: SiteRole,
+    /// Provider, such as `aws`, `azure`, `gcp`, `onprem`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    /// Region, in the provider's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// Account, subscription or project.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// Jurisdiction the data is in there, such as `US`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jurisdiction: Option<String>,
+    /// What fails together with this site, such as a power grid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure_domain: Option<String>,
+    /// Base address of the service there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Cost relative to the other sites; lower is preferred.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_weight: Option<f64>,
+    /// Further values that templates can read, as `from.values.…` or `to.values.…`.
+    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
+    pub values: serde_json::Map<String, Value>,
+}
+
+/// What the business asked for. Targets, never achievements.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Objectives {
+    /// Recovery time objective.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rto: Option<Duration>,
+    /// Recovery point objective.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rpo: Option<Duration>,
+    /// Maximum tolerable downtime.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mtd: Option<Duration>,
+}

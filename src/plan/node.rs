@@ -1,0 +1,320 @@
+//! What a plan consists of. Plain data: stored with the run, read by the engine, drawn by the renderers.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::model::action::ActionName;
+use crate::model::expression::Expression;
+use crate::model::id::{NodeAddress, ServiceName, SiteName, StepId};
+use crate::model::policy::{Approval, MinSuccess, OnFailure, Retry, Reversibility, Stragglers};
+use crate::model::run::{Intent, Mode, Operation, Phase, words};
+use crate::model::runbook::Strategy;
+use crate::model::time::Duration;
+use crate::model::values::{Objectives, Secret, Site};
+
+/// Position of a node in its plan.
+pub type NodeIndex = u32;
+
+/// A runbook bound to parameters and sites for one operation. Immutable; its digest names it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// Version of this format.
+    pub format: u32,
+    /// The runbook it was made of.
+    pub runbook: RunbookReference,
+    /// How the standby is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strategy: Option<Strategy>,
+    /// What the run does.
+    pub operation: Operation,
+    /// Mode the run starts in; the nodes hold both variants.
+    pub mode: Mode,
+    /// Why the run exists.
+    pub intent: Intent,
+    /// Site the service leaves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<SiteName>,
+    /// Site the service moves to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<SiteName>,
+    /// All sites.
+    pub sites: BTreeMap<SiteName, Site>,
+    /// What the business asked for.
+    pub objectives: Objectives,
+    /// Values of the parameters that may be stored.
+    pub parameters: BTreeMap<String, Value>,
+    /// SHA-256 of the values that may not be stored, so that a resumed run is given the same ones.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sensitive: BTreeMap<String, String>,
+    /// Where secrets come from.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, Secret>,
+    /// The nodes, each after all it needs.
+    pub nodes: Vec<Node>,
+}
+
+/// The runbook a plan was made of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunbookReference {
+    /// Name of the service.
+    pub name: ServiceName,
+    /// Title for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// Team that answers for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// SHA-256 of its text, in hex.
+    pub digest: String,
+}
+
+/// One thing the run does, or one point it passes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Node {
+    /// Stable address.
+    pub address: NodeAddress,
+    /// What a person reads.
+    pub title: String,
+    /// The authored step it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<StepId>,
+    /// Where it stands in the recovery.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<Phase>,
+    /// What it is.
+    pub kind: NodeKind,
+    /// What must be over before it begins.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<Edge>,
+    /// Skip the node when this is false.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<Expression>,
+    /// Longest time of one attempt.
+    pub timeout: Duration,
+    /// Longest time of the node with all its attempts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<Duration>,
+    /// Expected duration.
+    pub estimate: Duration,
+    /// When a failed attempt is tried again.
+    #[serde(default)]
+    pub retry: Retry,
+    /// What follows when it has failed for good.
+    pub on_failure: OnFailure,
+    /// What it takes to take the effect back.
+    pub reversibility: Reversibility,
+    /// What it does when the run is ungraceful; absent: the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ungraceful: Option<NodeVariant>,
+    /// How the effect is taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo: Option<PlannedUndo>,
+    /// Values for later nodes, over `result`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub outputs: BTreeMap<String, Expression>,
+    /// The item of a fanned-out step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<Value>,
+    /// At most this many nodes of the same group are under way at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lane: Option<Lane>,
+    /// The same thing by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manual: Option<String>,
+}
+
+/// What a node is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum NodeKind {
+    /// Performs a step's action.
+    Effect {
+        /// The action.
+        call: Call,
+    },
+    /// Looks until something is true.
+    Check {
+        /// The action; only reads.
+        call: Call,
+        /// What must be true of its result.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Expression>,
+        /// How long it may take to come true; absent: one look.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        within: Option<Duration>,
+        /// Pause between two looks.
+        every: Duration,
+        /// How many looks in a row must succeed.
+        consecutive: u32,
+        /// What the check is for.
+        purpose: CheckPurpose,
+    },
+    /// Reads how far the standby's data reaches.
+    Reading {
+        /// The action; only reads.
+        call: Call,
+        /// When in the recovery it is taken.
+        point: ReadingPoint,
+    },
+    /// Waits for people to agree.
+    Approval {
+        /// Who, how many, how long.
+        approval: Approval,
+    },
+    /// Waits for a person to do something by hand.
+    Manual {
+        /// `manual.task` with its parameters.
+        call: Call,
+    },
+    /// Waits for a time.
+    Wait {
+        /// `wait.for` with its parameters.
+        call: Call,
+    },
+    /// Fails unless a condition holds.
+    Assert {
+        /// `assert.that` with its parameters.
+        call: Call,
+    },
+    /// The barrier before the point of no return.
+    Gate,
+    /// Over when enough of its members are.
+    Group {
+        /// The members.
+        members: Vec<NodeIndex>,
+        /// How many must succeed; absent: all.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        min_success: Option<MinSuccess>,
+        /// What happens to the others then.
+        stragglers: Stragglers,
+    },
+}
+
+words! {
+    /// What a check is for.
+    CheckPurpose {
+        /// At the start of the run: is everything there that will be needed?
+        Start = "start",
+        /// Just before its step.
+        Precheck = "precheck",
+        /// After its step.
+        Verify = "verify",
+    }
+}
+
+words! {
+    /// When in the recovery a recovery point reading is taken.
+    ReadingPoint {
+        /// Before the fence.
+        BeforeFence = "before-fence",
+        /// After the fence, before promotion.
+        AtFence = "at-fence",
+        /// After promotion.
+        AfterPromotion = "after-promotion",
+    }
+}
+
+/// An action with parameters bound as far as they are known when the plan is made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Call {
+    /// The action.
+    pub action: ActionName,
+    /// Its parameters; templates that need outputs, secrets or the run are left in.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub with: Map<String, Value>,
+    /// Whether templates are left in the parameters.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub deferred: bool,
+    /// Whether a secret or a sensitive parameter goes into the parameters.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sensitive: bool,
+}
+
+/// Something a node needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Edge {
+    /// The node needed.
+    pub node: NodeIndex,
+    /// How strictly.
+    pub kind: EdgeKind,
+}
+
+words! {
+    /// How strictly a need must be met.
+    EdgeKind {
+        /// The need must be over; skipped or ignored counts.
+        Ordinary = "ordinary",
+        /// The need must have been met in truth: skipped or ignored does not count.
+        Safety = "safety",
+        /// As ordinary, but only while the run is graceful.
+        Graceful = "graceful",
+    }
+}
+
+/// What a node does when the run is ungraceful.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NodeVariant {
+    /// Nothing.
+    Skip,
+    /// Another action, or other parameters.
+    Call(Call),
+    /// Another threshold.
+    MinSuccess(MinSuccess),
+}
+
+/// How an effect is taken back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PlannedUndo {
+    /// The action restores what it found.
+    Auto,
+    /// Another action makes up for it.
+    Call(Call),
+}
+
+/// Limits how many nodes of a group are under way at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lane {
+    /// The group's number in the plan.
+    pub id: u32,
+    /// Most nodes under way at once.
+    pub width: u32,
+}
+
+impl Node {
+    /// The action the node performs in a mode; `None` when it performs none, or is skipped.
+    #[must_use]
+    pub fn call(&self, mode: Mode) -> Option<&Call> {
+        if mode == Mode::Ungraceful {
+            match &self.ungraceful {
+                Some(NodeVariant::Skip) => return None,
+                Some(NodeVariant::Call(call)) => return Some(call),
+                Some(NodeVariant::MinSuccess(_)) | None => {}
+            }
+        }
+        match &self.kind {
+            NodeKind::Effect { call }
+            | NodeKind::Check { call, .. }
+            | NodeKind::Reading { call, .. }
+            | NodeKind::Manual { call }
+            | NodeKind::Wait { call }
+            | NodeKind::Assert { call } => Some(call),
+            NodeKind::Approval { .. } | NodeKind::Gate | NodeKind::Group { .. } => None,
+        }
+    }
+
+    /// Says whether the node is left out in a mode.
+    #[must_use]
+    pub fn is_skipped_in(&self, mode: Mode) -> bool {
+        mode == Mode::Ungraceful && matches!(self.ungraceful, Some(NodeVariant::Skip))
+    }
+}
