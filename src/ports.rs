@@ -58,10 +58,18 @@ pub struct SecretError {
 /// Performs the actions of one or more families. One try each: retries belong to the engine.
 pub trait Provider: Send + Sync {
     /// Reads what `undo` will need. Changes nothing.
-    fn prepare<'a>(&'a self, action: &'a Action, context: &'a AttemptContext) -> BoxFuture<'a, Result<Option<Value>, Failure>>;
+    fn prepare<'a>(
+        &'a self,
+        action: &'a Action,
+        context: &'a AttemptContext,
+    ) -> BoxFuture<'a, Result<Option<Value>, Failure>>;
 
     /// Makes one try. A long operation returns a handle as soon as it is known.
-    fn start<'a>(&'a self, action: &'a Action, context: &'a AttemptContext) -> BoxFuture<'a, Result<Started, Failure>>;
+    fn start<'a>(
+        &'a self,
+        action: &'a Action,
+        context: &'a AttemptContext,
+    ) -> BoxFuture<'a, Result<Started, Failure>>;
 
     /// Looks at a long operation once.
     fn poll<'a>(
@@ -428,7 +436,12 @@ pub trait Journal: Send + Sync {
     fn append(&self, appends: Vec<Append>) -> BoxFuture<'_, Result<Vec<Head>, JournalError>>;
 
     /// Reads a stream after a sequence, in order, at most `limit`. The hash chain is checked.
-    fn read<'a>(&'a self, stream: &'a StreamName, after: u64, limit: usize) -> BoxFuture<'a, Result<Vec<Record>, JournalError>>;
+    fn read<'a>(
+        &'a self,
+        stream: &'a StreamName,
+        after: u64,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<Record>, JournalError>>;
 
     /// Reads all streams after a position, in order, at most `limit`. Never passes over a record that appears later.
     fn read_after(&self, position: u64, limit: usize) -> BoxFuture<'_, Result<Vec<Record>, JournalError>>;

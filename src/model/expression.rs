@@ -98,7 +98,7 @@ impl Context {
     /// Makes a context of a JSON object.
     #[must_use]
     pub fn new(names: &Value) -> Self {
-        Self(minijinja::Value::from_serialize(names))
+        Self(minijinja::Value::from(minijinja::value::Serde(names)))
     }
 }
 
@@ -152,7 +152,9 @@ pub fn check_template(text: &str) -> Result<BTreeSet<String>, Error> {
 pub fn render(value: &Value, context: &Context) -> Result<Value, Error> {
     Ok(match value {
         Value::String(text) if is_template(text) => render_text(text, context)?,
-        Value::Array(items) => Value::Array(items.iter().map(|item| render(item, context)).collect::<Result<_, _>>()?),
+        Value::Array(items) => {
+            Value::Array(items.iter().map(|item| render(item, context)).collect::<Result<_, _>>()?)
+        }
         Value::Object(fields) => {
             let rendered = fields.iter().map(|(key, field)| Ok((key.clone(), render(field, context)?)));
             Value::Object(rendered.collect::<Result<_, Error>>()?)
@@ -187,10 +189,17 @@ mod tests {
     fn undefined_names_and_endless_work_are_errors_without_values() {
         let error = Expression::new("params.nope").evaluate(&context()).unwrap_err();
         assert!(error.message.contains("undefined"), "{error}");
-        let endless = "{% for a in range(9999) %}{% for b in range(9999) %}{{ secrets.token }}{% endfor %}{% endfor %}";
+        let endless =
+            "{% for a in range(9999) %}{% for b in range(9999) %}{{ secrets.token }}{% endfor %}{% endfor %}";
         let error = render(&json!(endless), &context()).unwrap_err();
         assert!(error.message.contains("fuel") && !error.message.contains("hunter2"), "{error}");
-        assert!(!Expression::new("secrets.token + 1").evaluate(&context()).unwrap_err().message.contains("hunter2"));
+        assert!(
+            !Expression::new("secrets.token + 1")
+                .evaluate(&context())
+                .unwrap_err()
+                .message
+                .contains("hunter2")
+        );
     }
 
     #[test]

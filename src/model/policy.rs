@@ -1,7 +1,6 @@
 //! What a step's author decides about failure, time, people and partial success.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
@@ -135,7 +134,8 @@ impl TryFrom<serde_json::Value> for MinSuccess {
         let invalid = || format!("{value} is not a number of members or a percentage such as \"80%\"");
         match &value {
             serde_json::Value::Number(number) => {
-                let count = number.as_u64().and_then(|count| u32::try_from(count).ok()).ok_or_else(invalid)?;
+                let count =
+                    number.as_u64().and_then(|count| u32::try_from(count).ok()).ok_or_else(invalid)?;
                 Ok(Self::Count(count))
             }
             serde_json::Value::String(text) => {

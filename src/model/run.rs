@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::time::Duration;
@@ -11,7 +10,10 @@ use super::time::Duration;
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash,
+            serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+        )]
         pub enum $name { $($(#[$vdoc])* #[serde(rename = $text)] $variant),+ }
 
         impl $name {
@@ -35,8 +37,8 @@ macro_rules! words {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.pad(self.as_str())
             }
         }
@@ -159,9 +161,23 @@ impl RunStatus {
     #[must_use]
     pub const fn is_terminal(self) -> bool {
         match self {
-            Self::Succeeded | Self::SucceededWithWarnings | Self::Unwound | Self::Failed | Self::Aborted | Self::Expired => true,
-            Self::Pending | Self::Staged | Self::Running | Self::Pausing | Self::Paused | Self::AwaitingApproval
-            | Self::Stuck | Self::Unwinding | Self::CleaningUp | Self::AwaitingAttestation | Self::CleanupIncomplete => false,
+            Self::Succeeded
+            | Self::SucceededWithWarnings
+            | Self::Unwound
+            | Self::Failed
+            | Self::Aborted
+            | Self::Expired => true,
+            Self::Pending
+            | Self::Staged
+            | Self::Running
+            | Self::Pausing
+            | Self::Paused
+            | Self::AwaitingApproval
+            | Self::Stuck
+            | Self::Unwinding
+            | Self::CleaningUp
+            | Self::AwaitingAttestation
+            | Self::CleanupIncomplete => false,
         }
     }
 
@@ -169,10 +185,23 @@ impl RunStatus {
     #[must_use]
     pub const fn needs_person(self) -> bool {
         match self {
-            Self::Staged | Self::Paused | Self::AwaitingApproval | Self::Stuck | Self::AwaitingAttestation
+            Self::Staged
+            | Self::Paused
+            | Self::AwaitingApproval
+            | Self::Stuck
+            | Self::AwaitingAttestation
             | Self::CleanupIncomplete => true,
-            Self::Pending | Self::Running | Self::Pausing | Self::Unwinding | Self::CleaningUp | Self::Succeeded
-            | Self::SucceededWithWarnings | Self::Unwound | Self::Failed | Self::Aborted | Self::Expired => false,
+            Self::Pending
+            | Self::Running
+            | Self::Pausing
+            | Self::Unwinding
+            | Self::CleaningUp
+            | Self::Succeeded
+            | Self::SucceededWithWarnings
+            | Self::Unwound
+            | Self::Failed
+            | Self::Aborted
+            | Self::Expired => false,
         }
     }
 }
@@ -221,8 +250,17 @@ impl NodeStatus {
     pub const fn is_settled(self) -> bool {
         match self {
             Self::Succeeded | Self::FailedIgnored | Self::TimedOut | Self::Skipped | Self::MarkedDone => true,
-            Self::Pending | Self::Ready | Self::Running | Self::Waiting | Self::AwaitingApproval | Self::Retrying
-            | Self::InDoubt | Self::Failed | Self::Undone | Self::UndoFailed | Self::Cancelled => false,
+            Self::Pending
+            | Self::Ready
+            | Self::Running
+            | Self::Waiting
+            | Self::AwaitingApproval
+            | Self::Retrying
+            | Self::InDoubt
+            | Self::Failed
+            | Self::Undone
+            | Self::UndoFailed
+            | Self::Cancelled => false,
         }
     }
 }

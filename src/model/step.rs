@@ -206,7 +206,9 @@ impl TryFrom<Value> for Undo {
     fn try_from(value: Value) -> Result<Self, String> {
         match value {
             Value::String(text) if text == "auto" => Ok(Self::Auto),
-            Value::Object(_) => serde_json::from_value(value).map(Self::Use).map_err(|error| error.to_string()),
+            Value::Object(_) => {
+                serde_json::from_value(value).map(Self::Use).map_err(|error| error.to_string())
+            }
             _ => Err("undo is `auto`, or an action with `uses` and `with`".to_owned()),
         }
     }
@@ -267,7 +269,9 @@ impl TryFrom<Value> for Variant {
         match value {
             Value::String(text) if text == "run" => Ok(Self::Run),
             Value::String(text) if text == "skip" => Ok(Self::Skip),
-            Value::Object(_) => serde_json::from_value(value).map(Self::Other).map_err(|error| error.to_string()),
+            Value::Object(_) => {
+                serde_json::from_value(value).map(Self::Other).map_err(|error| error.to_string())
+            }
             _ => Err("use `run`, `skip`, or a mapping with `uses`, `with` or `min_success`".to_owned()),
         }
     }

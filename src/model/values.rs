@@ -1,7 +1,5 @@
 //! Parameters, secrets, sites, objectives: what a runbook is bound to.
 
-use std::fmt;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

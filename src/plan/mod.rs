@@ -3,8 +3,8 @@
 mod node;
 
 pub use node::{
-    Call, CheckPurpose, Edge, EdgeKind, Lane, Node, NodeIndex, NodeKind, NodeVariant, Plan, PlannedUndo, ReadingPoint,
-    RunbookReference,
+    Call, CheckPurpose, Edge, EdgeKind, Lane, Node, NodeIndex, NodeKind, NodeVariant, Plan, PlannedUndo,
+    ReadingPoint, RunbookReference,
 };
 
 /// Version of the plan format this build writes.

@@ -61,9 +61,12 @@ macro_rules! actions {
             /// When a parameter is missing, unknown or of the wrong type. The message names the field, never a value.
             pub fn new(name: ActionName, with: Value) -> Result<Self, ParameterError> {
                 match name {
-                    $(ActionName::$variant => match serde_json::from_value(with) {
+                    $(ActionName::$variant => match serde_json::from_value(with.clone()) {
                         Ok(parameters) => Ok(Self::$variant(parameters)),
-                        Err(error) => Err(ParameterError { action: name, message: without_values(&error) }),
+                        Err(error) => {
+                            let message = describe::<$($path)::+>(&with, &error);
+                            Err(ParameterError { action: name, message })
+                        }
                     }),+
                 }
             }
@@ -153,12 +156,27 @@ actions! {
     NetworkSwitchRoute = "network.switch_route", network::SwitchRoute;
 }
 
-/// The message of a serde error without the offending value, which may be a secret.
-fn without_values(error: &serde_json::Error) -> String {
+/// Says what does not fit without any value, which may be a secret: serde's own messages quote values.
+fn describe<T: serde::de::DeserializeOwned>(with: &Value, error: &serde_json::Error) -> String {
     let text = error.to_string();
-    match (text.find("invalid type: "), text.find("invalid value: "), text.find(", expected ")) {
-        (Some(0), _, Some(at)) | (_, Some(0), Some(at)) => format!("a parameter has the wrong type{}", &text[at..]),
-        _ => text,
+    if text.starts_with("missing field `") || text.starts_with("unknown field `") {
+        return text;
+    }
+    let Some(fields) = with.as_object() else { return "the parameters are not a mapping".to_owned() };
+    let culprit = fields.keys().find(|key| {
+        let rest: serde_json::Map<_, _> = fields
+            .iter()
+            .filter(|(name, _)| name != key)
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        match serde_json::from_value::<T>(Value::Object(rest)) {
+            Ok(_) => true,
+            Err(error) => error.to_string().starts_with(&format!("missing field `{key}`")),
+        }
+    });
+    match culprit {
+        Some(key) => format!("parameter `{key}` has the wrong type or a value that is not allowed"),
+        None => "several parameters have the wrong type or a value that is not allowed".to_owned(),
     }
 }
 
@@ -183,5 +201,34 @@ impl JsonSchema for ActionName {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         let names: Vec<_> = Self::ALL.iter().map(|name| name.as_str()).collect();
         json_schema!({"type": "string", "enum": names})
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn names_and_variants_agree() {
+        for &name in ActionName::ALL {
+            assert_eq!(name.as_str().parse::<ActionName>(), Ok(name));
+            assert_eq!(serde_json::to_value(name).unwrap(), json!(name.as_str()));
+        }
+    }
+
+    #[test]
+    fn a_wrong_parameter_is_named_and_its_value_is_not() {
+        let cases = [
+            (ActionName::HttpRequest, json!({"method": "hunter2", "url": "x"}), "`method`"),
+            (ActionName::WaitFor, json!({"duration": "hunter2, expected"}), "`duration`"),
+            (ActionName::WaitFor, json!({}), "missing field `duration`"),
+            (ActionName::WaitFor, json!({"duration": "1s", "more": "hunter2"}), "unknown field `more`"),
+            (ActionName::WaitFor, json!("hunter2"), "not a mapping"),
+        ];
+        for (name, with, expected) in cases {
+            let error = Action::new(name, with).err().map(|error| error.to_string()).unwrap();
+            assert!(error.contains(expected) && !error.contains("hunter2"), "{error}");
+        }
     }
 }

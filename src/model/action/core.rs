@@ -33,6 +33,7 @@ impl ApprovalRequest {
     pub const SPEC: ActionSpec = ActionSpec {
         summary: "Waits until enough people have approved.",
         estimate: Duration::from_secs(120),
+        timeout: Duration::from_secs(86_400),
         outputs: &[("approved_by", "names of those who approved")],
         ..SPEC
     };
@@ -91,8 +92,11 @@ pub struct AssertThat {
 
 impl AssertThat {
     /// What is declared about the action.
-    pub const SPEC: ActionSpec =
-        ActionSpec { summary: "Fails unless a condition over earlier outputs holds.", estimate: Duration::ZERO, ..SPEC };
+    pub const SPEC: ActionSpec = ActionSpec {
+        summary: "Fails unless a condition over earlier outputs holds.",
+        estimate: Duration::ZERO,
+        ..SPEC
+    };
 }
 
 /// Parameters of `runbook.run`.
@@ -137,6 +141,7 @@ impl NotifySend {
     pub const SPEC: ActionSpec = ActionSpec {
         summary: "Sends a message to a configured channel. Not sent by this version.",
         effect: Effect::Mutate,
+        reversibility: Reversibility::Compensable,
         drill: DrillDefault::Skip,
         adapter: Adapter::SimulatedOnly,
         ..SPEC

@@ -88,7 +88,7 @@ pub struct Update {
 impl Update {
     /// What is declared about the action.
     pub const SPEC: ActionSpec = ActionSpec {
-        summary: "Replaces a DNS record by RFC 2136 if it is still as expected, and reads it back from every server.",
+        summary: "Replaces a DNS record by RFC 2136 if it is as expected; reads it back from every server.",
         effect: Effect::Mutate,
         doubt: Doubt::Observable,
         drill: DrillDefault::MustDeclare,
@@ -127,7 +127,7 @@ pub struct Check {
     pub resolvers: Vec<String>,
     /// Longest TTL that counts as healthy.
     pub max_ttl: Option<Duration>,
-    /// TTL the record had before a change: the check passes this long after the first right answer, not sooner.
+    /// TTL before a change: the check passes this long after the first right answer, not sooner.
     pub old_ttl: Option<Duration>,
 }
 

@@ -62,7 +62,11 @@ impl Request {
         reversibility: Reversibility::Compensable,
         doubt: Doubt::Observable,
         drill: DrillDefault::MustDeclare,
-        outputs: &[("status", "HTTP status"), ("json", "body, when it is JSON"), ("body", "body, when it is text")],
+        outputs: &[
+            ("status", "HTTP status"),
+            ("json", "body, when it is JSON"),
+            ("body", "body, when it is text"),
+        ],
         ..SPEC
     };
 }
@@ -94,7 +98,11 @@ impl Check {
     pub const SPEC: ActionSpec = ActionSpec {
         summary: "Looks at an HTTP endpoint: status, JSON fields, latency.",
         timeout: Duration::from_secs(10),
-        outputs: &[("status", "HTTP status"), ("latency_ms", "time to the last byte"), ("json", "body, when it is JSON")],
+        outputs: &[
+            ("status", "HTTP status"),
+            ("latency_ms", "time to the last byte"),
+            ("json", "body, when it is JSON"),
+        ],
         ..SPEC
     };
 }

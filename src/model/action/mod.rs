@@ -3,6 +3,7 @@
 
 mod catalogue;
 mod spec;
+pub mod traits;
 
 pub mod aws;
 pub mod azure;

@@ -78,7 +78,7 @@ words! {
 pub struct SwitchRoute {
     /// How traffic is moved.
     pub method: SwitchMethod,
-    /// Path that carries the traffic afterwards: the id of a gateway or an attachment, or a name for the command.
+    /// Path that carries the traffic afterwards: id of a gateway or attachment, or a name for the command.
     pub to: String,
     /// Program and arguments that switch to `to` (`method: command`); no shell reads them.
     #[serde(default)]

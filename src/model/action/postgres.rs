@@ -28,7 +28,10 @@ impl CheckReplication {
         role: Role::Reading,
         outputs: &[
             ("in_recovery", "whether the server is a standby"),
-            ("lag_ms", "time behind the primary; 0 when everything received is replayed and the receiver runs"),
+            (
+                "lag_ms",
+                "time behind the primary; 0 when everything received is replayed and the receiver runs",
+            ),
             ("lag_bytes", "bytes behind the primary, where it was asked"),
             ("streaming", "whether the standby receives"),
         ],
@@ -103,7 +106,10 @@ impl Promote {
         timeout: Duration::from_secs(120),
         poll_interval: Duration::from_millis(50),
         estimate: Duration::from_secs(2),
-        outputs: &[("timeline", "timeline after promotion"), ("already", "whether it had been promoted before")],
+        outputs: &[
+            ("timeline", "timeline after promotion"),
+            ("already", "whether it had been promoted before"),
+        ],
         ..SPEC
     };
 }

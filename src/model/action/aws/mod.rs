@@ -4,4 +4,5 @@ pub mod arc;
 pub mod backup;
 pub mod compute;
 pub mod rds;
+mod rds_copies;
 pub mod route53;

@@ -1,0 +1,49 @@
+//! What an action's parameters change about its spec.
+
+use serde_json::{Map, Value};
+
+use super::{ActionName, Doubt, Effect};
+
+fn flag(with: &Map<String, Value>, name: &str) -> bool {
+    with.get(name) == Some(&Value::Bool(true))
+}
+
+fn text<'a>(with: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
+    with.get(name).and_then(Value::as_str)
+}
+
+fn only_reads(with: &Map<String, Value>) -> bool {
+    matches!(text(with, "method"), Some("GET" | "HEAD"))
+}
+
+/// Whether the action changes anything with these parameters.
+#[must_use]
+pub fn effect(name: ActionName, with: &Map<String, Value>) -> Effect {
+    match name {
+        // A template may turn out to be true: only a plain absence or `false` counts as reading.
+        ActionName::PostgresQuery if !matches!(with.get("write"), None | Some(Value::Bool(false))) => {
+            Effect::Mutate
+        }
+        ActionName::PostgresQuery => Effect::Read,
+        ActionName::PostgresHeartbeat if !matches!(text(with, "task"), None | Some("read")) => Effect::Mutate,
+        ActionName::HttpRequest if only_reads(with) => Effect::Read,
+        other => other.spec().effect,
+    }
+}
+
+/// How doubt about an attempt with these parameters is resolved.
+#[must_use]
+pub fn doubt(name: ActionName, with: &Map<String, Value>) -> Doubt {
+    match name {
+        ActionName::CommandRun | ActionName::HttpRequest if flag(with, "idempotent") => Doubt::Idempotent,
+        ActionName::CommandRun if flag(with, "observes") => Doubt::Observable,
+        // Without `observe` only the operating system's memory of the child can tell; afterwards a person must.
+        ActionName::CommandRun => Doubt::Observable,
+        ActionName::HttpRequest if only_reads(with) => Doubt::Idempotent,
+        ActionName::HttpRequest if with.contains_key("observe") => Doubt::Observable,
+        ActionName::HttpRequest => Doubt::Ask,
+        ActionName::PostgresQuery if effect(name, with) == Effect::Read => Doubt::Idempotent,
+        ActionName::PostgresHeartbeat => Doubt::Idempotent,
+        other => other.spec().doubt,
+    }
+}
