@@ -1,6 +1,10 @@
 //! drctl: a compiler in front of a replayable state machine.
 
+pub mod config;
 pub mod engine;
+pub mod evidence;
 pub mod model;
 pub mod plan;
 pub mod ports;
+pub mod runtime;
+pub mod telemetry;

@@ -1,1 +1,3 @@
+//! The `drctl` binary: everything is in the library.
+
 fn main() {}

@@ -63,6 +63,15 @@ pub enum Event {
         /// What was seen.
         observation: Observation,
     },
+    /// The observation could not be believed yet, or could not tell; another follows.
+    ObserveAgain {
+        /// The node.
+        node: NodeIndex,
+        /// When.
+        at: Timestamp,
+        /// What was in the way.
+        failure: Option<Failure>,
+    },
     /// Only a person can resolve the doubt.
     PersonNeeded {
         /// The node.
@@ -296,6 +305,7 @@ impl Event {
             Self::HandleReturned { .. } => "handle_returned",
             Self::AttemptInDoubt { .. } => "attempt_in_doubt",
             Self::Observed { .. } => "observed",
+            Self::ObserveAgain { .. } => "observe_again",
             Self::PersonNeeded { .. } => "person_needed",
             Self::RetryScheduled { .. } => "retry_scheduled",
             Self::Looked { .. } => "looked",

@@ -1,6 +1,49 @@
 //! The state machine of one run, pure: `decide` says what became true, `apply` folds it, `commands` says what must be in
 //! flight. Never does I/O, reads a clock or draws a random number.
 
+mod apply;
+mod approval;
+mod attempt;
+mod check;
+pub mod clock;
 pub mod command;
+pub mod context;
+mod control;
+mod decide;
 pub mod event;
 pub mod input;
+mod ready;
+pub mod service;
+pub mod state;
+mod status;
+mod unwind;
+mod wake;
+
+pub use apply::apply;
+pub use approval::consent_flag;
+pub use attempt::call_of;
+pub use command::commands;
+pub use decide::{decide, idempotency_key};
+pub use state::{IndexedPlan, RunState};
+pub use wake::next_wake;
+
+use event::SkipCause;
+use model::run::NodeStatus;
+
+use crate::model;
+
+/// Version of the state that checkpoints hold; another version ignores them.
+pub const STATE_FORMAT: u32 = 1;
+
+/// Says whether nobody had to intervene: numbers of a run that was helped along are marked so.
+#[must_use]
+pub fn is_clean(state: &RunState) -> bool {
+    let helped = state
+        .interventions
+        .iter()
+        .any(|intervention| !matches!(intervention.verb.as_str(), "start" | "approve" | "deny"));
+    let by_hand = state.nodes.iter().any(|node| {
+        node.status == NodeStatus::MarkedDone || matches!(node.skipped, Some(SkipCause::Person { .. }))
+    });
+    !helped && !by_hand
+}

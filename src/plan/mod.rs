@@ -9,3 +9,5 @@ pub use node::{
 
 /// Version of the plan format this build writes.
 pub const FORMAT: u32 = 1;
+mod stub;
+pub use stub::*;

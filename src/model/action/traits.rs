@@ -35,10 +35,9 @@ pub fn effect(name: ActionName, with: &Map<String, Value>) -> Effect {
 #[must_use]
 pub fn doubt(name: ActionName, with: &Map<String, Value>) -> Doubt {
     match name {
-        ActionName::CommandRun | ActionName::HttpRequest if flag(with, "idempotent") => Doubt::Idempotent,
-        ActionName::CommandRun if flag(with, "observes") => Doubt::Observable,
-        // Without `observe` only the operating system's memory of the child can tell; afterwards a person must.
+        // The child may still be alive: always look before anything is started again.
         ActionName::CommandRun => Doubt::Observable,
+        ActionName::HttpRequest if flag(with, "idempotent") => Doubt::Idempotent,
         ActionName::HttpRequest if only_reads(with) => Doubt::Idempotent,
         ActionName::HttpRequest if with.contains_key("observe") => Doubt::Observable,
         ActionName::HttpRequest => Doubt::Ask,
@@ -46,4 +45,10 @@ pub fn doubt(name: ActionName, with: &Map<String, Value>) -> Doubt {
         ActionName::PostgresHeartbeat => Doubt::Idempotent,
         other => other.spec().doubt,
     }
+}
+
+/// Whether sending the action again under the same key is harmless, where looking cannot tell.
+#[must_use]
+pub fn may_resend(name: ActionName, with: &Map<String, Value>) -> bool {
+    doubt(name, with) == Doubt::Idempotent || (name == ActionName::CommandRun && flag(with, "idempotent"))
 }

@@ -1,0 +1,202 @@
+//! Composition root: turns a configuration into a journal, providers and a runtime. The only place that knows all adapters.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use crate::config::{self, Config, JournalPlace};
+use crate::journal::{HolderFacts, MemoryJournal, OpenMode, SqliteJournal};
+use crate::model::id::RunId;
+use crate::ports::{IdSource, Journal, JournalAdmin, JournalError, Provider, SecretSource};
+use crate::providers::command::CommandProvider;
+use crate::providers::http::HttpProvider;
+use crate::providers::postgres::PostgresProvider;
+use crate::providers::secret::Secrets;
+use crate::providers::simulated::{EstateFile, Scenario, SimulatedProvider};
+use crate::providers::{Router, command};
+use crate::runtime::{Runtime, SimulatedOperator, SystemClock, Time, VirtualClock};
+
+/// Opens the journal of a configuration.
+///
+/// # Errors
+/// When it cannot be opened, is damaged, or was written by a newer drctl.
+pub fn open_journal(config: &Config, mode: OpenMode) -> Result<Arc<dyn JournalAdmin>, JournalError> {
+    let facts = HolderFacts { name: config.user.clone(), host: host_name() };
+    Ok(match &config.journal {
+        JournalPlace::Sqlite(path) => Arc::new(SqliteJournal::open(path, facts, mode)?),
+        JournalPlace::Memory => Arc::new(MemoryJournal::new(facts)),
+    })
+}
+
+/// Name of this machine.
+#[must_use]
+pub fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// Makes the runtime that acts on real systems.
+///
+/// # Errors
+/// When a provider cannot be set up.
+pub fn real_runtime(config: &Config, journal: Arc<dyn Journal>) -> anyhow::Result<Runtime> {
+    let runs = config.state.join("runs");
+    let command = CommandProvider::new(runs, std::env::current_exe()?);
+    let router = Router::new(command, HttpProvider::new()?, PostgresProvider::new());
+    Ok(runtime(config, journal, Arc::new(router), Time::System(SystemClock::real()), None))
+}
+
+/// How fast a simulation runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Speed {
+    /// This many times as fast as real time.
+    Times(u32),
+    /// As fast as possible, in virtual time.
+    Max,
+}
+
+impl std::str::FromStr for Speed {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let invalid = || format!("`{text}` is not a speed: use 1x, 60x or max");
+        if text == "max" {
+            return Ok(Self::Max);
+        }
+        let factor: u32 = text.strip_suffix('x').unwrap_or(text).parse().map_err(|_| invalid())?;
+        if factor == 0 { Err(invalid()) } else { Ok(Self::Times(factor)) }
+    }
+}
+
+impl std::fmt::Display for Speed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Times(factor) => write!(f, "{factor}x"),
+            Self::Max => f.write_str("max"),
+        }
+    }
+}
+
+/// Makes the runtime that acts on a simulated estate, which is kept in a file so that a killed simulation can go on.
+///
+/// # Errors
+/// When the estate cannot be read.
+pub fn simulated_runtime(
+    config: &Config,
+    journal: Arc<dyn Journal>,
+    simulation: Simulation<'_>,
+) -> anyhow::Result<Runtime> {
+    let Simulation { plan, scenario, speed, estate, start } = simulation;
+    let time = match speed {
+        Speed::Max => Time::Virtual(VirtualClock::starting_at(start)),
+        Speed::Times(factor) => Time::System(SystemClock::faster_from(start, factor)),
+    };
+    let operator = SimulatedOperator { approval_delay: scenario.approval_delay() };
+    let estate = EstateFile::open(estate)?;
+    let provider = SimulatedProvider::new(
+        plan.sites.clone(),
+        plan.from.clone(),
+        plan.to.clone(),
+        scenario,
+        estate,
+        time.clock(),
+    );
+    Ok(runtime(config, journal, Arc::new(provider), time, Some(operator)))
+}
+
+/// What a simulation is made of.
+pub struct Simulation<'a> {
+    /// The plan that is simulated.
+    pub plan: &'a crate::plan::Plan,
+    /// What goes wrong.
+    pub scenario: Scenario,
+    /// How fast.
+    pub speed: Speed,
+    /// Where the estate is kept.
+    pub estate: PathBuf,
+    /// Time at which its clock begins.
+    pub start: crate::model::time::Timestamp,
+}
+
+/// Where the estate of a simulated run is kept.
+#[must_use]
+pub fn estate_path(config: &Config, key: &str) -> PathBuf {
+    config.state.join("simulations").join(format!("{key}.json"))
+}
+
+fn runtime(
+    config: &Config,
+    journal: Arc<dyn Journal>,
+    provider: Arc<dyn Provider>,
+    time: Time,
+    operator: Option<SimulatedOperator>,
+) -> Runtime {
+    let secrets: Arc<dyn SecretSource> = Arc::new(Secrets::new(config::environment));
+    let ids: Arc<dyn IdSource> = Arc::new(RandomIds);
+    let holder = format!("{}@{} (pid {})", config.user, host_name(), std::process::id());
+    Runtime { journal, provider, time, secrets, ids, holder, operator }
+}
+
+/// Runs the supervisor of one command; called by drctl itself.
+#[must_use]
+pub fn supervise(directory: &Path) -> ExitCode {
+    command::supervise(directory)
+}
+
+/// Ids from the operating system's random source.
+#[derive(Debug)]
+pub struct RandomIds;
+
+impl IdSource for RandomIds {
+    fn suffix(&self) -> String {
+        const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+        let mut bytes = [0_u8; 8];
+        if getrandom::fill(&mut bytes).is_err() {
+            // Without randomness uniqueness still matters more than chance: the journal refuses a second run of a name.
+            bytes = u64::from(std::process::id()).to_be_bytes();
+        }
+        bytes.iter().filter_map(|byte| LETTERS.get(usize::from(byte % 32))).map(|letter| char::from(*letter)).collect()
+    }
+}
+
+/// Id of the run a text names: `latest`, a whole id, or a unique beginning of one.
+///
+/// # Errors
+/// When nothing or more than one run fits. Where something is changed, `latest` is refused while several runs are open.
+pub async fn find_run(journal: &dyn Journal, text: &str, changes: bool) -> Result<RunId, FindRunError> {
+    use crate::ports::RunFilter;
+    if text == "latest" {
+        let newest = journal.runs(&RunFilter { limit: 1, ..RunFilter::default() }).await?;
+        let newest = newest.into_iter().next().ok_or_else(|| FindRunError::None("latest".to_owned()))?;
+        if changes {
+            let open = journal.runs(&RunFilter { open: true, ..RunFilter::default() }).await?;
+            if open.len() > 1 {
+                return Err(FindRunError::Several(open.into_iter().map(|run| run.run.to_string()).collect()));
+            }
+            return Ok(open.into_iter().next().unwrap_or(newest).run);
+        }
+        return Ok(newest.run);
+    }
+    let filter = RunFilter { prefix: Some(text.to_owned()), simulated: true, ..RunFilter::default() };
+    let mut found = journal.runs(&filter).await?;
+    if let Some(exact) = found.iter().position(|run| run.run.as_str() == text) {
+        return Ok(found.swap_remove(exact).run);
+    }
+    match found.len() {
+        0 => Err(FindRunError::None(text.to_owned())),
+        1 => Ok(found.swap_remove(0).run),
+        _ => Err(FindRunError::Several(found.into_iter().map(|run| run.run.to_string()).collect())),
+    }
+}
+
+/// Why a text names no run.
+#[derive(Debug, thiserror::Error)]
+pub enum FindRunError {
+    /// Nothing fits.
+    #[error("no run is called `{0}`")]
+    None(String),
+    /// More than one fits.
+    #[error("several runs fit, name one: {}", .0.join(", "))]
+    Several(Vec<String>),
+    /// The journal cannot be read.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}

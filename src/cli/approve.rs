@@ -1,0 +1,48 @@
+//! `drctl approve`: agrees to an approval, or gives the consents of the point of no return.
+
+use clap::Args;
+
+use super::session::{self, Session};
+use super::start::ConsentFlags;
+use super::{Error, Global, control, follow};
+use crate::engine::input::Control;
+use crate::model::id::NodeAddress;
+use crate::model::run::NodeStatus;
+use crate::runtime;
+
+/// Arguments of `approve`.
+#[derive(Debug, Clone, Args)]
+pub struct Arguments {
+    /// Run: an id, a unique beginning of one, or `latest`.
+    run: String,
+    /// Node; absent: the only one that waits.
+    node: Option<String>,
+    /// Why.
+    #[arg(long)]
+    reason: Option<String>,
+    #[command(flatten)]
+    consents: ConsentFlags,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When the approval is refused, or a consent is missing and nobody can be asked.
+pub fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
+    let session = Session::open(global)?;
+    session::block_on(async {
+        let run = session.find_run(&arguments.run, true).await?;
+        let loaded = runtime::load(session.journal.as_ref(), &run).await?;
+        let mut consents = arguments.consents.consents();
+        let node = arguments.node.as_deref().map(NodeAddress::typed);
+        let gate = loaded.plan.index.gate.filter(|gate| {
+            let waits = loaded.state.node(*gate).status == NodeStatus::AwaitingApproval;
+            waits && node.as_ref().is_none_or(|node| node.as_str() == NodeAddress::GATE)
+        });
+        if gate.is_some() {
+            follow::ask_consents(&loaded.state.missing, &mut consents);
+        }
+        let control = Control::Approve { node, consents };
+        control::ask(global, &session, &run, control, arguments.reason.clone()).await
+    })
+}

@@ -1,0 +1,97 @@
+//! Errors at the edge: each has an exit code and says what to do.
+
+use super::exit;
+use crate::ports::JournalError;
+use crate::{config, runtime};
+
+/// An error a person reads, with the exit code it ends in.
+#[derive(Debug)]
+pub struct Error {
+    /// Exit code.
+    pub code: u8,
+    /// What went wrong.
+    pub message: String,
+    /// What to do.
+    pub help: Option<String>,
+    /// A stable word for programs, such as `already_active`.
+    pub reason: Option<&'static str>,
+}
+
+impl Error {
+    /// Makes an error with a code.
+    #[must_use]
+    pub fn new(code: u8, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), help: None, reason: None }
+    }
+
+    /// Adds what to do.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Adds a word for programs.
+    #[must_use]
+    pub fn reason(mut self, reason: &'static str) -> Self {
+        self.reason = Some(reason);
+        self
+    }
+}
+
+impl From<JournalError> for Error {
+    fn from(error: JournalError) -> Self {
+        let message = error.to_string();
+        match error {
+            JournalError::Held { run, .. } => Self::new(exit::HELD, message)
+                .help(format!("watch it with `drctl runs watch {run}`; pause, approve, skip and abort work from here"))
+                .reason("run_held"),
+            JournalError::ServiceLocked { run, .. } => Self::new(exit::HELD, message)
+                .help(format!("see `drctl runs show {run}`; a service has one real run at a time"))
+                .reason("service_locked"),
+            JournalError::DuplicateStart { run } => Self::new(exit::HELD, message)
+                .help(format!("see `drctl runs show {run}`"))
+                .reason("duplicate_start"),
+            JournalError::Fenced { .. } => Self::new(exit::HELD, message)
+                .help("another process has taken the run over; this one has stopped")
+                .reason("fenced"),
+            JournalError::Conflict { .. } => Self::new(exit::HELD, message).reason("conflict"),
+            JournalError::UnknownRun(_) => {
+                Self::new(exit::USAGE, message).help("`drctl runs list` shows the runs").reason("unknown_run")
+            }
+            JournalError::InboxFull(_) => Self::new(exit::REFUSED, message).reason("inbox_full"),
+            JournalError::Damaged(_) => Self::new(exit::DAMAGED, message)
+                .help("keep the file as it is, copy it away, and see `drctl journal verify`")
+                .reason("journal_damaged"),
+            JournalError::TooNew { .. } => Self::new(exit::UNREACHABLE, message).reason("journal_too_new"),
+            JournalError::Unavailable(_) => Self::new(exit::UNREACHABLE, message)
+                .help("`--journal PATH` uses another one; `--break-glass` starts a run on a fresh one")
+                .reason("journal_unavailable"),
+        }
+    }
+}
+
+impl From<runtime::Error> for Error {
+    fn from(error: runtime::Error) -> Self {
+        let message = error.to_string();
+        match error {
+            runtime::Error::Journal(error) => error.into(),
+            runtime::Error::Secret(_) => Self::new(exit::REFUSED, message).reason("not_ready"),
+            runtime::Error::Unusable { .. } => Self::new(exit::DAMAGED, message),
+            runtime::Error::ParameterMissing(_) | runtime::Error::ParameterChanged(_) => Self::new(exit::USAGE, message),
+            runtime::Error::Plan(_) => Self::new(exit::INVALID, message),
+        }
+    }
+}
+
+impl From<config::Error> for Error {
+    fn from(error: config::Error) -> Self {
+        Self::new(exit::USAGE, error.to_string())
+    }
+}
+
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Self {
+        Self::new(exit::UNREACHABLE, error.to_string())
+    }
+}

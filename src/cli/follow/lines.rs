@@ -1,0 +1,41 @@
+//! One line for each fact, for pipes and logs.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::facts::describe;
+use crate::cli::output;
+use crate::engine::{IndexedPlan, RunState};
+use crate::plan::NodeIndex;
+use crate::runtime::{Follower, Recorded};
+
+/// Writes a line for each fact to standard error.
+pub struct Lines {
+    leave: Arc<AtomicBool>,
+}
+
+impl Lines {
+    /// Makes a follower that leaves when it is told to.
+    pub fn new(leave: Arc<AtomicBool>) -> Self {
+        Self { leave }
+    }
+}
+
+impl Follower for Lines {
+    fn recorded(&self, plan: &IndexedPlan, _: &RunState, facts: &[Recorded]) {
+        for fact in facts {
+            if let Some(text) = describe(plan, &fact.event) {
+                output::say(&format!("{} {text}", fact.at));
+            }
+        }
+    }
+
+    fn progress(&self, plan: &IndexedPlan, node: NodeIndex, line: &str) {
+        let address = plan.plan.nodes.get(node as usize).map_or("?", |node| node.address.as_str());
+        tracing::info!(node = address, "{line}");
+    }
+
+    fn wants_to_leave(&self) -> bool {
+        self.leave.load(Ordering::SeqCst)
+    }
+}

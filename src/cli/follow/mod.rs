@@ -1,0 +1,107 @@
+//! Following a run: a live view on a terminal, one line for each fact elsewhere, and the result at the end.
+
+mod facts;
+mod lines;
+mod live;
+mod prompt;
+mod screen;
+mod summary;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+pub use facts::describe;
+pub use prompt::ask_consents;
+pub use screen::render as render_screen;
+
+use super::session::Session;
+use super::{Error, Format, Global, detach, exit, output};
+use crate::engine::{IndexedPlan, RunState};
+use crate::evidence;
+use crate::model::run::RunStatus;
+use crate::ports::Clock;
+use crate::runtime::{Driver, Follower, Stop, SystemClock};
+
+/// How long a command follows the run it drives.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Followed {
+    /// On a terminal until the run is over, else until a person is needed.
+    #[default]
+    ByTerminal,
+    /// Until a person is needed.
+    UntilPerson,
+}
+
+/// Drives a run, shows it, and returns the exit code of where it stands in the end.
+///
+/// # Errors
+/// When the journal refuses.
+pub async fn drive(global: &Global, session: &Session, driver: Driver, followed: Followed) -> Result<u8, Error> {
+    let terminal = output::is_terminal() && std::io::IsTerminal::is_terminal(&std::io::stdin());
+    let stop = if terminal && followed == Followed::ByTerminal { Stop::Never } else { Stop::AtPerson };
+    let (plan, state) = if terminal {
+        live::drive(session, driver, stop).await?
+    } else {
+        let leave = Arc::new(AtomicBool::new(false));
+        let signal = tokio::spawn(leave_on_signal(Arc::clone(&leave)));
+        let follower = lines::Lines::new(leave);
+        let result = driver.drive(&follower, stop).await;
+        signal.abort();
+        result?
+    };
+    finish(global, &plan, &state)
+}
+
+/// A run without a terminal is left to others when this process is told to end: what is under way goes on, and
+/// `drctl resume` adopts it.
+async fn leave_on_signal(leave: Arc<AtomicBool>) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    leave.store(true, Ordering::SeqCst);
+}
+
+/// Prints the result of a run and returns its exit code.
+///
+/// # Errors
+/// When standard output cannot be written.
+pub fn finish(global: &Global, plan: &IndexedPlan, state: &RunState) -> Result<u8, Error> {
+    let now = if state.status.is_terminal() { state.last_at } else { SystemClock::real().now().max(state.last_at) };
+    let view = evidence::view(plan, state, None, now);
+    output::print(global.output, &view, || summary::render(&view))?;
+    let moving = matches!(state.status, RunStatus::Running | RunStatus::Pausing | RunStatus::Unwinding);
+    if moving && global.output == Format::Text {
+        output::say(&format!("nobody drives {} now: `drctl resume {}` goes on", view.id, view.id));
+    }
+    Ok(exit::of_run(plan, state))
+}
+
+/// Starts a process that goes on with a run in the background.
+///
+/// # Errors
+/// When it cannot be started.
+fn into_background(session: &Session, run: &str) -> Result<u32, Error> {
+    let folder = session.config.state.join("detached");
+    std::fs::create_dir_all(&folder)?;
+    let log = std::fs::File::create(folder.join(format!("{run}.log")))?;
+    let mut arguments = vec!["resume".to_owned(), run.to_owned()];
+    if let crate::config::JournalPlace::Sqlite(path) = &session.config.journal {
+        arguments.extend(["--journal".to_owned(), format!("sqlite:{}", path.display())]);
+    }
+    Ok(detach::spawn(&arguments, &log)?.id())
+}
+
+/// A follower that shows nothing.
+#[derive(Debug, Default)]
+pub struct Silent;
+
+impl Follower for Silent {
+    fn recorded(&self, _: &IndexedPlan, _: &RunState, _: &[crate::runtime::Recorded]) {}
+    fn progress(&self, _: &IndexedPlan, _: crate::plan::NodeIndex, _: &str) {}
+}

@@ -1,0 +1,76 @@
+//! The result of a run, for people. Targets and achievements are never mixed.
+
+use std::fmt::Write;
+
+use crate::evidence::RunView;
+use crate::model::run::Verdict;
+use crate::model::time::Duration;
+
+/// Renders the result of a run.
+#[must_use]
+pub fn render(view: &RunView) -> String {
+    let mut text = String::new();
+    // Writing into a string cannot fail.
+    let _ = write_head(&mut text, view);
+    let _ = write_numbers(&mut text, view);
+    let _ = write_people(&mut text, view);
+    text
+}
+
+fn write_head(text: &mut String, view: &RunView) -> std::fmt::Result {
+    let from = view.from.as_deref().unwrap_or("?");
+    let to = view.to.as_deref().unwrap_or("the other sites");
+    let simulated = if view.intent == "simulate" { "  [simulated]" } else { "" };
+    let colour = match view.status {
+        "succeeded" => "32",
+        "succeeded_with_warnings" => "33",
+        _ => "31",
+    };
+    writeln!(text, "{} {} {}: {from} to {to}{simulated}", view.runbook, view.operation, view.id)?;
+    write!(text, "  status         \x1b[1;{colour}m{}\x1b[0m", view.status)?;
+    match &view.cause {
+        Some(cause) => writeln!(text, ": {cause}")?,
+        None => writeln!(text)?,
+    }
+    if !view.clean {
+        writeln!(text, "  helped along   yes: people intervened, see `drctl runs show {}`", view.id)?;
+    }
+    Ok(())
+}
+
+fn write_numbers(text: &mut String, view: &RunView) -> std::fmt::Result {
+    let span = |millis: u64| Duration::from_millis(millis).to_string();
+    let objective = |millis: Option<u64>| millis.map_or_else(|| "none".to_owned(), span);
+    let rto = &view.rto;
+    let measured = match rto.recovery_time_ms {
+        Some(time) => format!("{} since the incident, {} of execution", span(time), span(rto.execution_ms)),
+        None => format!("none: not validated ({} elapsed)", span(rto.elapsed_ms)),
+    };
+    writeln!(text, "  recovery time  {measured}; objective {}: {}", objective(rto.objective_ms), verdict(rto.verdict))?;
+    let rpo = &view.rpo;
+    let loss = match rpo.data_loss_ms {
+        Some(loss) => format!("at most {}", span(loss)),
+        None => "not measured".to_owned(),
+    };
+    writeln!(text, "  data loss      {loss}; objective {}: {}", objective(rpo.objective_ms), verdict(rpo.verdict))?;
+    let done = view.steps.iter().filter(|step| matches!(step.status, "succeeded" | "marked_done")).count();
+    writeln!(text, "  steps          {done} of {} done; point of no return {}", view.steps.len(), view.point_of_no_return)
+}
+
+fn verdict(verdict: Verdict) -> String {
+    let colour = match verdict {
+        Verdict::Met => "32",
+        Verdict::Missed => "31",
+        Verdict::Partial | Verdict::NotMeasured | Verdict::NotValidated => "33",
+    };
+    format!("\x1b[{colour}m{}\x1b[0m", verdict.as_str().replace('_', " "))
+}
+
+fn write_people(text: &mut String, view: &RunView) -> std::fmt::Result {
+    for needed in &view.needs_person {
+        let step = needed.step.as_deref().map_or_else(String::new, |step| format!(" {step}:"));
+        writeln!(text, "  \x1b[1;33mneeds you\x1b[0m     {step} {}", needed.text)?;
+        writeln!(text, "                   {}", needed.command)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,205 @@
+//! The command line: one file per command. Parses, calls, prints; makes no provider or SQL call of its own.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+mod actions;
+mod approve;
+mod bundle;
+mod check;
+mod completions;
+mod control;
+mod detach;
+mod doctor;
+pub mod error;
+pub mod exit;
+mod explain;
+mod follow;
+mod journal;
+mod output;
+mod plan;
+mod resume;
+mod runbook;
+mod runs;
+mod schema;
+mod service;
+mod session;
+mod start;
+mod stop_all;
+mod validate;
+
+pub use error::Error;
+
+/// Disaster recovery, orchestrated: runbooks compiled into durable failovers.
+#[derive(Debug, Parser)]
+#[command(name = "drctl", version, max_term_width = 110, propagate_version = true)]
+#[command(after_help = "Exit codes: 0 succeeded · 2 usage · 3 invalid · 4 failed or aborted · 5 unwound · 6 needs a \
+                        person · 7 refused · 8 held by another · 9 objective missed · 10 unreachable · 12 damaged")]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Flags of every command.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// Configuration file.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Journal: a path, `sqlite:PATH` or `memory:`.
+    #[arg(long, global = true, value_name = "URL")]
+    journal: Option<String>,
+    /// Keep journal and output below ./.drctl/.
+    #[arg(long, global = true)]
+    local: bool,
+    /// How data is printed.
+    #[arg(long, short, global = true, value_enum, default_value = "text")]
+    output: Format,
+    /// Who you are, for the journal. Recorded as asserted, not proved.
+    #[arg(long = "as", global = true, value_name = "NAME")]
+    identity: Option<String>,
+    /// Say more on standard error; twice for even more.
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+/// How data is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// One JSON document, a stable contract; streams are JSON lines.
+    Json,
+    /// The same as YAML.
+    Yaml,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Compile runbooks and show every problem.
+    Validate(validate::Arguments),
+    /// Show the plan of an operation: steps, critical path, point of no return.
+    Plan(plan::Arguments),
+    /// Move a service away from a lost site: unplanned, may lose data.
+    Failover(start::Arguments),
+    /// Move a service as planned, losing nothing.
+    Switchover(start::Arguments),
+    /// Return a service to the site it came from.
+    Failback(start::Arguments),
+    /// Run the prechecks only: is everything there that a failover will need?
+    Check(check::Arguments),
+    /// Look at runs.
+    #[command(subcommand)]
+    Runs(runs::Command),
+    /// Begin a staged run.
+    Start(control::RunArguments),
+    /// Go on with a run: after a pause, or after the process that drove it was lost.
+    Resume(resume::Arguments),
+    /// Start no new step of a run.
+    Pause(control::RunArguments),
+    /// Stop a run and hold everything as it stands.
+    Abort(control::RunArguments),
+    /// Take back what a run has applied, in reverse. Only before the point of no return.
+    Unwind(control::RunArguments),
+    /// Try a failed or doubtful node again.
+    Retry(control::NodeArguments),
+    /// Leave a node out.
+    Skip(control::SkipArguments),
+    /// Say that a node was done by hand.
+    Done(control::DoneArguments),
+    /// Agree to an approval, or give the consents of the point of no return.
+    Approve(approve::Arguments),
+    /// Refuse an approval or the point of no return.
+    Deny(control::OptionalNodeArguments),
+    /// Treat the source as lost from here on.
+    Mode(control::ModeArguments),
+    /// Where services are.
+    #[command(subcommand)]
+    Service(service::Command),
+    /// Halt all triggers and schedules, or let them work again. Runs in progress go on.
+    StopAll(stop_all::Arguments),
+    /// Make one file that works without network: binary, runbooks, plans, manual steps, schemas.
+    Bundle(bundle::Arguments),
+    /// Explain a diagnostic code.
+    Explain(explain::Arguments),
+    /// List actions, or describe one.
+    Actions(actions::Arguments),
+    /// Print a JSON schema.
+    Schema(schema::Arguments),
+    /// Look after the journal.
+    #[command(subcommand)]
+    Journal(journal::Command),
+    /// Look whether this machine can run a failover.
+    Doctor(doctor::Arguments),
+    /// Print completions for a shell.
+    Completions(completions::Arguments),
+    /// Write man pages into a folder.
+    Man(completions::ManArguments),
+    /// Runs one command under supervision.
+    #[command(hide = true)]
+    SuperviseCommand {
+        /// Folder of the attempt.
+        directory: PathBuf,
+    },
+}
+
+/// Parses the command line and runs it.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if let Command::SuperviseCommand { directory } = &cli.command {
+        return crate::app::supervise(directory);
+    }
+    crate::telemetry::start(cli.global.verbose);
+    let format = cli.global.output;
+    match run(cli) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            output::report(&error, format);
+            ExitCode::from(error.code)
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<u8, Error> {
+    let Cli { global, command } = cli;
+    use crate::engine::input::Control;
+    use crate::model::run::Operation;
+    match command {
+        Command::Validate(arguments) => validate::run(&global, &arguments),
+        Command::Plan(arguments) => plan::run(&global, &arguments),
+        Command::Failover(arguments) => start::run(&global, Operation::Failover, arguments),
+        Command::Switchover(arguments) => start::run(&global, Operation::Switchover, arguments),
+        Command::Failback(arguments) => start::run(&global, Operation::Failback, arguments),
+        Command::Check(arguments) => check::run(&global, &arguments),
+        Command::Runs(command) => runs::run(&global, &command),
+        Command::Start(arguments) => control::of_run(&global, &arguments, Control::Start),
+        Command::Resume(arguments) => resume::run(&global, &arguments),
+        Command::Pause(arguments) => control::of_run(&global, &arguments, Control::Pause),
+        Command::Abort(arguments) => control::of_run(&global, &arguments, Control::Abort),
+        Command::Unwind(arguments) => control::of_run(&global, &arguments, Control::Unwind),
+        Command::Retry(arguments) => control::retry(&global, &arguments),
+        Command::Skip(arguments) => control::skip(&global, &arguments),
+        Command::Done(arguments) => control::done(&global, &arguments),
+        Command::Approve(arguments) => approve::run(&global, &arguments),
+        Command::Deny(arguments) => control::deny(&global, &arguments),
+        Command::Mode(arguments) => control::mode(&global, &arguments),
+        Command::Service(command) => service::run(&global, &command),
+        Command::StopAll(arguments) => stop_all::run(&global, &arguments),
+        Command::Bundle(arguments) => bundle::run(&global, &arguments),
+        Command::Explain(arguments) => explain::run(&global, &arguments),
+        Command::Actions(arguments) => actions::run(&global, &arguments),
+        Command::Schema(arguments) => schema::run(&global, &arguments),
+        Command::Journal(command) => journal::run(&global, &command),
+        Command::Doctor(arguments) => doctor::run(&global, &arguments),
+        Command::Completions(arguments) => completions::run(&arguments),
+        Command::Man(arguments) => completions::man(&arguments),
+        Command::SuperviseCommand { directory } => {
+            unreachable!("handled before anything else: {}", directory.display())
+        }
+    }
+}

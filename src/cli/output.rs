@@ -1,0 +1,61 @@
+//! Printing: data to standard output, everything else to standard error.
+
+use std::io::Write;
+
+use serde::Serialize;
+
+use super::{Error, Format, exit};
+
+/// Prints data in the format asked for; `text` makes the form for people.
+///
+/// # Errors
+/// When standard output cannot be written.
+pub fn print<T: Serialize>(format: Format, data: &T, text: impl FnOnce() -> String) -> Result<(), Error> {
+    let rendered = match format {
+        Format::Text => text(),
+        Format::Json => serde_json::to_string_pretty(data).map_err(|error| bug(&error))?,
+        Format::Yaml => serde_saphyr::to_string(data).map_err(|error| bug(&error))?,
+    };
+    line(rendered.trim_end_matches('\n'))
+}
+
+/// Prints one line or block to standard output.
+///
+/// # Errors
+/// When standard output cannot be written. A reader that has gone away is no error.
+pub fn line(text: &str) -> Result<(), Error> {
+    match writeln!(anstream::stdout(), "{text}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Says something to the person, on standard error.
+pub fn say(text: &str) {
+    // Nobody is left to be told when standard error is gone.
+    let _ = writeln!(anstream::stderr(), "{text}");
+}
+
+/// Reports an error: as text on standard error, and as JSON on standard output where JSON was asked for.
+pub fn report(error: &Error, format: Format) {
+    say(&format!("\x1b[1;31merror\x1b[0m: {}", error.message));
+    if let Some(help) = &error.help {
+        say(&format!(" \x1b[1mhelp\x1b[0m: {help}"));
+    }
+    if format == Format::Json {
+        let value = serde_json::json!({
+            "error": {"code": error.code, "reason": error.reason, "message": error.message, "help": error.help}
+        });
+        let _ = line(&value.to_string());
+    }
+}
+
+fn bug(error: &dyn std::fmt::Display) -> Error {
+    Error::new(exit::BUG, format!("the result cannot be printed: {error}"))
+}
+
+/// Says whether a person sees standard error as it is written.
+#[must_use]
+pub fn is_terminal() -> bool {
+    std::io::IsTerminal::is_terminal(&std::io::stderr())
+}

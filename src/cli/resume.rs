@@ -1,0 +1,94 @@
+//! `drctl resume`: goes on with a run, here or wherever it is driven.
+
+use std::collections::BTreeMap;
+
+use clap::Args;
+use serde_json::Value;
+
+use super::follow::{self, Followed};
+use super::session::{self, Session};
+use super::{Error, Global, control, exit, start};
+use crate::app;
+use crate::engine::event::Want;
+use crate::engine::input::Control;
+use crate::model::id::RunId;
+use crate::model::run::{Intent, RunStatus};
+use crate::ports::JournalError;
+use crate::runtime::{self, Driver};
+
+/// Arguments of `resume`.
+#[derive(Debug, Clone, Args)]
+pub struct Arguments {
+    /// Run: an id, a unique beginning of one, or `latest`.
+    run: String,
+    /// Why.
+    #[arg(long)]
+    reason: Option<String>,
+    /// Value of a sensitive parameter, which is not stored; may be given several times.
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    set: Vec<String>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When the run cannot be found, loaded or taken over.
+pub fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
+    let session = Session::open(global)?;
+    session::block_on(async {
+        let run = session.find_run(&arguments.run, true).await?;
+        let lease = session.journal.lease(&run).await?;
+        if lease.as_ref().is_some_and(|lease| lease.alive && lease.holder.is_some()) {
+            // Somebody drives it: all that is left to ask for is the end of a pause.
+            return control::ask(global, &session, &run, Control::Resume, arguments.reason.clone()).await;
+        }
+        let loaded = runtime::load(session.journal.as_ref(), &run).await?;
+        if loaded.state.status.is_terminal() {
+            return super::runs::show_existing(global, &session, &run).await;
+        }
+        if loaded.state.status == RunStatus::Staged {
+            return Err(Error::new(exit::NEEDS_PERSON, format!("{run} is staged"))
+                .help(format!("`drctl start {run}` begins it")));
+        }
+        if loaded.state.want == Want::Pause {
+            control::submit(&session, &run, Control::Resume, arguments.reason.clone()).await?;
+        }
+        let driver = take_over(&session, &run, sensitive(&arguments.set)?).await?;
+        follow::drive(global, &session, driver, Followed::default()).await
+    })
+}
+
+fn sensitive(pairs: &[String]) -> Result<BTreeMap<String, Value>, Error> {
+    pairs
+        .iter()
+        .map(|pair| {
+            let (name, value) = pair
+                .split_once('=')
+                .ok_or_else(|| Error::new(exit::USAGE, format!("--set {pair}: write it as name=value")))?;
+            Ok((name.to_owned(), Value::String(value.to_owned())))
+        })
+        .collect()
+}
+
+/// Takes a run over on the runtime it was started with.
+///
+/// # Errors
+/// When somebody else drives it, or it cannot be loaded.
+pub async fn take_over(
+    session: &Session,
+    run: &RunId,
+    sensitive: BTreeMap<String, Value>,
+) -> Result<Driver, Error> {
+    let loaded = runtime::load(session.journal.as_ref(), run).await?;
+    let created = &loaded.state.created;
+    let runtime = if created.intent == Intent::Simulate {
+        start::simulated_runtime(session, &loaded.plan.plan, &created.notes, loaded.state.last_at)?
+    } else {
+        app::real_runtime(&session.config, session.journal.clone())
+            .map_err(|error| Error::new(exit::BUG, error.to_string()))?
+    };
+    match runtime.take_over(run, sensitive).await {
+        Err(runtime::Error::Journal(error @ JournalError::Held { .. })) => Err(error.into()),
+        other => Ok(other?),
+    }
+}

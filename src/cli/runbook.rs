@@ -1,0 +1,139 @@
+//! Finds a runbook by path or name, compiles it, and shows what is wrong with it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::{Error, exit, output};
+use crate::compile::{self, Severity};
+use crate::config::Config;
+use crate::model::id::SiteName;
+use crate::model::run::Mode;
+use crate::model::runbook::Runbook;
+
+/// A compiled runbook with its text.
+#[derive(Debug)]
+pub struct Source {
+    /// Where it was read.
+    pub path: PathBuf,
+    /// Its text.
+    pub text: String,
+    /// SHA-256 of its text, in hex.
+    pub digest: String,
+    /// The runbook.
+    pub runbook: Runbook,
+}
+
+/// What a plan is bound to, on the command line.
+#[derive(Debug, Clone, Args)]
+pub struct Binding {
+    /// Runbook: a path, or a name in the configured folders.
+    pub runbook: String,
+    /// graceful or ungraceful; default: ungraceful for a failover, else graceful.
+    #[arg(long)]
+    pub mode: Option<Mode>,
+    /// Site the service leaves; default: where the service record says it is.
+    #[arg(long, value_name = "SITE")]
+    pub from: Option<SiteName>,
+    /// Site the service moves to.
+    #[arg(long, value_name = "SITE")]
+    pub to: Option<SiteName>,
+    /// Value of a parameter; may be given several times.
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    pub set: Vec<String>,
+    /// YAML or JSON file with values of parameters.
+    #[arg(long, value_name = "FILE")]
+    pub values: Option<PathBuf>,
+}
+
+impl std::str::FromStr for SiteName {
+    type Err = crate::model::id::InvalidId;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::new(text)
+    }
+}
+
+/// Finds and compiles a runbook. Warnings are shown and do not stop.
+///
+/// # Errors
+/// When it cannot be found or read, or does not compile.
+pub fn load(config: &Config, name: &str) -> Result<Source, Error> {
+    let path = find(config, name)?;
+    let text = read(&path)?;
+    let (runbook, diagnostics) = compile::compile(&text, today());
+    let shown: Vec<_> = diagnostics.into_iter().filter(|found| found.severity != Severity::Note).collect();
+    if !shown.is_empty() {
+        let colour = output::is_terminal();
+        output::say(compile::render(&path.display().to_string(), &text, &shown, colour).trim_end());
+    }
+    let Some(runbook) = runbook else {
+        return Err(Error::new(exit::INVALID, format!("{} does not compile", path.display())).reason("invalid_runbook"));
+    };
+    let digest = digest(text.as_bytes());
+    Ok(Source { path, text, digest, runbook })
+}
+
+/// Reads a file within the size limit of runbooks.
+///
+/// # Errors
+/// When it cannot be read, is too large or is not UTF-8.
+pub fn read(path: &Path) -> Result<String, Error> {
+    let refuse = |message: String| Error::new(exit::INVALID, format!("{}: {message}", path.display()));
+    let size = std::fs::metadata(path).map_err(|error| refuse(error.to_string()))?.len();
+    if size > crate::model::limits::RUNBOOK_BYTES as u64 {
+        return Err(refuse("larger than 1 MiB".to_owned()));
+    }
+    std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))
+}
+
+/// Today, by the system's clock; acceptances of findings end on a day.
+#[must_use]
+pub fn today() -> jiff::civil::Date {
+    let now = crate::ports::Clock::now(&crate::runtime::SystemClock::real());
+    now.to_jiff().to_zoned(jiff::tz::TimeZone::UTC).date()
+}
+
+/// SHA-256 in hex.
+#[must_use]
+pub fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn find(config: &Config, name: &str) -> Result<PathBuf, Error> {
+    let direct = PathBuf::from(name);
+    if direct.is_file() {
+        return Ok(direct);
+    }
+    let names = [format!("{name}.yaml"), format!("{name}.yml")];
+    let candidates = config.runbooks.iter().flat_map(|folder| names.iter().map(|name| folder.join(name)));
+    if let Some(path) = candidates.into_iter().find(|path| path.is_file()) {
+        return Ok(path);
+    }
+    let folders: Vec<_> = config.runbooks.iter().map(|folder| folder.display().to_string()).collect();
+    Err(Error::new(exit::USAGE, format!("there is no runbook `{name}`"))
+        .help(format!("give a path, or the name of a file in {}", folders.join(", "))))
+}
+
+/// The values given by `--values` and `--set`, the latter winning.
+///
+/// # Errors
+/// When a file cannot be read or a pair is not `name=value`.
+pub fn values(binding: &Binding) -> Result<BTreeMap<String, Value>, Error> {
+    let mut values = BTreeMap::new();
+    if let Some(path) = &binding.values {
+        let text = read(path)?;
+        let file: BTreeMap<String, Value> = serde_saphyr::from_str(&text)
+            .map_err(|error| Error::new(exit::USAGE, format!("{}: {error}", path.display())))?;
+        values.extend(file);
+    }
+    for pair in &binding.set {
+        let (name, value) = pair
+            .split_once('=')
+            .ok_or_else(|| Error::new(exit::USAGE, format!("--set {pair}: write it as name=value")))?;
+        values.insert(name.to_owned(), Value::String(value.to_owned()));
+    }
+    Ok(values)
+}

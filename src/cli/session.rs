@@ -1,0 +1,85 @@
+//! What most commands need: configuration, journal, identity, an async runtime.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use super::{Error, Global, exit};
+use crate::app::{self, FindRunError};
+use crate::config::{Config, Flags};
+use crate::journal::OpenMode;
+use crate::model::id::RunId;
+use crate::model::run::Identity;
+use crate::ports::JournalAdmin;
+
+/// An opened journal with the configuration it came from.
+pub struct Session {
+    /// The configuration in force.
+    pub config: Config,
+    /// The journal.
+    pub journal: Arc<dyn JournalAdmin>,
+    /// Who speaks.
+    pub identity: Identity,
+}
+
+/// Reads the configuration.
+///
+/// # Errors
+/// When it cannot be used.
+pub fn config(global: &Global) -> Result<Config, Error> {
+    let flags =
+        Flags { config: global.config.clone(), journal: global.journal.clone(), local: global.local };
+    Ok(Config::load(&flags)?)
+}
+
+impl Session {
+    /// Opens the journal for reading and writing.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn open(global: &Global) -> Result<Self, Error> {
+        Self::open_as(global, OpenMode::ReadWrite)
+    }
+
+    /// Opens the journal in a mode.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn open_as(global: &Global, mode: OpenMode) -> Result<Self, Error> {
+        let config = config(global)?;
+        let journal = app::open_journal(&config, mode)?;
+        let identity = identity(global, &config);
+        Ok(Self { config, journal, identity })
+    }
+
+    /// Finds the run a text names.
+    ///
+    /// # Errors
+    /// When nothing or more than one run fits.
+    pub async fn find_run(&self, text: &str, changes: bool) -> Result<RunId, Error> {
+        match app::find_run(self.journal.as_ref(), text, changes).await {
+            Ok(run) => Ok(run),
+            Err(FindRunError::Journal(error)) => Err(error.into()),
+            Err(error @ (FindRunError::None(_) | FindRunError::Several(_))) => {
+                Err(Error::new(exit::USAGE, error.to_string()).help("`drctl runs list --simulated` shows them all"))
+            }
+        }
+    }
+}
+
+/// Who speaks: `--as`, else the person at this terminal.
+#[must_use]
+pub fn identity(global: &Global, config: &Config) -> Identity {
+    Identity::asserted(global.identity.clone().unwrap_or_else(|| config.user.clone()))
+}
+
+/// Runs a future to its end on a runtime of its own.
+///
+/// # Errors
+/// When the runtime cannot be made, or as the future.
+pub fn block_on<T>(future: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let result = runtime.block_on(future);
+    // A child that is being adopted by another process must not be waited for.
+    runtime.shutdown_background();
+    result
+}

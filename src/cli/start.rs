@@ -1,0 +1,360 @@
+//! `drctl failover`, `switchover`, `failback`: binds a runbook, starts a run and follows it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::follow::{self, Followed};
+use super::runbook::{self, Binding, Source};
+use super::session::{self, Session};
+use super::{Error, Global, exit, output};
+use crate::app::{self, Simulation, Speed};
+use crate::engine::input::Consents;
+use crate::engine::service::ServiceRecord;
+use crate::model::id::SiteName;
+use crate::model::run::{Intent, Operation, Phase};
+use crate::model::runbook::Runbook;
+use crate::model::time::{Duration, Timestamp};
+use crate::model::values::SiteRole;
+use crate::plan::{self, Choices, Plan};
+use crate::ports::{Clock, JournalError};
+use crate::providers::simulated::Scenario;
+use crate::runtime::{self, NewRun, Runtime, SystemClock};
+
+/// How long a staged run waits to be started.
+const STAGED_FOR: Duration = Duration::from_secs(4 * 3600);
+
+/// Arguments of the three operations.
+#[derive(Debug, Clone, Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    binding: Binding,
+    /// Why; required for a real run.
+    #[arg(long)]
+    reason: Option<String>,
+    /// When the incident began; the recovery clock counts from here.
+    #[arg(long, value_name = "TIME")]
+    incident_at: Option<Timestamp>,
+    /// Answer ordinary prompts with yes. Never the point of no return.
+    #[arg(long, short)]
+    yes: bool,
+    #[command(flatten)]
+    consents: ConsentFlags,
+    /// Record the run and wait for `drctl start`.
+    #[arg(long)]
+    stage: bool,
+    /// Drive the run in a process of its own and return at once.
+    #[arg(long)]
+    detach: bool,
+    /// Observe every step first and mark what is already true.
+    #[arg(long)]
+    adopt: bool,
+    /// Go on with a fresh local journal when the configured one cannot be reached.
+    #[arg(long)]
+    break_glass: bool,
+    /// Run on the simulated estate; nothing real is touched.
+    #[arg(long)]
+    simulate: bool,
+    /// What goes wrong in the simulation.
+    #[arg(long, value_name = "FILE", requires = "simulate")]
+    scenario: Option<PathBuf>,
+    /// How fast the simulation runs: 1x, 60x, max.
+    #[arg(long, default_value = "max", requires = "simulate")]
+    speed: Speed,
+    /// Seed of the simulation.
+    #[arg(long, requires = "simulate")]
+    seed: Option<u64>,
+    /// The same key starts a run once.
+    #[arg(long, value_name = "KEY")]
+    idempotency_key: Option<String>,
+}
+
+/// What is accepted before the point of no return.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ConsentFlags {
+    /// Confirm the point of no return: `<service>:<to site>`.
+    #[arg(long, value_name = "SERVICE:SITE")]
+    pub confirm: Option<String>,
+    /// Accept this data loss, such as 42s; or `unmeasured`.
+    #[arg(long, value_name = "LOSS")]
+    pub accept_loss: Option<AcceptedLoss>,
+    /// Accept that the old primary may still accept writes.
+    #[arg(long)]
+    pub accept_unfenced: bool,
+}
+
+/// A data loss a person accepts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AcceptedLoss {
+    /// Up to this much.
+    UpTo(Duration),
+    /// One that nobody could measure.
+    Unmeasured,
+}
+
+impl std::str::FromStr for AcceptedLoss {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "unmeasured" {
+            return Ok(Self::Unmeasured);
+        }
+        text.parse().map(Self::UpTo).map_err(|error: crate::model::time::InvalidDuration| error.to_string())
+    }
+}
+
+impl ConsentFlags {
+    /// The consents as the engine knows them.
+    #[must_use]
+    pub fn consents(&self) -> Consents {
+        Consents {
+            confirm: self.confirm.clone(),
+            accept_loss: match self.accept_loss {
+                Some(AcceptedLoss::UpTo(loss)) => Some(loss),
+                Some(AcceptedLoss::Unmeasured) | None => None,
+            },
+            accept_unmeasured_loss: self.accept_loss == Some(AcceptedLoss::Unmeasured),
+            accept_unfenced: self.accept_unfenced,
+        }
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When the runbook, the plan or the journal refuse; the exit code says which.
+pub fn run(global: &Global, operation: Operation, arguments: Arguments) -> Result<u8, Error> {
+    if !arguments.simulate && arguments.reason.as_deref().is_none_or(|reason| reason.trim().is_empty()) {
+        return Err(Error::new(exit::USAGE, "a real run needs a reason")
+            .help("add --reason \"what happened\"; it stands in the journal and in the report"));
+    }
+    if arguments.detach {
+        return super::detach::run(global, arguments.idempotency_key.as_deref());
+    }
+    let config = session::config(global)?;
+    let source = runbook::load(&config, &arguments.binding.runbook)?;
+    let (session, broken_glass) = open(global, arguments.break_glass)?;
+    session::block_on(start(global, session, operation, arguments, source, broken_glass))
+}
+
+fn open(global: &Global, break_glass: bool) -> Result<(Session, Option<String>), Error> {
+    match Session::open(global) {
+        Ok(session) => Ok((session, None)),
+        Err(error) if break_glass => {
+            let config = session::config(global)?;
+            let now = SystemClock::real().now().as_millis();
+            let path = config.state.join(format!("break-glass-{now}.db"));
+            output::say(&format!(
+                "\x1b[1;31mBREAK GLASS\x1b[0m: the journal cannot be used ({}). This run is recorded in {} only: other \
+                 operators do not see it, and no lock keeps them from starting another one.",
+                error.message,
+                path.display()
+            ));
+            let fresh = Global { journal: Some(format!("sqlite:{}", path.display())), ..global.clone() };
+            Ok((Session::open(&fresh)?, Some(error.message)))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn start(
+    global: &Global,
+    session: Session,
+    operation: Operation,
+    arguments: Arguments,
+    source: Source,
+    broken_glass: Option<String>,
+) -> Result<u8, Error> {
+    let record = if arguments.simulate {
+        ServiceRecord::default()
+    } else {
+        runtime::service_record(session.journal.as_ref(), &source.runbook.metadata.name).await?
+    };
+    let choices = choices(&arguments, operation, &source.runbook, &record)?;
+    let plan = bind(&source, &choices)?;
+    refuse_quarantined(&record, &plan)?;
+    let mut new = new_run(&session, &arguments, &source, &choices, &plan);
+    if let Some(why) = broken_glass {
+        new.notes.insert("break_glass".to_owned(), why);
+    }
+    let runtime = if arguments.simulate {
+        simulated(&session, &arguments, &plan, &mut new)?
+    } else {
+        app::real_runtime(&session.config, session.journal.clone())
+            .map_err(|error| Error::new(exit::BUG, error.to_string()))?
+    };
+    let driver = match runtime.create(plan, new).await {
+        Err(runtime::Error::Journal(JournalError::DuplicateStart { run })) => {
+            return super::runs::show_existing(global, &session, &run).await;
+        }
+        other => other?,
+    };
+    let stay = if arguments.stage { Followed::UntilPerson } else { Followed::default() };
+    follow::drive(global, &session, driver, stay).await
+}
+
+/// Where the service goes, given where it is.
+fn choices(
+    arguments: &Arguments,
+    operation: Operation,
+    runbook: &Runbook,
+    record: &ServiceRecord,
+) -> Result<Choices, Error> {
+    let only = |role: SiteRole| {
+        let mut sites = runbook.sites.iter().filter(|(_, site)| site.role == role).map(|(name, _)| name);
+        match (sites.next(), sites.next()) {
+            (Some(site), None) => Some(site.clone()),
+            _ => None,
+        }
+    };
+    let home = only(SiteRole::Active);
+    let active = record.active.clone().or_else(|| home.clone());
+    let from = arguments.binding.from.clone().or_else(|| active.clone().filter(|_| {
+        // A runbook whose sites are all active is about the one that is lost, which only a person knows.
+        home.is_some() || record.active.is_some()
+    }));
+    let to = arguments.binding.to.clone().or_else(|| match operation {
+        Operation::Failover | Operation::Switchover => only(SiteRole::Standby),
+        Operation::Failback => home,
+    });
+    if let (Some(to), Some(active)) = (&to, &record.active) {
+        if to == active {
+            return Err(already_active(runbook, to, record, operation));
+        }
+    }
+    if let (Some(from), Some(active)) = (&arguments.binding.from, &record.active) {
+        if from != active {
+            return Err(Error::new(
+                exit::REFUSED,
+                format!("--from {from}, but the service record says that {} runs in {active}", runbook.metadata.name),
+            )
+            .help(format!("leave --from out, or correct the record: drctl service set {} SITE", runbook.metadata.name))
+            .reason("record_conflict"));
+        }
+    }
+    Ok(Choices {
+        operation,
+        mode: arguments.binding.mode,
+        intent: if arguments.simulate { Intent::Simulate } else { Intent::Real },
+        from,
+        to,
+        parameters: runbook::values(&arguments.binding)?,
+    })
+}
+
+fn already_active(runbook: &Runbook, to: &SiteName, record: &ServiceRecord, operation: Operation) -> Error {
+    let name = &runbook.metadata.name;
+    let since = record.since.map_or_else(String::new, |since| format!(" since {since}"));
+    let run = record.run.as_ref().map_or_else(String::new, |run| format!(", moved by {run}"));
+    let help = match operation {
+        Operation::Failback => "nothing is to be done".to_owned(),
+        Operation::Failover | Operation::Switchover => {
+            "nothing was done; to go back use `drctl failback`, to go elsewhere name --to".to_owned()
+        }
+    };
+    Error::new(exit::REFUSED, format!("{name} is already active in {to}{since}{run}"))
+        .help(help)
+        .reason("already_active")
+}
+
+/// An old primary may hold writes that were never replicated: it must be rebuilt before the service goes there.
+fn refuse_quarantined(record: &ServiceRecord, plan: &Plan) -> Result<(), Error> {
+    let Some(to) = plan.to.as_ref() else { return Ok(()) };
+    let Some(run) = record.quarantined.get(to) else { return Ok(()) };
+    let rebuilds = plan.nodes.iter().any(|node| node.phase == Some(Phase::Reprotect));
+    if rebuilds {
+        return Ok(());
+    }
+    Err(Error::new(exit::REFUSED, format!("{to} is quarantined: run {run} left it, and it was not protected again"))
+        .help(format!(
+            "rebuild replication towards {to} with a step of phase `reprotect`, or say that it was done by hand: \
+             drctl service set {} --reprotected {to}",
+            plan.runbook.name
+        ))
+        .reason("quarantined"))
+}
+
+/// Binds a runbook, showing every problem.
+///
+/// # Errors
+/// When it cannot be bound.
+pub fn bind(source: &Source, choices: &Choices) -> Result<Plan, Error> {
+    plan::bind(&source.runbook, &source.digest, choices).map_err(|problems| {
+        for problem in &problems {
+            output::say(&format!("\x1b[1;31merror\x1b[0m: {}", problem.what));
+            if let Some(help) = &problem.help {
+                output::say(&format!(" \x1b[1mhelp\x1b[0m: {help}"));
+            }
+        }
+        Error::new(exit::INVALID, format!("{} cannot be planned", source.path.display())).reason("invalid_plan")
+    })
+}
+
+fn new_run(session: &Session, arguments: &Arguments, source: &Source, choices: &Choices, plan: &Plan) -> NewRun {
+    let mut consents = arguments.consents.consents();
+    if arguments.simulate {
+        let to = plan.to.as_ref().map_or("all", SiteName::as_str);
+        consents.confirm = Some(format!("{}:{to}", plan.runbook.name));
+    }
+    let sensitive = choices.parameters.iter().filter(|(name, _)| plan.sensitive.contains_key(*name));
+    NewRun {
+        runbook: source.text.clone(),
+        reason: arguments.reason.clone(),
+        started_by: session.identity.clone(),
+        trigger: "cli".to_owned(),
+        incident_at: arguments.incident_at,
+        detected_at: None,
+        consents,
+        adopt: arguments.adopt,
+        staged_for: arguments.stage.then_some(STAGED_FOR),
+        idempotency_key: arguments.idempotency_key.clone(),
+        sensitive: sensitive.map(|(name, value)| (name.clone(), value.clone())).collect(),
+        notes: BTreeMap::new(),
+    }
+}
+
+fn simulated(
+    session: &Session,
+    arguments: &Arguments,
+    plan: &Plan,
+    new: &mut NewRun,
+) -> Result<Runtime, Error> {
+    let text = arguments.scenario.as_ref().map(|path| runbook::read(path)).transpose()?;
+    let start = SystemClock::real().now();
+    let key = format!("{}-{}", plan.runbook.name, start.as_millis());
+    new.notes.insert("speed".to_owned(), arguments.speed.to_string());
+    new.notes.insert("estate".to_owned(), key.clone());
+    if let Some(text) = &text {
+        new.notes.insert("scenario".to_owned(), text.clone());
+    }
+    if let Some(seed) = arguments.seed {
+        new.notes.insert("seed".to_owned(), seed.to_string());
+    }
+    simulated_runtime(session, plan, &new.notes, start)
+}
+
+/// Makes the runtime of a simulated run from what its notes say; the same when it starts and when it is resumed.
+///
+/// # Errors
+/// When the scenario or the estate cannot be used.
+pub fn simulated_runtime(
+    session: &Session,
+    plan: &Plan,
+    notes: &BTreeMap<String, String>,
+    start: Timestamp,
+) -> Result<Runtime, Error> {
+    let mut scenario = match notes.get("scenario") {
+        Some(text) => Scenario::parse(text)
+            .map_err(|error| Error::new(exit::INVALID, format!("scenario: {error}")).reason("invalid_scenario"))?,
+        None => Scenario::healthy(),
+    };
+    if let Some(seed) = notes.get("seed").and_then(|seed| seed.parse().ok()) {
+        scenario.seed = seed;
+    }
+    let speed = notes.get("speed").and_then(|speed| speed.parse().ok()).unwrap_or(Speed::Max);
+    let key = notes.get("estate").map_or("estate", String::as_str);
+    let estate = app::estate_path(&session.config, key);
+    let simulation = Simulation { plan, scenario, speed, estate, start };
+    app::simulated_runtime(&session.config, session.journal.clone(), simulation)
+        .map_err(|error| Error::new(exit::UNREACHABLE, error.to_string()))
+}

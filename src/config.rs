@@ -1,0 +1,186 @@
+//! Configuration: flags over environment over `drctl.toml` over defaults. The only reader of the environment.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+/// Why the configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file named cannot be read.
+    #[error("configuration {}: {source}", .path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is not what it should be.
+    #[error("configuration {}: {message}", .path.display())]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// Where and what.
+        message: String,
+    },
+    /// The journal's address is of no known kind.
+    #[error("journal `{0}` is of no known kind: use a path, `sqlite:PATH` or `memory:`")]
+    Journal(String),
+    /// There is no place for the journal.
+    #[error("there is no home directory to keep the journal in: set HOME, or use --local or --journal PATH")]
+    NoHome,
+}
+
+/// What was given on the command line.
+#[derive(Debug, Clone, Default)]
+pub struct Flags {
+    /// Configuration file.
+    pub config: Option<PathBuf>,
+    /// Journal.
+    pub journal: Option<String>,
+    /// Keep everything below `./.drctl/`.
+    pub local: bool,
+}
+
+/// Where the journal is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JournalPlace {
+    /// A SQLite file.
+    Sqlite(PathBuf),
+    /// Nowhere: it is gone with the process.
+    Memory,
+}
+
+/// The configuration in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// File it was read from, if any.
+    pub file: Option<PathBuf>,
+    /// The journal.
+    pub journal: JournalPlace,
+    /// Folders in which runbooks are looked up by name.
+    pub runbooks: Vec<PathBuf>,
+    /// Where output of programs and simulated estates are kept.
+    pub state: PathBuf,
+    /// Name of the person at this terminal.
+    pub user: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    journal: JournalSection,
+    runbooks: RunbooksSection,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct JournalSection {
+    url: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RunbooksSection {
+    paths: Vec<PathBuf>,
+}
+
+impl Config {
+    /// Reads the configuration.
+    ///
+    /// # Errors
+    /// When a file that was named is missing, a file holds anything unknown, or the journal has no place.
+    pub fn load(flags: &Flags) -> Result<Self, Error> {
+        let named = flags.config.clone().or_else(|| environment("DRCTL_CONFIG").map(PathBuf::from));
+        let (file, content) = match named {
+            Some(path) => {
+                let content = read(&path)?;
+                (Some(path), content)
+            }
+            None => find()?,
+        };
+        let state = state_directory(flags.local)?;
+        let url = flags.journal.clone().or_else(|| environment("DRCTL_JOURNAL"));
+        let url = if flags.local { url } else { url.or(content.journal.url) };
+        let journal = match url {
+            Some(url) => place(&url)?,
+            None => JournalPlace::Sqlite(state.join("journal.db")),
+        };
+        let runbooks = match content.runbooks.paths {
+            paths if paths.is_empty() => vec![PathBuf::from("runbooks")],
+            paths => paths,
+        };
+        let user =
+            environment("DRCTL_USER").or_else(|| environment("USER")).or_else(|| environment("LOGNAME"));
+        Ok(Self { file, journal, runbooks, state, user: user.unwrap_or_else(|| "unknown".to_owned()) })
+    }
+}
+
+/// Reads one variable of the environment; one that is not UTF-8 counts as absent.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+#[must_use]
+pub fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn place(url: &str) -> Result<JournalPlace, Error> {
+    match url.split_once(':') {
+        Some(("sqlite", path)) => Ok(JournalPlace::Sqlite(PathBuf::from(path.trim_start_matches("//")))),
+        Some(("memory", "")) => Ok(JournalPlace::Memory),
+        Some((scheme, _)) if scheme.len() > 1 && scheme.bytes().all(|c| c.is_ascii_alphabetic()) => {
+            Err(Error::Journal(url.to_owned()))
+        }
+        Some(_) | None => Ok(JournalPlace::Sqlite(PathBuf::from(url))),
+    }
+}
+
+fn state_directory(local: bool) -> Result<PathBuf, Error> {
+    if local {
+        return Ok(PathBuf::from(".drctl"));
+    }
+    if let Some(state) = environment("XDG_STATE_HOME") {
+        return Ok(Path::new(&state).join("drctl"));
+    }
+    let home = environment("HOME").ok_or(Error::NoHome)?;
+    Ok(Path::new(&home).join(".local/state/drctl"))
+}
+
+fn find() -> Result<(Option<PathBuf>, File), Error> {
+    let here = PathBuf::from("drctl.toml");
+    let folder = environment("XDG_CONFIG_HOME").map(PathBuf::from);
+    let folder = folder.or_else(|| environment("HOME").map(|home| Path::new(&home).join(".config")));
+    let candidates = std::iter::once(here).chain(folder.map(|folder| folder.join("drctl/drctl.toml")));
+    for path in candidates {
+        if path.is_file() {
+            let content = read(&path)?;
+            return Ok((Some(path), content));
+        }
+    }
+    Ok((None, File::default()))
+}
+
+fn read(path: &Path) -> Result<File, Error> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| Error::Unreadable { path: path.to_owned(), source })?;
+    toml::from_str(&text)
+        .map_err(|error| Error::Invalid { path: path.to_owned(), message: error.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_journal_is_a_path_or_has_a_known_scheme() {
+        assert_eq!(place("/var/lib/j.db").unwrap(), JournalPlace::Sqlite("/var/lib/j.db".into()));
+        assert_eq!(place("sqlite:///var/lib/j.db").unwrap(), JournalPlace::Sqlite("/var/lib/j.db".into()));
+        assert_eq!(place("memory:").unwrap(), JournalPlace::Memory);
+        assert!(matches!(place("mysql://host/db"), Err(Error::Journal(_))));
+    }
+
+    #[test]
+    fn unknown_keys_are_refused() {
+        assert!(toml::from_str::<File>("[journal]\nurl = 'x'\n").is_ok());
+        assert!(toml::from_str::<File>("[jurnal]\nurl = 'x'\n").unwrap_err().to_string().contains("jurnal"));
+    }
+}

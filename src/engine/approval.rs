@@ -1,0 +1,250 @@
+//! People's words: approvals with quorum and expiry, and the gate before the point of no return.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, json};
+
+use super::clock;
+use super::decide::{Decision, timed_out};
+use super::event::{Applied, ClockMark, Event, FenceResult, MissingConsent, NodeSucceeded, Want};
+use super::input::{Consents, Rejection};
+use super::ready;
+use crate::model::id::NodeAddress;
+use crate::model::policy::{Approval, NotBy, OnExpiry};
+use crate::model::run::{Failure, FailureClass, Identity, NodeStatus};
+use crate::plan::{NodeIndex, NodeKind};
+
+/// Asks people to agree.
+pub(super) fn request(decision: &mut Decision<'_>, node: NodeIndex, approval: &Approval) {
+    let expires_at = approval.expires.map(|expires| decision.now.plus(expires));
+    decision.emit(Event::ApprovalRequested { node, expires_at, message: approval.message.clone() });
+}
+
+/// A person agrees.
+pub(super) fn approve(
+    decision: &mut Decision<'_>,
+    node: Option<&NodeAddress>,
+    consents: &Consents,
+    by: &Identity,
+) -> Result<(), Rejection> {
+    let node = waiting_node(decision, node)?;
+    let Some(definition) = decision.definition(node) else { return Err(refused("no such node")) };
+    match &definition.kind {
+        NodeKind::Gate => {
+            decision.emit(Event::ConsentsGiven { consents: consents.clone(), by: by.clone() });
+            let missing = missing_consents(decision);
+            if missing.is_empty() {
+                pass_gate(decision, node);
+                return Ok(());
+            }
+            decision.emit(Event::GateReached { missing: missing.clone() });
+            let flags: Vec<_> = missing.iter().map(consent_flag).collect();
+            Err(refused(&format!("the gate also needs {}", flags.join(" "))))
+        }
+        NodeKind::Approval { approval } => {
+            allowed(decision, node, approval, by)?;
+            decision.emit(Event::VoteCast { node, by: by.clone(), granted: true });
+            let granted: BTreeSet<_> = decision
+                .node(node)
+                .votes
+                .iter()
+                .filter(|(_, yes)| *yes)
+                .map(|(by, _)| by.name.clone())
+                .collect();
+            if granted.len() >= approval.quorum as usize {
+                let mut outputs = Map::new();
+                outputs.insert("approved_by".to_owned(), json!(granted));
+                ready::finish(decision, NodeSucceeded { node, outputs, adopted: false, fence: None });
+            }
+            Ok(())
+        }
+        NodeKind::Manual { .. } => Err(refused(&format!(
+            "`{}` is work to be done by hand; say `drctl done` when it is",
+            definition.address
+        ))),
+        NodeKind::Effect { .. }
+        | NodeKind::Check { .. }
+        | NodeKind::Reading { .. }
+        | NodeKind::Wait { .. }
+        | NodeKind::Assert { .. }
+        | NodeKind::Group { .. } => Err(refused("the node does not wait for an approval")),
+    }
+}
+
+/// A person refuses. A refused gate holds the run; a refused approval fails its node.
+pub(super) fn deny(
+    decision: &mut Decision<'_>,
+    node: Option<&NodeAddress>,
+    by: &Identity,
+    reason: Option<&str>,
+) -> Result<(), Rejection> {
+    let node = waiting_node(decision, node)?;
+    let Some(definition) = decision.definition(node) else { return Err(refused("no such node")) };
+    match &definition.kind {
+        NodeKind::Gate => {
+            let why = reason.unwrap_or("no reason given");
+            let reason = Some(format!("{} refused the point of no return: {why}", by.name));
+            decision.emit(Event::WantChanged { want: Want::Pause, by: Some(by.clone()), reason });
+        }
+        NodeKind::Approval { approval } => {
+            allowed(decision, node, approval, by)?;
+            decision.emit(Event::VoteCast { node, by: by.clone(), granted: false });
+            let why = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+            let failure = Failure::new(FailureClass::Refused, format!("{} refused{why}", by.name));
+            ready::fail(decision, node, failure, Applied::No);
+        }
+        NodeKind::Manual { .. }
+        | NodeKind::Effect { .. }
+        | NodeKind::Check { .. }
+        | NodeKind::Reading { .. }
+        | NodeKind::Wait { .. }
+        | NodeKind::Assert { .. }
+        | NodeKind::Group { .. } => {
+            return Err(refused("the node does not wait for an approval"));
+        }
+    }
+    Ok(())
+}
+
+fn refused(text: &str) -> Rejection {
+    Rejection::Refused(text.to_owned())
+}
+
+/// The node an answer is meant for: the one named, or the only one that waits.
+fn waiting_node(decision: &Decision<'_>, named: Option<&NodeAddress>) -> Result<NodeIndex, Rejection> {
+    let waits = |node: &NodeIndex| decision.node(*node).status == NodeStatus::AwaitingApproval;
+    if let Some(address) = named {
+        let node = decision.plan.index.by_address.get(address).copied();
+        let node = node.ok_or_else(|| refused(&format!("the plan has no node `{address}`")))?;
+        if waits(&node) {
+            return Ok(node);
+        }
+        // `drctl approve RUN STEP` means the approval that stands before the step.
+        let before = decision.plan.index.by_address.get(&address.part("approval")).copied();
+        return before
+            .filter(waits)
+            .ok_or_else(|| refused(&format!("`{address}` does not wait for an approval")));
+    }
+    let manual = |node: &NodeIndex| {
+        decision.definition(*node).is_some_and(|node| matches!(node.kind, NodeKind::Manual { .. }))
+    };
+    let waiting: Vec<_> =
+        decision.state.active.iter().copied().filter(|node| waits(node) && !manual(node)).collect();
+    match waiting.as_slice() {
+        [] => Err(refused("nothing waits for an approval")),
+        [node] => Ok(*node),
+        several => {
+            let names = several
+                .iter()
+                .filter_map(|node| decision.definition(*node))
+                .map(|node| node.address.as_str());
+            Err(refused(&format!("several nodes wait, name one: {}", names.collect::<Vec<_>>().join(", "))))
+        }
+    }
+}
+
+fn allowed(
+    decision: &Decision<'_>,
+    node: NodeIndex,
+    approval: &Approval,
+    by: &Identity,
+) -> Result<(), Rejection> {
+    let starter =
+        approval.not_by.contains(&NotBy::Starter) && decision.state.created.started_by.name == by.name;
+    if starter {
+        return Err(refused("the person who started the run may not approve this step"));
+    }
+    if !approval.roles.is_empty() && !approval.roles.iter().any(|role| by.roles.contains(role)) {
+        return Err(refused(&format!("this approval needs one of the roles {}", approval.roles.join(", "))));
+    }
+    if decision.node(node).votes.iter().any(|(earlier, granted)| *granted && earlier.name == by.name) {
+        return Err(refused(&format!("{} has already approved", by.name)));
+    }
+    Ok(())
+}
+
+/// The time of an approval is over.
+pub(super) fn expire(decision: &mut Decision<'_>, node: NodeIndex) {
+    let Some(definition) = decision.definition(node) else { return };
+    let NodeKind::Approval { approval } = &definition.kind else { return };
+    decision.emit(Event::ApprovalExpired { node });
+    match approval.on_expiry {
+        OnExpiry::Hold | OnExpiry::Escalate => {}
+        OnExpiry::Deny => {
+            let failure = timed_out("the approval", approval.expires.unwrap_or_default());
+            ready::fail(decision, node, Failure { class: FailureClass::Refused, ..failure }, Applied::No);
+        }
+        OnExpiry::Proceed => {
+            let outputs = Map::new();
+            ready::finish(decision, NodeSucceeded { node, outputs, adopted: false, fence: None });
+        }
+    }
+}
+
+/// Opens the gate when every consent is there, else says what is missing.
+pub(super) fn try_gate(decision: &mut Decision<'_>, gate: NodeIndex) {
+    let missing = missing_consents(decision);
+    if missing.is_empty() {
+        pass_gate(decision, gate);
+    } else {
+        decision.emit(Event::GateReached { missing });
+    }
+}
+
+fn pass_gate(decision: &mut Decision<'_>, gate: NodeIndex) {
+    let data_loss = clock::data_loss(decision.plan, &decision.state);
+    decision.emit(Event::GatePassed { consents: decision.state.consents.clone(), data_loss });
+    decision.emit(Event::ClockMarked { mark: ClockMark::PointOfNoReturn });
+    ready::finish(decision, NodeSucceeded { node: gate, outputs: Map::new(), adopted: false, fence: None });
+}
+
+/// What a person must say before the point of no return, given what has been measured.
+fn missing_consents(decision: &Decision<'_>) -> Vec<MissingConsent> {
+    let consents = &decision.state.consents;
+    let mut missing = Vec::new();
+    let expected = confirmation(decision);
+    if consents.confirm.as_deref() != Some(expected.as_str()) {
+        missing.push(MissingConsent::Confirm(expected));
+    }
+    if let Some(objective) = decision.plan.plan.objectives.rpo {
+        match clock::data_loss(decision.plan, &decision.state) {
+            Some(loss) if loss > objective && consents.accept_loss.is_none_or(|accepted| accepted < loss) => {
+                missing.push(MissingConsent::AcceptLoss(loss));
+            }
+            Some(_) => {}
+            None if consents.accept_unmeasured_loss => {}
+            None => missing.push(MissingConsent::AcceptUnmeasuredLoss),
+        }
+    }
+    let unfenced = unconfirmed_fences(decision);
+    if !unfenced.is_empty() && !consents.accept_unfenced {
+        missing.push(MissingConsent::AcceptUnfenced(unfenced));
+    }
+    missing
+}
+
+/// The text that confirms the point of no return: `<service>:<to site>`.
+fn confirmation(decision: &Decision<'_>) -> String {
+    let plan = &decision.plan.plan;
+    let to = plan.to.as_ref().map_or("all", |site| site.as_str());
+    format!("{}:{to}", plan.runbook.name)
+}
+
+fn unconfirmed_fences(decision: &Decision<'_>) -> Vec<String> {
+    let nodes = decision.plan.plan.nodes.iter().zip(&decision.state.nodes);
+    nodes
+        .filter(|(_, node)| matches!(node.fence, Some(FenceResult::Unconfirmed(_))))
+        .map(|(definition, _)| definition.address.to_string())
+        .collect()
+}
+
+/// The flag that gives a consent on the command line.
+#[must_use]
+pub fn consent_flag(consent: &MissingConsent) -> String {
+    match consent {
+        MissingConsent::Confirm(text) => format!("--confirm {text}"),
+        MissingConsent::AcceptLoss(loss) => format!("--accept-loss \"{loss}\""),
+        MissingConsent::AcceptUnmeasuredLoss => "--accept-loss unmeasured".to_owned(),
+        MissingConsent::AcceptUnfenced(_) => "--accept-unfenced".to_owned(),
+    }
+}

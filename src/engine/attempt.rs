@@ -1,0 +1,460 @@
+//! One attempt of one node: begin, end, run out of time, fall into doubt, be observed.
+
+use serde_json::{Map, Value};
+
+use super::context;
+use super::decide::{Decision, timed_out};
+use super::event::{Applied, AttemptStarted, Event, FenceResult, NodeSucceeded, Reading};
+use super::input::{AttemptKey, Direction, Observation, Rejection};
+use super::ready;
+use super::state::{Adoption, AttemptState};
+use super::unwind;
+use crate::model::action::{Doubt, Effect, Role, traits};
+use crate::model::run::{Failure, FailureClass, Mode, NodeStatus, Phase};
+use crate::model::time::{Duration, Timestamp};
+use crate::plan::{Call, Node, NodeIndex, NodeKind, PlannedUndo, ReadingPoint};
+
+/// Observations that cannot tell, before a person is asked.
+const UNKNOWNS_BEFORE_PERSON: u32 = 3;
+/// Pause between two observations that could not tell.
+const OBSERVE_AGAIN: Duration = Duration::from_secs(2);
+/// Throttling without a deadline is bounded by this many timeouts.
+const THROTTLE_TIMEOUTS: u64 = 20;
+
+/// The call an attempt makes: the node's in its mode, or the one that takes it back.
+#[must_use]
+pub fn call_of(node: &Node, mode: Mode, direction: Direction) -> Option<&Call> {
+    match direction {
+        Direction::Do => node.call(mode),
+        Direction::Undo => match &node.undo {
+            Some(PlannedUndo::Call(call)) => Some(call),
+            Some(PlannedUndo::Auto) => node.call(mode),
+            None => None,
+        },
+    }
+}
+
+/// Begins the next attempt of a node.
+pub(super) fn begin(decision: &mut Decision<'_>, node: NodeIndex) {
+    start(decision, node, Direction::Do, None);
+}
+
+/// Begins the attempt a retry was scheduled for, in the direction of the last one.
+pub(super) fn begin_next(decision: &mut Decision<'_>, node: NodeIndex) {
+    let direction = decision.node(node).direction;
+    start(decision, node, direction, None);
+}
+
+/// Begins an attempt that takes the effect back.
+pub(super) fn begin_undo(decision: &mut Decision<'_>, node: NodeIndex) {
+    start(decision, node, Direction::Undo, None);
+}
+
+fn start(decision: &mut Decision<'_>, node: NodeIndex, direction: Direction, prepared: Option<Value>) {
+    let Some(definition) = decision.definition(node) else { return };
+    let state = decision.node(node);
+    let mut deadline = decision.now.plus(definition.timeout);
+    if let Some(last) = step_deadline(decision, node, definition).filter(|_| direction == Direction::Do) {
+        deadline = deadline.min(last);
+    }
+    let started = AttemptStarted {
+        attempt: AttemptKey { node, attempt: state.attempts + 1 },
+        direction,
+        generation: state.generation,
+        mode: decision.state.mode,
+        deadline,
+        prepared,
+    };
+    decision.emit(Event::AttemptStarted(started));
+}
+
+/// When a node with all its attempts must be over.
+fn step_deadline(decision: &Decision<'_>, node: NodeIndex, definition: &Node) -> Option<Timestamp> {
+    let began = decision.node(node).started_at.unwrap_or(decision.now);
+    definition.deadline.map(|limit| began.plus(limit))
+}
+
+/// What undo will need was read; the attempt may begin.
+pub(super) fn prepared(
+    decision: &mut Decision<'_>,
+    node: NodeIndex,
+    result: Result<Option<Value>, Failure>,
+) -> Result<(), Rejection> {
+    let state = decision.node(node);
+    if state.status != NodeStatus::Ready || state.adoption == Adoption::Looking {
+        return Err(Rejection::Stale(format!("node {node} is not waiting to be prepared")));
+    }
+    match result {
+        Ok(record) => start(decision, node, Direction::Do, record),
+        Err(failure) => try_again_or_fail(decision, node, failure, Applied::No),
+    }
+    Ok(())
+}
+
+/// A long operation was started: what finds it again is kept.
+pub(super) fn handle_returned(
+    decision: &mut Decision<'_>,
+    key: AttemptKey,
+    handle: Value,
+) -> Result<(), Rejection> {
+    decision.current(key)?;
+    decision.emit(Event::HandleReturned { attempt: key, handle });
+    Ok(())
+}
+
+/// An attempt reported its end. A report that arrives while the attempt is in doubt resolves the doubt.
+pub(super) fn ended(
+    decision: &mut Decision<'_>,
+    key: AttemptKey,
+    result: Result<Map<String, Value>, Failure>,
+) -> Result<(), Rejection> {
+    let (definition, attempt) = decision.current(key)?;
+    if decision.node(key.node).status == NodeStatus::InDoubt && result.is_err() {
+        return Err(Rejection::Stale("the attempt is already in doubt".to_owned()));
+    }
+    match result {
+        Ok(outputs) => succeeded(decision, key, definition, &attempt, outputs, false),
+        Err(failure) => failed(decision, key, definition, &attempt, failure),
+    }
+    Ok(())
+}
+
+fn succeeded(
+    decision: &mut Decision<'_>,
+    key: AttemptKey,
+    definition: &Node,
+    attempt: &AttemptState,
+    outputs: Map<String, Value>,
+    adopted: bool,
+) {
+    if attempt.direction == Direction::Undo {
+        return decision.emit(Event::NodeUndone { node: key.node });
+    }
+    match &definition.kind {
+        NodeKind::Check { .. } => super::check::looked(decision, key.node, definition, Ok(outputs)),
+        NodeKind::Reading { point, .. } => {
+            take_reading(decision, key.node, definition, *point, &outputs);
+            done(decision, key.node, definition, outputs, adopted);
+        }
+        NodeKind::Effect { .. } => {
+            let role = definition.call(attempt.mode).map_or(Role::Ordinary, |call| call.action.spec().role);
+            if role == Role::Reading {
+                take_reading(decision, key.node, definition, point_now(decision), &outputs);
+            }
+            done(decision, key.node, definition, outputs, adopted);
+        }
+        NodeKind::Approval { .. }
+        | NodeKind::Manual { .. }
+        | NodeKind::Wait { .. }
+        | NodeKind::Assert { .. }
+        | NodeKind::Gate
+        | NodeKind::Group { .. } => {}
+    }
+}
+
+/// Ends a node that did what it should: evaluates its outputs and says whether a fence holds.
+fn done(
+    decision: &mut Decision<'_>,
+    node: NodeIndex,
+    definition: &Node,
+    result: Map<String, Value>,
+    adopted: bool,
+) {
+    let fence = ready::is_fence(definition).then(|| match result.get("confirmed") {
+        Some(Value::Bool(false)) => {
+            let why =
+                result.get("reason").and_then(Value::as_str).unwrap_or("the action could not confirm it");
+            FenceResult::Unconfirmed(why.to_owned())
+        }
+        Some(_) | None => FenceResult::Confirmed,
+    });
+    match evaluate_outputs(decision, definition, result) {
+        Ok(outputs) => ready::finish(decision, NodeSucceeded { node, outputs, adopted, fence }),
+        Err(failure) => ready::fail(decision, node, failure, Applied::Yes),
+    }
+}
+
+fn evaluate_outputs(
+    decision: &Decision<'_>,
+    definition: &Node,
+    result: Map<String, Value>,
+) -> Result<Map<String, Value>, Failure> {
+    if definition.outputs.is_empty() {
+        return Ok(result);
+    }
+    let names = context::context(decision.plan, &decision.state, definition, Some(&result));
+    let mut outputs = result;
+    for (name, expression) in &definition.outputs {
+        let value = expression.evaluate(&names).map_err(|error| {
+            let message =
+                format!("the effect is applied, but output `{name}` could not be evaluated: {error}");
+            Failure::new(FailureClass::Permanent, message)
+        })?;
+        outputs.insert(name.clone(), value);
+    }
+    Ok(outputs)
+}
+
+fn failed(
+    decision: &mut Decision<'_>,
+    key: AttemptKey,
+    definition: &Node,
+    attempt: &AttemptState,
+    failure: Failure,
+) {
+    if matches!(definition.kind, NodeKind::Check { .. }) {
+        return super::check::looked(decision, key.node, definition, Err(failure));
+    }
+    let mutates = mutates(definition, attempt.mode, attempt.direction);
+    match failure.class {
+        FailureClass::InDoubt | FailureClass::TimedOut if mutates => doubt(decision, key, &failure.message),
+        FailureClass::Throttled => throttled(decision, key.node, definition, failure),
+        FailureClass::Transient
+        | FailureClass::Unreachable
+        | FailureClass::TimedOut
+        | FailureClass::InDoubt
+        | FailureClass::Permanent
+        | FailureClass::Refused => {
+            try_again_or_fail(decision, key.node, failure, Applied::No);
+        }
+    }
+}
+
+/// Schedules the next attempt where the policy allows one, else fails the node.
+pub(super) fn try_again_or_fail(
+    decision: &mut Decision<'_>,
+    node: NodeIndex,
+    failure: Failure,
+    applied: Applied,
+) {
+    let Some(definition) = decision.definition(node) else { return };
+    let state = decision.node(node);
+    let may_work = match failure.class {
+        FailureClass::Transient
+        | FailureClass::Unreachable
+        | FailureClass::TimedOut
+        | FailureClass::InDoubt
+        | FailureClass::Throttled => true,
+        FailureClass::Permanent | FailureClass::Refused => false,
+    };
+    let at = decision.now.plus(backoff(decision, node, definition, state.failures));
+    let in_time = step_deadline(decision, node, definition).is_none_or(|last| at < last);
+    if may_work && in_time && state.failures + 1 < definition.retry.attempts {
+        return decision.emit(Event::RetryScheduled { node, at, failure, counts: true });
+    }
+    give_up(decision, node, failure, applied);
+}
+
+fn give_up(decision: &mut Decision<'_>, node: NodeIndex, failure: Failure, applied: Applied) {
+    if decision.node(node).direction == Direction::Undo {
+        decision.emit(Event::UndoFailed { node, failure });
+    } else {
+        ready::fail(decision, node, failure, applied);
+    }
+}
+
+fn throttled(decision: &mut Decision<'_>, node: NodeIndex, definition: &Node, failure: Failure) {
+    let pause = failure.retry_after.unwrap_or(Duration::ZERO).max(backoff(decision, node, definition, 0));
+    let at = decision.now.plus(pause);
+    let began = decision.node(node).started_at.unwrap_or(decision.now);
+    let bound = Duration::from_millis(definition.timeout.as_millis().saturating_mul(THROTTLE_TIMEOUTS));
+    let last = step_deadline(decision, node, definition).unwrap_or_else(|| began.plus(bound));
+    if at < last {
+        decision.emit(Event::RetryScheduled { node, at, failure, counts: false });
+    } else {
+        give_up(decision, node, failure, Applied::No);
+    }
+}
+
+/// Doubles from attempt to attempt up to the longest pause; spread by the node's key, so that replay gives the same.
+fn backoff(decision: &Decision<'_>, node: NodeIndex, definition: &Node, failures: u32) -> Duration {
+    let base = definition.retry.backoff.as_millis();
+    let full = base.saturating_mul(1 << failures.min(20)).min(definition.retry.max_backoff.as_millis());
+    if !definition.retry.jitter {
+        return Duration::from_millis(full);
+    }
+    let seed = decision.state.created.run.as_str().bytes().chain(definition.address.as_str().bytes());
+    let seed = seed.fold(u64::from(failures) + u64::from(node), |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    Duration::from_millis(full - full * (seed % 1_000) / 4_000)
+}
+
+/// The outcome of an attempt is unknown: observe, send again under the same key, or ask a person.
+pub(super) fn doubt(decision: &mut Decision<'_>, key: AttemptKey, why: &str) {
+    let Ok((definition, attempt)) = decision.current(key) else { return };
+    decision.emit(Event::AttemptInDoubt { attempt: key, why: why.to_owned() });
+    if !mutates(definition, attempt.mode, attempt.direction) {
+        return start(decision, key.node, attempt.direction, None);
+    }
+    match rule(definition, &attempt) {
+        Doubt::Observable => {}
+        Doubt::Idempotent => start(decision, key.node, attempt.direction, None),
+        Doubt::Ask => ask_person(decision, key.node, why),
+    }
+}
+
+fn ask_person(decision: &mut Decision<'_>, node: NodeIndex, why: &str) {
+    decision.emit(Event::PersonNeeded { node, why: why.to_owned() });
+}
+
+fn rule(definition: &Node, attempt: &AttemptState) -> Doubt {
+    let call = call_of(definition, attempt.mode, attempt.direction);
+    call.map_or(Doubt::Ask, |call| traits::doubt(call.action, &call.with))
+}
+
+fn mutates(definition: &Node, mode: Mode, direction: Direction) -> bool {
+    let call = call_of(definition, mode, direction);
+    call.is_some_and(|call| traits::effect(call.action, &call.with) == Effect::Mutate)
+}
+
+/// Says whether what a node does now only looks.
+pub(super) fn is_read(decision: &Decision<'_>, definition: &Node, node: NodeIndex) -> bool {
+    let mode = decision.mode_of(node);
+    !mutates(definition, mode, decision.node(node).direction)
+}
+
+/// Somebody looked whether the effect is true.
+pub(super) fn observed(
+    decision: &mut Decision<'_>,
+    key: AttemptKey,
+    observation: Observation,
+) -> Result<(), Rejection> {
+    if decision.node(key.node).adoption == Adoption::Looking {
+        return adopted(decision, key, observation);
+    }
+    let (definition, attempt) = decision.current(key)?;
+    if decision.node(key.node).status != NodeStatus::InDoubt {
+        return Err(Rejection::Stale(format!(
+            "attempt {} of node {} is not in doubt",
+            key.attempt, key.node
+        )));
+    }
+    decision.emit(Event::Observed { attempt: key, observation: observation.clone() });
+    match observation {
+        Observation::Applied(outputs) => succeeded(decision, key, definition, &attempt, outputs, false),
+        Observation::NotApplied => not_applied(decision, key, definition, &attempt),
+        Observation::InProgress(_) => {}
+        Observation::Unknown(why) => unknown(decision, key, definition, &attempt, &why),
+    }
+    Ok(())
+}
+
+fn not_applied(decision: &mut Decision<'_>, key: AttemptKey, definition: &Node, attempt: &AttemptState) {
+    let settle = call_of(definition, attempt.mode, attempt.direction)
+        .map_or(Duration::ZERO, |call| call.action.spec().settle);
+    let believable = attempt.started_at.plus(settle);
+    if decision.now < believable {
+        // The effect may show late: look again once `not_applied` can be believed.
+        let failure = Some(Failure::new(FailureClass::InDoubt, "not visible yet"));
+        return decision.emit(Event::ObserveAgain { node: key.node, at: believable, failure });
+    }
+    if attempt.driver_lost {
+        // Known not to have happened, and through no fault of the step: begin anew without using up an attempt.
+        let failure = Failure::new(FailureClass::Transient, "not applied before the driver was lost");
+        let at = decision.now;
+        decision.emit(Event::RetryScheduled { node: key.node, at, failure, counts: false });
+        return begin_next(decision, key.node);
+    }
+    let failure = Failure::new(FailureClass::Transient, "no reply, and observed not to be applied");
+    try_again_or_fail(decision, key.node, failure, Applied::No);
+}
+
+fn unknown(
+    decision: &mut Decision<'_>,
+    key: AttemptKey,
+    definition: &Node,
+    attempt: &AttemptState,
+    why: &str,
+) {
+    if ready::is_fence(definition)
+        && decision.state.mode == Mode::Ungraceful
+        && attempt.direction == Direction::Do
+    {
+        let fence = Some(FenceResult::Unconfirmed(why.to_owned()));
+        let outputs = Map::new();
+        return ready::finish(decision, NodeSucceeded { node: key.node, outputs, adopted: false, fence });
+    }
+    let call = call_of(definition, attempt.mode, attempt.direction);
+    if call.is_some_and(|call| traits::may_resend(call.action, &call.with)) {
+        return start(decision, key.node, attempt.direction, None);
+    }
+    if decision.node(key.node).unknowns >= UNKNOWNS_BEFORE_PERSON {
+        return ask_person(decision, key.node, why);
+    }
+    let at = decision.now.plus(OBSERVE_AGAIN);
+    let failure = Some(Failure::new(FailureClass::InDoubt, why));
+    decision.emit(Event::ObserveAgain { node: key.node, at, failure });
+}
+
+/// The answer of an observation before a node begins.
+fn adopted(decision: &mut Decision<'_>, key: AttemptKey, observation: Observation) -> Result<(), Rejection> {
+    let definition = decision.definition(key.node);
+    let definition = definition.ok_or_else(|| Rejection::Stale("no such node".to_owned()))?;
+    decision.emit(Event::Observed { attempt: key, observation: observation.clone() });
+    match observation {
+        Observation::Applied(outputs) => done(decision, key.node, definition, outputs, true),
+        Observation::NotApplied | Observation::InProgress(_) | Observation::Unknown(_) => {
+            let prepares =
+                definition.call(decision.state.mode).is_some_and(|call| call.action.spec().prepares);
+            if !prepares {
+                begin(decision, key.node);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Looks whether an attempt under way has run out of time.
+pub(super) fn check_deadline(decision: &mut Decision<'_>, node: NodeIndex) {
+    let Some(attempt) = decision.node(node).current.clone() else { return };
+    let Some(definition) = decision.definition(node) else { return };
+    if attempt.deadline > decision.now {
+        return;
+    }
+    let key = AttemptKey { node, attempt: attempt.number };
+    let failure = timed_out("the attempt", attempt.deadline.since(attempt.started_at));
+    failed(decision, key, definition, &attempt, failure);
+}
+
+fn take_reading(
+    decision: &mut Decision<'_>,
+    node: NodeIndex,
+    definition: &Node,
+    point: ReadingPoint,
+    outputs: &Map<String, Value>,
+) {
+    let lag = outputs.get("lag_ms").and_then(Value::as_f64).filter(|lag| *lag >= 0.0 && lag.is_finite());
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "checked to be finite and positive"
+    )]
+    let lag = lag.map(|lag| Duration::from_millis(lag as u64));
+    let at = outputs.get("recovery_point_at").and_then(Value::as_str).and_then(|text| text.parse().ok());
+    if lag.is_none() && at.is_none() {
+        return;
+    }
+    let source = definition.call(decision.state.mode).map_or("", |call| call.action.as_str()).to_owned();
+    decision.emit(Event::ReadingTaken(Reading { node, point, source, lag, recovery_point_at: at }));
+}
+
+/// Where in the recovery a reading taken now stands.
+fn point_now(decision: &Decision<'_>) -> ReadingPoint {
+    let over = |phase: Phase| {
+        let mut nodes = decision.plan.plan.nodes.iter().zip(&decision.state.nodes);
+        nodes.any(|(definition, node)| definition.phase == Some(phase) && node.status.is_settled())
+    };
+    if over(Phase::Promote) || over(Phase::Restore) {
+        ReadingPoint::AfterPromotion
+    } else if over(Phase::Fence) {
+        ReadingPoint::AtFence
+    } else {
+        ReadingPoint::BeforeFence
+    }
+}
+
+/// Says whether an applied effect can be taken back.
+pub(super) fn can_undo(definition: &Node) -> bool {
+    definition.undo.is_some() && unwind::is_effect(definition)
+}

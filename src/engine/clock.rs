@@ -1,0 +1,187 @@
+//! The recovery clock: points passed, burn, live forecast, data loss and verdicts. Numbers are honest or absent.
+
+use super::decide::Decision;
+use super::event::{ClockMark, Event, FenceResult};
+use super::state::{IndexedPlan, RunState};
+use crate::model::run::{NodeStatus, Phase, RunStatus, Verdict};
+use crate::model::time::{Duration, Timestamp};
+use crate::plan::{NodeIndex, NodeKind, ReadingPoint};
+
+/// Parts of the objective that are reported when they are used up, in percent.
+const BURN: [u32; 4] = [50, 75, 90, 100];
+
+/// Records what the clock shows: points passed, burn, forecast.
+pub(super) fn keep(decision: &mut Decision<'_>) {
+    mark(decision, ClockMark::Shifted, decision.state.clock.shifted_at, shift_phases(decision));
+    mark(decision, ClockMark::Healthy, decision.state.clock.healthy_at, &[Phase::Validate]);
+    let Some(objective) = decision.plan.plan.objectives.rto else { return };
+    if decision.state.clock.healthy_at.is_some() || decision.state.status == RunStatus::Staged {
+        return;
+    }
+    let elapsed = decision.state.elapsed(decision.now);
+    let used = elapsed.as_millis().saturating_mul(100) / objective.as_millis().max(1);
+    if let Some(&percent) = BURN.iter().rev().find(|percent| u64::from(**percent) <= used)
+        && percent > decision.state.burn
+    {
+        decision.emit(Event::BurnReached { percent, elapsed });
+    }
+    keep_forecast(decision, objective);
+}
+
+fn keep_forecast(decision: &mut Decision<'_>, objective: Duration) {
+    let Some((forecast, node)) = forecast(decision.plan, &decision.state, decision.now) else { return };
+    if forecast > objective && !decision.state.forecast_breached {
+        decision.emit(Event::ForecastBreached { forecast, objective, node: Some(node) });
+    } else if forecast <= objective && decision.state.forecast_breached {
+        decision.emit(Event::ForecastRecovered { forecast });
+    }
+}
+
+/// Phases whose end means that the service is where it belongs.
+fn shift_phases(decision: &Decision<'_>) -> &'static [Phase] {
+    let has_shift = decision.plan.plan.nodes.iter().any(|node| node.phase == Some(Phase::Shift));
+    if has_shift { &[Phase::Shift] } else { &[Phase::Promote, Phase::Restore] }
+}
+
+fn mark(decision: &mut Decision<'_>, mark: ClockMark, passed: Option<Timestamp>, phases: &[Phase]) {
+    if passed.is_some() {
+        return;
+    }
+    let mut any = false;
+    for (definition, node) in decision.plan.plan.nodes.iter().zip(&decision.state.nodes) {
+        if definition.phase.is_some_and(|phase| phases.contains(&phase)) {
+            any |= matches!(node.status, NodeStatus::Succeeded | NodeStatus::MarkedDone);
+            if !node.status.is_settled() || is_failed_validation(mark, node.status) {
+                return;
+            }
+        }
+    }
+    if any {
+        decision.emit(Event::ClockMarked { mark });
+    }
+}
+
+/// A validation that failed and was ignored validates nothing.
+fn is_failed_validation(mark: ClockMark, status: NodeStatus) -> bool {
+    mark == ClockMark::Healthy && matches!(status, NodeStatus::FailedIgnored | NodeStatus::TimedOut)
+}
+
+/// Expected recovery time by the estimates, and the node most of it goes to. `None` once nothing is left to do.
+#[must_use]
+pub fn forecast(plan: &IndexedPlan, state: &RunState, now: Timestamp) -> Option<(Duration, NodeIndex)> {
+    let open = state.active.iter().chain(&state.frontier).chain(&state.failed);
+    let ends = open.map(|&node| (node_end(plan, state, node, now), node));
+    let (end, node) = ends.max_by_key(|(end, node)| (*end, std::cmp::Reverse(*node)))?;
+    Some((end.since(state.clock_zero()), node))
+}
+
+fn node_end(plan: &IndexedPlan, state: &RunState, node: NodeIndex, now: Timestamp) -> Timestamp {
+    let estimate =
+        plan.plan.nodes.get(node as usize).map_or(Duration::ZERO, |definition| definition.estimate);
+    let tail = plan.index.tail.get(node as usize).copied().unwrap_or_default();
+    let begun = state.node(node).started_at.unwrap_or(now);
+    begun.plus(estimate).max(now).plus(tail.minus(estimate))
+}
+
+/// When the forecast will pass the objective if nothing happens until then; the driver wakes up for it.
+pub(super) fn breach_at(plan: &IndexedPlan, state: &RunState) -> Option<Timestamp> {
+    let objective = plan.plan.objectives.rto.filter(|_| state.clock.healthy_at.is_none())?;
+    if state.forecast_breached {
+        return None;
+    }
+    let limit = state.clock_zero().plus(objective);
+    let open = state.active.iter().chain(&state.frontier).chain(&state.failed);
+    let slack = open.map(|&node| {
+        let estimate = plan.plan.nodes.get(node as usize).map_or(Duration::ZERO, |node| node.estimate);
+        plan.index.tail.get(node as usize).copied().unwrap_or_default().minus(estimate)
+    });
+    let after = slack.max()?;
+    Some(Timestamp::from_millis(limit.as_millis() - i64::try_from(after.as_millis()).unwrap_or(i64::MAX) + 1))
+}
+
+/// When the next part of the objective will be used up.
+pub(super) fn burn_at(plan: &IndexedPlan, state: &RunState) -> Option<Timestamp> {
+    let objective = plan.plan.objectives.rto.filter(|_| state.clock.healthy_at.is_none())?;
+    let percent = BURN.into_iter().find(|percent| *percent > state.burn)?;
+    let part = Duration::from_millis((objective.as_millis() * u64::from(percent)).div_ceil(100));
+    Some(state.clock_zero().plus(part))
+}
+
+/// Upper bound of the data lost, from the readings; `None` when nothing was read.
+///
+/// A reading at the fence counts most, because nothing was written after it; the worst source counts.
+#[must_use]
+pub fn data_loss(plan: &IndexedPlan, state: &RunState) -> Option<Duration> {
+    let order = [ReadingPoint::AtFence, ReadingPoint::AfterPromotion, ReadingPoint::BeforeFence];
+    order.into_iter().find_map(|point| {
+        let mut newest: std::collections::BTreeMap<NodeIndex, Duration> = std::collections::BTreeMap::new();
+        for (at, reading) in state.readings.iter().filter(|(_, reading)| reading.point == point) {
+            let lost_at = writes_ended_at(plan, state).unwrap_or(*at).min(*at);
+            let loss = match (reading.recovery_point_at, reading.lag) {
+                (Some(reached), _) => lost_at.since(reached),
+                (None, Some(lag)) => lag,
+                (None, None) => continue,
+            };
+            newest.insert(reading.node, loss);
+        }
+        newest.into_values().max()
+    })
+}
+
+/// When the source stopped accepting writes: at the incident, or when its fence was confirmed.
+fn writes_ended_at(plan: &IndexedPlan, state: &RunState) -> Option<Timestamp> {
+    let fences = plan.plan.nodes.iter().zip(&state.nodes).filter(|(_, node)| node.fence.is_some());
+    let mut confirmed = None;
+    for (_, node) in fences {
+        match (&node.fence, node.ended_at) {
+            (Some(FenceResult::Confirmed), Some(at)) => confirmed = confirmed.max(Some(at)),
+            (Some(FenceResult::Confirmed | FenceResult::Unconfirmed(_)) | None, _) => {
+                return state.created.incident_at;
+            }
+        }
+    }
+    confirmed.or(state.created.incident_at)
+}
+
+/// Recovery time against its objective.
+#[must_use]
+pub fn recovery_time_verdict(plan: &IndexedPlan, state: &RunState) -> Verdict {
+    let Some(objective) = plan.plan.objectives.rto else { return Verdict::NotMeasured };
+    match state.clock.healthy_at {
+        None => Verdict::NotValidated,
+        Some(healthy) if healthy.since(state.clock_zero()) <= objective => Verdict::Met,
+        Some(_) => Verdict::Missed,
+    }
+}
+
+/// Data loss against its objective.
+#[must_use]
+pub fn data_loss_verdict(plan: &IndexedPlan, state: &RunState) -> Verdict {
+    match (plan.plan.objectives.rpo, data_loss(plan, state)) {
+        (Some(objective), Some(loss)) if loss <= objective => Verdict::Met,
+        (Some(_), Some(_)) => Verdict::Missed,
+        (Some(_) | None, _) => Verdict::NotMeasured,
+    }
+}
+
+/// Both together: met needs both measured; an objective that does not exist is not missing.
+#[must_use]
+pub fn verdict(plan: &IndexedPlan, state: &RunState) -> Verdict {
+    let time = recovery_time_verdict(plan, state);
+    let loss = data_loss_verdict(plan, state);
+    match (time, loss) {
+        (Verdict::NotValidated, _) => Verdict::NotValidated,
+        (Verdict::Missed, _) | (_, Verdict::Missed) => Verdict::Missed,
+        (Verdict::Met, Verdict::Met) => Verdict::Met,
+        (Verdict::Met, _) if plan.plan.objectives.rpo.is_none() => Verdict::Met,
+        (_, Verdict::Met) if plan.plan.objectives.rto.is_none() => Verdict::Met,
+        (Verdict::Met, _) | (_, Verdict::Met) => Verdict::Partial,
+        (Verdict::NotMeasured | Verdict::Partial, _) => Verdict::NotMeasured,
+    }
+}
+
+/// Says whether a node belongs to the validation of the run.
+#[must_use]
+pub fn validates(kind: &NodeKind, phase: Option<Phase>) -> bool {
+    phase == Some(Phase::Validate) && !matches!(kind, NodeKind::Group { .. })
+}

@@ -1,0 +1,333 @@
+//! Begins nodes whose needs are met.
+
+use super::attempt;
+use super::decide::Decision;
+use super::event::{Applied, Event, FenceResult, NodeSucceeded, SkipCause, Want};
+use super::input::Direction;
+use super::{approval, context};
+use crate::model::action::{ActionName, Effect, traits};
+use crate::model::expression;
+use crate::model::policy::{MinSuccess, OnFailure, Stragglers};
+use crate::model::run::{Failure, FailureClass, Mode, NodeStatus, Phase, RunStatus};
+use crate::model::time::Duration;
+use crate::plan::{Call, CheckPurpose, Edge, EdgeKind, Node, NodeIndex, NodeKind, NodeVariant};
+
+/// Begins every node that may begin, until nothing changes.
+pub(super) fn advance(decision: &mut Decision<'_>) {
+    loop {
+        if decision.state.status == RunStatus::Staged || !decision.state.failed.is_empty() {
+            return;
+        }
+        let before = decision.events.len();
+        for node in decision.state.frontier.clone() {
+            if decision.state.frontier.contains(&node) && decision.state.failed.is_empty() {
+                begin(decision, node);
+            }
+        }
+        if decision.events.len() == before {
+            return;
+        }
+    }
+}
+
+/// Says whether a need that is over is met in truth.
+#[must_use]
+pub(super) fn is_met(decision: &Decision<'_>, edge: &Edge) -> bool {
+    let need = decision.node(edge.node);
+    match edge.kind {
+        EdgeKind::Ordinary | EdgeKind::Graceful => true,
+        EdgeKind::Safety => match need.status {
+            NodeStatus::Succeeded | NodeStatus::MarkedDone => true,
+            NodeStatus::Skipped | NodeStatus::FailedIgnored | NodeStatus::TimedOut => need.overridden,
+            NodeStatus::Pending
+            | NodeStatus::Ready
+            | NodeStatus::Running
+            | NodeStatus::Waiting
+            | NodeStatus::AwaitingApproval
+            | NodeStatus::Retrying
+            | NodeStatus::InDoubt
+            | NodeStatus::Failed
+            | NodeStatus::Undone
+            | NodeStatus::UndoFailed
+            | NodeStatus::Cancelled => false,
+        },
+    }
+}
+
+fn begin(decision: &mut Decision<'_>, node: NodeIndex) {
+    let Some(definition) = decision.definition(node) else { return };
+    if !definition.needs.iter().all(|edge| is_met(decision, edge)) {
+        return; // Blocked; the status says by what.
+    }
+    if let Some(lane) = definition.lane
+        && decision.state.lanes.get(&lane.id).is_some_and(|running| *running >= lane.width)
+    {
+        return;
+    }
+    if definition.is_skipped_in(decision.state.mode) {
+        return decision.emit(Event::NodeSkipped { node, why: SkipCause::Mode });
+    }
+    if let Some(when) = &definition.when {
+        match when.is_true(&context::context(decision.plan, &decision.state, definition, None)) {
+            Ok(true) => {}
+            Ok(false) => return decision.emit(Event::NodeSkipped { node, why: SkipCause::When }),
+            Err(error) => {
+                let message = format!("`when: {}` could not be evaluated: {error}", when.as_str());
+                return fail(decision, node, Failure::new(FailureClass::Permanent, message), Applied::No);
+            }
+        }
+    }
+    begin_kind(decision, node, definition);
+}
+
+fn begin_kind(decision: &mut Decision<'_>, node: NodeIndex, definition: &Node) {
+    match &definition.kind {
+        NodeKind::Effect { call } => begin_effect(decision, node, definition, call),
+        NodeKind::Check { .. } | NodeKind::Reading { .. } => attempt::begin(decision, node),
+        NodeKind::Approval { approval } => approval::request(decision, node, approval),
+        NodeKind::Manual { call } => {
+            let message = call.with.get("instructions").and_then(|text| text.as_str()).map(str::to_owned);
+            decision.emit(Event::ApprovalRequested { node, expires_at: None, message });
+        }
+        NodeKind::Wait { call } => match parameter(decision, definition, call, "duration") {
+            Ok(value) => {
+                if let Some(Ok(duration)) = value.as_str().map(str::parse::<Duration>) {
+                    let until = decision.now.plus(duration);
+                    decision.emit(Event::WaitStarted { node, until });
+                } else {
+                    let message = "`duration` is not a duration such as 30s";
+                    fail(decision, node, Failure::new(FailureClass::Permanent, message), Applied::No);
+                }
+            }
+            Err(failure) => fail(decision, node, failure, Applied::No),
+        },
+        NodeKind::Assert { call } => match parameter(decision, definition, call, "condition") {
+            Ok(serde_json::Value::Bool(true)) => succeed(decision, node),
+            Ok(_) => {
+                let message = call
+                    .with
+                    .get("message")
+                    .and_then(|text| text.as_str())
+                    .unwrap_or("the condition is not true");
+                fail(decision, node, Failure::new(FailureClass::Permanent, message), Applied::No);
+            }
+            Err(failure) => fail(decision, node, failure, Applied::No),
+        },
+        NodeKind::Gate => approval::try_gate(decision, node),
+        NodeKind::Group { .. } => succeed(decision, node),
+    }
+}
+
+fn parameter(
+    decision: &Decision<'_>,
+    definition: &Node,
+    call: &Call,
+    name: &str,
+) -> Result<serde_json::Value, Failure> {
+    let value = call.with.get(name).cloned().unwrap_or_default();
+    let names = context::context(decision.plan, &decision.state, definition, None);
+    expression::render(&value, &names).map_err(|error| {
+        Failure::new(FailureClass::Permanent, format!("`{name}` could not be rendered: {error}"))
+    })
+}
+
+fn begin_effect(decision: &mut Decision<'_>, node: NodeIndex, definition: &Node, call: &Call) {
+    let call = definition.call(decision.state.mode).unwrap_or(call);
+    let mutates = traits::effect(call.action, &call.with) == Effect::Mutate;
+    let adopt = decision.state.adopt && mutates;
+    if mutates && (adopt || call.action.spec().prepares) {
+        decision.emit(Event::NodeReady { node });
+    } else {
+        attempt::begin(decision, node);
+    }
+}
+
+fn succeed(decision: &mut Decision<'_>, node: NodeIndex) {
+    finish(decision, NodeSucceeded { node, outputs: serde_json::Map::new(), adopted: false, fence: None });
+}
+
+/// Records a success and what it means for the node's group.
+pub(super) fn finish(decision: &mut Decision<'_>, succeeded: NodeSucceeded) {
+    let node = succeeded.node;
+    decision.emit(Event::NodeSucceeded(succeeded));
+    look_at_group(decision, node);
+}
+
+/// Records a failure for good and what the author wants to follow from it.
+pub(super) fn fail(decision: &mut Decision<'_>, node: NodeIndex, failure: Failure, applied: Applied) {
+    let Some(definition) = decision.definition(node) else { return };
+    if unreachable_fence(decision, definition, &failure) {
+        let fence = Some(FenceResult::Unconfirmed(failure.message));
+        return finish(
+            decision,
+            NodeSucceeded { node, outputs: serde_json::Map::new(), adopted: false, fence },
+        );
+    }
+    decision.emit(Event::NodeFailed { node, failure, applied });
+    if decision.plan.index.group_of(node).is_some_and(|group| threshold(decision, group).is_some()) {
+        decision.emit(Event::FailureIgnored { node });
+        return look_at_group(decision, node);
+    }
+    match on_failure(decision, definition) {
+        OnFailure::Pause => {}
+        OnFailure::Continue => {
+            decision.emit(Event::FailureIgnored { node });
+            look_at_group(decision, node);
+        }
+        OnFailure::Abort => want(decision, Want::Fail, definition),
+        OnFailure::Unwind if super::unwind::is_possible(decision) => {
+            want(decision, Want::Unwind, definition);
+        }
+        // Past the point of no return taking back is not offered: hold for a person.
+        OnFailure::Unwind => {}
+    }
+}
+
+/// A lost source must not stop an ungraceful run: that its fence is unconfirmed is accepted by name at the gate.
+fn unreachable_fence(decision: &Decision<'_>, definition: &Node, failure: &Failure) -> bool {
+    let absent =
+        matches!(failure.class, FailureClass::Unreachable | FailureClass::TimedOut | FailureClass::InDoubt);
+    decision.state.mode == Mode::Ungraceful && is_fence(definition) && absent
+}
+
+/// Says whether a node is the effect of a fence.
+#[must_use]
+pub(super) fn is_fence(definition: &Node) -> bool {
+    let NodeKind::Effect { call } = &definition.kind else { return false };
+    let role = call.action.spec().role == crate::model::action::Role::Fence;
+    role || (definition.phase == Some(Phase::Fence)
+        && traits::effect(call.action, &call.with) == Effect::Mutate)
+}
+
+/// A look at the start must not hold up a run whose source is lost; the same check runs again before its step.
+fn on_failure(decision: &Decision<'_>, definition: &Node) -> OnFailure {
+    let start = matches!(definition.kind, NodeKind::Check { purpose: CheckPurpose::Start, .. });
+    let ungraceful = decision.state.mode == Mode::Ungraceful;
+    let intent = decision.plan.plan.intent;
+    if start && (ungraceful || intent == crate::model::run::Intent::Check) {
+        OnFailure::Continue
+    } else {
+        definition.on_failure
+    }
+}
+
+fn want(decision: &mut Decision<'_>, want: Want, definition: &Node) {
+    let reason = Some(format!("{} failed, and its policy is {}", definition.address, definition.on_failure));
+    decision.emit(Event::WantChanged { want, by: None, reason });
+}
+
+/// How many members of a group must succeed, where not all must.
+fn threshold(decision: &Decision<'_>, group: NodeIndex) -> Option<(usize, Stragglers, usize)> {
+    let definition = decision.definition(group)?;
+    let NodeKind::Group { members, min_success, stragglers } = &definition.kind else { return None };
+    let ungraceful: Option<MinSuccess> = match &definition.ungraceful {
+        Some(NodeVariant::MinSuccess(min)) if decision.state.mode == Mode::Ungraceful => Some(*min),
+        Some(NodeVariant::MinSuccess(_) | NodeVariant::Skip | NodeVariant::Call(_)) | None => None,
+    };
+    let min = ungraceful.or(*min_success)?;
+    Some((min.of(members.len()), *stragglers, members.len()))
+}
+
+/// Settles a group as soon as enough of its members have succeeded, or too many have not.
+fn look_at_group(decision: &mut Decision<'_>, member: NodeIndex) {
+    let Some(group) = decision.plan.index.group_of(member) else { return };
+    let Some((needed, stragglers, total)) = threshold(decision, group) else { return };
+    if decision.node(group).status != NodeStatus::Pending {
+        return;
+    }
+    let Some(NodeKind::Group { members, .. }) = decision.definition(group).map(|group| &group.kind) else {
+        return;
+    };
+    let count = |decision: &Decision<'_>, test: fn(NodeStatus) -> bool| {
+        members.iter().filter(|member| test(decision.node(**member).status)).count()
+    };
+    let done = count(decision, |status| {
+        matches!(status, NodeStatus::Succeeded | NodeStatus::MarkedDone | NodeStatus::Skipped)
+    });
+    let lost = count(decision, |status| {
+        matches!(status, NodeStatus::FailedIgnored | NodeStatus::TimedOut | NodeStatus::Failed)
+    });
+    if done >= needed {
+        if stragglers == Stragglers::Cancel {
+            for &member in members {
+                give_up(decision, member, SkipCause::Enough);
+            }
+        }
+        succeed(decision, group);
+    } else if total - lost < needed {
+        let message = format!("only {} of {total} can still succeed, {needed} must", total - lost);
+        fail(decision, group, Failure::new(FailureClass::Permanent, message), Applied::No);
+    }
+}
+
+/// Leaves out a member that has not begun or only waits. An effect under way is never dropped.
+fn give_up(decision: &mut Decision<'_>, node: NodeIndex, why: SkipCause) {
+    match decision.node(node).status {
+        NodeStatus::Pending
+        | NodeStatus::Ready
+        | NodeStatus::Waiting
+        | NodeStatus::AwaitingApproval
+        | NodeStatus::Retrying => decision.emit(Event::NodeSkipped { node, why }),
+        NodeStatus::Running
+        | NodeStatus::InDoubt
+        | NodeStatus::Succeeded
+        | NodeStatus::Failed
+        | NodeStatus::FailedIgnored
+        | NodeStatus::TimedOut
+        | NodeStatus::Skipped
+        | NodeStatus::MarkedDone
+        | NodeStatus::Undone
+        | NodeStatus::UndoFailed
+        | NodeStatus::Cancelled => {}
+    }
+}
+
+/// The run will not go on: nodes that only wait or look are cancelled, effects under way end by themselves.
+pub(super) fn give_up_waiting(decision: &mut Decision<'_>) {
+    for node in decision.state.active.clone() {
+        let Some(definition) = decision.definition(node) else { continue };
+        if decision.node(node).direction == Direction::Undo {
+            continue;
+        }
+        let only_looks = attempt::is_read(decision, definition, node);
+        let drop = match decision.node(node).status {
+            NodeStatus::Ready | NodeStatus::Waiting | NodeStatus::AwaitingApproval | NodeStatus::Retrying => {
+                true
+            }
+            NodeStatus::Running | NodeStatus::InDoubt => only_looks,
+            NodeStatus::Pending
+            | NodeStatus::Succeeded
+            | NodeStatus::Failed
+            | NodeStatus::FailedIgnored
+            | NodeStatus::TimedOut
+            | NodeStatus::Skipped
+            | NodeStatus::MarkedDone
+            | NodeStatus::Undone
+            | NodeStatus::UndoFailed
+            | NodeStatus::Cancelled => false,
+        };
+        if drop {
+            decision
+                .emit(Event::NodeCancelled { node, why: format!("the run will {}", decision.state.want) });
+        }
+    }
+}
+
+/// A timed wait has ended, or a check looks again.
+pub(super) fn wait_is_over(decision: &mut Decision<'_>, node: NodeIndex) {
+    let Some(definition) = decision.definition(node) else { return };
+    match &definition.kind {
+        NodeKind::Wait { call } => {
+            debug_assert_eq!(call.action, ActionName::WaitFor);
+            succeed(decision, node);
+        }
+        NodeKind::Check { .. } => attempt::begin(decision, node),
+        NodeKind::Effect { .. }
+        | NodeKind::Reading { .. }
+        | NodeKind::Approval { .. }
+        | NodeKind::Manual { .. }
+        | NodeKind::Assert { .. }
+        | NodeKind::Gate
+        | NodeKind::Group { .. } => {}
+    }
+}

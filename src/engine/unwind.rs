@@ -1,0 +1,108 @@
+//! Takes back what was applied, in reverse dependency order. Only before the point of no return.
+
+use super::attempt;
+use super::decide::Decision;
+use super::event::Applied;
+use super::input::Rejection;
+use crate::model::action::{Effect, traits};
+use crate::model::policy::Reversibility;
+use crate::model::run::NodeStatus;
+use crate::plan::{Node, NodeIndex, NodeKind};
+
+/// Says whether everything applied so far may be taken back.
+pub(super) fn is_possible(decision: &Decision<'_>) -> bool {
+    check(decision).is_ok()
+}
+
+/// Refuses when an irreversible step has begun.
+pub(super) fn check(decision: &Decision<'_>) -> Result<(), Rejection> {
+    let nodes = decision.plan.plan.nodes.iter().zip(&decision.state.nodes);
+    let gone = nodes
+        .filter(|(definition, node)| {
+            definition.reversibility == Reversibility::Irreversible
+                && is_effect(definition)
+                && node.applied != Applied::No
+        })
+        .map(|(definition, _)| definition.address.to_string())
+        .next();
+    match gone {
+        Some(address) => Err(Rejection::Refused(format!(
+            "the point of no return is behind: `{address}` cannot be taken back. Hold with `drctl abort`, go forward \
+             with `drctl resume`, or return later with `drctl failback`"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Begins every undo that no later applied effect stands in the way of.
+pub(super) fn advance(decision: &mut Decision<'_>) {
+    if !decision.state.failed.iter().all(|node| decision.node(*node).status == NodeStatus::Failed) {
+        return; // An undo failed: a person decides before anything else is taken back.
+    }
+    for node in ready_to_undo(decision) {
+        attempt::begin_undo(decision, node);
+    }
+}
+
+fn ready_to_undo(decision: &Decision<'_>) -> Vec<NodeIndex> {
+    let count = decision.plan.plan.nodes.len();
+    // A node stands in the way of all before it while its effect is there or something is under way on it.
+    let mut blocked = vec![false; count];
+    let mut ready = Vec::new();
+    for index in (0..count).rev() {
+        let Ok(node) = NodeIndex::try_from(index) else { continue };
+        let successors = decision.plan.index.successors.get(index).map_or(&[][..], Vec::as_slice);
+        let later =
+            successors.iter().any(|successor| blocked.get(*successor as usize).copied().unwrap_or(false));
+        let under_way = decision.state.active.contains(&node);
+        let outstanding = is_outstanding(decision, node);
+        if outstanding && !later && !under_way {
+            ready.push(node);
+        }
+        if let Some(entry) = blocked.get_mut(index) {
+            *entry = later || under_way || outstanding;
+        }
+    }
+    ready
+}
+
+/// Says whether a node has an effect that is still to be taken back.
+pub(super) fn is_outstanding(decision: &Decision<'_>, node: NodeIndex) -> bool {
+    let Some(definition) = decision.definition(node) else { return false };
+    let state = decision.node(node);
+    let there = match state.status {
+        NodeStatus::Succeeded => !state.adopted,
+        NodeStatus::Failed | NodeStatus::FailedIgnored | NodeStatus::TimedOut => state.applied != Applied::No,
+        NodeStatus::Pending
+        | NodeStatus::Ready
+        | NodeStatus::Running
+        | NodeStatus::Waiting
+        | NodeStatus::AwaitingApproval
+        | NodeStatus::Retrying
+        | NodeStatus::InDoubt
+        | NodeStatus::Skipped
+        | NodeStatus::MarkedDone
+        | NodeStatus::Undone
+        | NodeStatus::UndoFailed
+        | NodeStatus::Cancelled => false,
+    };
+    there && attempt::can_undo(definition)
+}
+
+/// Says whether a node changes the estate.
+pub(super) fn is_effect(definition: &Node) -> bool {
+    let NodeKind::Effect { call } = &definition.kind else { return false };
+    traits::effect(call.action, &call.with) == Effect::Mutate
+}
+
+/// Applied effects that have no way back, by address: an unwind leaves them as they are.
+pub(super) fn left_as_is(decision: &Decision<'_>) -> Vec<String> {
+    let nodes = decision.plan.plan.nodes.iter().zip(&decision.state.nodes);
+    nodes
+        .filter(|(definition, node)| {
+            let there = matches!(node.status, NodeStatus::Succeeded | NodeStatus::MarkedDone);
+            there && is_effect(definition)
+        })
+        .map(|(definition, _)| definition.address.to_string())
+        .collect()
+}

@@ -1,0 +1,9 @@
+//! What a person or a program reads about a run, made of its plan and state. Pure; shows no number that was not measured.
+
+mod people;
+mod view;
+
+pub use people::{PersonNeeded, needs_person};
+pub use view::{RunView, StepView, view};
+
+pub use crate::engine::clock::verdict;

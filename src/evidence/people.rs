@@ -1,0 +1,99 @@
+//! What needs a person, with the exact command to type.
+
+use serde::Serialize;
+
+use crate::engine::event::MissingConsent;
+use crate::engine::{IndexedPlan, RunState, consent_flag};
+use crate::model::run::{NodeStatus, RunStatus};
+use crate::plan::{NodeIndex, NodeKind};
+
+/// Something only a person can do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PersonNeeded {
+    /// The node it is about; absent: the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
+    /// What kind of word is needed: start, resume, approval, consent, manual, failure, doubt.
+    pub kind: &'static str,
+    /// What it is about.
+    pub text: String,
+    /// What to type.
+    pub command: String,
+}
+
+/// Everything that waits for a person, most urgent first.
+#[must_use]
+pub fn needs_person(plan: &IndexedPlan, state: &RunState) -> Vec<PersonNeeded> {
+    let run = state.created.run.as_str();
+    if state.status.is_terminal() {
+        return Vec::new();
+    }
+    if state.status == RunStatus::Staged {
+        let (text, command) = ("the run waits to be started".to_owned(), format!("drctl start {run}"));
+        return vec![PersonNeeded { step: None, kind: "start", text, command }];
+    }
+    let active = state.active.iter().chain(&state.failed);
+    let mut needed: Vec<_> = active.filter_map(|node| of_node(plan, state, *node, run)).collect();
+    if needed.is_empty() && state.status.needs_person() {
+        let (kind, command) = match state.status {
+            RunStatus::Paused => ("resume", format!("drctl resume {run}")),
+            _ => ("blocked", format!("drctl runs show {run}")),
+        };
+        let text = state.cause.clone().unwrap_or_else(|| "the run is paused".to_owned());
+        needed.push(PersonNeeded { step: None, kind, text, command });
+    }
+    needed
+}
+
+fn of_node(plan: &IndexedPlan, state: &RunState, node: NodeIndex, run: &str) -> Option<PersonNeeded> {
+    let definition = plan.plan.nodes.get(node as usize)?;
+    let it = state.node(node);
+    let address = definition.address.to_string();
+    let failure = it.failure.as_ref().map_or_else(String::new, ToString::to_string);
+    let (kind, text, command) = match it.status {
+        NodeStatus::AwaitingApproval => match &definition.kind {
+            NodeKind::Gate => {
+                let flags: Vec<_> = state.missing.iter().map(consent_flag).collect();
+                ("consent", gate_text(&state.missing), format!("drctl approve {run} {}", flags.join(" ")))
+            }
+            NodeKind::Manual { call } => {
+                let text = call.with.get("instructions").and_then(|text| text.as_str()).unwrap_or_default();
+                ("manual", text.to_owned(), format!("drctl done {run} {address} --reason \"…\""))
+            }
+            _ => {
+                let text = format!("{} waits for approval", definition.title);
+                ("approval", text, format!("drctl approve {run} {address}"))
+            }
+        },
+        NodeStatus::Failed => ("failure", failure, format!("drctl retry {run} {address}")),
+        NodeStatus::UndoFailed => ("undo", failure, format!("drctl retry {run} {address}")),
+        NodeStatus::InDoubt if it.person_needed => {
+            let text = format!("nobody can tell whether it was applied: {failure}");
+            (
+                "doubt",
+                text,
+                format!("drctl done {run} {address} --reason \"…\"   (or: drctl retry {run} {address})"),
+            )
+        }
+        _ => return None,
+    };
+    Some(PersonNeeded { step: Some(address), kind, text, command })
+}
+
+fn gate_text(missing: &[MissingConsent]) -> String {
+    let parts: Vec<_> = missing
+        .iter()
+        .map(|consent| match consent {
+            MissingConsent::Confirm(text) => format!("confirm {text}"),
+            MissingConsent::AcceptLoss(loss) => format!("accept the loss of {loss} of data"),
+            MissingConsent::AcceptUnmeasuredLoss => "accept a data loss nobody could measure".to_owned(),
+            MissingConsent::AcceptUnfenced(fences) => {
+                format!(
+                    "accept that the old primary may still accept writes ({} unconfirmed)",
+                    fences.join(", ")
+                )
+            }
+        })
+        .collect();
+    format!("the point of no return: {}", parts.join("; "))
+}

@@ -1,0 +1,239 @@
+//! The JSON of a run: a stable contract of its own, so that events and state may change behind it.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::people::{PersonNeeded, needs_person};
+use crate::engine::event::FenceResult;
+use crate::engine::{IndexedPlan, RunState, clock, is_clean};
+use crate::model::run::{Failure, Identity, Verdict};
+use crate::model::time::{Duration, Timestamp};
+use crate::plan::{Node, NodeIndex, NodeKind};
+
+/// A run as shown to people and programs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the fields are the documented JSON contract, one to one")]
+pub struct RunView {
+    pub id: String,
+    pub runbook: String,
+    pub runbook_digest: String,
+    pub plan_digest: String,
+    pub operation: &'static str,
+    pub mode: &'static str,
+    pub intent: &'static str,
+    pub drill_level: Option<String>,
+    pub status: &'static str,
+    pub cause: Option<String>,
+    pub from: Option<String>,
+    pub to: Option<String>,
+    pub reason: Option<String>,
+    pub started_by: Identity,
+    pub trigger: String,
+    pub fencing_token: u64,
+    pub driver: Option<String>,
+    pub clean: bool,
+    pub clock: ClockView,
+    pub rto: RecoveryTimeView,
+    pub rpo: DataLossView,
+    pub objective_verdict: Verdict,
+    pub point_of_no_return: &'static str,
+    pub steps: Vec<StepView>,
+    pub needs_person: Vec<PersonNeeded>,
+    pub interventions: Vec<InterventionView>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub notes: BTreeMap<String, String>,
+}
+
+/// The split clock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ClockView {
+    pub incident_at: Option<Timestamp>,
+    pub detected_at: Option<Timestamp>,
+    pub declared_at: Timestamp,
+    pub started_at: Option<Timestamp>,
+    pub pnr_at: Option<Timestamp>,
+    pub shifted_at: Option<Timestamp>,
+    pub healthy_at: Option<Timestamp>,
+    pub ended_at: Option<Timestamp>,
+}
+
+/// Recovery time against its objective. `elapsed_ms` counts from the incident, `execution_ms` from the first step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RecoveryTimeView {
+    pub objective_ms: Option<u64>,
+    pub elapsed_ms: u64,
+    pub execution_ms: u64,
+    pub recovery_time_ms: Option<u64>,
+    pub forecast_ms: Option<u64>,
+    pub verdict: Verdict,
+}
+
+/// Data loss against its objective.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DataLossView {
+    pub objective_ms: Option<u64>,
+    pub readings: Vec<ReadingView>,
+    pub data_loss_ms: Option<u64>,
+    pub verdict: Verdict,
+}
+
+/// A reading of the recovery point.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReadingView {
+    pub at: Timestamp,
+    pub when: &'static str,
+    pub source: String,
+    pub lag_ms: Option<u64>,
+    pub recovery_point_at: Option<Timestamp>,
+}
+
+/// A node of the plan.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the fields are the documented JSON contract, one to one")]
+pub struct StepView {
+    pub id: String,
+    pub name: String,
+    pub phase: Option<&'static str>,
+    pub action: Option<&'static str>,
+    pub status: &'static str,
+    pub attempts: u32,
+    pub started_at: Option<Timestamp>,
+    pub ended_at: Option<Timestamp>,
+    pub reversibility: &'static str,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub outputs: Map<String, Value>,
+    pub failure: Option<Failure>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fence: Option<FenceResult>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub adopted: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub overridden: bool,
+}
+
+/// Something a person did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct InterventionView {
+    pub at: Timestamp,
+    pub verb: String,
+    pub by: Identity,
+    pub reason: Option<String>,
+}
+
+/// Makes the view of a run at a time. `driver` is who holds its lease, where somebody alive does.
+#[must_use]
+pub fn view(plan: &IndexedPlan, state: &RunState, driver: Option<String>, now: Timestamp) -> RunView {
+    let created = &state.created;
+    RunView {
+        id: created.run.to_string(),
+        runbook: created.service.to_string(),
+        runbook_digest: created.runbook.clone(),
+        plan_digest: created.plan.clone(),
+        operation: created.operation.as_str(),
+        mode: state.mode.as_str(),
+        intent: created.intent.as_str(),
+        drill_level: None,
+        status: state.status.as_str(),
+        cause: state.cause.clone(),
+        from: created.from.as_ref().map(ToString::to_string),
+        to: created.to.as_ref().map(ToString::to_string),
+        reason: created.reason.clone(),
+        started_by: created.started_by.clone(),
+        trigger: created.trigger.clone(),
+        fencing_token: state.token,
+        driver,
+        clean: is_clean(state),
+        clock: clock_view(state),
+        rto: recovery_time(plan, state, now),
+        rpo: data_loss(plan, state),
+        objective_verdict: clock::verdict(plan, state),
+        point_of_no_return: match (plan.index.gate, state.clock.pnr_at) {
+            (None, _) => "none",
+            (Some(_), None) => "ahead",
+            (Some(_), Some(_)) => "passed",
+        },
+        steps: (0..).zip(&plan.plan.nodes).map(|(index, node)| step(state, index, node)).collect(),
+        needs_person: needs_person(plan, state),
+        interventions: state.interventions.iter().map(intervention).collect(),
+        notes: created.notes.clone(),
+    }
+}
+
+fn clock_view(state: &RunState) -> ClockView {
+    ClockView {
+        incident_at: state.created.incident_at,
+        detected_at: state.created.detected_at,
+        declared_at: state.created.declared_at,
+        started_at: state.clock.started_at,
+        pnr_at: state.clock.pnr_at,
+        shifted_at: state.clock.shifted_at,
+        healthy_at: state.clock.healthy_at,
+        ended_at: state.clock.ended_at,
+    }
+}
+
+fn recovery_time(plan: &IndexedPlan, state: &RunState, now: Timestamp) -> RecoveryTimeView {
+    let started = state.clock.started_at.unwrap_or(state.created_at);
+    let end = state.clock.healthy_at.or(state.clock.ended_at).unwrap_or(now);
+    let open = !state.status.is_terminal() && state.clock.healthy_at.is_none();
+    let forecast = if open { clock::forecast(plan, state, now) } else { None };
+    RecoveryTimeView {
+        objective_ms: plan.plan.objectives.rto.map(Duration::as_millis),
+        elapsed_ms: state.elapsed(now).as_millis(),
+        execution_ms: end.since(started).as_millis(),
+        recovery_time_ms: state.clock.healthy_at.map(|healthy| healthy.since(state.clock_zero()).as_millis()),
+        forecast_ms: forecast.map(|(forecast, _)| forecast.as_millis()),
+        verdict: clock::recovery_time_verdict(plan, state),
+    }
+}
+
+fn data_loss(plan: &IndexedPlan, state: &RunState) -> DataLossView {
+    let readings = state.readings.iter().map(|(at, reading)| ReadingView {
+        at: *at,
+        when: reading.point.as_str(),
+        source: reading.source.clone(),
+        lag_ms: reading.lag.map(Duration::as_millis),
+        recovery_point_at: reading.recovery_point_at,
+    });
+    DataLossView {
+        objective_ms: plan.plan.objectives.rpo.map(Duration::as_millis),
+        readings: readings.collect(),
+        data_loss_ms: clock::data_loss(plan, state).map(Duration::as_millis),
+        verdict: clock::data_loss_verdict(plan, state),
+    }
+}
+
+fn step(state: &RunState, index: NodeIndex, node: &Node) -> StepView {
+    let it = state.node(index);
+    StepView {
+        id: node.address.to_string(),
+        name: node.title.clone(),
+        phase: node.phase.map(crate::model::run::Phase::as_str),
+        action: match &node.kind {
+            NodeKind::Approval { .. } => Some("approval.request"),
+            NodeKind::Gate | NodeKind::Group { .. } => None,
+            _ => node.call(state.mode).map(|call| call.action.as_str()),
+        },
+        status: it.status.as_str(),
+        attempts: it.attempts,
+        started_at: it.started_at,
+        ended_at: it.ended_at,
+        reversibility: node.reversibility.as_str(),
+        outputs: it.outputs.clone(),
+        failure: it.failure.clone(),
+        fence: it.fence.clone(),
+        adopted: it.adopted,
+        overridden: it.overridden,
+    }
+}
+
+fn intervention(intervention: &crate::engine::state::Intervention) -> InterventionView {
+    InterventionView {
+        at: intervention.at,
+        verb: intervention.verb.clone(),
+        by: intervention.by.clone(),
+        reason: intervention.reason.clone(),
+    }
+}

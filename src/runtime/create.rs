@@ -1,0 +1,203 @@
+//! Creates runs and takes them over.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::clock::Time;
+use super::driver::{Driver, Opening, SimulatedOperator};
+use super::{Error, load, outputs};
+use crate::engine::context::Confidential;
+use crate::engine::event::RunCreated;
+use crate::engine::input::{Consents, Input};
+use crate::engine::{IndexedPlan, RunState};
+use crate::model::id::RunId;
+use crate::model::run::{Identity, Intent};
+use crate::model::time::{Duration, Timestamp};
+use crate::plan::Plan;
+use crate::ports::{IdSource, Journal, Provider, RunSummary, SecretSource};
+
+/// What drives runs on one journal.
+#[derive(Clone)]
+pub struct Runtime {
+    /// Where runs are kept.
+    pub journal: Arc<dyn Journal>,
+    /// What performs actions.
+    pub provider: Arc<dyn Provider>,
+    /// What tells the time.
+    pub time: Time,
+    /// Where secrets come from.
+    pub secrets: Arc<dyn SecretSource>,
+    /// Where ids come from.
+    pub ids: Arc<dyn IdSource>,
+    /// Who drives, for people to read.
+    pub holder: String,
+    /// Answers approvals in a simulation.
+    pub operator: Option<SimulatedOperator>,
+}
+
+/// What is known when a run is created, besides its plan.
+#[derive(Debug, Clone)]
+pub struct NewRun {
+    /// The runbook's text.
+    pub runbook: String,
+    /// Why it is started.
+    pub reason: Option<String>,
+    /// Who starts it.
+    pub started_by: Identity,
+    /// From where.
+    pub trigger: String,
+    /// When the incident began.
+    pub incident_at: Option<Timestamp>,
+    /// When it was noticed.
+    pub detected_at: Option<Timestamp>,
+    /// Consents given with the start.
+    pub consents: Consents,
+    /// Observe every node before starting it.
+    pub adopt: bool,
+    /// Wait this long for a person to start it.
+    pub staged_for: Option<Duration>,
+    /// The same key starts a run once.
+    pub idempotency_key: Option<String>,
+    /// Values of sensitive parameters.
+    pub sensitive: BTreeMap<String, Value>,
+    /// Further facts to keep.
+    pub notes: BTreeMap<String, String>,
+}
+
+impl Runtime {
+    /// Makes a run of a plan. Nothing is stored before the driver's first turn, which records its creation and its first
+    /// attempts together.
+    ///
+    /// # Errors
+    /// When a secret is missing, the plan is unusable, or the journal refuses.
+    pub async fn create(&self, plan: Plan, new: NewRun) -> Result<Driver, Error> {
+        let confidential = self.confidential(&plan, new.sensitive).await?;
+        let now = self.time.clock().now();
+        let text = serde_json::to_vec(&plan).map_err(|error| Error::Plan(error.to_string()))?;
+        let (plan_digest, plan_bytes) = outputs::blob(&text);
+        let (runbook_digest, runbook_bytes) = outputs::blob(new.runbook.as_bytes());
+        let run = RunId::new(format!("{}-{}", short(plan.runbook.name.as_str()), self.ids.suffix()))
+            .map_err(|error| Error::Plan(error.to_string()))?;
+        let created = RunCreated {
+            run: run.clone(),
+            service: plan.runbook.name.clone(),
+            operation: plan.operation,
+            intent: plan.intent,
+            mode: plan.mode,
+            from: plan.from.clone(),
+            to: plan.to.clone(),
+            plan: plan_digest.clone(),
+            runbook: runbook_digest.clone(),
+            reason: new.reason,
+            started_by: new.started_by,
+            trigger: new.trigger,
+            incident_at: new.incident_at,
+            detected_at: new.detected_at,
+            declared_at: now,
+            consents: new.consents,
+            adopt: new.adopt,
+            staged_until: new.staged_for.map(|time| now.plus(time)),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            notes: new.notes,
+        };
+        let plan = Arc::new(IndexedPlan::new(plan).map_err(|error| Error::Plan(error.to_string()))?);
+        let token = self.journal.grant(&run).await?;
+        let state = RunState::new(&plan, created.clone(), now);
+        let mut driver = self.driver(plan, state, token, confidential);
+        driver.opening = Opening::Create(Box::new(created));
+        driver.idempotency_key = new.idempotency_key;
+        driver.blobs = vec![(plan_digest, plan_bytes), (runbook_digest, runbook_bytes)];
+        self.take_lease(&mut driver, now);
+        Ok(driver)
+    }
+
+    /// Takes an existing run over: its attempts under way are in doubt from here on.
+    ///
+    /// # Errors
+    /// When another live process drives it, or it cannot be loaded.
+    pub async fn take_over(&self, run: &RunId, sensitive: BTreeMap<String, Value>) -> Result<Driver, Error> {
+        let token = self.journal.grant(run).await?;
+        // Loaded after the grant: nobody else can append any more.
+        let loaded = load(self.journal.as_ref(), run).await?;
+        let confidential = self.confidential(&loaded.plan.plan, sensitive).await?;
+        let now = self.time.clock().now();
+        let mut driver = self.driver(loaded.plan, loaded.state, token, confidential);
+        self.take_lease(&mut driver, now);
+        Ok(driver)
+    }
+
+    /// Takes a run over without starting anything: for looking at it and answering requests of a run that is over.
+    ///
+    /// # Errors
+    /// As [`Runtime::take_over`].
+    pub async fn summaries(&self, filter: &crate::ports::RunFilter) -> Result<Vec<RunSummary>, Error> {
+        Ok(self.journal.runs(filter).await?)
+    }
+
+    fn take_lease(&self, driver: &mut Driver, now: Timestamp) {
+        let skew = driver.state.last_at.since(now);
+        driver.feed(Input::TookOver { token: driver.token, holder: self.holder.clone(), skew });
+    }
+
+    fn driver(
+        &self,
+        plan: Arc<IndexedPlan>,
+        state: RunState,
+        token: u64,
+        confidential: Confidential,
+    ) -> Driver {
+        let (sender, reports) = Driver::channel();
+        let clock = self.time.clock();
+        let dispatcher =
+            Driver::dispatcher(Arc::clone(&self.provider), Arc::clone(&clock), sender.clone(), confidential);
+        Driver {
+            last_checkpoint: state.sequence,
+            last_status: None,
+            plan,
+            state,
+            journal: Arc::clone(&self.journal),
+            time: self.time.clone(),
+            clock,
+            token,
+            dispatcher,
+            sender,
+            reports,
+            operator: self.operator,
+            opening: Opening::None,
+            idempotency_key: None,
+            pending: Vec::new(),
+            blobs: Vec::new(),
+        }
+    }
+
+    async fn confidential(
+        &self,
+        plan: &Plan,
+        sensitive: BTreeMap<String, Value>,
+    ) -> Result<Confidential, Error> {
+        for (name, digest) in &plan.sensitive {
+            let value = sensitive.get(name).ok_or_else(|| Error::ParameterMissing(name.clone()))?;
+            let given = outputs::hex(&Sha256::digest(value.to_string().as_bytes()));
+            if given != *digest {
+                return Err(Error::ParameterChanged(name.clone()));
+            }
+        }
+        let parameters =
+            sensitive.into_iter().filter(|(name, _)| plan.sensitive.contains_key(name)).collect();
+        // A simulation touches nothing real and is not given anything real.
+        let secrets = if plan.secrets.is_empty() || plan.intent == Intent::Simulate {
+            plan.secrets.keys().map(|name| (name.clone(), "simulated-secret".to_owned())).collect()
+        } else {
+            self.secrets.resolve(&plan.secrets).await?
+        };
+        Ok(Confidential { secrets, parameters })
+    }
+}
+
+/// A service's name, short enough to stand before a random suffix.
+fn short(name: &str) -> &str {
+    name.get(..name.len().min(crate::model::limits::ID_CHARS - 9)).unwrap_or(name)
+}

@@ -1,0 +1,342 @@
+//! Keeps in flight what the engine says must be in flight: starts what is missing, gives up what is no longer wanted.
+//! One attempt of a node at a time: what follows waits until what went before has truly ended.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::redact::Redactor;
+use crate::engine::command::Command;
+use crate::engine::context::{Confidential, render_call};
+use crate::engine::input::{AttemptKey, Direction, Input, Observation};
+use crate::engine::{IndexedPlan, RunState, call_of};
+use crate::model::action::{Action, ActionName};
+use crate::model::run::{Failure, FailureClass};
+use crate::model::time::{Duration, Timestamp};
+use crate::plan::NodeIndex;
+use crate::ports::{AttemptContext, CancelSignal, CancelSwitch, Clock, Polled, Provider, Started};
+
+/// How long a program may take to end after it was told to, before its attempt is dropped.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// What tasks send to the driver.
+pub(super) enum Report {
+    /// An input for the engine.
+    Input(Input),
+    /// The task of a node has ended.
+    Landed(NodeIndex),
+    /// A line for people; not stored.
+    Progress(NodeIndex, String),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Prepare,
+    Try,
+    Observe,
+}
+
+struct Flight {
+    kind: Kind,
+    attempt: u32,
+    switch: CancelSwitch,
+    given_up: bool,
+}
+
+pub(super) struct Dispatcher {
+    provider: Arc<dyn Provider>,
+    clock: Arc<dyn Clock>,
+    reports: UnboundedSender<Report>,
+    flights: HashMap<NodeIndex, Flight>,
+    confidential: Arc<Confidential>,
+    redactor: Redactor,
+}
+
+impl Dispatcher {
+    pub(super) fn new(
+        provider: Arc<dyn Provider>,
+        clock: Arc<dyn Clock>,
+        reports: UnboundedSender<Report>,
+        confidential: Arc<Confidential>,
+    ) -> Self {
+        let redactor = Redactor::new(&confidential);
+        Self { provider, clock, reports, flights: HashMap::new(), confidential, redactor }
+    }
+
+    /// How many tasks have not ended.
+    pub(super) fn in_flight(&self) -> usize {
+        self.flights.len()
+    }
+
+    pub(super) fn landed(&mut self, node: NodeIndex) {
+        self.flights.remove(&node);
+    }
+
+    /// Tells every task to give up.
+    pub(super) fn give_up_all(&mut self) {
+        for flight in self.flights.values_mut() {
+            flight.given_up = true;
+            flight.switch.cancel();
+        }
+    }
+
+    /// Brings what is in flight in line with what must be.
+    pub(super) fn reconcile(&mut self, plan: &IndexedPlan, state: &RunState, commands: Vec<Command>) {
+        let wanted: HashMap<NodeIndex, (Kind, u32)> = commands.iter().map(identity).collect();
+        for (node, flight) in &mut self.flights {
+            let still = wanted
+                .get(node)
+                .is_some_and(|(kind, attempt)| *kind == flight.kind && *attempt == flight.attempt);
+            if !still && !flight.given_up {
+                flight.given_up = true;
+                flight.switch.cancel();
+            }
+        }
+        for command in commands {
+            let (node, (kind, attempt)) = identity(&command);
+            if !self.flights.contains_key(&node) {
+                self.launch(plan, state, command, node, kind, attempt);
+            }
+        }
+    }
+
+    fn launch(
+        &mut self,
+        plan: &IndexedPlan,
+        state: &RunState,
+        command: Command,
+        node: NodeIndex,
+        kind: Kind,
+        attempt: u32,
+    ) {
+        let (switch, cancelled) = CancelSwitch::new();
+        self.flights.insert(node, Flight { kind, attempt, switch, given_up: false });
+        let task = Task {
+            provider: Arc::clone(&self.provider),
+            clock: Arc::clone(&self.clock),
+            redactor: self.redactor.clone(),
+            landing: Landing { reports: self.reports.clone(), node, lost: Some(lost(&command)) },
+        };
+        match self.assignment(plan, state, &command, node, attempt, cancelled) {
+            Ok((action, context)) => drop(tokio::spawn(task.run(command, action, context))),
+            Err(failure) => task.landing.end(not_made(command, failure)),
+        }
+    }
+
+    fn assignment(
+        &self,
+        plan: &IndexedPlan,
+        state: &RunState,
+        command: &Command,
+        node: NodeIndex,
+        attempt: u32,
+        cancelled: CancelSignal,
+    ) -> Result<(Action, AttemptContext), Failure> {
+        let broken = |message: &str| Failure::new(FailureClass::Permanent, message);
+        let definition =
+            plan.plan.nodes.get(node as usize).ok_or_else(|| broken("the plan has no such node"))?;
+        let (direction, key, deadline, prepared) = match command {
+            Command::Prepare { .. } => (Direction::Do, String::new(), None, None),
+            Command::Start { direction, key, deadline, prepared, .. }
+            | Command::Poll { direction, key, deadline, prepared, .. } => {
+                (*direction, key.clone(), Some(*deadline), prepared.clone())
+            }
+            Command::Observe { direction, key, prepared, .. } => {
+                (*direction, key.clone(), None, prepared.clone())
+            }
+        };
+        let mode = state.node(node).current.as_ref().map_or(state.mode, |current| current.mode);
+        let call =
+            call_of(definition, mode, direction).ok_or_else(|| broken("the node performs no action"))?;
+        let action = render_call(plan, state, definition, call, &self.confidential)?;
+        let context = AttemptContext {
+            run: state.created.run.clone(),
+            service: state.created.service.clone(),
+            node: definition.address.clone(),
+            attempt,
+            direction,
+            idempotency_key: key,
+            fencing_token: state.token,
+            deadline: deadline.unwrap_or_else(|| self.clock.now().plus(definition.timeout)),
+            mode,
+            intent: state.created.intent,
+            from: plan.plan.from.clone(),
+            to: plan.plan.to.clone(),
+            prepared,
+            sensitive: call.sensitive,
+            cancelled,
+        };
+        Ok((action, context))
+    }
+}
+
+/// Node, kind and attempt of a command. Starting and polling are one flight: the task that started goes on polling.
+fn identity(command: &Command) -> (NodeIndex, (Kind, u32)) {
+    match command {
+        Command::Prepare { node } => (*node, (Kind::Prepare, 0)),
+        Command::Start { attempt, .. } | Command::Poll { attempt, .. } => {
+            (attempt.node, (Kind::Try, attempt.attempt))
+        }
+        Command::Observe { attempt, .. } => (attempt.node, (Kind::Observe, attempt.attempt)),
+    }
+}
+
+/// What to report when the attempt was not made at all.
+fn not_made(command: Command, failure: Failure) -> Input {
+    match command {
+        Command::Prepare { node } => Input::Prepared { node, result: Err(failure) },
+        Command::Start { attempt, .. } | Command::Poll { attempt, .. } => {
+            Input::AttemptEnded { attempt, result: Err(failure) }
+        }
+        Command::Observe { attempt, .. } => {
+            Input::Observed { attempt, observation: Observation::Unknown(failure.message) }
+        }
+    }
+}
+
+/// What to report when the task ends without a word, which only a bug can cause.
+fn lost(command: &Command) -> Input {
+    let failure =
+        Failure::new(FailureClass::InDoubt, "the provider stopped without an answer; this is a bug in drctl");
+    not_made(command.clone(), failure)
+}
+
+/// Reports the end of a task, whatever happens to it.
+struct Landing {
+    reports: UnboundedSender<Report>,
+    node: NodeIndex,
+    lost: Option<Input>,
+}
+
+impl Landing {
+    fn end(mut self, input: Input) {
+        self.lost = Some(input);
+    }
+
+    fn send(&self, report: Report) {
+        // A driver that is gone needs no reports.
+        let _ = self.reports.send(report);
+    }
+}
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        self.send(Report::Landed(self.node));
+        if let Some(input) = self.lost.take() {
+            self.send(Report::Input(input));
+        }
+    }
+}
+
+struct Task {
+    provider: Arc<dyn Provider>,
+    clock: Arc<dyn Clock>,
+    redactor: Redactor,
+    landing: Landing,
+}
+
+impl Task {
+    async fn run(self, command: Command, action: Action, context: AttemptContext) {
+        let input = match command {
+            Command::Prepare { node } => {
+                let prepared = tokio::select! {
+                    prepared = self.provider.prepare(&action, &context) => prepared,
+                    () = context.cancelled.cancelled() => Err(given_up()),
+                };
+                let result = prepared.map(|record| record.map(|value| self.redactor.value(value)));
+                Input::Prepared { node, result: result.map_err(|failure| self.redactor.failure(failure)) }
+            }
+            Command::Start { attempt, .. } => self.attempt(attempt, &action, &context, None).await,
+            Command::Poll { attempt, handle, .. } => {
+                self.attempt(attempt, &action, &context, Some(handle)).await
+            }
+            Command::Observe { attempt, handle, .. } => {
+                // Real time, also in a simulation: a virtual clock counts one sleeper for each task.
+                let limit = tokio::time::sleep(action.name().spec().timeout.to_std());
+                let observation = tokio::select! {
+                    observation = self.provider.observe(&action, &context, handle.as_ref()) => observation,
+                    () = context.cancelled.cancelled() => Observation::Unknown("given up".to_owned()),
+                    () = limit => Observation::Unknown("no answer in time".to_owned()),
+                };
+                Input::Observed { attempt, observation: self.redact_observation(observation) }
+            }
+        };
+        self.landing.end(input);
+    }
+
+    async fn attempt(
+        &self,
+        attempt: AttemptKey,
+        action: &Action,
+        context: &AttemptContext,
+        handle: Option<Value>,
+    ) -> Input {
+        let result = tokio::select! {
+            result = self.make(attempt, action, context, handle) => result,
+            () = self.given_up(action, context) => Err(given_up()),
+        };
+        let result = result
+            .map(|outputs| self.redactor.map(outputs))
+            .map_err(|failure| self.redactor.failure(failure));
+        Input::AttemptEnded { attempt, result }
+    }
+
+    async fn make(
+        &self,
+        attempt: AttemptKey,
+        action: &Action,
+        context: &AttemptContext,
+        handle: Option<Value>,
+    ) -> Result<Map<String, Value>, Failure> {
+        let handle = match handle {
+            Some(handle) => handle,
+            None => match self.provider.start(action, context).await? {
+                Started::Done(outputs) => return Ok(outputs),
+                Started::Handle(handle) => {
+                    let kept = self.redactor.value(handle.clone());
+                    self.landing.send(Report::Input(Input::HandleReturned { attempt, handle: kept }));
+                    handle
+                }
+            },
+        };
+        loop {
+            match self.provider.poll(action, context, &handle).await? {
+                Polled::Done(outputs) => return Ok(outputs),
+                Polled::Pending(progress) => {
+                    if let Some(line) = progress {
+                        self.landing.send(Report::Progress(attempt.node, self.redactor.text(line)));
+                    }
+                }
+            }
+            let next: Timestamp = self.clock.now().plus(action.name().spec().poll_interval);
+            self.clock.sleep_until(next).await;
+        }
+    }
+
+    /// Ends when the attempt has been given up and its provider has had time to clean up.
+    async fn given_up(&self, action: &Action, context: &AttemptContext) {
+        context.cancelled.cancelled().await;
+        // Only a program has to be ended in an orderly way; any other future is simply dropped.
+        if matches!(
+            action.name(),
+            ActionName::CommandRun | ActionName::PostgresFence | ActionName::PostgresRejoin
+        ) {
+            self.clock.sleep_until(self.clock.now().plus(GRACE)).await;
+        }
+    }
+
+    fn redact_observation(&self, observation: Observation) -> Observation {
+        match observation {
+            Observation::Applied(outputs) => Observation::Applied(self.redactor.map(outputs)),
+            Observation::NotApplied => Observation::NotApplied,
+            Observation::InProgress(handle) => Observation::InProgress(self.redactor.value(handle)),
+            Observation::Unknown(why) => Observation::Unknown(self.redactor.text(why)),
+        }
+    }
+}
+
+fn given_up() -> Failure {
+    Failure::new(FailureClass::InDoubt, "given up before it had ended")
+}

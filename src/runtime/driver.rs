@@ -1,0 +1,404 @@
+//! Drives one run: inputs are decided, facts are appended, then what follows is dispatched. Nothing is called before the
+//! fact that it will be is durable.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use super::clock::Time;
+use super::dispatch::{Dispatcher, Report};
+use super::outputs::{self, Blob};
+use super::{Error, service};
+use crate::engine::context::Confidential;
+use crate::engine::event::{self, Event};
+use crate::engine::input::{Consents, Control, Input, Observation, Request};
+use crate::engine::{IndexedPlan, RunState, STATE_FORMAT, apply, commands, decide, next_wake};
+use crate::model::limits;
+use crate::model::run::{Identity, NodeStatus, RunStatus};
+use crate::model::time::{Duration, Timestamp};
+use crate::plan::{NodeIndex, NodeKind};
+use crate::ports::{Append, Checkpoint, Clock, Journal, NewRecord, Provider, RunSummary, StreamName};
+
+/// Pause between two looks into the inbox.
+const INBOX_LOOK_MS: u64 = 100;
+/// Inputs decided before one append.
+const BATCH: usize = 256;
+
+/// A fact that is durable.
+#[derive(Debug, Clone)]
+pub struct Recorded {
+    /// Sequence in the run's stream.
+    pub sequence: u64,
+    /// When it was recorded.
+    pub at: Timestamp,
+    /// The fact.
+    pub event: Event,
+}
+
+/// Is told what has become durable. Must return quickly.
+pub trait Follower: Send + Sync {
+    /// Facts were appended; the state is what they lead to.
+    fn recorded(&self, plan: &IndexedPlan, state: &RunState, facts: &[Recorded]);
+    /// A line about something long; not stored.
+    fn progress(&self, plan: &IndexedPlan, node: NodeIndex, line: &str);
+    /// Says whether the driver shall leave the run to others now.
+    fn wants_to_leave(&self) -> bool {
+        false
+    }
+}
+
+/// When a driver returns although the run is not over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// When a person is needed.
+    AtPerson,
+    /// Never: it waits for people's requests.
+    Never,
+}
+
+/// Answers approvals in a simulation.
+#[derive(Debug, Clone, Copy)]
+pub struct SimulatedOperator {
+    /// How long a person takes; absent: nobody answers.
+    pub approval_delay: Option<Duration>,
+}
+
+/// Drives one run under one lease.
+pub struct Driver {
+    pub(super) plan: Arc<IndexedPlan>,
+    pub(super) state: RunState,
+    pub(super) journal: Arc<dyn Journal>,
+    pub(super) time: Time,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) token: u64,
+    pub(super) dispatcher: Dispatcher,
+    pub(super) sender: UnboundedSender<Report>,
+    pub(super) reports: UnboundedReceiver<Report>,
+    pub(super) operator: Option<SimulatedOperator>,
+    /// The first append: the run's creation, its blobs and its key.
+    pub(super) opening: Opening,
+    pub(super) idempotency_key: Option<String>,
+    pub(super) pending: Vec<Event>,
+    pub(super) blobs: Vec<Blob>,
+    pub(super) last_checkpoint: u64,
+    pub(super) last_status: Option<RunStatus>,
+}
+
+/// What goes into the first append of this driver besides events.
+pub(super) enum Opening {
+    /// The run exists already.
+    None,
+    /// The run is created.
+    Create(Box<event::RunCreated>),
+}
+
+impl Driver {
+    pub(super) fn channel() -> (UnboundedSender<Report>, UnboundedReceiver<Report>) {
+        unbounded_channel()
+    }
+
+    pub(super) fn dispatcher(
+        provider: Arc<dyn Provider>,
+        clock: Arc<dyn Clock>,
+        sender: UnboundedSender<Report>,
+        confidential: Confidential,
+    ) -> Dispatcher {
+        Dispatcher::new(provider, clock, sender, Arc::new(confidential))
+    }
+
+    /// The plan.
+    #[must_use]
+    pub fn plan(&self) -> &Arc<IndexedPlan> {
+        &self.plan
+    }
+
+    /// The clock the run is driven by.
+    #[must_use]
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock)
+    }
+
+    /// The state after the last decision.
+    #[must_use]
+    pub fn state(&self) -> &RunState {
+        &self.state
+    }
+
+    /// Feeds one input at once, without waiting for anything.
+    pub(super) fn feed(&mut self, input: Input) {
+        let input = self.shrink(input);
+        match decide(&self.plan, &self.state, input, self.clock.now()) {
+            Ok(events) => {
+                let at = self.clock.now().max(self.state.last_at);
+                for event in events {
+                    apply(&self.plan, &mut self.state, &event, at);
+                    self.pending.push(event);
+                }
+            }
+            Err(rejection) => tracing::debug!(%rejection, run = %self.state.created.run, "input rejected"),
+        }
+    }
+
+    /// Drives until the run is over, or a person is needed and `stop` says so, or the follower wants to leave.
+    ///
+    /// # Errors
+    /// When the journal refuses: the lease has passed on, or the store is gone. Work in flight is given up.
+    pub async fn drive(
+        mut self,
+        follower: &dyn Follower,
+        stop: Stop,
+    ) -> Result<(Arc<IndexedPlan>, RunState), Error> {
+        // What was asked while nobody drove is decided before anything else.
+        let waiting = self.journal.inbox(&self.state.created.run).await?;
+        let seen: BTreeSet<_> = waiting.iter().map(|request| request.id.clone()).collect();
+        waiting.into_iter().for_each(|request| self.feed(Input::Request(request)));
+        let inbox = self.watch_inbox(seen);
+        let result = self.turn(follower, stop).await;
+        inbox.abort();
+        if result.is_ok() {
+            // Whoever drives on adopts what is under way.
+            self.journal.release(&self.state.created.run, self.token).await?;
+        } else {
+            self.dispatcher.give_up_all();
+        }
+        result.map(|()| (self.plan, self.state))
+    }
+
+    async fn turn(&mut self, follower: &dyn Follower, stop: Stop) -> Result<(), Error> {
+        loop {
+            self.record(follower).await?;
+            let now = self.clock.now();
+            let commands = commands(&self.plan, &self.state, now);
+            self.dispatcher.reconcile(&self.plan, &self.state, commands);
+            if self.state.status.is_terminal() {
+                return Ok(());
+            }
+            let idle = self.dispatcher.in_flight() == 0;
+            let waits = self.state.status.needs_person() && self.operator_turn().is_none();
+            if (waits && idle && stop == Stop::AtPerson) || follower.wants_to_leave() {
+                return Ok(());
+            }
+            self.gather(follower).await;
+        }
+    }
+
+    /// Makes everything decided so far durable, then tells the follower.
+    async fn record(&mut self, follower: &dyn Follower) -> Result<(), Error> {
+        if self.pending.is_empty() && matches!(self.opening, Opening::None) {
+            return Ok(());
+        }
+        let events = std::mem::take(&mut self.pending);
+        let at = self.state.last_at;
+        let opening = std::mem::replace(&mut self.opening, Opening::None);
+        let mut all = Vec::with_capacity(events.len() + 1);
+        if let Opening::Create(created) = opening {
+            all.push(Event::RunCreated(created));
+        }
+        all.extend(events);
+        let before = self.state.sequence - all.len() as u64;
+        let mut appends = vec![self.append(before, at, &all)];
+        appends.extend(service::consequences(&self.plan, &self.state, &all));
+        self.journal.append(appends).await?;
+        let facts: Vec<_> =
+            (before + 1..).zip(all).map(|(sequence, event)| Recorded { sequence, at, event }).collect();
+        follower.recorded(&self.plan, &self.state, &facts);
+        Ok(())
+    }
+
+    fn append(&mut self, before: u64, at: Timestamp, events: &[Event]) -> Append {
+        let record = |event: &Event| NewRecord {
+            kind: event.kind(),
+            version: event::FORMAT,
+            body: serde_json::to_string(event).unwrap_or_default(),
+        };
+        let answers = events.iter().filter_map(|event| match event {
+            Event::RequestAnswered { id, .. } => Some(id.clone()),
+            _ => None,
+        });
+        let changed = self.last_status != Some(self.state.status);
+        self.last_status = Some(self.state.status);
+        let due = self.state.sequence >= self.last_checkpoint + limits::CHECKPOINT_EVERY;
+        let checkpoint = due.then(|| {
+            self.last_checkpoint = self.state.sequence;
+            let body = serde_json::to_vec(&self.state).unwrap_or_default();
+            Checkpoint { sequence: self.state.sequence, engine: STATE_FORMAT, body: body.into() }
+        });
+        Append {
+            stream: Some(StreamName::run(&self.state.created.run)),
+            expected: Some(before),
+            token: Some(self.token),
+            at: Some(at),
+            records: events.iter().map(record).collect(),
+            blobs: std::mem::take(&mut self.blobs),
+            answers: answers.collect(),
+            summary: changed.then(|| self.summary()),
+            checkpoint,
+        }
+    }
+
+    fn summary(&self) -> RunSummary {
+        let created = &self.state.created;
+        RunSummary {
+            run: created.run.clone(),
+            service: created.service.clone(),
+            operation: created.operation,
+            intent: created.intent,
+            status: self.state.status,
+            from: created.from.clone(),
+            to: created.to.clone(),
+            created_at: self.state.created_at,
+            ended_at: self.state.clock.ended_at,
+            idempotency_key: self.idempotency_key.clone(),
+            locks_service: created.intent == crate::model::run::Intent::Real,
+        }
+    }
+
+    /// Waits for the next thing to happen, and takes everything that has happened with it.
+    async fn gather(&mut self, follower: &dyn Follower) {
+        let wake = self.next_wake();
+        let first = match self.time.clone() {
+            Time::System(_) => self.wait(wake).await,
+            Time::Virtual(clock) => loop {
+                if let Ok(report) = self.reports.try_recv() {
+                    break Some(report);
+                }
+                if clock.sleepers() < self.dispatcher.in_flight() {
+                    tokio::task::yield_now().await;
+                    continue;
+                }
+                match clock.next().into_iter().chain(wake).min() {
+                    Some(next) => {
+                        clock.advance_to(next);
+                        if wake.is_some_and(|wake| wake <= next) {
+                            break None;
+                        }
+                    }
+                    None => break self.wait(None).await,
+                }
+            },
+        };
+        let ticks = first.is_none();
+        self.take(first, follower);
+        for _ in 0..BATCH {
+            let Ok(report) = self.reports.try_recv() else { break };
+            self.take(Some(report), follower);
+        }
+        if ticks {
+            self.act_for_operator();
+            self.feed(Input::Tick);
+        }
+    }
+
+    async fn wait(&mut self, wake: Option<Timestamp>) -> Option<Report> {
+        let clock = Arc::clone(&self.clock);
+        let sleep = async {
+            match wake {
+                Some(wake) => clock.sleep_until(wake).await,
+                None => std::future::pending().await,
+            }
+        };
+        // The follower may want to leave while nothing happens.
+        let glance = tokio::time::sleep(std::time::Duration::from_millis(INBOX_LOOK_MS));
+        tokio::select! {
+            biased;
+            report = self.reports.recv() => report,
+            () = sleep => None,
+            () = glance => Some(Report::Landed(NodeIndex::MAX)),
+        }
+    }
+
+    fn take(&mut self, report: Option<Report>, follower: &dyn Follower) {
+        match report {
+            Some(Report::Input(input)) => self.feed(input),
+            Some(Report::Landed(node)) => self.dispatcher.landed(node),
+            Some(Report::Progress(node, line)) => follower.progress(&self.plan, node, &line),
+            None => {}
+        }
+    }
+
+    fn next_wake(&self) -> Option<Timestamp> {
+        next_wake(&self.plan, &self.state).into_iter().chain(self.operator_turn()).min()
+    }
+
+    /// Moves large outputs into blobs before they become facts.
+    fn shrink(&mut self, input: Input) -> Input {
+        match input {
+            Input::AttemptEnded { attempt, result: Ok(outputs) } => {
+                let result = Ok(outputs::shrink(outputs, &mut self.blobs));
+                Input::AttemptEnded { attempt, result }
+            }
+            Input::Observed { attempt, observation: Observation::Applied(outputs) } => {
+                let observation = Observation::Applied(outputs::shrink(outputs, &mut self.blobs));
+                Input::Observed { attempt, observation }
+            }
+            other => other,
+        }
+    }
+
+    /// Brings requests from the inbox to the driver, each once.
+    fn watch_inbox(&self, mut seen: BTreeSet<String>) -> tokio::task::JoinHandle<()> {
+        let (journal, sender) = (Arc::clone(&self.journal), self.sender.clone());
+        let run = self.state.created.run.clone();
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(std::time::Duration::from_millis(INBOX_LOOK_MS)).await;
+                match journal.inbox(&run).await {
+                    Ok(requests) => {
+                        for request in requests.into_iter().filter(|request| seen.insert(request.id.clone()))
+                        {
+                            if sender.send(Report::Input(Input::Request(request))).is_err() {
+                                return;
+                            }
+                        }
+                    }
+                    Err(error) => tracing::warn!(%error, %run, "the inbox cannot be read"),
+                }
+            }
+        })
+    }
+
+    /// When the simulated operator answers next.
+    fn operator_turn(&self) -> Option<Timestamp> {
+        let delay = self.operator?.approval_delay?;
+        self.waiting_for_operator().into_values().map(|since| since.plus(delay)).min()
+    }
+
+    fn waiting_for_operator(&self) -> BTreeMap<NodeIndex, Timestamp> {
+        let waits = |node: &NodeIndex| self.state.node(*node).status == NodeStatus::AwaitingApproval;
+        let plan = &self.plan.plan.nodes;
+        let kind = |node: &NodeIndex| plan.get(*node as usize).map(|definition| &definition.kind);
+        let asked = |node: &NodeIndex| {
+            matches!(kind(node), Some(NodeKind::Approval { .. } | NodeKind::Manual { .. }))
+        };
+        let active = self.state.active.iter().copied().filter(|node| waits(node) && asked(node));
+        active.map(|node| (node, self.state.node(node).started_at.unwrap_or(self.state.last_at))).collect()
+    }
+
+    fn act_for_operator(&mut self) {
+        let Some(delay) = self.operator.and_then(|operator| operator.approval_delay) else { return };
+        let now = self.clock.now();
+        for (node, since) in self.waiting_for_operator() {
+            let Some(definition) = self.plan.plan.nodes.get(node as usize) else { continue };
+            if since.plus(delay) > now {
+                continue;
+            }
+            let (address, by_hand) =
+                (definition.address.clone(), matches!(definition.kind, NodeKind::Manual { .. }));
+            let votes = self.state.node(node).votes.len();
+            let roles = match &definition.kind {
+                NodeKind::Approval { approval } => approval.roles.clone(),
+                _ => Vec::new(),
+            };
+            let control = if by_hand {
+                Control::Done { node: address.clone(), outputs: serde_json::Map::new() }
+            } else {
+                Control::Approve { node: Some(address.clone()), consents: Consents::default() }
+            };
+            let by = Identity { roles, ..Identity::asserted(format!("simulated-operator-{}", votes + 1)) };
+            let id = format!("operator/{address}/{votes}");
+            let reason = Some("simulated".to_owned());
+            self.feed(Input::Request(Request { id, by, from: "simulation".to_owned(), reason, control }));
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Loads a run from the journal: checkpoint, then the records after it. Recovery is nothing but this and one input.
+
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+use super::Error;
+use crate::engine::event::{self, Event};
+use crate::engine::{IndexedPlan, RunState, STATE_FORMAT, apply};
+use crate::model::id::RunId;
+use crate::plan::Plan;
+use crate::ports::{Journal, JournalError, Record, StreamName};
+
+/// Records read at once.
+const PAGE: usize = 1_000;
+/// Plans kept in memory: runs of a fleet share theirs.
+const CACHED_PLANS: usize = 64;
+
+/// A run as the journal knows it.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The plan.
+    pub plan: Arc<IndexedPlan>,
+    /// The state after the last record.
+    pub state: RunState,
+}
+
+/// Loads a run.
+///
+/// # Errors
+/// When the run does not exist, is damaged, or was written by a newer drctl.
+pub async fn load(journal: &dyn Journal, run: &RunId) -> Result<Loaded, Error> {
+    let stream = StreamName::run(run);
+    let mut loaded = match from_checkpoint(journal, run).await? {
+        Some(loaded) => loaded,
+        None => from_first_record(journal, run, &stream).await?,
+    };
+    loop {
+        let records = journal.read(&stream, loaded.state.sequence, PAGE).await?;
+        for record in &records {
+            let event = parse(run, record)?;
+            apply(&loaded.plan, &mut loaded.state, &event, record.recorded_at);
+        }
+        if records.len() < PAGE {
+            return Ok(loaded);
+        }
+    }
+}
+
+async fn from_checkpoint(journal: &dyn Journal, run: &RunId) -> Result<Option<Loaded>, Error> {
+    let Some(checkpoint) = journal.checkpoint(run).await? else { return Ok(None) };
+    if checkpoint.engine != STATE_FORMAT {
+        return Ok(None);
+    }
+    // A checkpoint is a cache: one that cannot be read is ignored.
+    let Ok(state) = serde_json::from_slice::<RunState>(&checkpoint.body) else { return Ok(None) };
+    let plan = load_plan(journal, run, &state.created.plan).await?;
+    let sound = state.nodes.len() == plan.plan.nodes.len() && state.sequence == checkpoint.sequence;
+    Ok(sound.then_some(Loaded { plan, state }))
+}
+
+async fn from_first_record(journal: &dyn Journal, run: &RunId, stream: &StreamName) -> Result<Loaded, Error> {
+    let records = journal.read(stream, 0, 1).await?;
+    let first = records.first().ok_or_else(|| JournalError::UnknownRun(run.to_string()))?;
+    let Event::RunCreated(created) = parse(run, first)? else {
+        return Err(unusable(run, "its first record is not its creation"));
+    };
+    let plan = load_plan(journal, run, &created.plan).await?;
+    let state = RunState::new(&plan, *created, first.recorded_at);
+    Ok(Loaded { plan, state })
+}
+
+fn parse(run: &RunId, record: &Record) -> Result<Event, Error> {
+    if record.version > event::FORMAT {
+        return Err(JournalError::TooNew { found: record.version, known: event::FORMAT }.into());
+    }
+    if record.body.is_empty() {
+        return Err(unusable(run, "its events were pruned; its line in `drctl runs list` is what is left"));
+    }
+    serde_json::from_str(&record.body)
+        .map_err(|error| unusable(run, &format!("record {} cannot be read: {error}", record.sequence)))
+}
+
+fn unusable(run: &RunId, message: &str) -> Error {
+    Error::Unusable { run: run.clone(), message: message.to_owned() }
+}
+
+/// Loads a plan by its digest; plans are immutable, so that one in memory is as good as the stored one.
+///
+/// # Errors
+/// When the plan is not there or cannot be used.
+pub async fn load_plan(journal: &dyn Journal, run: &RunId, digest: &str) -> Result<Arc<IndexedPlan>, Error> {
+    static PLANS: LazyLock<Mutex<HashMap<String, Arc<IndexedPlan>>>> = LazyLock::new(Mutex::default);
+    let known = PLANS.lock().unwrap_or_else(PoisonError::into_inner).get(digest).cloned();
+    if let Some(plan) = known {
+        return Ok(plan);
+    }
+    let bytes =
+        journal.blob(digest).await?.ok_or_else(|| unusable(run, "its plan is missing from the journal"))?;
+    let plan: Plan =
+        serde_json::from_slice(&bytes).map_err(|error| unusable(run, &format!("its plan: {error}")))?;
+    if plan.format > crate::plan::FORMAT {
+        return Err(JournalError::TooNew { found: plan.format, known: crate::plan::FORMAT }.into());
+    }
+    let plan = IndexedPlan::new(plan).map_err(|error| unusable(run, &format!("its plan: {error}")))?;
+    let plan = Arc::new(plan);
+    let mut plans = PLANS.lock().unwrap_or_else(PoisonError::into_inner);
+    if plans.len() >= CACHED_PLANS {
+        plans.clear();
+    }
+    plans.insert(digest.to_owned(), Arc::clone(&plan));
+    Ok(plan)
+}

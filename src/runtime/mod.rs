@@ -1,0 +1,48 @@
+//! The shell around the engine: loads runs, drives them, dispatches attempts. Knows ports only: no SQL, HTTP or SDK type.
+
+mod clock;
+mod create;
+mod dispatch;
+mod driver;
+mod load;
+mod outputs;
+mod redact;
+mod service;
+
+pub use clock::{SystemClock, Time, VirtualClock};
+pub use create::{NewRun, Runtime};
+pub use driver::{Driver, Follower, Recorded, SimulatedOperator, Stop};
+pub use load::{Loaded, load, load_plan};
+pub use redact::Redactor;
+pub use service::service_record;
+
+use crate::model::id::RunId;
+use crate::ports::{JournalError, SecretError};
+
+/// Why a run could not be created, loaded or driven on.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The journal refused, is damaged or cannot be reached.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// A secret the run needs could not be read.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// What is stored about the run cannot be used.
+    #[error("run {run} cannot be loaded: {message}")]
+    Unusable {
+        /// The run.
+        run: RunId,
+        /// Why.
+        message: String,
+    },
+    /// A sensitive parameter has to be given again.
+    #[error("parameter `{0}` is sensitive and not stored: give it again with --set {0}=…")]
+    ParameterMissing(String),
+    /// A sensitive parameter is not what the run was started with.
+    #[error("parameter `{0}` is not the value the run was started with")]
+    ParameterChanged(String),
+    /// The plan cannot be run.
+    #[error("the plan cannot be run: {0}")]
+    Plan(String),
+}

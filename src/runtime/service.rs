@@ -1,0 +1,77 @@
+//! Keeps the service record in step with what real runs do.
+
+use super::Error;
+use crate::engine::event::{ClockMark, Event};
+use crate::engine::service::{ServiceEvent, ServiceRecord};
+use crate::engine::{IndexedPlan, RunState};
+use crate::model::id::ServiceName;
+use crate::model::run::{Intent, NodeStatus, Phase};
+use crate::ports::{Append, Journal, NewRecord, StreamName};
+
+/// Reads where a service is.
+///
+/// # Errors
+/// When the journal cannot be read or its record makes no sense.
+pub async fn service_record(journal: &dyn Journal, service: &ServiceName) -> Result<ServiceRecord, Error> {
+    let stream = StreamName::service(service);
+    let mut record = ServiceRecord::default();
+    let mut after = 0;
+    loop {
+        let records = journal.read(&stream, after, 1_000).await?;
+        for entry in &records {
+            let event: ServiceEvent = serde_json::from_str(&entry.body).map_err(|error| {
+                crate::ports::JournalError::Damaged(format!("{stream} record {}: {error}", entry.sequence))
+            })?;
+            record.apply(&event, entry.recorded_at);
+            after = entry.sequence;
+        }
+        if records.len() < 1_000 {
+            return Ok(record);
+        }
+    }
+}
+
+/// What a run's new events mean for its service, as an append that travels with them.
+pub(super) fn consequences(plan: &IndexedPlan, state: &RunState, events: &[Event]) -> Option<Append> {
+    if state.created.intent != Intent::Real {
+        return None;
+    }
+    let mut records = Vec::new();
+    for event in events {
+        match event {
+            Event::ClockMarked { mark: ClockMark::Shifted } => {
+                if let Some(site) = plan.plan.to.clone() {
+                    let (from, run) = (plan.plan.from.clone(), state.created.run.clone());
+                    records.push(ServiceEvent::Moved { site, from, run });
+                }
+            }
+            Event::StatusChanged { status, .. } if status.is_terminal() && is_reprotected(plan, state) => {
+                if let Some(site) = plan.plan.from.clone() {
+                    records.push(ServiceEvent::Reprotected { site, run: state.created.run.clone() });
+                }
+            }
+            _ => {}
+        }
+    }
+    if records.is_empty() {
+        return None;
+    }
+    let new = |event: &ServiceEvent| {
+        let body = serde_json::to_string(event).unwrap_or_default();
+        NewRecord { kind: event.kind(), version: 1, body }
+    };
+    let stream = Some(StreamName::service(&state.created.service));
+    Some(Append { stream, records: records.iter().map(new).collect(), ..Append::default() })
+}
+
+/// Says whether every step that rebuilds protection has truly succeeded.
+fn is_reprotected(plan: &IndexedPlan, state: &RunState) -> bool {
+    let mut steps =
+        plan.plan.nodes.iter().zip(&state.nodes).filter(|(node, _)| node.phase == Some(Phase::Reprotect));
+    let mut any = false;
+    let all = steps.all(|(_, node)| {
+        any = true;
+        matches!(node.status, NodeStatus::Succeeded | NodeStatus::MarkedDone)
+    });
+    any && all
+}
