@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::event::{Applied, AttemptStarted, ClockMark, Event, NodeSucceeded, SkipCause};
 use super::input::{AttemptKey, Consents, Direction, Observation};
 use super::state::{Adoption, AttemptState, IndexedPlan, Intervention, NodeState, RunState};
-use crate::model::run::{Failure, NodeStatus};
+use crate::model::run::{Failure, Identity, NodeStatus};
 use crate::model::time::Timestamp;
 use crate::plan::NodeIndex;
 
@@ -14,9 +14,6 @@ pub fn apply(plan: &IndexedPlan, state: &mut RunState, event: &Event, at: Timest
     state.sequence += 1;
     state.last_at = at;
     match event {
-        Event::RunCreated(_) => {}
-        Event::RunStarted { .. } => state.status = crate::model::run::RunStatus::Pending,
-        Event::TookOver { token, holder, skew } => took_over(state, *token, holder, *skew),
         Event::NodeReady { node } => ready(plan, state, *node, at),
         Event::AttemptStarted(started) => attempt_started(plan, state, started, at),
         Event::HandleReturned { attempt, handle } => {
@@ -33,13 +30,7 @@ pub fn apply(plan: &IndexedPlan, state: &mut RunState, event: &Event, at: Timest
             retry_scheduled(plan, state, *node, *at, failure, *counts);
         }
         Event::Looked { node, streak, again_at, failure } => {
-            edit(state, *node, |node| {
-                node.current = None;
-                node.streak = *streak;
-                node.until = Some(*again_at);
-                node.failure.clone_from(failure);
-            });
-            set(plan, state, *node, NodeStatus::Waiting, at);
+            looked(plan, state, *node, *streak, *again_at, failure.as_ref());
         }
         Event::WaitStarted { node, until } => {
             edit(state, *node, |node| node.until = Some(*until));
@@ -69,6 +60,30 @@ pub fn apply(plan: &IndexedPlan, state: &mut RunState, event: &Event, at: Timest
             set(plan, state, *node, NodeStatus::Cancelled, at);
         }
         Event::NodeReset { node, .. } => node_reset(plan, state, *node, at),
+        Event::NodeUndone { node } => {
+            over(state, *node, |node| {
+                node.applied = Applied::No;
+                node.generation += 1;
+            });
+            set(plan, state, *node, NodeStatus::Undone, at);
+        }
+        Event::UndoFailed { node, failure } => {
+            over(state, *node, |node| {
+                node.failure = Some(failure.clone());
+                node.generation += 1;
+            });
+            set(plan, state, *node, NodeStatus::UndoFailed, at);
+        }
+        of_run_or_people => apply_to_run(plan, state, of_run_or_people, at),
+    }
+}
+
+/// Folds what is about the run or what people said.
+fn apply_to_run(plan: &IndexedPlan, state: &mut RunState, event: &Event, at: Timestamp) {
+    match event {
+        Event::RunCreated(_) => {}
+        Event::RunStarted { .. } => state.status = crate::model::run::RunStatus::Pending,
+        Event::TookOver { token, holder, skew } => took_over(state, *token, holder, *skew),
         Event::ApprovalRequested { node, expires_at, .. } => {
             edit(state, *node, |node| {
                 node.until = *expires_at;
@@ -87,10 +102,7 @@ pub fn apply(plan: &IndexedPlan, state: &mut RunState, event: &Event, at: Timest
             }
         }
         Event::ConsentsGiven { consents, .. } => merge(&mut state.consents, consents),
-        Event::GatePassed { consents, .. } => {
-            state.consents = consents.clone();
-            state.missing.clear();
-        }
+        Event::GatePassed { .. } => state.missing.clear(),
         Event::ReadingTaken(reading) => state.readings.push((at, reading.clone())),
         Event::WantChanged { want, reason, .. } => {
             state.want = *want;
@@ -103,33 +115,12 @@ pub fn apply(plan: &IndexedPlan, state: &mut RunState, event: &Event, at: Timest
         Event::AdoptionRequested { .. } => state.adopt = true,
         Event::RequestAnswered { id, verb, by, reason, refused } => {
             state.answered.insert(id.clone());
-            if refused.is_none() {
-                let (verb, by, reason) = (verb.clone(), by.clone(), reason.clone());
-                state.interventions.push(Intervention { at, verb, by, reason });
-            }
-        }
-        Event::NodeUndone { node } => {
-            over(state, *node, |node| {
-                node.applied = Applied::No;
-                node.generation += 1;
-            });
-            set(plan, state, *node, NodeStatus::Undone, at);
-        }
-        Event::UndoFailed { node, failure } => {
-            over(state, *node, |node| {
-                node.failure = Some(failure.clone());
-                node.generation += 1;
-            });
-            set(plan, state, *node, NodeStatus::UndoFailed, at);
+            intervened(state, verb, by, reason.as_ref(), refused.is_none(), at);
         }
         Event::BurnReached { percent, .. } => state.burn = *percent,
         Event::ForecastBreached { .. } => state.forecast_breached = true,
         Event::ForecastRecovered { .. } => state.forecast_breached = false,
-        Event::ClockMarked { mark } => match mark {
-            ClockMark::PointOfNoReturn => state.clock.pnr_at = Some(at),
-            ClockMark::Shifted => state.clock.shifted_at = Some(at),
-            ClockMark::Healthy => state.clock.healthy_at = Some(at),
-        },
+        Event::ClockMarked { mark } => clock_marked(state, *mark, at),
         Event::StatusChanged { status, cause } => {
             state.status = *status;
             state.cause.clone_from(cause);
@@ -137,7 +128,68 @@ pub fn apply(plan: &IndexedPlan, state: &mut RunState, event: &Event, at: Timest
                 state.clock.ended_at = Some(at);
             }
         }
+        Event::NodeReady { .. }
+        | Event::AttemptStarted(_)
+        | Event::HandleReturned { .. }
+        | Event::AttemptInDoubt { .. }
+        | Event::Observed { .. }
+        | Event::ObserveAgain { .. }
+        | Event::PersonNeeded { .. }
+        | Event::RetryScheduled { .. }
+        | Event::Looked { .. }
+        | Event::WaitStarted { .. }
+        | Event::NodeSucceeded(_)
+        | Event::NodeFailed { .. }
+        | Event::FailureIgnored { .. }
+        | Event::NodeSkipped { .. }
+        | Event::NodeMarkedDone { .. }
+        | Event::SafetyOverridden { .. }
+        | Event::NodeCancelled { .. }
+        | Event::NodeReset { .. }
+        | Event::NodeUndone { .. }
+        | Event::UndoFailed { .. } => {}
     }
+}
+
+fn intervened(
+    state: &mut RunState,
+    verb: &str,
+    by: &Identity,
+    reason: Option<&String>,
+    granted: bool,
+    at: Timestamp,
+) {
+    if !granted {
+        return;
+    }
+    let (verb, by, reason) = (verb.to_owned(), by.clone(), reason.cloned());
+    state.interventions.push(Intervention { at, verb, by, reason });
+}
+
+fn clock_marked(state: &mut RunState, mark: ClockMark, at: Timestamp) {
+    match mark {
+        ClockMark::PointOfNoReturn => state.clock.pnr_at = Some(at),
+        ClockMark::Shifted => state.clock.shifted_at = Some(at),
+        ClockMark::Healthy => state.clock.healthy_at = Some(at),
+    }
+}
+
+fn looked(
+    plan: &IndexedPlan,
+    state: &mut RunState,
+    node: NodeIndex,
+    streak: u32,
+    again_at: Timestamp,
+    failure: Option<&Failure>,
+) {
+    let at = state.last_at;
+    edit(state, node, |node| {
+        node.current = None;
+        node.streak = streak;
+        node.until = Some(again_at);
+        node.failure = failure.cloned();
+    });
+    set(plan, state, node, NodeStatus::Waiting, at);
 }
 
 fn edit(state: &mut RunState, node: NodeIndex, change: impl FnOnce(&mut NodeState)) {
@@ -212,7 +264,7 @@ fn settle(plan: &IndexedPlan, state: &mut RunState, node: NodeIndex) {
     let Some(successors) = plan.index.successors.get(node as usize) else { return };
     for &successor in successors {
         let Some(definition) = plan.plan.nodes.get(successor as usize) else { continue };
-        let waited = definition.needs.iter().any(|edge| edge.node == node && state.waits_for(edge));
+        let waited = definition.needs.iter().any(|edge| edge.node == node && state.waits_for(*edge));
         let Some(open) = state.open_needs.get_mut(successor as usize).filter(|_| waited) else { continue };
         *open = open.saturating_sub(1);
         if *open == 0 && state.node(successor).status == NodeStatus::Pending {

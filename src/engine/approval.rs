@@ -133,12 +133,13 @@ fn waiting_node(decision: &Decision<'_>, named: Option<&NodeAddress>) -> Result<
     match waiting.as_slice() {
         [] => Err(refused("nothing waits for an approval")),
         [node] => Ok(*node),
-        several => {
-            let names = several
-                .iter()
-                .filter_map(|node| decision.definition(*node))
-                .map(|node| node.address.as_str());
-            Err(refused(&format!("several nodes wait, name one: {}", names.collect::<Vec<_>>().join(", "))))
+        many => {
+            let addresses =
+                many.iter().filter_map(|node| decision.definition(*node)).map(|node| node.address.as_str());
+            Err(refused(&format!(
+                "several nodes wait, name one: {}",
+                addresses.collect::<Vec<_>>().join(", ")
+            )))
         }
     }
 }

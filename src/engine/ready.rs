@@ -32,7 +32,7 @@ pub(super) fn advance(decision: &mut Decision<'_>) {
 
 /// Says whether a need that is over is met in truth.
 #[must_use]
-pub(super) fn is_met(decision: &Decision<'_>, edge: &Edge) -> bool {
+pub(super) fn is_met(decision: &Decision<'_>, edge: Edge) -> bool {
     let need = decision.node(edge.node);
     match edge.kind {
         EdgeKind::Ordinary | EdgeKind::Graceful => true,
@@ -56,7 +56,7 @@ pub(super) fn is_met(decision: &Decision<'_>, edge: &Edge) -> bool {
 
 fn begin(decision: &mut Decision<'_>, node: NodeIndex) {
     let Some(definition) = decision.definition(node) else { return };
-    if !definition.needs.iter().all(|edge| is_met(decision, edge)) {
+    if !definition.needs.iter().all(|edge| is_met(decision, *edge)) {
         return; // Blocked; the status says by what.
     }
     if let Some(lane) = definition.lane

@@ -241,7 +241,9 @@ impl RunState {
     /// State after the first event.
     #[must_use]
     pub fn new(plan: &IndexedPlan, created: RunCreated, at: Timestamp) -> Self {
-        let nodes = vec![Arc::new(NodeState::default()); plan.plan.nodes.len()];
+        // All nodes share one pending state until they begin.
+        let pending = Arc::new(NodeState::default());
+        let nodes = plan.plan.nodes.iter().map(|_| Arc::clone(&pending)).collect();
         let mut state = Self {
             created_at: at,
             status: if created.staged_until.is_some() { RunStatus::Staged } else { RunStatus::Pending },
@@ -303,7 +305,7 @@ impl RunState {
 
     /// Says whether an edge is waited for in the current mode.
     #[must_use]
-    pub fn waits_for(&self, edge: &Edge) -> bool {
+    pub fn waits_for(&self, edge: Edge) -> bool {
         match edge.kind {
             EdgeKind::Ordinary | EdgeKind::Safety => true,
             EdgeKind::Graceful => self.mode == Mode::Graceful,
@@ -318,7 +320,7 @@ impl RunState {
             let open = node
                 .needs
                 .iter()
-                .filter(|edge| self.waits_for(edge) && !self.node(edge.node).status.is_settled());
+                .filter(|edge| self.waits_for(**edge) && !self.node(edge.node).status.is_settled());
             let open = u32::try_from(open.count()).unwrap_or(u32::MAX);
             self.open_needs.push(open);
             if open == 0 && self.node(number).status == NodeStatus::Pending {

@@ -133,7 +133,7 @@ fn is_under_way(decision: &Decision<'_>, node: NodeIndex) -> bool {
 fn blocked(decision: &Decision<'_>) -> Option<String> {
     decision.state.frontier.iter().find_map(|node| {
         let definition = decision.definition(*node)?;
-        let edge = definition.needs.iter().find(|edge| !super::ready::is_met(decision, edge))?;
+        let edge = definition.needs.iter().find(|edge| !super::ready::is_met(decision, **edge))?;
         let need = address(decision, edge.node);
         let status = decision.node(edge.node).status;
         Some(format!("{} must not begin: {need} is {status}", definition.address))

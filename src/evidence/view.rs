@@ -48,6 +48,7 @@ pub struct RunView {
 
 /// The split clock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the fields are the documented JSON contract")]
 pub struct ClockView {
     pub incident_at: Option<Timestamp>,
     pub detected_at: Option<Timestamp>,

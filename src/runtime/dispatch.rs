@@ -121,7 +121,7 @@ impl Dispatcher {
         };
         match self.assignment(plan, state, &command, node, attempt, cancelled) {
             Ok((action, context)) => drop(tokio::spawn(task.run(command, action, context))),
-            Err(failure) => task.landing.end(not_made(command, failure)),
+            Err(failure) => task.landing.end(not_made(&command, failure)),
         }
     }
 
@@ -184,14 +184,14 @@ fn identity(command: &Command) -> (NodeIndex, (Kind, u32)) {
 }
 
 /// What to report when the attempt was not made at all.
-fn not_made(command: Command, failure: Failure) -> Input {
+fn not_made(command: &Command, failure: Failure) -> Input {
     match command {
-        Command::Prepare { node } => Input::Prepared { node, result: Err(failure) },
+        Command::Prepare { node } => Input::Prepared { node: *node, result: Err(failure) },
         Command::Start { attempt, .. } | Command::Poll { attempt, .. } => {
-            Input::AttemptEnded { attempt, result: Err(failure) }
+            Input::AttemptEnded { attempt: *attempt, result: Err(failure) }
         }
         Command::Observe { attempt, .. } => {
-            Input::Observed { attempt, observation: Observation::Unknown(failure.message) }
+            Input::Observed { attempt: *attempt, observation: Observation::Unknown(failure.message) }
         }
     }
 }
@@ -200,7 +200,7 @@ fn not_made(command: Command, failure: Failure) -> Input {
 fn lost(command: &Command) -> Input {
     let failure =
         Failure::new(FailureClass::InDoubt, "the provider stopped without an answer; this is a bug in drctl");
-    not_made(command.clone(), failure)
+    not_made(command, failure)
 }
 
 /// Reports the end of a task, whatever happens to it.

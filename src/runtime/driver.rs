@@ -152,7 +152,9 @@ impl Driver {
         // What was asked while nobody drove is decided before anything else.
         let waiting = self.journal.inbox(&self.state.created.run).await?;
         let seen: BTreeSet<_> = waiting.iter().map(|request| request.id.clone()).collect();
-        waiting.into_iter().for_each(|request| self.feed(Input::Request(request)));
+        for request in waiting {
+            self.feed(Input::Request(request));
+        }
         let inbox = self.watch_inbox(seen);
         let result = self.turn(follower, stop).await;
         inbox.abort();

@@ -13,6 +13,7 @@ use crate::model::time::Duration;
 /// Parameters of `command.run`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an authored flag of its own")]
 pub struct Run {
     /// Program and arguments; no shell reads them.
     #[schemars(length(min = 1))]
