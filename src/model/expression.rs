@@ -100,6 +100,14 @@ impl Context {
     pub fn new(names: &Value) -> Self {
         Self(minijinja::Value::from(minijinja::value::Serde(names)))
     }
+
+    /// The same names and one more, which hides an older one of that name. The others are shared, not copied.
+    #[must_use]
+    pub fn with(&self, name: &str, value: &Value) -> Self {
+        let one = Self::new(&serde_json::json!({ name: value }));
+        // The last map wins, whatever minijinja's documentation says: the test below holds it to that.
+        Self(minijinja::value::merge_maps([self.0.clone(), one.0]))
+    }
 }
 
 fn evaluate(text: &str, context: &Context) -> Result<Value, Error> {
@@ -200,6 +208,15 @@ mod tests {
                 .message
                 .contains("hunter2")
         );
+    }
+
+    #[test]
+    fn a_name_is_added_and_hides_an_older_one() {
+        let wider = context().with("item", &json!({"n": 7})).with("params", &json!({"tasks": 1}));
+        assert_eq!(render(&json!("{{ item.n + params.tasks }}"), &wider).unwrap(), json!(8));
+        assert!(Expression::new("params.zone").evaluate(&wider).is_err());
+        let text = context().with("item", &json!("a"));
+        assert_eq!(render(&json!("x-{{ item }}-{{ params.zone }}"), &text).unwrap(), json!("x-a-Z1"));
     }
 
     #[test]

@@ -1,7 +1,31 @@
-//! Binds a runbook to parameters and sites for one operation. Pure: the same text and the same choices give the same plan.
+//! Binds a runbook to parameters and sites for one operation. Pure: the same text and the same choices give
+//! the same plan.
 
+mod attendants;
+mod bind;
+mod calls;
+mod context;
+mod digest;
+mod draft;
+mod error;
+mod estimate;
+mod expand;
+mod fan_out;
+mod gates;
+mod graph;
+mod index;
 mod node;
+mod parameters;
+mod readings;
+pub mod render;
+mod sites;
+mod units;
 
+pub use bind::{Choices, bind};
+pub use digest::{digest, of_value};
+pub use error::{Error, Problem};
+pub use estimate::{tails, whole_tails};
+pub use index::PlanIndex;
 pub use node::{
     Call, CheckPurpose, Edge, EdgeKind, Lane, Node, NodeIndex, NodeKind, NodeVariant, Plan, PlannedUndo,
     ReadingPoint, RunbookReference,

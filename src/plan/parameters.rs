@@ -1,0 +1,204 @@
+//! Types and checks the parameters of a runbook. Never puts the value of a sensitive one into a plan or a
+//! message.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Number, Value};
+
+use super::digest;
+use super::error::{Problem, did_you_mean};
+use crate::model::time::Duration;
+use crate::model::values::{Parameter, ParameterType};
+
+/// Parameters as far as a plan may hold them.
+#[derive(Debug, Default)]
+pub(super) struct Bound {
+    /// Values that may be stored.
+    pub(super) values: BTreeMap<String, Value>,
+    /// Digests of those that may not.
+    pub(super) sensitive: BTreeMap<String, String>,
+}
+
+/// Binds what was given to what is declared.
+pub(super) fn bind(
+    declared: &BTreeMap<String, Parameter>,
+    given: &BTreeMap<String, Value>,
+    problems: &mut Vec<Problem>,
+) -> Bound {
+    for name in given.keys().filter(|name| !declared.contains_key(*name)) {
+        let help = did_you_mean(name, declared.keys().map(String::as_str));
+        problems.push(Problem::new(format!("there is no parameter `{name}`"), help));
+    }
+    let mut bound = Bound::default();
+    for (name, parameter) in declared {
+        let Some(value) = given.get(name).or(parameter.default.as_ref()) else {
+            if parameter.required {
+                let meaning = parameter.description.as_deref().unwrap_or("required, and has no default");
+                let help = format!("give it with `--set {name}=…`: {} ({meaning})", parameter.kind);
+                problems.push(Problem::new(format!("parameter `{name}` is missing"), help));
+            }
+            continue;
+        };
+        match typed(parameter, value) {
+            Ok(value) if parameter.sensitive => {
+                bound.sensitive.insert(name.clone(), digest::of_value(&value));
+            }
+            Ok(value) => {
+                bound.values.insert(name.clone(), value);
+            }
+            Err(help) => {
+                let shown = if parameter.sensitive { String::new() } else { format!(": {}", brief(value)) };
+                problems.push(Problem::new(format!("parameter `{name}` does not fit{shown}"), help));
+            }
+        }
+    }
+    bound
+}
+
+fn brief(value: &Value) -> String {
+    let text = value.to_string();
+    if text.chars().count() <= 60 { text } else { text.chars().take(57).chain("...".chars()).collect() }
+}
+
+/// The value in the declared type; a string, as `--set` gives it, is read as that type.
+fn typed(parameter: &Parameter, value: &Value) -> Result<Value, String> {
+    let typed = match value {
+        Value::String(text) => parse(parameter.kind, text),
+        other => fits(parameter.kind, other).then(|| other.clone()),
+    };
+    let typed = typed.ok_or_else(|| format!("it must be {}", article(parameter.kind)))?;
+    if let Some(number) = typed.as_f64() {
+        if parameter.minimum.is_some_and(|minimum| number < minimum) {
+            return Err(format!("the smallest value is {}", parameter.minimum.unwrap_or_default()));
+        }
+        if parameter.maximum.is_some_and(|maximum| number > maximum) {
+            return Err(format!("the largest value is {}", parameter.maximum.unwrap_or_default()));
+        }
+    }
+    let same =
+        |allowed: &Value| *allowed == typed || (allowed.is_number() && allowed.as_f64() == typed.as_f64());
+    if parameter.allowed.is_empty() || parameter.allowed.iter().any(same) {
+        return Ok(typed);
+    }
+    let allowed: Vec<_> = parameter.allowed.iter().map(brief).collect();
+    Err(format!("it must be one of {}", allowed.join(", ")))
+}
+
+fn parse(kind: ParameterType, text: &str) -> Option<Value> {
+    match kind {
+        ParameterType::String => Some(Value::String(text.to_owned())),
+        ParameterType::Integer => {
+            let text = text.trim();
+            text.parse::<i64>().map(Value::from).or_else(|_| text.parse::<u64>().map(Value::from)).ok()
+        }
+        ParameterType::Number => {
+            let whole = parse(ParameterType::Integer, text);
+            whole.or_else(|| text.trim().parse().ok().and_then(Number::from_f64).map(Value::Number))
+        }
+        ParameterType::Boolean => text.trim().parse::<bool>().map(Value::Bool).ok(),
+        ParameterType::Duration => {
+            text.parse::<Duration>().ok().map(|_| Value::String(text.trim().to_owned()))
+        }
+        ParameterType::List if text.trim_start().starts_with('[') => json(text).filter(Value::is_array),
+        ParameterType::List => {
+            let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+            Some(items.map(Value::from).collect())
+        }
+        ParameterType::Map => json(text).filter(Value::is_object),
+    }
+}
+
+fn json(text: &str) -> Option<Value> {
+    serde_json::from_str(text).ok()
+}
+
+fn fits(kind: ParameterType, value: &Value) -> bool {
+    match kind {
+        ParameterType::Integer => value.is_i64() || value.is_u64(),
+        ParameterType::Number => value.is_number(),
+        ParameterType::Boolean => value.is_boolean(),
+        ParameterType::List => value.is_array(),
+        ParameterType::Map => value.is_object(),
+        // Strings are parsed; nothing else is one.
+        ParameterType::String | ParameterType::Duration => false,
+    }
+}
+
+fn article(kind: ParameterType) -> &'static str {
+    match kind {
+        ParameterType::String => "text",
+        ParameterType::Integer => "a whole number",
+        ParameterType::Number => "a number",
+        ParameterType::Boolean => "true or false",
+        ParameterType::Duration => "a length of time like 30s or 5m",
+        ParameterType::List => "a list: `[\"a\", \"b\"]` or `a,b`",
+        ParameterType::Map => "a mapping: `{\"key\": \"value\"}`",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn bound(declared: Value, given: Value) -> (Bound, Vec<Problem>) {
+        let mut problems = Vec::new();
+        let declared = serde_json::from_value(declared).unwrap();
+        let bound = bind(&declared, &serde_json::from_value(given).unwrap(), &mut problems);
+        (bound, problems)
+    }
+
+    #[test]
+    fn texts_from_the_command_line_become_the_declared_type() {
+        for (kind, text, value) in [
+            ("string", "12", json!("12")),
+            ("integer", "12", json!(12)),
+            ("number", "1.5", json!(1.5)),
+            ("number", "2", json!(2)),
+            ("boolean", "true", json!(true)),
+            ("duration", "5m", json!("5m")),
+            ("list", "a, b", json!(["a", "b"])),
+            ("list", "[1,2]", json!([1, 2])),
+            ("map", r#"{"a":1}"#, json!({"a": 1})),
+        ] {
+            let (bound, problems) = bound(json!({"p": {"type": kind}}), json!({"p": text}));
+            assert_eq!((bound.values.get("p"), problems.len()), (Some(&value), 0), "{kind} {text}");
+        }
+        for (kind, text) in
+            [("integer", "1.5"), ("number", "nan"), ("boolean", "yes"), ("duration", "5"), ("map", "[]")]
+        {
+            let (_, problems) = bound(json!({"p": {"type": kind}}), json!({"p": text}));
+            assert!(problems[0].what.contains("`p` does not fit"), "{kind} {text}: {problems:?}");
+        }
+    }
+
+    #[test]
+    fn every_problem_is_reported_at_once() {
+        let declared = json!({
+            "zone": {"type": "string", "required": true, "description": "Hosted zone"},
+            "tasks": {"type": "integer", "minimum": 1, "maximum": 5, "default": 9},
+            "size": {"type": "string", "enum": ["s", "m"]},
+        });
+        let (_, problems) = bound(declared, json!({"size": "xl", "zome": "Z1"}));
+        let all: Vec<_> = problems.iter().map(|p| format!("{} / {}", p.what, p.help)).collect();
+        assert_eq!(
+            all,
+            [
+                "there is no parameter `zome` / did you mean `zone`?",
+                "parameter `size` does not fit: \"xl\" / it must be one of \"s\", \"m\"",
+                "parameter `tasks` does not fit: 9 / the largest value is 5",
+                "parameter `zone` is missing / give it with `--set zone=…`: string (Hosted zone)",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_sensitive_value_leaves_only_its_digest() {
+        let secret = |kind: &str| json!({"type": kind, "sensitive": true});
+        let declared = json!({"pin": secret("string"), "n": secret("integer")});
+        let (bound, problems) = bound(declared, json!({"pin": "hunter2", "n": "hunter3"}));
+        assert_eq!(bound.sensitive["pin"], digest::of_value(&json!("hunter2")));
+        assert!(bound.values.is_empty() && bound.sensitive["pin"].len() == 64);
+        assert!(problems.len() == 1 && !format!("{problems:?}").contains("hunter"), "{problems:?}");
+    }
+}
