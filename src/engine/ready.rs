@@ -164,7 +164,7 @@ pub(super) fn fail(decision: &mut Decision<'_>, node: NodeIndex, failure: Failur
         );
     }
     decision.emit(Event::NodeFailed { node, failure, applied });
-    if decision.plan.index.group_of(node).is_some_and(|group| threshold(decision, group).is_some()) {
+    if group_of(decision, node).is_some_and(|group| threshold(decision, group).is_some()) {
         decision.emit(Event::FailureIgnored { node });
         return look_at_group(decision, node);
     }
@@ -216,6 +216,10 @@ fn want(decision: &mut Decision<'_>, want: Want, definition: &Node) {
     decision.emit(Event::WantChanged { want, by: None, reason });
 }
 
+fn group_of(decision: &Decision<'_>, node: NodeIndex) -> Option<NodeIndex> {
+    decision.plan.index.group_of.get(node as usize).copied().flatten()
+}
+
 /// How many members of a group must succeed, where not all must.
 fn threshold(decision: &Decision<'_>, group: NodeIndex) -> Option<(usize, Stragglers, usize)> {
     let definition = decision.definition(group)?;
@@ -230,7 +234,7 @@ fn threshold(decision: &Decision<'_>, group: NodeIndex) -> Option<(usize, Stragg
 
 /// Settles a group as soon as enough of its members have succeeded, or too many have not.
 fn look_at_group(decision: &mut Decision<'_>, member: NodeIndex) {
-    let Some(group) = decision.plan.index.group_of(member) else { return };
+    let Some(group) = group_of(decision, member) else { return };
     let Some((needed, stragglers, total)) = threshold(decision, group) else { return };
     if decision.node(group).status != NodeStatus::Pending {
         return;

@@ -341,7 +341,7 @@ impl IndexedPlan {
     ///
     /// # Errors
     /// When the plan refers to nodes it does not have.
-    pub fn new(plan: Plan) -> Result<Self, crate::plan::InvalidPlan> {
+    pub fn new(plan: Plan) -> Result<Self, crate::plan::Error> {
         let index = PlanIndex::new(&plan)?;
         Ok(Self { plan, index })
     }

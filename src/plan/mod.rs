@@ -33,5 +33,3 @@ pub use node::{
 
 /// Version of the plan format this build writes.
 pub const FORMAT: u32 = 1;
-mod stub;
-pub use stub::*;
