@@ -1,0 +1,14 @@
+//! Adapters that perform actions on real systems, one family each. They make one try and classify what went
+//! wrong; they must never retry, journal, or print what may be a secret, and they know neither each other nor
+//! the runtime.
+//!
+//! `child` and `excerpt` are the ground they share: starting programs and finding them again, and cutting
+//! untrusted text to a size and shape that is safe to show.
+
+mod child;
+mod excerpt;
+
+pub mod command;
+
+pub use child::ProgramRunner;
+pub use command::CommandProvider;
