@@ -9,6 +9,8 @@ mod child;
 mod excerpt;
 
 pub mod command;
+pub mod http;
 
 pub use child::ProgramRunner;
 pub use command::CommandProvider;
+pub use http::HttpProvider;
