@@ -10,7 +10,9 @@ mod excerpt;
 
 pub mod command;
 pub mod http;
+pub mod postgres;
 
 pub use child::ProgramRunner;
 pub use command::CommandProvider;
 pub use http::HttpProvider;
+pub use postgres::PostgresProvider;
