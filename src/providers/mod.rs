@@ -7,6 +7,8 @@
 
 mod child;
 mod excerpt;
+mod router;
+mod unavailable;
 
 pub mod command;
 pub mod http;
@@ -16,3 +18,5 @@ pub use child::ProgramRunner;
 pub use command::CommandProvider;
 pub use http::HttpProvider;
 pub use postgres::PostgresProvider;
+pub use router::Router;
+pub use unavailable::UnavailableProvider;
