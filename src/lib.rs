@@ -6,5 +6,6 @@ pub mod evidence;
 pub mod model;
 pub mod plan;
 pub mod ports;
+pub mod providers;
 pub mod runtime;
 pub mod telemetry;

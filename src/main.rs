@@ -1,3 +1,11 @@
 //! The `drctl` binary: everything is in the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // First of all: a supervisor must start fast and needs nothing of drctl.
+    if let Some(code) = drctl::providers::command::supervise::from_arguments(std::env::args_os()) {
+        return code;
+    }
+    ExitCode::SUCCESS
+}

@@ -15,7 +15,7 @@ use crate::engine::{IndexedPlan, RunState, call_of};
 use crate::model::action::{Action, ActionName};
 use crate::model::run::{Failure, FailureClass};
 use crate::model::time::{Duration, Timestamp};
-use crate::plan::NodeIndex;
+use crate::plan::{Node, NodeIndex, PlannedUndo};
 use crate::ports::{AttemptContext, CancelSignal, CancelSwitch, Clock, Polled, Provider, Started};
 
 /// How long a program may take to end after it was told to, before its attempt is dropped.
@@ -156,7 +156,7 @@ impl Dispatcher {
             service: state.created.service.clone(),
             node: definition.address.clone(),
             attempt,
-            direction,
+            direction: asked_of(definition, direction),
             idempotency_key: key,
             fencing_token: state.token,
             deadline: deadline.unwrap_or_else(|| self.clock.now().plus(definition.timeout)),
@@ -169,6 +169,14 @@ impl Dispatcher {
             cancelled,
         };
         Ok((action, context))
+    }
+}
+
+/// What is asked of the action itself: another action that makes up for an effect is applied, not taken back.
+fn asked_of(node: &Node, direction: Direction) -> Direction {
+    match (direction, &node.undo) {
+        (Direction::Undo, Some(PlannedUndo::Call(_))) => Direction::Do,
+        (direction, _) => direction,
     }
 }
 

@@ -1,3 +1,5 @@
 //! The one integration-test binary.
 
 mod plan;
+mod providers;
+mod support;

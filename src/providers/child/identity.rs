@@ -1,0 +1,124 @@
+//! Who a process is, beyond a number that is used again: pid, start time, boot. Must never take one process
+//! for another.
+
+use std::sync::OnceLock;
+
+use serde::{Deserialize, Serialize};
+
+use super::environment::KEY_VARIABLE;
+
+/// A process that can be recognised later.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::providers) struct ProcessRecord {
+    /// Its number; also that of its group.
+    pub pid: u32,
+    /// Start time in clock ticks since boot (field 22 of `/proc/PID/stat`); absent where there is no `/proc`.
+    pub start: Option<u64>,
+    /// The boot it belongs to.
+    pub boot: Option<String>,
+}
+
+impl ProcessRecord {
+    /// Records a live process, or one that has ended and was not waited for yet.
+    pub(in crate::providers) fn of(pid: u32) -> Self {
+        Self { pid, start: stat(pid).map(|stat| stat.start), boot: boot_id().map(str::to_owned) }
+    }
+
+    /// Says whether this very process still runs. One that has ended but was not waited for does not.
+    pub(in crate::providers) fn is_alive(&self) -> bool {
+        self.start.is_some()
+            && self.is_of_this_boot()
+            && stat(self.pid).is_some_and(|stat| Some(stat.start) == self.start && !stat.ended)
+    }
+
+    /// Says whether the host has been up since.
+    pub(in crate::providers) fn is_of_this_boot(&self) -> bool {
+        self.boot.as_deref() == boot_id()
+    }
+}
+
+/// Identity of the present boot of this host, from `/proc/sys/kernel/random/boot_id`.
+pub(in crate::providers) fn boot_id() -> Option<&'static str> {
+    static BOOT: OnceLock<Option<String>> = OnceLock::new();
+    let read =
+        || std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok().map(|text| text.trim().to_owned());
+    BOOT.get_or_init(read).as_deref()
+}
+
+/// What a process number stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::providers) enum Presence {
+    /// No process has it.
+    Gone,
+    /// A process that has ended and was not waited for by its parent yet.
+    Ended,
+    /// A running process.
+    Alive,
+}
+
+/// Looks what a process number stands for.
+pub(in crate::providers) fn presence(pid: u32) -> Presence {
+    match stat(pid) {
+        None => Presence::Gone,
+        Some(stat) if stat.ended => Presence::Ended,
+        Some(_) => Presence::Alive,
+    }
+}
+
+/// Finds a live process that carries an idempotency key in its environment; the leader of a group is
+/// preferred, because what a program starts inherits its environment.
+pub(in crate::providers) fn find_by_key(key: &str) -> Option<ProcessRecord> {
+    let wanted = format!("{KEY_VARIABLE}={key}");
+    let own = std::process::id();
+    let mut found = None;
+    for entry in std::fs::read_dir("/proc").ok()?.flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
+            continue;
+        };
+        if pid == own {
+            continue;
+        }
+        let Ok(environment) = std::fs::read(entry.path().join("environ")) else { continue };
+        if !environment.split(|byte| *byte == 0).any(|variable| variable == wanted.as_bytes()) {
+            continue;
+        }
+        match stat(pid) {
+            Some(stat) if stat.ended => {}
+            Some(stat) if stat.group == pid => return Some(ProcessRecord::of(pid)),
+            Some(_) => found = Some(ProcessRecord::of(pid)),
+            None => {}
+        }
+    }
+    found
+}
+
+/// What is used of `/proc/PID/stat`.
+struct Stat {
+    ended: bool,
+    group: u32,
+    start: u64,
+}
+
+fn stat(pid: u32) -> Option<Stat> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The second field is the program's name in parentheses and may hold anything, also parentheses.
+    let mut fields = text.get(text.rfind(')')? + 1..)?.split_ascii_whitespace();
+    let state = fields.next()?;
+    let group = fields.nth(1)?.parse().ok()?;
+    let start = fields.nth(16)?.parse().ok()?;
+    Some(Stat { ended: matches!(state, "Z" | "X" | "x"), group, start })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_recognised_and_another_with_its_number_is_not() {
+        let own = ProcessRecord::of(std::process::id());
+        assert!(own.is_alive());
+        assert!(!ProcessRecord { start: own.start.map(|start| start + 1), ..own.clone() }.is_alive());
+        assert!(!ProcessRecord { boot: Some("another".to_owned()), ..own.clone() }.is_alive());
+        assert!(!ProcessRecord { pid: u32::MAX, ..own }.is_alive());
+    }
+}

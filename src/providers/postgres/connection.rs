@@ -1,0 +1,270 @@
+//! Connections to PostgreSQL servers. Must never print a connection string: it may hold a password, also
+//! where it is malformed.
+
+use std::fmt::Write as _;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::RootCertStore;
+use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Config, NoTls, Row};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::permanent;
+use super::sqlstate::{self, Stake};
+use crate::model::run::{Failure, FailureClass};
+use crate::ports::AttemptContext;
+use crate::providers::excerpt;
+
+/// Longest time to establish a session unless the connection string says otherwise.
+const CONNECT: Duration = Duration::from_secs(3);
+
+/// A server named by a connection string.
+pub(super) struct Server {
+    config: Config,
+    shown: String,
+    statement_timeout: u128,
+    sensitive: bool,
+}
+
+/// Why there is no session.
+#[derive(Debug)]
+pub(super) enum Unconnected {
+    /// Nobody listens there: the host answered, and no server did.
+    Stopped(String),
+    /// Nobody answered.
+    Unreachable(String),
+    /// A server answered and refused the session.
+    Rejected(Failure),
+}
+
+/// An open session. The connection ends when it is dropped.
+pub(super) struct Session {
+    /// The client.
+    pub client: Client,
+    place: Place,
+}
+
+/// How errors of a session are told.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    shown: String,
+    sensitive: bool,
+}
+
+impl Place {
+    /// What an error means.
+    pub(super) fn failure(&self, error: &tokio_postgres::Error, stake: Stake) -> Failure {
+        sqlstate::failure(error, &self.shown, stake, self.sensitive)
+    }
+}
+
+impl Server {
+    /// Reads a connection string: `host=… port=… dbname=… user=…` or `postgresql://…`.
+    ///
+    /// # Errors
+    /// Permanent, when it cannot be read. The message holds nothing of it.
+    pub(super) fn read(text: &str, context: &AttemptContext) -> Result<Self, Failure> {
+        // With TLS the certificate and the name are always verified, so these modes differ from `require` in
+        // name only.
+        let text = text
+            .replace("sslmode=verify-full", "sslmode=require")
+            .replace("sslmode=verify-ca", "sslmode=require");
+        let mut config: Config = text.parse().map_err(|_| {
+            permanent(
+                "the connection string cannot be read; write `host=… port=… dbname=… user=…` \
+                 or `postgresql://…` \
+                 (service files and sslrootcert are not supported)",
+            )
+        })?;
+        if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
+            return Err(permanent("the connection string names no host"));
+        }
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(CONNECT);
+        }
+        let name = format!("drctl/{}/{}", context.run, context.fencing_token);
+        config.application_name(name);
+        Ok(Self {
+            shown: shown(&config),
+            config,
+            statement_timeout: time_left(context).as_millis(),
+            sensitive: context.sensitive,
+        })
+    }
+
+    /// Reads a connection string that must name one server, because its role is about to be changed.
+    ///
+    /// # Errors
+    /// Permanent, when it cannot be read or names several hosts.
+    pub(super) fn one(text: &str, context: &AttemptContext) -> Result<Self, Failure> {
+        let server = Self::read(text, context)?;
+        if server.config.get_hosts().len().max(server.config.get_hostaddrs().len()) > 1 {
+            return Err(permanent(
+                "the connection string must name one host: with several, the wrong one might be changed",
+            ));
+        }
+        Ok(server)
+    }
+
+    /// `host:port/dbname`.
+    pub(super) fn shown(&self) -> &str {
+        &self.shown
+    }
+
+    /// Opens a session.
+    ///
+    /// # Errors
+    /// When there is no server, no answer, or the server refuses.
+    pub(super) async fn connect(&self) -> Result<Session, Unconnected> {
+        let hosts = u32::try_from(self.config.get_hosts().len()).unwrap_or(1).max(1);
+        // The configured time covers the socket alone; a server that was frozen accepts and stays silent.
+        let limit = self.config.get_connect_timeout().copied().unwrap_or(CONNECT).saturating_mul(hosts);
+        let opened = tokio::time::timeout(limit, self.open()).await;
+        let client = match opened {
+            Ok(Ok(client)) => client,
+            Ok(Err(error)) => return Err(self.unconnected(&error)),
+            Err(_) => {
+                let message = format!("{}: no answer within {} ms", self.shown, limit.as_millis());
+                return Err(Unconnected::Unreachable(message));
+            }
+        };
+        let place = Place { shown: self.shown.clone(), sensitive: self.sensitive };
+        Ok(Session { client, place })
+    }
+
+    async fn open(&self) -> Result<Client, tokio_postgres::Error> {
+        let client = if self.config.get_ssl_mode() == SslMode::Require {
+            let (client, connection) = self.config.connect(tls()).await?;
+            tokio::spawn(async move { connection.await.ok() });
+            client
+        } else {
+            let (client, connection) = self.config.connect(NoTls).await?;
+            tokio::spawn(async move { connection.await.ok() });
+            client
+        };
+        let timeout = self.statement_timeout.min(i32::MAX.unsigned_abs().into());
+        client.batch_execute(&format!("SET statement_timeout = {timeout}")).await?;
+        Ok(client)
+    }
+
+    fn unconnected(&self, error: &tokio_postgres::Error) -> Unconnected {
+        if error.as_db_error().is_some() {
+            return Unconnected::Rejected(sqlstate::failure(error, &self.shown, Stake::Read, self.sensitive));
+        }
+        let cause = std::error::Error::source(error);
+        let message = match cause {
+            Some(cause) => format!("{}: {cause}", self.shown),
+            None => format!("{}: no session: {error}", self.shown),
+        };
+        let message = excerpt::message(&message);
+        match cause.and_then(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind) {
+            Some(io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound) => Unconnected::Stopped(message),
+            Some(_) => Unconnected::Unreachable(message),
+            None if error.is_closed() => Unconnected::Unreachable(message),
+            None => Unconnected::Rejected(permanent(message)),
+        }
+    }
+}
+
+impl Session {
+    /// Runs a statement that returns one row.
+    ///
+    /// # Errors
+    /// By SQLSTATE; a lost connection is transient for a read and in doubt for a write.
+    pub(super) async fn one(
+        &self,
+        stake: Stake,
+        sql: &str,
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<Row, Failure> {
+        self.client.query_one(sql, values).await.map_err(|error| self.failure(&error, stake))
+    }
+
+    /// Reads a column of a row.
+    ///
+    /// # Errors
+    /// Permanent, when it has another type.
+    pub(super) fn column<'a, T: tokio_postgres::types::FromSql<'a>>(
+        &self,
+        row: &'a Row,
+        at: usize,
+    ) -> Result<T, Failure> {
+        let other_type = || format!("{}: column {} of the answer has another type", self.place.shown, at + 1);
+        row.try_get(at).map_err(|_| permanent(other_type()))
+    }
+
+    /// What an error means.
+    pub(super) fn failure(&self, error: &tokio_postgres::Error, stake: Stake) -> Failure {
+        self.place.failure(error, stake)
+    }
+
+    /// How errors are told, for use while the client is borrowed.
+    pub(super) fn place(&self) -> Place {
+        self.place.clone()
+    }
+}
+
+impl Unconnected {
+    /// The failure of an attempt that needs the server.
+    pub(super) fn into_failure(self) -> Failure {
+        match self {
+            Self::Stopped(message) | Self::Unreachable(message) => {
+                Failure::new(FailureClass::Unreachable, message)
+            }
+            Self::Rejected(failure) => failure,
+        }
+    }
+
+    /// What happened, for people.
+    pub(super) fn message(&self) -> &str {
+        match self {
+            Self::Stopped(message) | Self::Unreachable(message) => message,
+            Self::Rejected(failure) => &failure.message,
+        }
+    }
+}
+
+/// Time until the deadline; never none, which PostgreSQL would take for no limit.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a timeout is a length and the deadline a point; nothing is recorded"
+)]
+fn time_left(context: &AttemptContext) -> Duration {
+    let left = context.deadline.as_millis().saturating_sub(jiff::Timestamp::now().as_millisecond());
+    Duration::from_millis(u64::try_from(left).unwrap_or(0).max(1))
+}
+
+/// `host:port/dbname` of a configuration, without anything secret.
+fn shown(config: &Config) -> String {
+    let mut text = String::new();
+    for (at, host) in config.get_hosts().iter().enumerate() {
+        let host = match host {
+            Host::Tcp(name) => name.clone(),
+            Host::Unix(path) => path.to_string_lossy().into_owned(),
+        };
+        let ports = config.get_ports();
+        let port = ports.get(at).or(ports.first()).copied().unwrap_or(5432);
+        let _ = write!(text, "{}{host}:{port}", if at > 0 { "," } else { "" });
+    }
+    if text.is_empty() {
+        text = config.get_hostaddrs().first().map(ToString::to_string).unwrap_or_default();
+    }
+    let database = config.get_dbname().or(config.get_user()).unwrap_or_default();
+    excerpt::head(&format!("{text}/{database}"), 200)
+}
+
+/// TLS with the roots Mozilla trusts; the certificate and the name are verified.
+#[expect(clippy::expect_used, reason = "the invariant holds for this fixed crypto provider")]
+fn tls() -> MakeRustlsConnect {
+    let roots: RootCertStore = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("invariant: ring supports the default protocol versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    MakeRustlsConnect::new(config)
+}

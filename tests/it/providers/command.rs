@@ -1,0 +1,408 @@
+//! `command.run` with real programs.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use drctl::engine::input::{Direction, Observation};
+use drctl::model::limits;
+use drctl::model::run::{Failure, FailureClass};
+use drctl::ports::{AttemptContext, Polled, Provider as _, Started};
+use drctl::providers::CommandProvider;
+use serde_json::{Map, Value, json};
+use tempfile::TempDir;
+
+use crate::support::attempt::{action, context, until};
+
+/// A provider over a folder of its own.
+struct Fixture {
+    folder: TempDir,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn provider(&self) -> CommandProvider {
+        CommandProvider::new(self.folder.path().join("runs"), env!("CARGO_BIN_EXE_drctl").into())
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    async fn run(&self, with: Value, context: &AttemptContext) -> Result<Map<String, Value>, Failure> {
+        match self.provider().start(&action("command.run", with), context).await? {
+            Started::Done(outputs) => Ok(outputs),
+            Started::Handle(handle) => panic!("still under way: {handle}"),
+        }
+    }
+
+    /// Begins an attempt, waits until the program has written `started`, and forgets it, as a crash would.
+    async fn crash_during(&self, with: &Value, context: &AttemptContext) {
+        let (provider, action) = (self.provider(), action("command.run", with.clone()));
+        let mut attempt = provider.start(&action, context);
+        let started = self.path("started");
+        tokio::select! {
+            outcome = &mut attempt => panic!("ended before the crash: {outcome:?}"),
+            () = until("the program has started", || Path::new(&started).exists()) => {}
+        }
+    }
+}
+
+fn sh(script: &str) -> Value {
+    json!({"argv": ["/bin/sh", "-c", script]})
+}
+
+/// The same call with further parameters.
+fn with(mut call: Value, more: Value) -> Value {
+    let Value::Object(more) = more else { panic!("an object is needed") };
+    call.as_object_mut().unwrap().extend(more);
+    call
+}
+
+/// Both ways to run a program: as drctl's own child and under a supervisor.
+fn both_ways(call: &Value) -> [Value; 2] {
+    [with(call.clone(), json!({"idempotent": true})), call.clone()]
+}
+
+fn is_alive(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    !stat.is_empty() && !stat.contains(") Z ")
+}
+
+fn number_in(path: &str) -> Option<u32> {
+    std::fs::read_to_string(path).ok()?.trim().parse().ok()
+}
+
+#[tokio::test]
+async fn json_becomes_outputs_and_text_stays_text() {
+    for call in both_ways(&sh(r#"echo '{"lsn": "0/3", "lag": 4}'"#)) {
+        let outputs = Fixture::new().run(call, &context().0).await.unwrap();
+        assert_eq!(Value::Object(outputs), json!({"exit_code": 0, "lsn": "0/3", "lag": 4}));
+    }
+    for call in both_ways(&sh("printf 'hello \\377\\n'; echo noise >&2")) {
+        let outputs = Fixture::new().run(call, &context().0).await.unwrap();
+        assert_eq!(Value::Object(outputs), json!({"exit_code": 0, "stdout": "hello \u{fffd}"}));
+    }
+}
+
+#[tokio::test]
+async fn the_program_is_told_about_its_attempt_and_gets_its_input() {
+    let script = r#"read -r input; printf '{"input": %s, "told": "%s %s"}' "$input" \
+        "$DRCTL_RUN $DRCTL_NODE $DRCTL_ATTEMPT $DRCTL_DIRECTION $DRCTL_MODE $DRCTL_INTENT" \
+        "$DRCTL_FENCING_TOKEN $EXTRA $PWD""#;
+    for call in both_ways(&sh(script)) {
+        let fixture = Fixture::new();
+        let folder = fixture.path("");
+        let (context, _switch) = context();
+        let more =
+            json!({"stdin": {"a": [1]}, "env": {"EXTRA": "x", "DRCTL_FENCING_TOKEN": "999"}, "cwd": folder});
+        let outputs = fixture.run(with(call, more), &context).await.unwrap();
+        assert_eq!(outputs["input"], json!({"a": [1]}));
+        let told =
+            format!("payments-abcdefgh work 1 do ungraceful real 7 x {}", folder.trim_end_matches('/'));
+        assert_eq!(outputs["told"], told);
+    }
+}
+
+#[tokio::test]
+async fn a_large_output_is_cut_off_with_a_note_and_is_no_failure() {
+    let script = format!("head -c {} /dev/zero | tr '\\0' 'x'", limits::OUTPUT_BYTES + 10);
+    let outputs = Fixture::new().run(sh(&script), &context().0).await.unwrap();
+    let text = outputs["stdout"].as_str().unwrap();
+    assert!(text.ends_with("x\n[cut off by drctl: 10 more bytes]"), "{}", &text[text.len() - 60..]);
+}
+
+#[tokio::test]
+async fn exit_codes_decide_the_class() {
+    for (script, class, words) in [
+        ("echo broken >&2; exit 3", FailureClass::Permanent, "exit code 3: broken"),
+        ("exit 75", FailureClass::Transient, "exit code 75"),
+        ("kill -9 $$", FailureClass::InDoubt, "signal 9"),
+    ] {
+        for call in both_ways(&sh(script)) {
+            let failure = Fixture::new().run(call, &context().0).await.unwrap_err();
+            assert_eq!(failure.class, class, "{script}: {failure}");
+            assert!(failure.message.contains(words), "{script}: {failure}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_program_that_cannot_be_started_is_permanent_and_certainly_not_applied() {
+    let fixture = Fixture::new();
+    let plain = fixture.path("plain");
+    std::fs::write(&plain, "not a program").unwrap();
+    for (call, words) in [
+        (json!({"argv": ["/nowhere/program"]}), "was not found"),
+        (json!({"argv": [plain]}), "may not be executed"),
+        (json!({"argv": ["/bin/true"], "cwd": "/nowhere"}), "working directory `/nowhere`"),
+        (json!({"argv": [""]}), "names no program"),
+    ] {
+        for call in both_ways(&call) {
+            let fixture = Fixture::new();
+            let failure = fixture.run(call.clone(), &context().0).await.unwrap_err();
+            assert_eq!(failure.class, FailureClass::Permanent, "{failure}");
+            assert!(failure.message.contains(words), "{failure}");
+            let observed = fixture.provider().observe(&action("command.run", call), &context().0, None).await;
+            assert_eq!(observed, Observation::NotApplied);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_shell_reads_the_words_only_when_asked() {
+    let plain = Fixture::new().run(json!({"argv": ["echo", "$HOME;", "id"]}), &context().0).await.unwrap();
+    assert_eq!(plain["stdout"], "$HOME; id");
+    let shell = Fixture::new()
+        .run(json!({"argv": ["echo one;", "echo two"], "shell": true}), &context().0)
+        .await
+        .unwrap();
+    assert_eq!(shell["stdout"], "one\ntwo");
+}
+
+#[tokio::test]
+async fn giving_up_ends_the_whole_group_even_one_that_ignores_sigterm() {
+    for call in
+        both_ways(&sh("trap '' TERM; sleep 600 & echo $! > child; echo $$ > started; wait; wait; sleep 600"))
+    {
+        let fixture = Fixture::new();
+        let (context, switch) = context();
+        let call = with(call, json!({"cwd": fixture.path(""), "grace": "200ms"}));
+        let (started, child) = (fixture.path("started"), fixture.path("child"));
+        let begun = Instant::now();
+        let give_up = async {
+            until("the program has started", || number_in(&started).is_some()).await;
+            switch.cancel();
+        };
+        let (outcome, ()) = tokio::join!(fixture.run(call, &context), give_up);
+        let failure = outcome.unwrap_err();
+        assert_eq!(failure.class, FailureClass::InDoubt, "{failure}");
+        assert!(begun.elapsed() < Duration::from_secs(10));
+        let pids = [number_in(&started).unwrap(), number_in(&child).unwrap()];
+        until("all of the group is gone", || pids.iter().all(|pid| !is_alive(*pid))).await;
+    }
+}
+
+#[tokio::test]
+async fn a_supervised_program_that_outlives_drctl_is_adopted_and_its_end_is_known() {
+    let fixture = Fixture::new();
+    let (context, _switch) = context();
+    let script = "echo $$ >> started; while [ ! -e go ]; do sleep 0.02; done; echo '{\"id\": 5}'";
+    let call = with(sh(script), json!({"cwd": fixture.path("")}));
+    fixture.crash_during(&call, &context).await;
+
+    let (provider, action) = (fixture.provider(), action("command.run", call));
+    let Observation::InProgress(handle) = provider.observe(&action, &context, None).await else {
+        panic!("the program lives");
+    };
+    assert_eq!(handle["process"]["pid"], number_in(&fixture.path("started")).unwrap());
+    assert!(matches!(provider.poll(&action, &context, &handle).await, Ok(Polled::Pending(_))));
+
+    std::fs::write(fixture.path("go"), "").unwrap();
+    let done = loop {
+        match provider.poll(&action, &context, &handle).await.unwrap() {
+            Polled::Pending(_) => {}
+            Polled::Done(outputs) => break outputs,
+        }
+    };
+    assert_eq!(Value::Object(done.clone()), json!({"exit_code": 0, "id": 5}));
+    assert_eq!(provider.observe(&action, &context, Some(&handle)).await, Observation::Applied(done));
+    let starts = std::fs::read_to_string(fixture.path("started")).unwrap();
+    assert_eq!(starts.lines().count(), 1, "started once");
+}
+
+#[tokio::test]
+async fn a_supervised_program_that_failed_unwatched_is_unknown_with_its_exit_code() {
+    let fixture = Fixture::new();
+    let (context, _switch) = context();
+    let script = "echo $$ > started; while [ ! -e go ]; do sleep 0.02; done; echo half done >&2; exit 4";
+    let call = with(sh(script), json!({"cwd": fixture.path("")}));
+    fixture.crash_during(&call, &context).await;
+    let (provider, action) = (fixture.provider(), action("command.run", call));
+    let Observation::InProgress(handle) = provider.observe(&action, &context, None).await else {
+        panic!("the program lives");
+    };
+    std::fs::write(fixture.path("go"), "").unwrap();
+    let failure = loop {
+        match provider.poll(&action, &context, &handle).await {
+            Ok(Polled::Pending(_)) => {}
+            Ok(Polled::Done(outputs)) => panic!("{outputs:?}"),
+            Err(failure) => break failure,
+        }
+    };
+    assert_eq!(failure.class, FailureClass::Permanent);
+    let observed = provider.observe(&action, &context, None).await;
+    let Observation::Unknown(why) = observed else { panic!("{observed:?}") };
+    assert!(why.contains("exit code 4: half done"), "{why}");
+}
+
+#[tokio::test]
+async fn an_adopted_program_can_be_given_up() {
+    let fixture = Fixture::new();
+    let (context, switch) = context();
+    let call = with(sh("echo $$ > started; sleep 600"), json!({"cwd": fixture.path(""), "grace": "1s"}));
+    fixture.crash_during(&call, &context).await;
+    let (provider, action) = (fixture.provider(), action("command.run", call));
+    let Observation::InProgress(handle) = provider.observe(&action, &context, None).await else {
+        panic!("the program lives");
+    };
+    switch.cancel();
+    let failure = provider.poll(&action, &context, &handle).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::InDoubt);
+    let pid = number_in(&fixture.path("started")).unwrap();
+    until("the program is gone", || !is_alive(pid)).await;
+}
+
+#[tokio::test]
+async fn an_idempotent_program_is_adopted_while_it_lives_and_may_be_sent_again_afterwards() {
+    let fixture = Fixture::new();
+    let (context, _switch) = context();
+    let script = "echo $$ > started; while [ ! -e go ]; do sleep 0.02; done";
+    let call = with(sh(script), json!({"cwd": fixture.path(""), "idempotent": true}));
+    fixture.crash_during(&call, &context).await;
+    let (provider, action) = (fixture.provider(), action("command.run", call));
+    let Observation::InProgress(handle) = provider.observe(&action, &context, None).await else {
+        panic!("the program lives");
+    };
+    std::fs::write(fixture.path("go"), "").unwrap();
+    let failure = loop {
+        match provider.poll(&action, &context, &handle).await {
+            Ok(_) => {}
+            Err(failure) => break failure,
+        }
+    };
+    assert_eq!(failure.class, FailureClass::InDoubt);
+    assert_eq!(provider.observe(&action, &context, Some(&handle)).await, Observation::NotApplied);
+}
+
+#[tokio::test]
+async fn without_a_record_the_live_program_is_found_by_its_key() {
+    let fixture = Fixture::new();
+    let (context, _switch) = context();
+    let call = with(sh("echo $$ > started; sleep 600"), json!({"cwd": fixture.path("")}));
+    fixture.crash_during(&call, &context).await;
+    let attempt = Path::new(&fixture.path("runs")).join("payments-abcdefgh/work-1");
+    for name in ["process", "supervisor"] {
+        std::fs::remove_file(attempt.join(name)).unwrap();
+    }
+    let (provider, action) = (fixture.provider(), action("command.run", call));
+    let observed = provider.observe(&action, &context, None).await;
+    assert!(matches!(observed, Observation::InProgress(_)), "{observed:?}");
+    let pid = number_in(&fixture.path("started")).unwrap();
+    rustix::process::kill_process_group(
+        rustix::process::Pid::from_raw(pid.cast_signed()).unwrap(),
+        rustix::process::Signal::KILL,
+    )
+    .unwrap();
+    until("the program is gone", || !is_alive(pid)).await;
+}
+
+#[tokio::test]
+async fn doubt_without_evidence_is_answered_honestly() {
+    let fixture = Fixture::new();
+    let (context, _switch) = context();
+    let provider = fixture.provider();
+    let call = action("command.run", sh("true"));
+    assert_eq!(
+        provider.observe(&call, &context, None).await,
+        Observation::NotApplied,
+        "nothing was begun here"
+    );
+    let elsewhere = json!({"process": {"pid": 1, "start": 1, "boot": "another"}});
+    assert!(matches!(provider.observe(&call, &context, Some(&elsewhere)).await, Observation::Unknown(_)));
+
+    let attempt = Path::new(&fixture.path("runs")).join("payments-abcdefgh/work-1");
+    std::fs::create_dir_all(&attempt).unwrap();
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    for (boot, words) in [(boot.trim(), "while nobody watched"), ("another boot", "host was restarted")] {
+        let intent = json!({"key": "nobody has this key", "token": 1, "boot": boot});
+        std::fs::write(attempt.join("intent"), intent.to_string()).unwrap();
+        let observed = provider.observe(&call, &context, None).await;
+        let Observation::Unknown(why) = observed else { panic!("{observed:?}") };
+        assert!(why.contains(words), "{why}");
+    }
+    let failure = fixture.run(sh("true"), &context).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::InDoubt, "an attempt is never begun twice: {failure}");
+}
+
+#[tokio::test]
+async fn a_program_that_observes_is_asked() {
+    let fixture = Fixture::new();
+    let (context, _switch) = context();
+    let script = fixture.path("tool");
+    std::fs::write(&script, "[ \"$1\" = observe ] && cat answer && exit\nexit 9\n").unwrap();
+    let call = json!({"argv": ["/bin/sh", script], "cwd": fixture.path(""), "observes": true});
+    let call = action("command.run", call);
+    for (answer, expected) in [
+        (
+            json!({"state": "applied", "outputs": {"id": 3}}),
+            Observation::Applied([("id".to_owned(), json!(3))].into_iter().collect()),
+        ),
+        (json!({"state": "not_applied"}), Observation::NotApplied),
+    ] {
+        std::fs::write(fixture.path("answer"), answer.to_string()).unwrap();
+        assert_eq!(fixture.provider().observe(&call, &context, None).await, expected);
+    }
+    std::fs::write(fixture.path("answer"), "{\"state\": \"in_progress\"}").unwrap();
+    let Observation::InProgress(handle) = fixture.provider().observe(&call, &context, None).await else {
+        panic!("in progress");
+    };
+    std::fs::write(fixture.path("answer"), "{\"state\": \"applied\"}").unwrap();
+    assert_eq!(fixture.provider().poll(&call, &context, &handle).await, Ok(Polled::Done(Map::new())));
+}
+
+#[tokio::test]
+async fn undo_calls_the_program_only_when_it_has_one() {
+    let (mut context, _switch) = context();
+    context.direction = Direction::Undo;
+    context.prepared = Some(json!({"before": 2}));
+    let script = "[ \"$0\" = undo ] && echo \"$DRCTL_DIRECTION $DRCTL_PREPARED\"";
+    let outputs = Fixture::new().run(with(sh(script), json!({"undoes": true})), &context).await.unwrap();
+    assert_eq!(outputs["stdout"], r#"undo {"before":2}"#);
+    let failure = Fixture::new().run(sh(script), &context).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Permanent);
+    assert!(failure.message.contains("no undo"), "{failure}");
+}
+
+#[tokio::test]
+async fn what_a_program_prints_about_secrets_is_not_kept_unless_asked() {
+    let (mut context, _switch) = context();
+    context.sensitive = true;
+    for call in both_ways(&sh("echo hunter2; echo hunter2 >&2; exit $CODE")) {
+        for (capture, code) in [(json!(null), "0"), (json!(false), "0"), (json!(null), "3")] {
+            let fixture = Fixture::new();
+            let call = with(call.clone(), json!({"capture": capture, "env": {"CODE": code}}));
+            let outcome = fixture.run(call, &context).await;
+            assert!(!format!("{outcome:?}").contains("hunter2"), "{outcome:?}");
+            assert_eq!(outcome.is_ok(), code == "0");
+            let found = std::process::Command::new("grep")
+                .args(["-r", "hunter2", &fixture.path("runs")])
+                .output()
+                .unwrap();
+            assert!(found.stdout.is_empty(), "{}", String::from_utf8_lossy(&found.stdout));
+        }
+        let kept =
+            Fixture::new().run(with(call, json!({"capture": true, "env": {"CODE": "0"}})), &context).await;
+        assert_eq!(kept.unwrap()["stdout"], "hunter2");
+    }
+}
+
+#[tokio::test]
+async fn files_of_an_attempt_are_for_their_owner_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let fixture = Fixture::new();
+    fixture.run(sh("echo x; umask"), &context().0).await.unwrap();
+    let attempt = Path::new(&fixture.path("runs")).join("payments-abcdefgh/work-1");
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&attempt), 0o700);
+    let mut seen = Vec::new();
+    for entry in std::fs::read_dir(&attempt).unwrap() {
+        let path = entry.unwrap().path();
+        assert_eq!(mode(&path), 0o600, "{}", path.display());
+        seen.push(path.file_name().unwrap().to_str().unwrap().to_owned());
+    }
+    seen.sort();
+    assert_eq!(seen, ["exit", "intent", "process", "stderr", "stdout", "supervisor"]);
+}

@@ -1,0 +1,246 @@
+//! A real PostgreSQL primary with a streaming standby, in a folder of their own, on free ports of 127.0.0.1.
+
+use std::net::TcpListener;
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio_postgres::{Client, NoTls};
+
+/// A primary and its standby. Both are stopped when this is dropped.
+pub(crate) struct PostgresPair {
+    pub(crate) primary: PostgresServer,
+    pub(crate) standby: PostgresServer,
+    _folder: TempDir,
+}
+
+/// One server.
+pub(crate) struct PostgresServer {
+    binaries: PathBuf,
+    data: PathBuf,
+    port: u16,
+}
+
+impl PostgresPair {
+    /// Starts both and waits until the standby streams.
+    pub(crate) async fn start() -> Self {
+        let binaries = binaries();
+        let folder = tempfile::tempdir().unwrap();
+        own(folder.path());
+        let server = |name: &str| PostgresServer {
+            binaries: binaries.clone(),
+            data: folder.path().join(name),
+            port: free_port(),
+        };
+        let (primary, standby) = (server("primary"), server("standby"));
+        run(&primary.as_postgres("initdb", &["-D", primary.data(), "-A", "trust", "-U", "postgres", "-N"]));
+        let settings = format!(
+            "listen_addresses = '127.0.0.1'\nunix_socket_directories = '{}'\nfsync = off\n\
+             wal_log_hints = on\n\
+             wal_keep_size = '128MB'\nshared_buffers = '16MB'\nmax_connections = 20\n\
+             wal_receiver_timeout = '5s'\n\
+             wal_retrieve_retry_interval = '100ms'\n",
+            folder.path().display()
+        );
+        let file = primary.data.join("postgresql.conf");
+        let text = std::fs::read_to_string(&file).unwrap() + &settings;
+        std::fs::write(&file, text).unwrap();
+        primary.start();
+        let source = format!("host=127.0.0.1 port={} user=postgres", primary.port);
+        run(&primary.as_postgres(
+            "pg_basebackup",
+            &["-D", standby.data(), "-d", &source, "-X", "stream", "-R", "-c", "fast"],
+        ));
+        standby.start();
+        let pair = Self { primary, standby, _folder: folder };
+        pair.wait_until_streaming().await;
+        pair
+    }
+
+    async fn wait_until_streaming(&self) {
+        let sql = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'";
+        for _ in 0..500 {
+            if self.primary.number(sql).await == 1 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("the standby does not stream; {}", self.standby.log());
+    }
+
+    /// Waits until the standby has replayed all the primary has written.
+    pub(crate) async fn wait_until_replayed(&self) {
+        let sql = "SELECT count(*) FROM pg_stat_replication WHERE replay_lsn = pg_current_wal_lsn()";
+        for _ in 0..500 {
+            if self.primary.number(sql).await == 1 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("the standby does not catch up; {}", self.standby.log());
+    }
+}
+
+impl PostgresServer {
+    /// Connection string.
+    pub(crate) fn connection(&self) -> String {
+        format!("host=127.0.0.1 port={} user=postgres dbname=postgres", self.port)
+    }
+
+    /// Data directory.
+    pub(crate) fn data(&self) -> &str {
+        self.data.to_str().unwrap()
+    }
+
+    /// Program and arguments that start it.
+    pub(crate) fn start_command(&self) -> Vec<String> {
+        // The port is an argument: pg_rewind copies the configuration of the other server.
+        let (log, options) = (format!("{}.log", self.data()), format!("-p {}", self.port));
+        self.as_postgres(
+            "pg_ctl",
+            &["-D", self.data(), "-l", &log, "-o", &options, "-w", "-t", "30", "start"],
+        )
+    }
+
+    /// Program and arguments that stop it.
+    pub(crate) fn stop_command(&self) -> Vec<String> {
+        self.as_postgres("pg_ctl", &["-D", self.data(), "-m", "fast", "-w", "stop"])
+    }
+
+    /// Program and arguments that rewind it onto another server.
+    pub(crate) fn rewind_command(&self, source: &Self) -> Vec<String> {
+        self.as_postgres("pg_rewind", &["-D", self.data(), "--source-server", &source.connection(), "-R"])
+    }
+
+    /// Starts it.
+    pub(crate) fn start(&self) {
+        for _ in 0..40 {
+            if succeeded(&self.start_command()) {
+                return;
+            }
+            // A killed server is taken for a live one until init has waited for it.
+            std::thread::sleep(Duration::from_millis(250));
+        }
+        panic!("{} does not start; {}", self.data(), self.log());
+    }
+
+    /// Stops it in order.
+    pub(crate) fn stop(&self) {
+        run(&self.stop_command());
+    }
+
+    /// Kills it as a power cut would, and waits until it is gone.
+    pub(crate) fn kill9(&self) {
+        let pid = self.pid().expect("the server runs");
+        run(&["kill".to_owned(), "-9".to_owned(), pid.to_string()]);
+        // Until nobody listens any more; the killed process itself may stay until init waits for it.
+        for _ in 0..500 {
+            if std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("{} survives kill -9", self.data());
+    }
+
+    /// A session.
+    pub(crate) async fn client(&self) -> Client {
+        let (client, connection) = tokio_postgres::connect(&self.connection(), NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client
+    }
+
+    /// Runs statements.
+    pub(crate) async fn run(&self, sql: &str) {
+        self.client().await.batch_execute(sql).await.unwrap();
+    }
+
+    /// The one number a statement returns.
+    pub(crate) async fn number(&self, sql: &str) -> i64 {
+        self.client().await.query_one(sql, &[]).await.unwrap().get(0)
+    }
+
+    fn pid(&self) -> Option<u32> {
+        let text = std::fs::read_to_string(self.data.join("postmaster.pid")).ok()?;
+        text.lines().next()?.trim().parse().ok()
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(format!("{}.log", self.data())).unwrap_or_default()
+    }
+
+    /// A program of PostgreSQL, run as the user `postgres` where the tests run as root, which it refuses.
+    fn as_postgres(&self, program: &str, arguments: &[&str]) -> Vec<String> {
+        let mut argv = Vec::new();
+        if is_root() {
+            argv.extend(
+                ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"].map(str::to_owned),
+            );
+        }
+        argv.push(self.binaries.join(program).to_str().unwrap().to_owned());
+        argv.extend(arguments.iter().map(|argument| (*argument).to_owned()));
+        argv
+    }
+}
+
+impl Drop for PostgresServer {
+    fn drop(&mut self) {
+        if self.pid().is_some() {
+            succeeded(
+                &self
+                    .as_postgres("pg_ctl", &["-D", self.data(), "-m", "immediate", "-w", "-t", "10", "stop"]),
+            );
+        }
+    }
+}
+
+/// Where the programs of PostgreSQL are; those of a version's own folder first.
+fn binaries() -> PathBuf {
+    let versions = (13..=19).rev().map(|version| PathBuf::from(format!("/usr/lib/postgresql/{version}/bin")));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found =
+        versions.chain(std::env::split_paths(&path)).find(|folder| folder.join("pg_rewind").is_file());
+    found.expect("PostgreSQL is not installed: these tests need initdb, pg_ctl, pg_basebackup and pg_rewind")
+}
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// Gives a folder to the user the servers run as.
+fn own(folder: &Path) {
+    if is_root() {
+        let id = |option: &str| -> u32 {
+            let output = Command::new("id").args([option, "postgres"]).output().unwrap();
+            let text = String::from_utf8(output.stdout).unwrap();
+            text.trim().parse().expect("the user `postgres` exists")
+        };
+        chown(folder, Some(id("-u")), Some(id("-g"))).unwrap();
+    }
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700)).unwrap();
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn run(argv: &[String]) {
+    assert!(succeeded(argv), "{argv:?} failed");
+}
+
+fn succeeded(argv: &[String]) -> bool {
+    // The current folder may be closed to the other user. Output goes nowhere: a server keeps its streams
+    // open.
+    let null = std::process::Stdio::null;
+    let (program, arguments) = argv.split_first().unwrap();
+    let status = Command::new(program)
+        .args(arguments)
+        .current_dir("/")
+        .stdout(null())
+        .stderr(null())
+        .stdin(null())
+        .status();
+    status.unwrap_or_else(|error| panic!("{program}: {error}")).success()
+}
