@@ -1,0 +1,109 @@
+//! Fence, readings, consents and the point of no return.
+
+use drctl::engine::input::Consents;
+use drctl::model::run::{FailureClass, Mode, NodeStatus, RunStatus};
+use drctl::model::time::Duration;
+use serde_json::json;
+
+use super::script::{Script, approve, skip};
+
+const STEPS: &str = "
+- {id: fence, phase: fence, uses: aws.rds.fence, with: {region: us-east-1, instance: db, method: stop}}
+- {id: promote, phase: promote, uses: postgres.promote, with: {standby: x}}
+- {id: shift, phase: shift, uses: command.run, with: {argv: [shift]}}
+- {id: check, phase: validate, uses: http.check, with: {url: 'https://x'}}
+";
+const RPO: &str = "
+objectives: {rpo: 60s}
+recovery_point: [{uses: postgres.heartbeat, with: {connection: x}}]
+";
+
+fn to_gate(mode: Mode, consents: Consents, lag_ms: u64) -> Script {
+    let mut script = Script::with_consents(STEPS, RPO, mode, consents);
+    script.done("rpo/before-fence", json!({"lag_ms": lag_ms}));
+    script.prepared("fence");
+    match mode {
+        Mode::Graceful => script.ok("fence"),
+        Mode::Ungraceful => script.fail("fence", FailureClass::Unreachable),
+    }
+    script.done("rpo/at-fence", json!({"lag_ms": lag_ms}));
+    script
+}
+
+fn confirmed() -> Consents {
+    Consents { confirm: Some("pay:west".to_owned()), ..Consents::default() }
+}
+
+#[test]
+fn a_confirmed_gate_opens_by_itself_when_nothing_else_is_to_be_accepted() {
+    let mut script = to_gate(Mode::Graceful, confirmed(), 2_000);
+    assert_eq!(script.in_flight(), ["promote:start"]);
+    script.ok("promote");
+    script.done("rpo/after-promotion", json!({"lag_ms": 0}));
+    script.ok("shift");
+    script.ok("check");
+    assert_eq!(script.run(), RunStatus::Succeeded);
+    insta::assert_snapshot!(script.transcript);
+}
+
+#[test]
+fn every_consent_is_asked_for_by_name() {
+    let mut script = to_gate(Mode::Ungraceful, Consents::default(), 90_000);
+    assert_eq!(script.run(), RunStatus::AwaitingApproval);
+    assert!(script.in_flight().is_empty());
+    let refused = script.ask(approve(confirmed())).unwrap();
+    assert_eq!(refused, "the gate also needs --accept-loss \"1m 30s\" --accept-unfenced");
+    let too_little = Consents { accept_loss: Some(Duration::from_secs(89)), ..Consents::default() };
+    assert!(script.ask(approve(too_little)).is_some());
+    let unfenced = Consents { accept_unfenced: true, ..Consents::default() };
+    assert_eq!(script.ask(approve(unfenced)).unwrap(), "the gate also needs --accept-loss \"1m 30s\"");
+    let enough = Consents { accept_loss: Some(Duration::from_secs(90)), ..Consents::default() };
+    assert_eq!(script.ask(approve(enough)), None);
+    assert_eq!(script.in_flight(), ["promote:start"]);
+}
+
+#[test]
+fn an_unmeasured_loss_is_accepted_by_name_only() {
+    let consents = Consents { accept_loss: Some(Duration::from_secs(999)), ..confirmed() };
+    let mut script = Script::with_consents(STEPS, RPO, Mode::Graceful, consents);
+    script.fail("rpo/before-fence", FailureClass::Unreachable);
+    script.prepared("fence");
+    script.ok("fence");
+    script.fail("rpo/at-fence", FailureClass::Unreachable);
+    assert_eq!(script.run(), RunStatus::AwaitingApproval);
+    let unmeasured = Consents { accept_unmeasured_loss: true, ..Consents::default() };
+    assert_eq!(script.ask(approve(unmeasured)), None);
+    assert_eq!(script.in_flight(), ["promote:start"]);
+}
+
+#[test]
+fn an_unreachable_fence_fails_a_graceful_run() {
+    let mut script = Script::with_consents(STEPS, RPO, Mode::Graceful, confirmed());
+    script.done("rpo/before-fence", json!({"lag_ms": 0}));
+    script.prepared("fence");
+    script.fail("fence", FailureClass::Unreachable);
+    assert_eq!((script.status("fence"), script.run()), (NodeStatus::Failed, RunStatus::Paused));
+}
+
+#[test]
+fn a_skipped_fence_blocks_promotion_until_it_is_overridden() {
+    let mut script = Script::with_consents(STEPS, "", Mode::Graceful, confirmed());
+    script.prepared("fence");
+    script.fail("fence", FailureClass::Permanent);
+    let refused = script.ask(skip("fence", false)).unwrap();
+    assert!(refused.contains("must not begin without `fence`") && refused.contains("--override"), "{refused}");
+    assert_eq!(script.ask(skip("fence", true)), None);
+    assert_eq!(script.in_flight(), ["promote:start"]);
+    script.ok("promote");
+    script.ok("shift");
+    script.ok("check");
+    assert_eq!(script.run(), RunStatus::SucceededWithWarnings);
+}
+
+#[test]
+fn nobody_skips_or_marks_the_gate() {
+    let mut script = to_gate(Mode::Graceful, Consents::default(), 0);
+    assert!(script.ask(skip("gate/point-of-no-return", true)).unwrap().contains("cannot be skipped"));
+    assert!(script.ask(super::script::by_hand("gate/point-of-no-return")).unwrap().contains("approved, not done"));
+    assert_eq!(script.run(), RunStatus::AwaitingApproval);
+}

@@ -1,0 +1,110 @@
+//! Controls: pause, resume, abort, skip, approve, deny, mode, duplicates.
+
+use drctl::engine::input::{Consents, Control, Input, Request};
+use drctl::model::run::{FailureClass, Identity, Mode, NodeStatus, RunStatus};
+
+use super::script::{Script, approve, by_hand, retry, skip};
+
+const TWO: &str = "
+- {id: a, uses: command.run, with: {argv: [a]}}
+- {id: b, uses: command.run, with: {argv: [b]}, ungraceful: skip}
+- {id: c, uses: command.run, with: {argv: [c]}}
+";
+
+#[test]
+fn a_pause_lets_what_is_under_way_end_and_starts_nothing() {
+    let mut script = Script::new(TWO, "", Mode::Graceful);
+    assert_eq!(script.ask(Control::Pause), None);
+    assert_eq!(script.run(), RunStatus::Pausing);
+    script.ok("a");
+    assert_eq!((script.run(), script.in_flight().len()), (RunStatus::Paused, 0));
+    assert_eq!(script.ask(Control::Resume), None);
+    assert_eq!(script.in_flight(), ["b:start"]);
+    assert!(script.ask(Control::Resume).unwrap().contains("not paused"));
+}
+
+#[test]
+fn an_abort_holds_everything_as_it_stands() {
+    let mut script = Script::new(TWO, "", Mode::Graceful);
+    assert!(script.ask_as("ann", Control::Abort, None).unwrap().contains("reason"));
+    assert_eq!(script.ask(Control::Abort), None);
+    assert_eq!(script.run(), RunStatus::Pausing, "an effect under way is waited for");
+    script.ok("a");
+    assert_eq!((script.run(), script.status("b")), (RunStatus::Aborted, NodeStatus::Pending));
+    assert_eq!(script.ask(Control::Resume).unwrap(), "the run is over: aborted");
+}
+
+#[test]
+fn a_failed_step_is_retried_skipped_or_done_by_hand() {
+    for (control, expected) in [
+        (retry("a"), vec!["a:start".to_owned()]),
+        (skip("a", false), vec!["b:start".to_owned()]),
+        (by_hand("a"), vec!["b:start".to_owned()]),
+    ] {
+        let mut script = Script::new(TWO, "", Mode::Graceful);
+        script.fail("a", FailureClass::Permanent);
+        assert_eq!(script.run(), RunStatus::Paused);
+        assert!(script.ask(Control::Resume).unwrap().contains("`a` failed: retry a, skip a, done a, or abort"));
+        assert_eq!(script.ask(control), None);
+        assert_eq!((script.in_flight(), script.run()), (expected, RunStatus::Running));
+    }
+}
+
+#[test]
+fn a_run_becomes_ungraceful_for_what_has_not_begun_and_never_graceful_again() {
+    let mut script = Script::new(TWO, "", Mode::Graceful);
+    assert_eq!(script.ask(Control::Mode(Mode::Ungraceful)), None);
+    script.ok("a");
+    assert_eq!((script.status("b"), script.in_flight()), (NodeStatus::Skipped, vec!["c:start".to_owned()]));
+    assert!(script.ask(Control::Mode(Mode::Graceful)).unwrap().contains("cannot become graceful"));
+}
+
+#[test]
+fn an_approval_needs_its_quorum_of_different_people() {
+    let steps = "
+- id: a
+  uses: command.run
+  with: {argv: [a]}
+  approval: {quorum: 2, not_by: [starter]}
+";
+    let mut script = Script::new(steps, "", Mode::Graceful);
+    assert_eq!(script.run(), RunStatus::AwaitingApproval);
+    let yes = || approve(Consents::default());
+    assert!(script.ask_as("starter", yes(), None).unwrap().contains("started the run"));
+    assert_eq!(script.ask_as("ann", yes(), None), None);
+    assert!(script.ask_as("ann", yes(), None).unwrap().contains("already approved"));
+    assert_eq!(script.run(), RunStatus::AwaitingApproval);
+    assert_eq!(script.ask_as("bob", yes(), None), None);
+    assert_eq!(script.in_flight(), ["a:start"]);
+}
+
+#[test]
+fn an_approval_ends_as_its_author_wants() {
+    let step = |on_expiry: &str| {
+        format!("- {{id: a, uses: approval.request, with: {{expires: 10m, on_expiry: {on_expiry}}}}}")
+    };
+    for (on_expiry, expected) in
+        [("hold", RunStatus::AwaitingApproval), ("deny", RunStatus::Paused), ("proceed", RunStatus::Succeeded)]
+    {
+        let mut script = Script::new(&step(on_expiry), "", Mode::Graceful);
+        script.wait("10m");
+        assert_eq!(script.run(), expected, "{on_expiry}");
+    }
+    let mut script = Script::new(&step("hold"), "", Mode::Graceful);
+    assert_eq!(script.ask(Control::Deny { node: None }), None);
+    assert_eq!((script.status("a"), script.run()), (NodeStatus::Failed, RunStatus::Paused));
+}
+
+#[test]
+fn a_request_is_answered_once() {
+    let mut script = Script::new(TWO, "", Mode::Graceful);
+    let request = Request {
+        id: "one".to_owned(),
+        by: Identity::asserted("ann"),
+        from: "test".to_owned(),
+        reason: None,
+        control: Control::Pause,
+    };
+    assert!(script.input(Input::Request(request.clone())).is_ok());
+    assert!(script.input(Input::Request(request)).is_err());
+}
