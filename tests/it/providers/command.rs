@@ -43,9 +43,11 @@ impl Fixture {
         let (provider, action) = (self.provider(), action("command.run", with.clone()));
         let mut attempt = provider.start(&action, context);
         let started = self.path("started");
+        let record = self.path("runs/payments-abcdefgh/work-1/process");
+        let begun = || Path::new(&started).exists() && Path::new(&record).exists();
         tokio::select! {
             outcome = &mut attempt => panic!("ended before the crash: {outcome:?}"),
-            () = until("the program has started", || Path::new(&started).exists()) => {}
+            () = until("the program has started and is recorded", begun) => {}
         }
     }
 }
