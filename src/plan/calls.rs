@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::context::{Reads, Scope};
 use super::error::Problem;
 use super::node::Call;
-use crate::model::action::{Action, ActionName, Effect};
+use crate::model::action::{Action, ActionName, Effect, traits};
 use crate::model::expression::has_template;
 
 /// Where the plan is being made, for messages and for templates.
@@ -33,8 +33,8 @@ impl Caller<'_> {
         let (with, reads) = match self.scope.render_map(given, "with") {
             Ok(rendered) => rendered,
             Err(message) => {
-                let help = "a template can read params, sites, from, to, survivors, operation, intent and, in \
-                    a `for_each`, item; steps, run, mode and secrets get their values during the run";
+                let help = "a template can read params, sites, from, to, survivors, operation, intent and, \
+                    in a `for_each`, item; steps, run, mode and secrets get their values during the run";
                 problems.push(Problem::new(format!("`{}` ({action}): {message}", self.at), help));
                 return None;
             }
@@ -65,26 +65,11 @@ impl Caller<'_> {
         problems: &mut Vec<Problem>,
     ) -> Option<BoundCall> {
         let bound = self.bind(action, with, problems)?;
-        if effect(action, &bound.call.with) == Effect::Read {
+        if traits::effect(action, &bound.call.with) == Effect::Read {
             return Some(bound);
         }
         let help = "checks and recovery point readings must only read; make it a step of its own";
         problems.push(Problem::new(format!("`{}`: {action} changes something", self.at), help));
         None
     }
-}
-
-/// Whether an action with these parameters changes anything; a template in the deciding one counts as a
-/// change.
-pub(super) fn effect(action: ActionName, with: &Map<String, Value>) -> Effect {
-    let word = |field: &str| with.get(field).and_then(Value::as_str);
-    let reads = match action {
-        ActionName::PostgresQuery => matches!(with.get("write"), None | Some(Value::Bool(false))),
-        ActionName::PostgresHeartbeat => {
-            matches!(with.get("task"), None | Some(Value::Null)) || word("task") == Some("read")
-        }
-        ActionName::HttpRequest => matches!(word("method"), Some("GET" | "HEAD")),
-        other => return other.spec().effect,
-    };
-    if reads { Effect::Read } else { Effect::Mutate }
 }

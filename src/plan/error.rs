@@ -10,12 +10,12 @@ pub struct Problem {
     /// Where and what.
     pub what: String,
     /// What to do about it.
-    pub help: String,
+    pub help: Option<String>,
 }
 
 impl Problem {
     pub(super) fn new(what: impl Into<String>, help: impl Into<String>) -> Self {
-        Self { what: what.into(), help: help.into() }
+        Self { what: what.into(), help: Some(help.into()) }
     }
 }
 
@@ -23,7 +23,7 @@ impl Problem {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// A newer build wrote it.
-    #[error("the plan is of format {0}, this build reads format {format}", format = super::FORMAT)]
+    #[error("the plan is of format {0}, this build reads up to {format}", format = super::FORMAT)]
     Format(u32),
     /// It is larger than any plan this build makes.
     #[error("the plan has {0} nodes, more than {max}", max = limits::PLAN_NODES)]

@@ -21,7 +21,7 @@ pub struct PlanIndex {
     /// The nodes of each step, in order: approval, prechecks, the action, verifies, group, and those at the
     /// start.
     pub by_step: HashMap<StepId, Vec<NodeIndex>>,
-    /// The group each node is a member of.
+    /// The group each node is a member of; of a group inside another one, the inner.
     pub group_of: Vec<Option<NodeIndex>>,
     /// The node that performs the action which a check or an approval belongs to; absent for the others.
     pub serves: Vec<Option<NodeIndex>>,
@@ -98,7 +98,7 @@ impl PlanIndex {
 }
 
 fn validate(plan: &Plan) -> Result<(), Error> {
-    if plan.format != FORMAT {
+    if plan.format > FORMAT {
         return Err(Error::Format(plan.format));
     }
     if plan.nodes.len() > limits::PLAN_NODES {

@@ -180,7 +180,10 @@ mod tests {
             "size": {"type": "string", "enum": ["s", "m"]},
         });
         let (_, problems) = bound(declared, json!({"size": "xl", "zome": "Z1"}));
-        let all: Vec<_> = problems.iter().map(|p| format!("{} / {}", p.what, p.help)).collect();
+        let all: Vec<_> = problems
+            .iter()
+            .map(|p| format!("{} / {}", p.what, p.help.as_deref().unwrap_or_default()))
+            .collect();
         assert_eq!(
             all,
             [

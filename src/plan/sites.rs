@@ -185,7 +185,7 @@ mod tests {
         if problems.is_empty() {
             Ok((word(route.from), word(route.to)))
         } else {
-            Err(problems.into_iter().map(|p| format!("{}: {}", p.what, p.help)).collect())
+            Err(problems.into_iter().map(|p| format!("{}: {}", p.what, p.help.unwrap_or_default())).collect())
         }
     }
 

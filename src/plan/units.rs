@@ -3,14 +3,14 @@
 
 use serde_json::{Map, Value};
 
-use super::calls::{Caller, effect};
+use super::calls::Caller;
 use super::context::Scope;
 use super::draft::{Class, Leaf, Setting};
 use super::error::Problem;
 use super::expand::{Expander, Span, is_counted};
 use super::fan_out::Item;
 use super::node::{Call, Node, NodeIndex, NodeKind, NodeVariant, PlannedUndo};
-use crate::model::action::{Action, ActionName, Effect};
+use crate::model::action::{Action, ActionName, Effect, traits};
 use crate::model::expression::Expression;
 use crate::model::id::NodeAddress;
 use crate::model::limits;
@@ -129,7 +129,7 @@ impl<'a> Expander<'a> {
         let spec = uses.spec();
         let bound = caller.bind(uses, &step.with, self.problems);
         let call = bound.map_or_else(|| unbound(uses), |bound| bound.call);
-        let changes = effect(uses, &call.with) == Effect::Mutate;
+        let changes = traits::effect(uses, &call.with) == Effect::Mutate;
         let variant = self.variant(step, uses, &caller);
         let undo = match &step.undo {
             Some(Undo::Auto) => Some(PlannedUndo::Auto),

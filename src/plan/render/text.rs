@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::fmt::Write;
 
 use super::{plain, shown};
+use crate::model::id::SiteName;
 use crate::model::policy::Reversibility;
 use crate::model::run::{Intent, Phase};
 use crate::plan::gates::is_irreversible;
@@ -134,9 +135,9 @@ fn needs(node: &Node) -> String {
 fn gate(out: &mut String, plan: &Plan, number: NodeIndex) -> std::fmt::Result {
     let head = format!("--- point of no return ({}) ", number + 1);
     writeln!(out, "\n{head:-<WIDTH$}")?;
-    let to = plan.to.as_ref().or(plan.from.as_ref()).map(|site| format!(":{site}")).unwrap_or_default();
+    let to = plan.to.as_ref().map_or("all", SiteName::as_str);
     let name = &plan.runbook.name;
-    writeln!(out, "    Before it, drctl asks for `{name}{to}`, typed or as `--confirm {name}{to}`, and")?;
+    writeln!(out, "    Before it, drctl asks for `{name}:{to}`, typed or as `--confirm {name}:{to}`, and")?;
     writeln!(out, "    for --accept-unfenced, if the old primary is not known to be fenced;")?;
     match plan.objectives.rpo {
         Some(rpo) => {
