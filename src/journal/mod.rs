@@ -14,8 +14,10 @@ mod changes;
 mod memory;
 pub mod record;
 mod rules;
+mod sqlite;
 
 pub use memory::MemoryJournal;
+pub use sqlite::{HolderFacts, OpenMode, SqliteJournal};
 
 /// Version of the journal's format that this build writes.
 pub const FORMAT: u32 = 1;
