@@ -1,5 +1,6 @@
 //! The one integration-test binary.
 
+mod journal;
 mod plan;
 mod providers;
 mod support;
