@@ -3,6 +3,7 @@
 pub mod config;
 pub mod engine;
 pub mod evidence;
+pub mod journal;
 pub mod model;
 pub mod plan;
 pub mod ports;

@@ -1,6 +1,7 @@
 //! The one integration-test binary.
 
 mod engine;
+mod journal;
 mod plan;
 mod providers;
 mod support;

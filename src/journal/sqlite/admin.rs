@@ -1,0 +1,207 @@
+//! What a person does to a journal as a whole: verify, back up, prune. Never changes a hash.
+
+use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::backup::{Backup, StepResult};
+use rusqlite::{Connection, params};
+
+use super::append::{self, signed, tip, unsigned};
+use super::fault::{Fault, Place};
+use super::format::{open_reader, sync_folder_of};
+use super::read::{EVENT, stored};
+use super::writer::Ledger;
+use crate::journal::audit::{Audit, PRUNED, Pruned};
+use crate::journal::record::digest;
+use crate::journal::rules;
+use crate::model::time::Timestamp;
+use crate::ports::{Append, Head, JournalError, NewRecord, StreamName, Verification};
+
+/// Runs pruned in one transaction, so that live drivers wait for none of it long.
+const PRUNE_RUNS: i64 = 50;
+
+/// Checks everything, in one snapshot.
+pub(super) fn verify(connection: &Connection, place: &Place) -> Result<Verification, Fault> {
+    let mut audit = Audit::new();
+    // Damage may be such that SQLite cannot go on reading: that is a finding as well.
+    let found = |audit: &mut Audit, step: Result<(), rusqlite::Error>| {
+        if let Err(error) = step {
+            audit.damage(format!("{}: SQLite cannot read on ({error})", place.path().display()));
+        }
+    };
+    let step = quick_check(connection, &mut audit);
+    found(&mut audit, step);
+    let step = events(connection, &mut audit);
+    found(&mut audit, step);
+    let step = blobs(connection, &mut audit);
+    found(&mut audit, step);
+    let step = orphans(connection, &mut audit);
+    found(&mut audit, step);
+    Ok(audit.finish(&heads(connection)?, &tip(connection)?))
+}
+
+fn quick_check(connection: &Connection, audit: &mut Audit) -> Result<(), rusqlite::Error> {
+    let mut check = connection.prepare("pragma quick_check")?;
+    for line in check.query_map([], |row| row.get::<_, String>(0))? {
+        let line = line?;
+        if line != "ok" {
+            audit.damage(format!("SQLite: {}", line.replace('\n', "; ")));
+        }
+    }
+    Ok(())
+}
+
+fn events(connection: &Connection, audit: &mut Audit) -> Result<(), rusqlite::Error> {
+    let mut select = connection.prepare(&format!("{EVENT} order by e.position"))?;
+    for row in select.query_map([], stored)? {
+        audit.record(&row?);
+    }
+    Ok(())
+}
+
+fn blobs(connection: &Connection, audit: &mut Audit) -> Result<(), rusqlite::Error> {
+    let mut select = connection.prepare("select digest, body from blob")?;
+    for row in select.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?)))? {
+        let (name, body) = row?;
+        audit.blob(&name, &body);
+    }
+    Ok(())
+}
+
+/// Rows that speak of a run without records.
+fn orphans(connection: &Connection, audit: &mut Audit) -> Result<(), rusqlite::Error> {
+    const SQL: &str = "select 'list of runs', id, 1 from run union all \
+                       select 'checkpoint', run, sequence from checkpoint union all \
+                       select distinct 'inbox', run, 1 from inbox";
+    let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, unsigned(row.get(2)?)));
+    let rows: Vec<(String, String, u64)> =
+        connection.prepare(SQL)?.query_map([], read)?.collect::<Result<_, _>>()?;
+    for (what, run, sequence) in rows {
+        let stream = format!("run/{run}");
+        if !audit.has(&stream) {
+            audit.damage(format!("{what}: run {run} has no records"));
+        } else if audit.last(&stream) < sequence {
+            audit.damage(format!("{what}: run {run} has no record {sequence}"));
+        }
+    }
+    Ok(())
+}
+
+fn heads(connection: &Connection) -> Result<BTreeMap<String, Head>, rusqlite::Error> {
+    let mut select =
+        connection.prepare("select name, sequence, hash, recorded_at from stream where id > 0")?;
+    let read = |row: &rusqlite::Row<'_>| {
+        let head = Head {
+            sequence: unsigned(row.get(1)?),
+            hash: row.get(2)?,
+            recorded_at: Timestamp::from_millis(row.get(3)?),
+        };
+        Ok((row.get(0)?, head))
+    };
+    select.query_map([], read)?.collect()
+}
+
+/// Copies the journal to a path that must not exist, makes the copy durable, and verifies it.
+pub(super) fn backup(source: &Connection, place: &Place, target: &Path) -> Result<(), Fault> {
+    let copy = Place::new(target);
+    let failed = |error: std::io::Error| copy.unavailable(&format!("the backup cannot be written ({error})"));
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(target)
+        .map_err(failed)?;
+    let written = write_copy(source, place, &copy).and_then(|()| {
+        file.sync_all().map_err(failed)?;
+        sync_folder_of(target).map_err(failed)?;
+        let reader = open_reader(&copy)?;
+        let found = verify(&reader, &copy)?;
+        match found.damage.first() {
+            Some(first) => Err(place.damaged(&format!("its backup does not verify: {first}")).into()),
+            None => Ok(()),
+        }
+    });
+    if written.is_err() {
+        // A copy nobody can trust must not lie around under the name of a backup.
+        let _ = std::fs::remove_file(target);
+    }
+    written
+}
+
+fn write_copy(source: &Connection, place: &Place, copy: &Place) -> Result<(), Fault> {
+    /// Pauses of a tenth of a second while another process blocks the copy.
+    const PATIENCE: u32 = 100;
+    let mut target = Connection::open(copy.path()).map_err(|error| copy.explain_sqlite(&error))?;
+    {
+        let backup = Backup::new(source, &mut target)?;
+        let mut waited = 0;
+        // All pages in one step: a reader's snapshot does not hold up the writer, and the copy never starts
+        // over.
+        while !matches!(backup.step(-1).map_err(|error| copy.explain_sqlite(&error))?, StepResult::Done) {
+            if waited >= PATIENCE {
+                return Err(place
+                    .unavailable("other processes kept the backup waiting for 10 s; try again")
+                    .into());
+            }
+            waited += 1;
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+    // One file, complete in itself; it becomes a write-ahead journal again when it is opened for writing.
+    target.pragma_update(None, "journal_mode", "delete").map_err(|error| copy.explain_sqlite(&error).into())
+}
+
+/// Prunes some runs that ended before a time. Returns how many; 0 when none is left.
+///
+/// The record in the stream `journal` and the blanked bodies are one transaction. Blobs stay: other runs may
+/// refer to them, and what refers to a blob is not the store's business.
+pub(super) fn prune(ledger: &mut Ledger<'_>, before: Timestamp, now: Timestamp) -> Result<u64, Fault> {
+    const OVER: &str =
+        "select id from run where terminal = 1 and pruned = 0 and ended_at < ?1 order by ended_at limit ?2";
+    let connection = ledger.connection;
+    let values = params![before.as_millis(), PRUNE_RUNS];
+    let runs: Vec<String> =
+        connection.prepare_cached(OVER)?.query_map(values, |row| row.get(0))?.collect::<Result<_, _>>()?;
+    if runs.is_empty() {
+        return Ok(0);
+    }
+    // What is blanked shall be gone from the file, not only from the tables.
+    connection.pragma_update(None, "secure_delete", true)?;
+    let blanked = runs.iter().try_for_each(|run| prune_run(connection, run));
+    connection.pragma_update(None, "secure_delete", false)?;
+    blanked?;
+    let count = u64::try_from(runs.len()).unwrap_or(u64::MAX);
+    let body = serde_json::to_string(&Pruned { before, at: now, runs })
+        .map_err(|error| JournalError::Unavailable(error.to_string()))?;
+    let facts = rules::check(vec![Append {
+        stream: Some(StreamName::journal()),
+        at: Some(now),
+        records: vec![NewRecord { kind: PRUNED, version: 1, body }],
+        ..Append::default()
+    }])?;
+    append::append(ledger, &facts)?;
+    Ok(count)
+}
+
+fn prune_run(connection: &Connection, run: &str) -> Result<(), Fault> {
+    let Some((stream, _)) = append::stream(connection, &format!("run/{run}"))? else {
+        return Err(JournalError::Damaged(format!("run {run} is listed, but has no records")).into());
+    };
+    let mut select =
+        connection.prepare_cached("select position, body from event where stream = ?1 and pruned is null")?;
+    let read = |row: &rusqlite::Row<'_>| Ok((unsigned(row.get(0)?), row.get::<_, String>(1)?));
+    let rows: Vec<(u64, String)> = select.query_map([stream], read)?.collect::<Result<_, _>>()?;
+    let mut blank =
+        connection.prepare_cached("update event set body = '', pruned = ?2 where position = ?1")?;
+    for (position, body) in rows {
+        blank.execute(params![signed(position), digest(body.as_bytes())])?;
+    }
+    connection.prepare_cached("delete from checkpoint where run = ?1")?.execute([run])?;
+    connection.prepare_cached("delete from inbox where run = ?1")?.execute([run])?;
+    connection.prepare_cached("update run set pruned = 1 where id = ?1")?.execute([run])?;
+    Ok(())
+}

@@ -1,0 +1,100 @@
+//! Faults of the store that only the inside of the writer can bring about: a full disk, a commit that fails.
+
+use super::*;
+use crate::ports::{Append, Journal as _, JournalAdmin as _, NewRecord, StreamName};
+
+fn open(folder: &tempfile::TempDir) -> SqliteJournal {
+    let facts = HolderFacts { name: "tester".into(), host: "here".into() };
+    SqliteJournal::open(folder.path().join("journal.db"), facts, OpenMode::ReadWrite).unwrap()
+}
+
+fn fact(stream: &str, body: String) -> Vec<Append> {
+    vec![Append {
+        stream: Some(StreamName::typed(stream)),
+        records: vec![NewRecord { kind: "noted", version: 1, body }],
+        ..Append::default()
+    }]
+}
+
+async fn limit_pages(journal: &SqliteJournal, pages: i64) {
+    let limit = move |ledger: &mut writer::Ledger<'_>| {
+        Ok(ledger.connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?)
+    };
+    journal.write.as_ref().unwrap().writer.run(limit).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_full_disk_loses_nothing_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = open(&folder);
+    let stream = StreamName::typed("service/a");
+    journal.append(fact("service/a", "1".into())).await.unwrap();
+    limit_pages(&journal, 1).await;
+    let error = journal.append(fact("service/a", "x".repeat(100_000))).await.unwrap_err();
+    let text = error.to_string();
+    assert!(matches!(error, JournalError::Unavailable(_)), "{text}");
+    assert!(
+        text.contains("journal.db") && text.contains("disk is full") && text.contains("nothing was written")
+    );
+    assert_eq!(journal.read(&stream, 0, 10).await.unwrap().len(), 1);
+
+    // The same when it shares a transaction with one that fits, whichever of the two SQLite spares.
+    let (small, big) = tokio::join!(
+        journal.append(fact("service/a", "2".into())),
+        journal.append(fact("service/b", "x".repeat(100_000)))
+    );
+    big.unwrap_err();
+    let kept = 1 + usize::from(small.is_ok());
+    assert_eq!(journal.read(&stream, 0, 10).await.unwrap().len(), kept);
+
+    limit_pages(&journal, 1_000_000).await;
+    journal.append(fact("service/a", "x".repeat(100_000))).await.unwrap();
+    assert_eq!(journal.read(&stream, 0, 10).await.unwrap().len(), kept + 1);
+    assert_eq!(journal.verify().await.unwrap().damage, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn after_a_failed_commit_nothing_is_written_any_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = open(&folder);
+    journal.append(fact("service/a", "1".into())).await.unwrap();
+    // A deferred constraint makes the commit itself fail, as a failed sync would.
+    let spoil = |ledger: &mut writer::Ledger<'_>| {
+        Ok(ledger.connection.execute_batch(
+            "create table parent(id integer primary key);
+             create table child(parent references parent(id) deferrable initially deferred);
+             insert into child values (1);",
+        )?)
+    };
+    let error = journal.write.as_ref().unwrap().writer.run(spoil).await.unwrap_err();
+    assert!(error.to_string().contains("a commit failed"), "{error}");
+    let later = journal.append(fact("service/a", "2".into())).await.unwrap_err();
+    assert_eq!(later, error);
+    drop(journal);
+    let journal = open(&folder);
+    assert_eq!(journal.read(&StreamName::typed("service/a"), 0, 10).await.unwrap().len(), 1);
+    journal.append(fact("service/a", "2".into())).await.unwrap();
+    assert_eq!(journal.verify().await.unwrap().damage, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn the_log_is_written_out_once_and_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let wal = folder.path().join("journal.db-wal");
+    let journal = open(&folder);
+    let size = std::fs::metadata(&wal).unwrap().len();
+    assert!(size >= format::WAL_BYTES, "{size}");
+    for _ in 0..1_500 {
+        journal.append(fact("service/a", "x".repeat(1_000))).await.unwrap();
+    }
+    assert_eq!(std::fs::metadata(&wal).unwrap().len(), size);
+    drop(journal);
+    assert_eq!(std::fs::metadata(&wal).unwrap().len(), size);
+    // Settled at the end: the file alone holds everything.
+    let copy = folder.path().join("copy.db");
+    std::fs::copy(folder.path().join("journal.db"), &copy).unwrap();
+    let facts = HolderFacts { name: "tester".into(), host: "here".into() };
+    let copy = SqliteJournal::open(&copy, facts, OpenMode::ReadOnly).unwrap();
+    let found = copy.verify().await.unwrap();
+    assert_eq!((found.records, found.damage), (1_500, Vec::new()));
+}

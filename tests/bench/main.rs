@@ -1,0 +1,33 @@
+//! Whole-engine shapes, each beside the floor it cannot pass, measured in the same run: `cargo bench --bench engine`.
+//! Prints one JSON document; asserts nothing.
+
+mod floor;
+mod shapes;
+
+use serde_json::{Value, json};
+
+fn main() {
+    // `cargo test --benches` and nextest call with flags that ask for nothing to be measured.
+    if std::env::args().any(|argument| argument == "--list" || argument == "--test") {
+        return;
+    }
+    rustls::crypto::ring::default_provider().install_default().ok();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let folder = tempfile::tempdir_in(std::env::current_dir().unwrap()).unwrap();
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    let runs = |name: &str| wanted.is_empty() || wanted.iter().any(|word| name.contains(word.as_str()));
+    let mut results = serde_json::Map::new();
+    let mut keep = |name: &str, measure: &mut dyn FnMut() -> Value| {
+        if runs(name) {
+            results.insert(name.to_owned(), measure());
+        }
+    };
+    keep("fleet", &mut || runtime.block_on(shapes::fleet(folder.path())));
+    keep("chain", &mut || runtime.block_on(shapes::chain(folder.path())));
+    keep("fan", &mut || runtime.block_on(shapes::fan(folder.path())));
+    keep("commands", &mut || runtime.block_on(shapes::commands(folder.path())));
+    keep("recovery", &mut || runtime.block_on(shapes::recovery(folder.path())));
+    keep("compile", &mut shapes::compile);
+    keep("hostile", &mut shapes::hostile);
+    println!("{}", serde_json::to_string_pretty(&json!(results)).unwrap());
+}
