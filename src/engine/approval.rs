@@ -12,12 +12,14 @@ use super::ready;
 use crate::model::id::NodeAddress;
 use crate::model::policy::{Approval, NotBy, OnExpiry};
 use crate::model::run::{Failure, FailureClass, Identity, NodeStatus};
-use crate::plan::{NodeIndex, NodeKind};
+use crate::plan::{Node, NodeIndex, NodeKind};
 
 /// Asks people to agree.
-pub(super) fn request(decision: &mut Decision<'_>, node: NodeIndex, approval: &Approval) {
+pub(super) fn request(decision: &mut Decision<'_>, node: NodeIndex, definition: &Node, approval: &Approval) {
     let expires_at = approval.expires.map(|expires| decision.now.plus(expires));
-    decision.emit(Event::ApprovalRequested { node, expires_at, message: approval.message.clone() });
+    let message = approval.message.as_deref().map(serde_json::Value::from);
+    let message = ready::rendered_text(decision, definition, message.as_ref());
+    decision.emit(Event::ApprovalRequested { node, expires_at, message });
 }
 
 /// A person agrees.

@@ -5,7 +5,7 @@ use super::event::{ClockMark, Event, FenceResult};
 use super::state::{IndexedPlan, RunState};
 use crate::model::run::{NodeStatus, Phase, RunStatus, Verdict};
 use crate::model::time::{Duration, Timestamp};
-use crate::plan::{NodeIndex, NodeKind, ReadingPoint};
+use crate::plan::{NodeIndex, ReadingPoint};
 
 /// Parts of the objective that are reported when they are used up, in percent.
 const BURN: [u32; 4] = [50, 75, 90, 100];
@@ -79,6 +79,8 @@ fn node_end(plan: &IndexedPlan, state: &RunState, node: NodeIndex, now: Timestam
     let estimate =
         plan.plan.nodes.get(node as usize).map_or(Duration::ZERO, |definition| definition.estimate);
     let tail = plan.index.tail.get(node as usize).copied().unwrap_or_default();
+    // What comes after the recovery, such as cleaning up, has no tail and does not count.
+    let estimate = estimate.min(tail);
     let begun = state.node(node).started_at.unwrap_or(now);
     begun.plus(estimate).max(now).plus(tail.minus(estimate))
 }
@@ -93,7 +95,8 @@ pub(super) fn breach_at(plan: &IndexedPlan, state: &RunState) -> Option<Timestam
     let open = state.active.iter().chain(&state.frontier).chain(&state.failed);
     let slack = open.map(|&node| {
         let estimate = plan.plan.nodes.get(node as usize).map_or(Duration::ZERO, |node| node.estimate);
-        plan.index.tail.get(node as usize).copied().unwrap_or_default().minus(estimate)
+        let tail = plan.index.tail.get(node as usize).copied().unwrap_or_default();
+        tail.minus(estimate.min(tail))
     });
     let after = slack.max()?;
     Some(Timestamp::from_millis(limit.as_millis() - i64::try_from(after.as_millis()).unwrap_or(i64::MAX) + 1))
@@ -178,10 +181,4 @@ pub fn verdict(plan: &IndexedPlan, state: &RunState) -> Verdict {
         (Verdict::Met, _) | (_, Verdict::Met) => Verdict::Partial,
         (Verdict::NotMeasured | Verdict::Partial, _) => Verdict::NotMeasured,
     }
-}
-
-/// Says whether a node belongs to the validation of the run.
-#[must_use]
-pub fn validates(kind: &NodeKind, phase: Option<Phase>) -> bool {
-    phase == Some(Phase::Validate) && !matches!(kind, NodeKind::Group { .. })
 }

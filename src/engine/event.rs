@@ -455,6 +455,8 @@ pub enum SkipCause {
     Mode,
     /// Its group has enough successes.
     Enough,
+    /// What it belongs to has failed.
+    Failed,
     /// A person left it out.
     Person {
         /// Who.

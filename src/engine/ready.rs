@@ -84,9 +84,9 @@ fn begin_kind(decision: &mut Decision<'_>, node: NodeIndex, definition: &Node) {
     match &definition.kind {
         NodeKind::Effect { call } => begin_effect(decision, node, definition, call),
         NodeKind::Check { .. } | NodeKind::Reading { .. } => attempt::begin(decision, node),
-        NodeKind::Approval { approval } => approval::request(decision, node, approval),
+        NodeKind::Approval { approval } => approval::request(decision, node, definition, approval),
         NodeKind::Manual { call } => {
-            let message = call.with.get("instructions").and_then(|text| text.as_str()).map(str::to_owned);
+            let message = rendered_text(decision, definition, call.with.get("instructions"));
             decision.emit(Event::ApprovalRequested { node, expires_at: None, message });
         }
         NodeKind::Wait { call } => match parameter(decision, definition, call, "duration") {
@@ -131,6 +131,18 @@ fn parameter(
     })
 }
 
+/// A text for people with its templates filled in; as written where that is not possible.
+pub(super) fn rendered_text(
+    decision: &Decision<'_>,
+    definition: &Node,
+    text: Option<&serde_json::Value>,
+) -> Option<String> {
+    let text = text.filter(|text| text.is_string())?;
+    let names = context::context(decision.plan, &decision.state, definition, None);
+    let rendered = expression::render(text, &names).unwrap_or_else(|_| text.clone());
+    Some(rendered.as_str().map_or_else(|| rendered.to_string(), str::to_owned))
+}
+
 fn begin_effect(decision: &mut Decision<'_>, node: NodeIndex, definition: &Node, call: &Call) {
     let call = definition.call(decision.state.mode).unwrap_or(call);
     let mutates = traits::effect(call.action, &call.with) == Effect::Mutate;
@@ -164,14 +176,20 @@ pub(super) fn fail(decision: &mut Decision<'_>, node: NodeIndex, failure: Failur
         );
     }
     decision.emit(Event::NodeFailed { node, failure, applied });
-    if group_of(decision, node).is_some_and(|group| threshold(decision, group).is_some()) {
-        decision.emit(Event::FailureIgnored { node });
-        return look_at_group(decision, node);
+    if let Some(group) = group_of(decision, node) {
+        if threshold(decision, group).is_some() {
+            decision.emit(Event::FailureIgnored { node });
+            return look_at_group(decision, node);
+        }
+        if group_of(decision, group).is_some_and(|outer| threshold(decision, outer).is_some()) {
+            return fail_member(decision, node, group);
+        }
     }
     match on_failure(decision, definition) {
         OnFailure::Pause => {}
         OnFailure::Continue => {
             decision.emit(Event::FailureIgnored { node });
+            leave_out_guarded(decision, node, definition);
             look_at_group(decision, node);
         }
         OnFailure::Abort => want(decision, Want::Fail, definition),
@@ -180,6 +198,33 @@ pub(super) fn fail(decision: &mut Decision<'_>, node: NodeIndex, failure: Failur
         }
         // Past the point of no return taking back is not offered: hold for a person.
         OnFailure::Unwind => {}
+    }
+}
+
+/// A part of a member has failed: the member as a whole has, and what is left of it does not begin.
+fn fail_member(decision: &mut Decision<'_>, node: NodeIndex, whole: NodeIndex) {
+    decision.emit(Event::FailureIgnored { node });
+    let failure = decision.node(node).failure.clone();
+    let failure = failure.unwrap_or_else(|| Failure::new(FailureClass::Permanent, "a part of it failed"));
+    fail(decision, whole, failure, Applied::No);
+    let Some(NodeKind::Group { members, .. }) = decision.definition(whole).map(|group| &group.kind) else {
+        return;
+    };
+    for &member in members {
+        give_up(decision, member, SkipCause::Failed);
+    }
+}
+
+/// A precheck that failed and is ignored leaves out the step it guards: a failed precheck means no effect.
+fn leave_out_guarded(decision: &mut Decision<'_>, node: NodeIndex, definition: &Node) {
+    if !matches!(definition.kind, NodeKind::Check { purpose: CheckPurpose::Precheck, .. }) {
+        return;
+    }
+    let serves = &decision.plan.index.serves;
+    let Some(step) = serves.get(node as usize).copied().flatten() else { return };
+    let others = (0..).zip(serves).filter(|(_, served)| **served == Some(step)).map(|(other, _)| other);
+    for other in others.chain([step]) {
+        give_up(decision, other, SkipCause::Failed);
     }
 }
 

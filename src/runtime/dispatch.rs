@@ -12,14 +12,14 @@ use crate::engine::command::Command;
 use crate::engine::context::{Confidential, render_call};
 use crate::engine::input::{AttemptKey, Direction, Input, Observation};
 use crate::engine::{IndexedPlan, RunState, call_of};
-use crate::model::action::{Action, ActionName};
+use crate::model::action::Action;
 use crate::model::run::{Failure, FailureClass};
 use crate::model::time::{Duration, Timestamp};
 use crate::plan::{Node, NodeIndex, PlannedUndo};
 use crate::ports::{AttemptContext, CancelSignal, CancelSwitch, Clock, Polled, Provider, Started};
 
-/// How long a program may take to end after it was told to, before its attempt is dropped.
-const GRACE: Duration = Duration::from_secs(30);
+/// How long a provider may take to clean up after its program's own grace, before its attempt is dropped.
+const GRACE: Duration = Duration::from_secs(10);
 
 /// What tasks send to the driver.
 pub(super) enum Report {
@@ -327,12 +327,12 @@ impl Task {
     async fn given_up(&self, action: &Action, context: &AttemptContext) {
         context.cancelled.cancelled().await;
         // Only a program has to be ended in an orderly way; any other future is simply dropped.
-        if matches!(
-            action.name(),
-            ActionName::CommandRun | ActionName::PostgresFence | ActionName::PostgresRejoin
-        ) {
-            self.clock.sleep_until(self.clock.now().plus(GRACE)).await;
-        }
+        let own = match action {
+            Action::CommandRun(run) => run.grace.unwrap_or(Duration::from_secs(5)),
+            Action::PostgresFence(_) | Action::PostgresRejoin(_) => Duration::from_secs(20),
+            _ => return,
+        };
+        self.clock.sleep_until(self.clock.now().plus(own).plus(GRACE)).await;
     }
 
     fn redact_observation(&self, observation: Observation) -> Observation {

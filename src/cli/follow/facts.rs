@@ -46,6 +46,7 @@ fn node_fact(plan: &IndexedPlan, event: &Event) -> Option<String> {
             SkipCause::When => format!("{}: skipped, its condition is false", name(node)),
             SkipCause::Mode => format!("{}: skipped in this mode", name(node)),
             SkipCause::Enough => format!("{}: skipped, enough others have succeeded", name(node)),
+            SkipCause::Failed => format!("{}: skipped, what it belongs to has failed", name(node)),
             SkipCause::Person { by, reason } => format!("{}: skipped by {}: {reason}", name(node), by.name),
         },
         Event::NodeMarkedDone { node, by, reason, .. } => format!("{}: done by hand by {}: {reason}", name(node), by.name),

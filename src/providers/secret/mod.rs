@@ -116,7 +116,10 @@ mod tests {
         let file = Secret { path: Some(path.display().to_string()), ..secret(SecretSourceKind::File) };
         assert_eq!(resolve(file).as_deref(), Ok("from-file"));
         let argv = ["/bin/echo", "from-command"].map(str::to_owned).to_vec();
-        assert_eq!(resolve(Secret { argv, ..secret(SecretSourceKind::Command) }).as_deref(), Ok("from-command"));
+        assert_eq!(
+            resolve(Secret { argv, ..secret(SecretSourceKind::Command) }).as_deref(),
+            Ok("from-command")
+        );
     }
 
     #[test]
