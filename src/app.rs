@@ -132,7 +132,7 @@ fn runtime(
     let secrets: Arc<dyn SecretSource> = Arc::new(Secrets::new(config::environment));
     let ids: Arc<dyn IdSource> = Arc::new(RandomIds);
     let holder = format!("{}@{} (pid {})", config.user, host_name(), std::process::id());
-    Runtime { journal, provider, time, secrets, ids, holder, operator }
+    Runtime { journal, provider, time, secrets, ids, holder, host: host_name(), operator }
 }
 
 /// Runs the supervisor of one command; called by drctl itself.

@@ -117,6 +117,8 @@ pub struct AttemptContext {
     pub to: Option<SiteName>,
     /// What `prepare` read before the effect.
     pub prepared: Option<Value>,
+    /// When the attempt began, and the name of the machine its driver ran on then.
+    pub began: Option<(Timestamp, String)>,
     /// A secret went into the parameters: keep no output unless the step asks for it.
     pub sensitive: bool,
     /// Told when the attempt is to be given up.
@@ -425,7 +427,8 @@ pub enum JournalError {
         /// Newest format known.
         known: u32,
     },
-    /// The store did not answer, refused, or is full. Whether the last append took place is known: it did not.
+    /// The store did not answer, refused, or is full. Nothing was written, except where the message says that a failed
+    /// commit leaves it open; then only opening the journal again tells.
     #[error("journal unavailable: {0}")]
     Unavailable(String),
 }

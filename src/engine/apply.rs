@@ -83,7 +83,7 @@ fn apply_to_run(plan: &IndexedPlan, state: &mut RunState, event: &Event, at: Tim
     match event {
         Event::RunCreated(_) => {}
         Event::RunStarted { .. } => state.status = crate::model::run::RunStatus::Pending,
-        Event::TookOver { token, holder, skew } => took_over(state, *token, holder, *skew),
+        Event::TookOver { token, holder, host, skew } => took_over(state, *token, holder, host, *skew),
         Event::ApprovalRequested { node, expires_at, .. } => {
             edit(state, *node, |node| {
                 node.until = *expires_at;
@@ -295,9 +295,10 @@ pub(super) const fn is_active(status: NodeStatus) -> bool {
     }
 }
 
-fn took_over(state: &mut RunState, token: u64, holder: &str, skew: crate::model::time::Duration) {
+fn took_over(state: &mut RunState, token: u64, holder: &str, host: &str, skew: crate::model::time::Duration) {
     state.token = token;
     state.holder = Some(holder.to_owned());
+    host.clone_into(&mut state.host);
     if skew.as_millis() == 0 {
         return;
     }
@@ -324,7 +325,7 @@ fn ready(plan: &IndexedPlan, state: &mut RunState, node: NodeIndex, at: Timestam
 
 fn attempt_started(plan: &IndexedPlan, state: &mut RunState, started: &AttemptStarted, at: Timestamp) {
     state.clock.started_at = state.clock.started_at.or(Some(at));
-    let token = state.token;
+    let (token, host) = (state.token, state.host.clone());
     edit(state, started.attempt.node, |node| {
         node.attempts = started.attempt.attempt;
         node.until = None;
@@ -339,6 +340,7 @@ fn attempt_started(plan: &IndexedPlan, state: &mut RunState, started: &AttemptSt
             direction: started.direction,
             generation: started.generation,
             token,
+            host,
             mode: started.mode,
             started_at: at,
             deadline: started.deadline,

@@ -26,7 +26,9 @@ pub fn decide(
         Decision { plan, state: state.clone(), now: now.max(state.last_at), events: Vec::new() };
     match input {
         Input::Tick => tick(&mut decision),
-        Input::TookOver { token, holder, skew } => took_over(&mut decision, token, holder, skew)?,
+        Input::TookOver { token, holder, host, skew } => {
+            took_over(&mut decision, Event::TookOver { token, holder, host, skew }, token)?;
+        }
         Input::Prepared { node, result } => attempt::prepared(&mut decision, node, result)?,
         Input::HandleReturned { attempt, handle } => {
             attempt::handle_returned(&mut decision, attempt, handle)?;
@@ -128,16 +130,11 @@ fn tick(decision: &mut Decision<'_>) {
 }
 
 /// A new driver: everything begun under an older token is in doubt.
-fn took_over(
-    decision: &mut Decision<'_>,
-    token: u64,
-    holder: String,
-    skew: Duration,
-) -> Result<(), Rejection> {
+fn took_over(decision: &mut Decision<'_>, event: Event, token: u64) -> Result<(), Rejection> {
     if token <= decision.state.token {
         return Err(Rejection::Stale(format!("token {token} is not newer than {}", decision.state.token)));
     }
-    decision.emit(Event::TookOver { token, holder, skew });
+    decision.emit(event);
     for node in decision.state.active.clone() {
         let state = decision.node(node);
         let Some(attempt) = state.current.as_ref() else { continue };

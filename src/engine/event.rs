@@ -32,6 +32,8 @@ pub enum Event {
         token: u64,
         /// Who drives now.
         holder: String,
+        /// Name of the machine it runs on.
+        host: String,
         /// Deadlines are later by this much, because the clocks of two machines differ.
         skew: Duration,
     },

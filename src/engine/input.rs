@@ -19,6 +19,8 @@ pub enum Input {
         token: u64,
         /// Who drives now.
         holder: String,
+        /// Name of the machine it runs on.
+        host: String,
         /// How far this machine's clock is behind the last recorded time.
         skew: Duration,
     },

@@ -42,6 +42,8 @@ pub struct RunState {
     pub token: u64,
     /// Who holds it.
     pub holder: Option<String>,
+    /// Name of the machine the holder runs on.
+    pub host: String,
     /// Every node, in the order of the plan.
     pub nodes: Vec<Arc<NodeState>>,
     /// Nodes that have begun and are not over.
@@ -196,6 +198,8 @@ pub struct AttemptState {
     pub generation: u32,
     /// Token it was started under.
     pub token: u64,
+    /// Machine it was started on.
+    pub host: String,
     /// Mode it was started in.
     pub mode: Mode,
     /// When it started.
@@ -253,6 +257,7 @@ impl RunState {
             want_reason: None,
             token: 0,
             holder: None,
+            host: String::new(),
             nodes,
             active: BTreeSet::new(),
             frontier: BTreeSet::new(),

@@ -34,6 +34,8 @@ pub struct Runtime {
     pub ids: Arc<dyn IdSource>,
     /// Who drives, for people to read.
     pub holder: String,
+    /// Name of this machine.
+    pub host: String,
     /// Answers approvals in a simulation.
     pub operator: Option<SimulatedOperator>,
 }
@@ -139,7 +141,8 @@ impl Runtime {
 
     fn take_lease(&self, driver: &mut Driver, now: Timestamp) {
         let skew = driver.state.last_at.since(now);
-        driver.feed(Input::TookOver { token: driver.token, holder: self.holder.clone(), skew });
+        let (holder, host) = (self.holder.clone(), self.host.clone());
+        driver.feed(Input::TookOver { token: driver.token, holder, host, skew });
     }
 
     fn driver(

@@ -165,6 +165,11 @@ impl Dispatcher {
             from: plan.plan.from.clone(),
             to: plan.plan.to.clone(),
             prepared,
+            began: state
+                .node(node)
+                .current
+                .as_ref()
+                .map(|current| (current.started_at, current.host.clone())),
             sensitive: call.sensitive,
             cancelled,
         };

@@ -16,7 +16,8 @@ use drctl::model::run::{Failure, Identity, Intent, Operation};
 use drctl::model::runbook::Runbook;
 use drctl::plan::{self, Choices, NodeIndex, Plan};
 use drctl::ports::{
-    AttemptContext, BoxFuture, IdSource, Journal, Polled, Provider, RunFilter, SecretError, SecretSource, Started,
+    AttemptContext, BoxFuture, IdSource, Journal, Polled, Provider, RunFilter, SecretError, SecretSource,
+    Started,
 };
 use drctl::providers::command::CommandProvider;
 use drctl::runtime::{Follower, NewRun, Recorded, Runtime, Stop, SystemClock, Time, load};
@@ -30,7 +31,11 @@ const ROUNDS: usize = 5;
 struct Nothing;
 
 impl Provider for Nothing {
-    fn prepare<'a>(&'a self, _: &'a Action, _: &'a AttemptContext) -> BoxFuture<'a, Result<Option<Value>, Failure>> {
+    fn prepare<'a>(
+        &'a self,
+        _: &'a Action,
+        _: &'a AttemptContext,
+    ) -> BoxFuture<'a, Result<Option<Value>, Failure>> {
         Box::pin(async { Ok(None) })
     }
     fn start<'a>(&'a self, _: &'a Action, _: &'a AttemptContext) -> BoxFuture<'a, Result<Started, Failure>> {
@@ -144,6 +149,7 @@ fn runtime(journal: Arc<SqliteJournal>, provider: Arc<dyn Provider>) -> Runtime 
         secrets: Arc::new(NoSecrets),
         ids: Arc::new(Counting(AtomicU64::new(0))),
         holder: "bench".to_owned(),
+        host: "here".to_owned(),
         operator: None,
     }
 }
@@ -274,7 +280,11 @@ pub async fn commands(folder: &Path) -> Value {
 /// Loading and taking over 1,000 runs that stopped half-way through 50 steps.
 pub async fn recovery(folder: &Path) -> Value {
     const RUNS: usize = 1_000;
-    let text = runbook_text(50, false).replacen("      - id: s25\n", "      - {id: stop, uses: approval.request}\n      - id: s25\n", 1);
+    let text = runbook_text(50, false).replacen(
+        "      - id: s25\n",
+        "      - {id: stop, uses: approval.request}\n      - id: s25\n",
+        1,
+    );
     let plan = bound(&text);
     {
         let journal = journal(folder, "recovery");

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use serde::{Deserialize, Serialize};
 
 use super::environment::KEY_VARIABLE;
+use crate::model::time::Timestamp;
 
 /// A process that can be recognised later.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +44,18 @@ pub(in crate::providers) fn boot_id() -> Option<&'static str> {
     let read =
         || std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok().map(|text| text.trim().to_owned());
     BOOT.get_or_init(read).as_deref()
+}
+
+/// Says whether something that began at a time on a named machine left its traces here: on this host, in this
+/// boot. Traces are written without a sync, so that another host or a restart leaves nothing to conclude from.
+pub(in crate::providers) fn left_its_traces_here(began: Option<&(Timestamp, String)>) -> bool {
+    let Some((at, host)) = began else { return true };
+    let here = rustix::system::uname();
+    let booted = std::fs::read_to_string("/proc/stat").ok().and_then(|text| {
+        let seconds = text.lines().find_map(|line| line.strip_prefix("btime "))?;
+        seconds.trim().parse::<i64>().ok()
+    });
+    here.nodename().to_string_lossy() == *host && booted.is_some_and(|booted| booted * 1_000 < at.as_millis())
 }
 
 /// What a process number stands for.

@@ -11,7 +11,7 @@ mod spawn;
 pub(super) use environment::environment;
 pub(super) use files::{AttemptFiles, RunFiles};
 pub(super) use group::{signal_group, stop_group};
-pub(super) use identity::{Presence, ProcessRecord, boot_id, find_by_key, presence};
+pub(super) use identity::{Presence, ProcessRecord, boot_id, find_by_key, left_its_traces_here, presence};
 pub use program::ProgramRunner;
 pub(super) use program::{ProgramEnd, unwritable};
 pub(super) use rustix::process::Signal;

@@ -14,7 +14,9 @@ use crate::model::action::command::Run;
 use crate::model::limits;
 use crate::model::run::{Failure, FailureClass};
 use crate::ports::{AttemptContext, Polled};
-use crate::providers::child::{AttemptFiles, Launch, ProcessRecord, boot_id, find_by_key, stop_group};
+use crate::providers::child::{
+    AttemptFiles, Launch, ProcessRecord, boot_id, find_by_key, left_its_traces_here, stop_group,
+};
 use crate::providers::excerpt;
 
 /// How long one look at an adopted program may wait for its end, so that the end is noticed at once.
@@ -50,7 +52,11 @@ impl CommandProvider {
                 Some(_) => Observation::Unknown(
                     "the command was started on another host, or its files are gone".to_owned(),
                 ),
-                None => Observation::NotApplied,
+                None if run.idempotent || left_its_traces_here(context.began.as_ref()) => Observation::NotApplied,
+                None => Observation::Unknown(
+                    "the command was to start on another host or before a restart; whether it did is not known"
+                        .to_owned(),
+                ),
             };
         };
         let same_boot = intent.boot.as_deref() == boot_id();

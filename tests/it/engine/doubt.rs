@@ -8,7 +8,8 @@ use super::script::{Script, by_hand, retry};
 
 const OBSERVABLE: &str = "- {id: a, uses: postgres.promote, with: {standby: x}, timeout: 1m}";
 const ASK: &str = "- {id: a, uses: http.request, with: {method: POST, url: 'https://x'}}";
-const IDEMPOTENT: &str = "- {id: a, uses: http.request, with: {method: POST, url: 'https://x', idempotent: true}}";
+const IDEMPOTENT: &str =
+    "- {id: a, uses: http.request, with: {method: POST, url: 'https://x', idempotent: true}}";
 
 #[test]
 fn an_attempt_of_a_lost_driver_is_observed_and_not_repeated_when_it_was_applied() {
@@ -26,10 +27,17 @@ fn an_attempt_that_was_not_applied_begins_anew_without_using_up_an_attempt() {
     for token in 2..6 {
         script.take_over(token);
         script.observe("a", Observation::NotApplied);
-        assert_eq!((script.status("a"), script.in_flight()), (NodeStatus::Running, vec!["a:start".to_owned()]));
+        assert_eq!(
+            (script.status("a"), script.in_flight()),
+            (NodeStatus::Running, vec!["a:start".to_owned()])
+        );
     }
     let node = script.state.node(script.node("a"));
-    assert_eq!((node.attempts, node.failures, node.generation), (5, 0, 4), "a known outcome raises the generation");
+    assert_eq!(
+        (node.attempts, node.failures, node.generation),
+        (5, 0, 4),
+        "a known outcome raises the generation"
+    );
 }
 
 #[test]
@@ -48,7 +56,11 @@ fn a_timed_out_mutation_is_observed_and_never_retried_directly() {
     script.wait("1m");
     assert_eq!((script.status("a"), script.in_flight()), (NodeStatus::InDoubt, vec!["a:observe".to_owned()]));
     script.observe("a", Observation::NotApplied);
-    assert_eq!((script.status("a"), script.run()), (NodeStatus::Failed, RunStatus::Paused), "one attempt was allowed");
+    assert_eq!(
+        (script.status("a"), script.run()),
+        (NodeStatus::Failed, RunStatus::Paused),
+        "one attempt was allowed"
+    );
 }
 
 #[test]
@@ -96,5 +108,14 @@ fn stale_reports_are_rejected() {
     let node = script.node("a");
     let attempt = drctl::engine::input::AttemptKey { node, attempt: 1 };
     assert!(script.input(Input::AttemptEnded { attempt, result: Ok(Map::new()) }).is_err());
-    assert!(script.input(Input::TookOver { token: 1, holder: "x".to_owned(), skew: Default::default() }).is_err());
+    assert!(
+        script
+            .input(Input::TookOver {
+                token: 1,
+                holder: "x".to_owned(),
+                host: "here".to_owned(),
+                skew: Default::default()
+            })
+            .is_err()
+    );
 }

@@ -91,7 +91,10 @@ fn a_skipped_fence_blocks_promotion_until_it_is_overridden() {
     script.prepared("fence");
     script.fail("fence", FailureClass::Permanent);
     let refused = script.ask(skip("fence", false)).unwrap();
-    assert!(refused.contains("must not begin without `fence`") && refused.contains("--override"), "{refused}");
+    assert!(
+        refused.contains("must not begin without `fence`") && refused.contains("--override"),
+        "{refused}"
+    );
     assert_eq!(script.ask(skip("fence", true)), None);
     assert_eq!(script.in_flight(), ["promote:start"]);
     script.ok("promote");
@@ -104,6 +107,8 @@ fn a_skipped_fence_blocks_promotion_until_it_is_overridden() {
 fn nobody_skips_or_marks_the_gate() {
     let mut script = to_gate(Mode::Graceful, Consents::default(), 0);
     assert!(script.ask(skip("gate/point-of-no-return", true)).unwrap().contains("cannot be skipped"));
-    assert!(script.ask(super::script::by_hand("gate/point-of-no-return")).unwrap().contains("approved, not done"));
+    assert!(
+        script.ask(super::script::by_hand("gate/point-of-no-return")).unwrap().contains("approved, not done")
+    );
     assert_eq!(script.run(), RunStatus::AwaitingApproval);
 }

@@ -44,7 +44,9 @@ fn a_failed_step_is_retried_skipped_or_done_by_hand() {
         let mut script = Script::new(TWO, "", Mode::Graceful);
         script.fail("a", FailureClass::Permanent);
         assert_eq!(script.run(), RunStatus::Paused);
-        assert!(script.ask(Control::Resume).unwrap().contains("`a` failed: retry a, skip a, done a, or abort"));
+        assert!(
+            script.ask(Control::Resume).unwrap().contains("`a` failed: retry a, skip a, done a, or abort")
+        );
         assert_eq!(script.ask(control), None);
         assert_eq!((script.in_flight(), script.run()), (expected, RunStatus::Running));
     }
@@ -83,9 +85,11 @@ fn an_approval_ends_as_its_author_wants() {
     let step = |on_expiry: &str| {
         format!("- {{id: a, uses: approval.request, with: {{expires: 10m, on_expiry: {on_expiry}}}}}")
     };
-    for (on_expiry, expected) in
-        [("hold", RunStatus::AwaitingApproval), ("deny", RunStatus::Paused), ("proceed", RunStatus::Succeeded)]
-    {
+    for (on_expiry, expected) in [
+        ("hold", RunStatus::AwaitingApproval),
+        ("deny", RunStatus::Paused),
+        ("proceed", RunStatus::Succeeded),
+    ] {
         let mut script = Script::new(&step(on_expiry), "", Mode::Graceful);
         script.wait("10m");
         assert_eq!(script.run(), expected, "{on_expiry}");

@@ -50,7 +50,11 @@ fn input(script: &Script, step: &Move, number: usize, token: &mut u64) -> Option
     // Half of the reports speak of something in flight, so that runs get somewhere.
     let active: Vec<_> = script.state.active.iter().copied().collect();
     let pick = |node: u8| {
-        if active.is_empty() || node % 4 == 0 { u32::from(node) % count } else { active[usize::from(node) % active.len()] }
+        if active.is_empty() || node % 4 == 0 {
+            u32::from(node) % count
+        } else {
+            active[usize::from(node) % active.len()]
+        }
     };
     let key = |node: u8, attempt: u8| {
         let node = pick(node);
@@ -74,17 +78,31 @@ fn input(script: &Script, step: &Move, number: usize, token: &mut u64) -> Option
         }
         Move::Prepare(node, good) => {
             let failure = Failure::new(FailureClass::Transient, "x");
-            Input::Prepared { node: pick(*node), result: if *good { Ok(Some(json!(1))) } else { Err(failure) } }
+            Input::Prepared {
+                node: pick(*node),
+                result: if *good { Ok(Some(json!(1))) } else { Err(failure) },
+            }
         }
         Move::Ask(what, node) => {
             let address = script.plan.plan.nodes[(u32::from(*node) % count) as usize].address.clone();
             let by = Identity::asserted(if node % 2 == 0 { "ann" } else { "bob" });
             let (id, reason) = (format!("r{number}"), Some("x".to_owned()));
-            Input::Request(Request { id, by, from: "test".to_owned(), reason, control: control(*what, address) })
+            Input::Request(Request {
+                id,
+                by,
+                from: "test".to_owned(),
+                reason,
+                control: control(*what, address),
+            })
         }
         Move::TakeOver => {
             *token += 1;
-            Input::TookOver { token: *token, holder: "x".to_owned(), skew: Duration::ZERO }
+            Input::TookOver {
+                token: *token,
+                holder: "x".to_owned(),
+                host: "here".to_owned(),
+                skew: Duration::ZERO,
+            }
         }
         Move::Wait(_) | Move::Wake => return None,
     })

@@ -38,7 +38,12 @@ pub struct Script {
 
 impl Script {
     pub fn new(steps: &str, more: &str, mode: Mode) -> Self {
-        Self::with_consents(steps, more, mode, Consents { confirm: Some("pay:west".to_owned()), ..Consents::default() })
+        Self::with_consents(
+            steps,
+            more,
+            mode,
+            Consents { confirm: Some("pay:west".to_owned()), ..Consents::default() },
+        )
     }
 
     pub fn with_consents(steps: &str, more: &str, mode: Mode, consents: Consents) -> Self {
@@ -50,7 +55,8 @@ impl Script {
             to: None,
             parameters: BTreeMap::new(),
         };
-        let plan = bind(&runbook(steps, more), "0", &choices).unwrap_or_else(|problems| panic!("{problems:#?}"));
+        let plan =
+            bind(&runbook(steps, more), "0", &choices).unwrap_or_else(|problems| panic!("{problems:#?}"));
         let plan = IndexedPlan::new(plan).unwrap();
         let now: Timestamp = "2026-11-21T03:00:00Z".parse().unwrap();
         let created = created(&plan, mode, consents, now);
@@ -75,7 +81,7 @@ impl Script {
 
     pub fn take_over(&mut self, token: u64) {
         let holder = format!("driver-{token}");
-        self.input(Input::TookOver { token, holder, skew: Duration::ZERO }).unwrap();
+        self.input(Input::TookOver { token, holder, host: "here".to_owned(), skew: Duration::ZERO }).unwrap();
     }
 
     pub fn node(&self, address: &str) -> NodeIndex {

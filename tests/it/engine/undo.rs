@@ -61,5 +61,8 @@ fn past_the_point_of_no_return_nothing_is_taken_back() {
     script.ok("fence");
     assert_eq!(script.in_flight(), ["promote:start"]);
     let refused = script.ask(Control::Unwind).unwrap();
-    assert!(refused.contains("point of no return is behind") && refused.contains("drctl failback"), "{refused}");
+    assert!(
+        refused.contains("point of no return is behind") && refused.contains("drctl failback"),
+        "{refused}"
+    );
 }

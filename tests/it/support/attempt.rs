@@ -28,6 +28,7 @@ pub(crate) fn context() -> (AttemptContext, CancelSwitch) {
         from: None,
         to: None,
         prepared: None,
+        began: None,
         sensitive: false,
         cancelled,
     };
