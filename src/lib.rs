@@ -5,6 +5,7 @@ pub mod engine;
 pub mod evidence;
 pub mod journal;
 pub mod model;
+pub mod compile;
 pub mod plan;
 pub mod ports;
 pub mod providers;

@@ -1,5 +1,6 @@
 //! The one integration-test binary.
 
+mod compile;
 mod engine;
 mod journal;
 mod plan;

@@ -52,3 +52,41 @@ pub fn doubt(name: ActionName, with: &Map<String, Value>) -> Doubt {
 pub fn may_resend(name: ActionName, with: &Map<String, Value>) -> bool {
     doubt(name, with) == Doubt::Idempotent || (name == ActionName::CommandRun && flag(with, "idempotent"))
 }
+
+/// Whether `undo: auto` can restore what the action found with these parameters.
+#[must_use]
+pub fn restores(name: ActionName, with: &Map<String, Value>) -> bool {
+    name.spec().prepares || (name == ActionName::CommandRun && flag(with, "undoes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn parameters_decide() {
+        use {Doubt::*, Effect::*};
+        for (name, with, expected) in [
+            ("http.request", json!({"method": "GET"}), (Read, Idempotent)),
+            ("http.request", json!({"method": "POST"}), (Mutate, Ask)),
+            ("http.request", json!({"method": "{{ params.m }}"}), (Mutate, Ask)),
+            ("http.request", json!({"method": "POST", "idempotent": true}), (Mutate, Idempotent)),
+            ("http.request", json!({"method": "POST", "observe": {"url": "u"}}), (Mutate, Observable)),
+            ("postgres.query", json!({}), (Read, Idempotent)),
+            ("postgres.query", json!({"write": "{{ params.w }}"}), (Mutate, Ask)),
+            ("postgres.heartbeat", json!({"task": "beat"}), (Mutate, Idempotent)),
+            ("postgres.heartbeat", json!({}), (Read, Idempotent)),
+            ("command.run", json!({"idempotent": true}), (Mutate, Observable)),
+            ("postgres.promote", json!({}), (Mutate, Observable)),
+        ] {
+            let (name, with): (ActionName, _) = (name.parse().unwrap(), with.as_object().unwrap());
+            assert_eq!((effect(name, with), doubt(name, with)), expected, "{name} {with:?}");
+        }
+        assert!(restores(ActionName::CommandRun, json!({"undoes": true}).as_object().unwrap()));
+        assert!(
+            !restores(ActionName::CommandRun, &Map::new())
+                && restores(ActionName::PostgresFence, &Map::new())
+        );
+    }
+}

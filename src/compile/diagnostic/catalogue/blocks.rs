@@ -1,0 +1,106 @@
+//! Entries about parameters, secrets, sites, objectives, times, approvals, and blocks this version does not
+//! run.
+
+use super::{Entry, error, warning};
+
+pub(crate) const BROKEN_PARAMETER: Entry = error(
+    "a parameter that contradicts itself",
+    "The default does not fit the type, the range or the list of values; the smallest value is above the \
+     largest; or a required parameter has a default.",
+    "tasks: {type: integer, default: \"12\"}",
+    "tasks: {type: integer, default: 12}",
+);
+
+pub(crate) const BROKEN_SECRET: Entry = error(
+    "a secret whose source is not complete",
+    "`from: env` needs `name`, `from: file` needs `path`, `from: command` needs `argv`, and the other two \
+     must be left out.",
+    "pager: {from: env, path: /run/pager}",
+    "pager: {from: env, name: PAGERDUTY_TOKEN}",
+);
+
+pub(crate) const BROKEN_SITES: Entry = error(
+    "sites that cannot be failed over between",
+    "A failover needs a site to leave and a site to go to: at least two, one of them active and one \
+     standby (active_active: at least two active). A dependency names one of them or `outside`.",
+    "sites: {east: {role: active}}",
+    "sites: {east: {role: active}, west: {role: standby}}",
+);
+
+pub(crate) const BROKEN_OBJECTIVES: Entry = error(
+    "objectives that contradict each other",
+    "The maximum tolerable downtime cannot be shorter than the recovery time objective.",
+    "objectives: {rto: 4h, mtd: 1h}",
+    "objectives: {rto: 1h, mtd: 4h}",
+);
+
+pub(crate) const BROKEN_TIMES: Entry = error(
+    "times that contradict each other",
+    "One attempt (`timeout`) or the expected duration (`estimate`) is longer than the whole step may take \
+     (`deadline`), a check looks less often (`every`) than the time it has (`within`), or a pause is \
+     longer than the longest pause.",
+    "timeout: 10m\ndeadline: 5m",
+    "timeout: 2m\ndeadline: 10m",
+);
+
+pub(crate) const BROKEN_ACCEPTANCE: Entry = error(
+    "an `accept` entry that cannot hold",
+    "The code does not exist or cannot be accepted, the reason is empty, or `until` is not a day.",
+    "accept: [{code: DR0203, reason: later, until: soon}]",
+    "accept: [{code: DR0601, reason: first drill in March, until: \"2027-03-31\"}]",
+);
+
+pub(crate) const EXPIRED_ACCEPTANCE: Entry = error(
+    "an acceptance that has ended",
+    "The day until which the finding was accepted has passed. Put the finding right, or decide again and \
+     give a new day.",
+    "accept: [{code: DR0601, reason: first drill in March, until: \"2020-03-31\"}]",
+    "accept: [{code: DR0601, reason: first drill in March, until: \"2027-03-31\"}]",
+);
+
+pub(crate) const IDLE_ACCEPTANCE: Entry = warning(
+    "an acceptance of nothing",
+    "The runbook has no finding of that code. An acceptance that is not needed would hide the finding \
+     when it comes back.",
+    "accept: [{code: DR0801, reason: old site, until: \"2027-03-31\"}]   # no such finding",
+    "accept: []",
+);
+
+pub(crate) const BROKEN_APPROVAL: Entry = error(
+    "an approval that cannot end as written",
+    "`on_expiry` says what follows when the approval is not given in time; without `expires` there is no \
+     such time.",
+    "approval: {quorum: 2, on_expiry: deny}",
+    "approval: {quorum: 2, expires: 30m, on_expiry: deny}",
+);
+
+pub(crate) const COMPONENTS_NOT_RUN: Entry = error(
+    "`components` are not run by this version",
+    "Deriving the steps from components comes in a later version. Until then they would have no effect, \
+     so they are refused.",
+    "components: [{id: db, kind: aws.rds.read_replica}]",
+    "workflows: {failover: {steps: [{id: promote, uses: aws.rds.promote_read_replica}]}}",
+);
+
+pub(crate) const FLEET_NOT_RUN: Entry = error(
+    "`kind: Fleet` is not run by this version",
+    "Running many services together comes in a later version. Write one runbook per service.",
+    "kind: Fleet",
+    "kind: Runbook",
+);
+
+pub(crate) const DRILL_NOT_RUN: Entry = error(
+    "the `drill` block is not run by this version",
+    "Scheduled and isolated drills come in a later version. What a single step does in a drill (`drill: \
+     skip` on the step) can be written already.",
+    "drill: {level: isolated}",
+    "steps: [{id: promote, uses: postgres.promote, drill: skip}]",
+);
+
+pub(crate) const TRIGGERS_NOT_RUN: Entry = error(
+    "`triggers` are not run by this version",
+    "Starting runs from outside comes in a later version. A trigger that does not fire would be found out \
+     on the bad day.",
+    "triggers: [{name: pager, on: pagerduty, start: {operation: failover}}]",
+    "# start it by hand: drctl failover payments",
+);

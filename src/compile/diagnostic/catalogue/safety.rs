@@ -1,0 +1,84 @@
+//! Entries about safety, drills, residency and secrets.
+
+use super::{Entry, acceptable, error, warning};
+
+pub(crate) const PROCEED_BEFORE_IRREVERSIBLE: Entry = error(
+    "silence would lead to something irreversible",
+    "An approval with `on_expiry: proceed` goes on when nobody answers. Something behind it cannot be \
+     taken back; that must never happen because nobody looked.",
+    "approval: {expires: 10m, on_expiry: proceed}   # before a promotion",
+    "approval: {expires: 10m, on_expiry: hold}",
+);
+
+pub(crate) const DOUBT_NEEDS_PERSON: Entry = warning(
+    "a lost reply would need a person",
+    "The step changes something, can neither be observed nor safely repeated. When drctl or the network \
+     dies in the middle, the run stops until a person says whether it was done.",
+    "uses: command.run\nwith: {argv: [./promote.sh]}",
+    "uses: command.run\nwith: {argv: [./promote.sh], observes: true}",
+);
+
+pub(crate) const MISSING_UNDO: Entry = warning(
+    "`on_failure: unwind` without a way back",
+    "When this step fails, everything applied so far is undone. A step that changes something and has no \
+     `undo` would be left as it is.",
+    "- {id: scale, uses: aws.ecs.set_desired_count, on_failure: unwind}",
+    "- {id: scale, uses: aws.ecs.set_desired_count, on_failure: unwind, undo: auto}",
+);
+
+pub(crate) const CHECK_CHANGES: Entry = error(
+    "a check that changes something",
+    "`precheck`, `verify` and `recovery_point` are run again and again, before a run is even started. \
+     They must only read.",
+    "precheck: [{uses: postgres.query, with: {connection: c, sql: \"delete from t\", write: true}}]",
+    "precheck: [{uses: postgres.query, with: {connection: c, sql: \"select 1\"}}]",
+);
+
+pub(crate) const NO_AUTOMATIC_UNDO: Entry = error(
+    "`undo: auto` of an action that cannot restore",
+    "`auto` works where the action records what it found, or where the program answers `undo` (`undoes: \
+     true`). Elsewhere name the action that makes up for it.",
+    "uses: http.request\nundo: auto",
+    "uses: http.request\nundo: {uses: http.request, with: {method: POST, url: \
+     \"https://ci.example.com/unfreeze\"}}",
+);
+
+pub(crate) const WEAKER_REVERSIBILITY: Entry = error(
+    "an irreversible action is called reversible without a reason",
+    "The step claims that its effect can be taken back more easily than the action says. The point of no \
+     return depends on it, so a reason must stand beside it.",
+    "reversibility: {class: reversible, reason: \"\"}",
+    "reversibility: {class: reversible, reason: the replica is a throw-away copy}",
+);
+
+pub(crate) const NOT_A_READING: Entry = error(
+    "a recovery point that cannot be read",
+    "`recovery_point` needs an action that returns `lag_ms` or `recovery_point_at`; otherwise no data \
+     loss can be measured.",
+    "recovery_point: [{uses: http.check, with: {url: \"https://pay.example.com\"}}]",
+    "recovery_point: [{uses: postgres.heartbeat, with: {connection: \"{{ to.values.db }}\"}}]",
+);
+
+pub(crate) const DRILL_UNDECLARED: Entry = warning(
+    "what the step does in a drill is not said",
+    "The action changes something and does not say how it behaves in a drill. Drills refuse to run such a \
+     step.",
+    "- {id: promote, uses: postgres.promote}",
+    "- {id: promote, uses: postgres.promote, drill: skip}",
+);
+
+pub(crate) const OUTSIDE_RESIDENCY: Entry = acceptable(
+    "a site outside the allowed jurisdictions",
+    "`residency.allow` says where the data may be. Failing over to this site would break it, or nobody \
+     knows, because the site does not say its jurisdiction.",
+    "residency: {allow: [EU]}\nsites: {west: {role: standby, jurisdiction: US}}",
+    "residency: {allow: [EU]}\nsites: {west: {role: standby, jurisdiction: EU}}",
+);
+
+pub(crate) const SECRET_IN_TEXT: Entry = acceptable(
+    "a secret in clear text",
+    "The value looks like a password or token. The text of a runbook is stored with every run and shown \
+     to everyone who may read it. Declare it under `secrets` and read it with `{{ secrets.… }}`.",
+    "headers: {authorization: Bearer abc123}",
+    "headers: {authorization: \"Bearer {{ secrets.pager }}\"}",
+);

@@ -1,0 +1,152 @@
+//! The closed list of codes. A code, once published, never changes its meaning.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::Serialize;
+
+use super::Severity;
+use super::catalogue::{blocks, expressions, graph, order, safety, syntax};
+
+/// What the catalogue says about a code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Entry {
+    /// Short name of the rule.
+    pub title: &'static str,
+    /// Severity unless the place says otherwise.
+    pub severity: Severity,
+    /// Whether `accept` may take it.
+    pub acceptable: bool,
+    /// What it means and why it matters.
+    pub text: &'static str,
+    /// A wrong example.
+    pub wrong: &'static str,
+    /// The same, put right.
+    pub right: &'static str,
+}
+
+macro_rules! codes {
+    ($($variant:ident = $text:literal, $($path:ident)::+;)+) => {
+        /// Code of a finding.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        pub enum Code { $(#[doc = concat!("`", $text, "`")] #[serde(rename = $text)] $variant),+ }
+
+        impl Code {
+            /// Every code, in order.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The code as people write it, such as `DR0110`.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+
+            /// What the catalogue says about it.
+            #[must_use]
+            pub const fn entry(self) -> &'static Entry {
+                match self { $(Self::$variant => &$($path)::+),+ }
+            }
+        }
+    };
+}
+
+codes! {
+    Unreadable = "DR0101", syntax::UNREADABLE;
+    DuplicateKey = "DR0102", syntax::DUPLICATE_KEY;
+    TooLarge = "DR0103", syntax::TOO_LARGE;
+    ForbiddenCharacter = "DR0104", syntax::FORBIDDEN_CHARACTER;
+    ManyDocuments = "DR0105", syntax::MANY_DOCUMENTS;
+    AmbiguousNumber = "DR0106", syntax::AMBIGUOUS_NUMBER;
+    UnsupportedTag = "DR0107", syntax::UNSUPPORTED_TAG;
+    BrokenAlias = "DR0108", syntax::BROKEN_ALIAS;
+    UnknownKey = "DR0110", syntax::UNKNOWN_KEY;
+    MissingKey = "DR0111", syntax::MISSING_KEY;
+    WrongType = "DR0112", syntax::WRONG_TYPE;
+    UnknownWord = "DR0113", syntax::UNKNOWN_WORD;
+    OutOfRange = "DR0114", syntax::OUT_OF_RANGE;
+    Malformed = "DR0115", syntax::MALFORMED;
+    UnknownAction = "DR0116", syntax::UNKNOWN_ACTION;
+    KeyWithoutMeaning = "DR0117", syntax::KEY_WITHOUT_MEANING;
+    BrokenExpression = "DR0120", expressions::BROKEN_EXPRESSION;
+    UnknownName = "DR0121", expressions::UNKNOWN_NAME;
+    NameNotHere = "DR0122", expressions::NAME_NOT_HERE;
+    UnguardedOutput = "DR0123", expressions::UNGUARDED_OUTPUT;
+    UncheckableName = "DR0124", expressions::UNCHECKABLE_NAME;
+    DeadTemplate = "DR0125", expressions::DEAD_TEMPLATE;
+    BrokenParameter = "DR0130", blocks::BROKEN_PARAMETER;
+    BrokenSecret = "DR0131", blocks::BROKEN_SECRET;
+    BrokenSites = "DR0132", blocks::BROKEN_SITES;
+    BrokenObjectives = "DR0133", blocks::BROKEN_OBJECTIVES;
+    BrokenTimes = "DR0134", blocks::BROKEN_TIMES;
+    BrokenAcceptance = "DR0135", blocks::BROKEN_ACCEPTANCE;
+    ExpiredAcceptance = "DR0136", blocks::EXPIRED_ACCEPTANCE;
+    IdleAcceptance = "DR0137", blocks::IDLE_ACCEPTANCE;
+    BrokenApproval = "DR0138", blocks::BROKEN_APPROVAL;
+    ComponentsNotRun = "DR0190", blocks::COMPONENTS_NOT_RUN;
+    FleetNotRun = "DR0191", blocks::FLEET_NOT_RUN;
+    DrillNotRun = "DR0192", blocks::DRILL_NOT_RUN;
+    TriggersNotRun = "DR0193", blocks::TRIGGERS_NOT_RUN;
+    DuplicateId = "DR0201", graph::DUPLICATE_ID;
+    UnknownNeed = "DR0202", graph::UNKNOWN_NEED;
+    Cycle = "DR0203", graph::CYCLE;
+    NotBefore = "DR0204", graph::NOT_BEFORE;
+    TooDeep = "DR0205", graph::TOO_DEEP;
+    NothingToDo = "DR0206", graph::NOTHING_TO_DO;
+    RepeatedNeed = "DR0207", graph::REPEATED_NEED;
+    PromoteBeforeFence = "DR0301", order::PROMOTE_BEFORE_FENCE;
+    ShiftBeforePromote = "DR0302", order::SHIFT_BEFORE_PROMOTE;
+    ShiftBeforeVerify = "DR0303", order::SHIFT_BEFORE_VERIFY;
+    EnableBeforePromote = "DR0304", order::ENABLE_BEFORE_PROMOTE;
+    ValidateBeforeShift = "DR0305", order::VALIDATE_BEFORE_SHIFT;
+    IrreversibleBeforeFence = "DR0306", order::IRREVERSIBLE_BEFORE_FENCE;
+    ChangeInReadingPhase = "DR0307", order::CHANGE_IN_READING_PHASE;
+    MissingPhase = "DR0308", order::MISSING_PHASE;
+    NoValidation = "DR0309", order::NO_VALIDATION;
+    FenceBeforeDrain = "DR0310", order::FENCE_BEFORE_DRAIN;
+    ProceedBeforeIrreversible = "DR0501", safety::PROCEED_BEFORE_IRREVERSIBLE;
+    DoubtNeedsPerson = "DR0502", safety::DOUBT_NEEDS_PERSON;
+    MissingUndo = "DR0503", safety::MISSING_UNDO;
+    CheckChanges = "DR0504", safety::CHECK_CHANGES;
+    NoAutomaticUndo = "DR0505", safety::NO_AUTOMATIC_UNDO;
+    WeakerReversibility = "DR0506", safety::WEAKER_REVERSIBILITY;
+    NotAReading = "DR0507", safety::NOT_A_READING;
+    DrillUndeclared = "DR0601", safety::DRILL_UNDECLARED;
+    OutsideResidency = "DR0801", safety::OUTSIDE_RESIDENCY;
+    SecretInText = "DR0901", safety::SECRET_IN_TEXT;
+}
+
+impl Code {
+    /// The whole entry as Markdown, as `drctl explain` prints it.
+    #[must_use]
+    pub fn explanation(self) -> String {
+        let entry = self.entry();
+        let accept = if entry.acceptable {
+            "It can be accepted with `accept`, a reason and a last day."
+        } else {
+            "It cannot be accepted."
+        };
+        format!(
+            "{self}: {title} ({severity})\n\n{text} {accept}\n\nWrong:\n\n```yaml\n{wrong}\n```\n\nRight:\n\n\
+             ```yaml\n{right}\n```\n",
+            title = entry.title,
+            severity = entry.severity,
+            text = entry.text,
+            wrong = entry.wrong,
+            right = entry.right,
+        )
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for Code {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Self::ALL.iter().copied().find(|code| code.as_str().eq_ignore_ascii_case(text));
+        found.ok_or_else(|| format!("there is no code `{text}`; the codes run from DR0101 to DR0901"))
+    }
+}

@@ -1,0 +1,40 @@
+//! Text to runbook, with everything that is wrong with it at once. Pure: no clock, no file, no environment.
+
+mod accept;
+mod check;
+mod diagnostic;
+mod document;
+mod expression;
+mod graph;
+mod lower;
+mod order;
+mod outline;
+mod reporter;
+mod schema;
+mod suggest;
+mod tree;
+
+use jiff::civil::Date;
+
+use crate::model::runbook::Runbook;
+
+pub use diagnostic::{
+    Acceptance, Code, Diagnostic, Entry, Label, Severity, Span, reference, render, to_json, to_sarif,
+};
+pub use schema::schema;
+
+/// Compiles the text of a runbook. The runbook is there only when no finding is an error; findings are in
+/// the order of the text. `today` decides whether acceptances still hold.
+#[must_use]
+pub fn compile(text: &str, today: Date) -> (Option<Runbook>, Vec<Diagnostic>) {
+    let (document, findings) = document::read(text);
+    let Some(document) = document else { return (None, findings) };
+    let mut reporter = reporter::Reporter::new(text, document.places, findings);
+    let runbook = lower::lower(document.value, &mut reporter).map(|(runbook, gaps)| {
+        check::check(&runbook, &gaps, &mut reporter);
+        accept::apply(&runbook, &gaps, today, &mut reporter);
+        runbook
+    });
+    let sound = !reporter.has_errors();
+    (runbook.filter(|_| sound), reporter.finish())
+}

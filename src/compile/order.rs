@@ -1,0 +1,283 @@
+//! The safe order of a recovery: fence before promotion, promotion before traffic. Knows phases and roles,
+//! not actions.
+
+use super::diagnostic::Code;
+use super::graph::Graph;
+use super::outline::{Entry, Outline, StepIndex};
+use super::reporter::Reporter;
+use crate::model::action::{ActionName, Plane, Role};
+use crate::model::run::Phase;
+use crate::model::runbook::Strategy;
+
+const BOTH_WRITE: &str = "while both sides accept writes, one side's are lost";
+
+/// What a step means for the order.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Fence,
+    Promote,
+    Verify,
+    Shift,
+}
+
+impl Class {
+    const fn bit(self) -> u64 {
+        match self {
+            Self::Fence => 1,
+            Self::Promote => 2,
+            Self::Verify => 4,
+            Self::Shift => 8,
+        }
+    }
+}
+
+/// The class of a step: by its phase; without one, by what its action is for. An action that makes data
+/// writable counts as a promotion in every phase but those after the recovery.
+fn class(entry: &Entry<'_>) -> Option<Class> {
+    match (entry.phase, entry.role()) {
+        (Some(Phase::Cleanup | Phase::Reprotect | Phase::Commit), _) => None,
+        (Some(Phase::Fence), _) | (None, Role::Fence) => Some(Class::Fence),
+        (Some(Phase::Promote | Phase::Restore), _) => Some(Class::Promote),
+        (_, Role::Promote) if entry.changes() => Some(Class::Promote),
+        (Some(Phase::Verify), _) => Some(Class::Verify),
+        (Some(Phase::Shift), _) | (None, Role::Shift) => Some(Class::Shift),
+        _ => None,
+    }
+}
+
+/// The steps of a workflow by class, and what each waits for.
+struct View<'a, 'o> {
+    outline: &'a Outline<'o>,
+    graph: &'a Graph,
+    fences: Vec<StepIndex>,
+    promotes: Vec<StepIndex>,
+    verifies: Vec<StepIndex>,
+    shifts: Vec<StepIndex>,
+    /// Classes of all steps that are over before a step begins.
+    waits_for: Vec<u64>,
+}
+
+pub(super) fn check(
+    outline: &Outline<'_>,
+    graph: &Graph,
+    strategy: Option<Strategy>,
+    reporter: &mut Reporter<'_>,
+) {
+    let classes: Vec<Option<Class>> = (outline.entries.iter())
+        .map(|entry| if entry.step.parallel.is_empty() { class(entry) } else { None })
+        .collect();
+    let of = |wanted: Class| {
+        classes.iter().enumerate().filter(|(_, class)| **class == Some(wanted)).map(|(at, _)| at).collect()
+    };
+    let bits: Vec<u64> = classes.iter().map(|class| class.map_or(0, Class::bit)).collect();
+    let view = View {
+        outline,
+        graph,
+        fences: of(Class::Fence),
+        promotes: of(Class::Promote),
+        verifies: of(Class::Verify),
+        shifts: of(Class::Shift),
+        waits_for: graph.gathered(&bits),
+    };
+    if strategy == Some(Strategy::ActiveActive) {
+        view.drain(reporter);
+    } else {
+        view.promotion(reporter);
+        view.shift(reporter);
+        view.enable(reporter);
+        view.irreversible(reporter);
+    }
+    view.validation(reporter);
+    view.reading_phases(reporter);
+    if let (Some(strategy), "failover") = (strategy, outline.name) {
+        view.phases(strategy, reporter);
+    }
+}
+
+impl<'o> View<'_, 'o> {
+    fn waits_for(&self, index: StepIndex, class: Class) -> bool {
+        self.waits_for.get(index).is_some_and(|bits| bits & class.bit() != 0)
+    }
+
+    fn id(&self, index: StepIndex) -> &str {
+        self.outline.entries.get(index).map_or("", Entry::id)
+    }
+
+    fn entry(&self, index: StepIndex) -> Option<&Entry<'o>> {
+        self.outline.entries.get(index)
+    }
+
+    fn in_phase(&self, phase: Phase) -> impl Iterator<Item = StepIndex> + '_ {
+        self.outline.leaves().filter(move |(_, entry)| entry.phase == Some(phase)).map(|(at, _)| at)
+    }
+
+    /// Reports at the step's own phase, or at its id.
+    fn report(
+        &self,
+        code: Code,
+        index: StepIndex,
+        message: String,
+        help: String,
+        reporter: &mut Reporter<'_>,
+    ) {
+        let own = self.entry(index).is_some_and(|entry| entry.step.phase.is_some());
+        let pointer = self.outline.pointer(index) + if own { "/phase" } else { "/id" };
+        reporter.value(code, &pointer, message).help(help);
+    }
+
+    fn promotion(&self, reporter: &mut Reporter<'_>) {
+        for index in self.promotes.iter().copied().filter(|index| !self.waits_for(*index, Class::Fence)) {
+            let id = self.id(index);
+            let message = format!("`{id}` makes data writable without waiting for a fence");
+            let help = match self.fences.first() {
+                Some(fence) => format!("let it wait for `{}`: {BOTH_WRITE}", self.id(*fence)),
+                None => format!("add a step of phase `fence` before it: {BOTH_WRITE}"),
+            };
+            self.report(Code::PromoteBeforeFence, index, message, help, reporter);
+        }
+    }
+
+    fn shift(&self, reporter: &mut Reporter<'_>) {
+        for (index, promote) in self.graph.missing(&self.promotes, &self.shifts) {
+            let (id, promote) = (self.id(index), self.id(promote));
+            let message =
+                format!("`{id}` moves traffic without waiting for `{promote}`, which makes data writable");
+            self.report(
+                Code::ShiftBeforePromote,
+                index,
+                message,
+                format!("add `{promote}` to its `needs`"),
+                reporter,
+            );
+        }
+        if self.verifies.is_empty() || self.shifts.is_empty() {
+            return;
+        }
+        for index in self.shifts.iter().copied().filter(|index| !self.waits_for(*index, Class::Verify)) {
+            let message = format!("`{}` moves traffic without waiting for a verification", self.id(index));
+            let verify = self.verifies.first().map_or("", |verify| self.id(*verify));
+            self.report(
+                Code::ShiftBeforeVerify,
+                index,
+                message,
+                format!("add `{verify}` to its `needs`"),
+                reporter,
+            );
+        }
+        let mut marks = vec![false; self.outline.entries.len()];
+        self.shifts.iter().for_each(|shift| marks[*shift] = true);
+        let leads = self.graph.leads_to(&marks);
+        for index in self.verifies.iter().copied().filter(|index| leads.get(*index) == Some(&false)) {
+            let message =
+                format!("`{}` verifies the new site, but no shift of traffic waits for it", self.id(index));
+            let shift = self.shifts.first().map_or("", |shift| self.id(*shift));
+            self.report(
+                Code::ShiftBeforeVerify,
+                index,
+                message,
+                format!("add it to the `needs` of `{shift}`"),
+                reporter,
+            );
+        }
+    }
+
+    fn enable(&self, reporter: &mut Reporter<'_>) {
+        let Some(promote) = self.promotes.first() else { return };
+        for index in self.in_phase(Phase::Enable).filter(|index| !self.waits_for(*index, Class::Promote)) {
+            let message = format!("`{}` starts consumers without waiting for writable data", self.id(index));
+            let help = format!("add `{}` to its `needs`", self.id(*promote));
+            self.report(Code::EnableBeforePromote, index, message, help, reporter);
+        }
+    }
+
+    fn irreversible(&self, reporter: &mut Reporter<'_>) {
+        let Some(fence) = self.fences.first() else { return };
+        let exempt = |index: &StepIndex| {
+            let back = self.outline.name == "failback";
+            self.fences.contains(index)
+                || self.promotes.contains(index)
+                || (back && self.entry(*index).is_some_and(|entry| entry.phase == Some(Phase::Reprotect)))
+        };
+        let marked = self.outline.leaves().filter(|(_, entry)| entry.is_irreversible()).map(|(at, _)| at);
+        for index in marked.filter(|index| !self.waits_for(*index, Class::Fence) && !exempt(index)) {
+            let message =
+                format!("`{}` cannot be taken back and does not wait for the fence", self.id(index));
+            let help = format!("add `{}` to its `needs`", self.id(*fence));
+            self.report(Code::IrreversibleBeforeFence, index, message, help, reporter);
+        }
+    }
+
+    fn drain(&self, reporter: &mut Reporter<'_>) {
+        let Some(shift) = self.shifts.first() else { return };
+        for index in self.fences.iter().copied().filter(|index| !self.waits_for(*index, Class::Shift)) {
+            let message = format!("`{}` fences writers without waiting for the drain", self.id(index));
+            let help = format!("add `{}` to its `needs`: users leave first", self.id(*shift));
+            self.report(Code::FenceBeforeDrain, index, message, help, reporter);
+        }
+    }
+
+    fn validation(&self, reporter: &mut Reporter<'_>) {
+        let Some(shift) = self.shifts.first() else { return };
+        for index in self.in_phase(Phase::Validate).filter(|index| !self.waits_for(*index, Class::Shift)) {
+            let message =
+                format!("`{}` validates the recovery without waiting for traffic to move", self.id(index));
+            let help = format!("add `{}` to its `needs`", self.id(*shift));
+            self.report(Code::ValidateBeforeShift, index, message, help, reporter);
+        }
+    }
+
+    fn reading_phases(&self, reporter: &mut Reporter<'_>) {
+        for (index, entry) in self.outline.leaves() {
+            let (Some(phase), Some(action)) = (entry.phase, entry.step.uses) else { continue };
+            let suspicious = match phase {
+                Phase::Assess | Phase::Decide => action != ActionName::ManualTask && !is_harmless(entry),
+                // A real transaction writes; scaling, switching or promoting does not belong there.
+                Phase::Verify | Phase::Validate => {
+                    let spec = action.spec();
+                    spec.plane == Plane::Control
+                        || entry.is_irreversible()
+                        || !matches!(spec.role, Role::Ordinary | Role::Reading)
+                }
+                _ => false,
+            };
+            if suspicious && entry.changes() {
+                let message =
+                    format!("`{}` changes something in phase `{phase}`, which should only look", entry.id());
+                self.report(
+                    Code::ChangeInReadingPhase,
+                    index,
+                    message,
+                    "give it the phase it belongs to".to_owned(),
+                    reporter,
+                );
+            }
+        }
+    }
+
+    fn phases(&self, strategy: Strategy, reporter: &mut Reporter<'_>) {
+        let scales = self.in_phase(Phase::Scale).next().is_some();
+        let needed = [
+            ("fence", !self.fences.is_empty()),
+            ("promote` or `restore", strategy == Strategy::ActiveActive || !self.promotes.is_empty()),
+            ("shift` or `scale", scales || !self.shifts.is_empty()),
+        ];
+        let pointer = format!("/workflows/{}", self.outline.name);
+        for (phase, _) in needed.iter().filter(|(_, there)| !there) {
+            let message = format!("the strategy {strategy} needs a step of phase `{phase}`");
+            reporter
+                .key(Code::MissingPhase, &pointer, message)
+                .help("add the step, or give an existing one its phase");
+        }
+        if self.in_phase(Phase::Validate).next().is_none() {
+            let message = "no step validates the recovery, so no run can have a recovery time";
+            reporter
+                .key(Code::NoValidation, &pointer, message)
+                .help("add a step of phase `validate` with a real transaction");
+        }
+    }
+}
+
+/// A program that may be repeated is taken for one that looks.
+fn is_harmless(entry: &Entry<'_>) -> bool {
+    entry.step.uses == Some(ActionName::CommandRun) && entry.step.with.get("idempotent") == Some(&true.into())
+}

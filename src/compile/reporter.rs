@@ -1,0 +1,145 @@
+//! Collects findings and gives each its place in the text. Never drops an error while it still counts.
+
+use super::diagnostic::{Code, Diagnostic, Label, Severity, Span};
+use super::tree::{Part, Places};
+
+/// Most findings kept of one text.
+const MOST: usize = 1_000;
+
+/// Findings so far, and where things are.
+pub(super) struct Reporter<'a> {
+    text: &'a str,
+    places: Places,
+    findings: Vec<Diagnostic>,
+    left_out: usize,
+    scratch: Diagnostic,
+}
+
+impl<'a> Reporter<'a> {
+    pub(super) fn new(text: &'a str, places: Places, findings: Vec<Diagnostic>) -> Self {
+        Self { text, places, findings, left_out: 0, scratch: Diagnostic::new(Code::TooLarge, "", None, "") }
+    }
+
+    /// Whether further findings are only counted.
+    pub(super) fn is_full(&self) -> bool {
+        self.findings.len() >= MOST
+    }
+
+    /// Counts a finding that nobody will see.
+    pub(super) fn leave_out(&mut self) -> &mut Diagnostic {
+        self.left_out += 1;
+        &mut self.scratch
+    }
+
+    /// Reports something about a key.
+    pub(super) fn key(&mut self, code: Code, pointer: &str, message: impl Into<String>) -> &mut Diagnostic {
+        if self.is_full() {
+            return self.leave_out();
+        }
+        let span = self.span(pointer, Part::Key);
+        self.push(Diagnostic::new(code, pointer, Some(span), message))
+    }
+
+    /// Reports something about a value.
+    pub(super) fn value(&mut self, code: Code, pointer: &str, message: impl Into<String>) -> &mut Diagnostic {
+        if self.is_full() {
+            return self.leave_out();
+        }
+        let span = self.span(pointer, Part::Value);
+        self.push(Diagnostic::new(code, pointer, Some(span), message))
+    }
+
+    /// Reports something about a part of a text, given by its first byte and its length within that text.
+    pub(super) fn within(
+        &mut self,
+        code: Code,
+        pointer: &str,
+        text: &str,
+        (from, length): (usize, usize),
+        message: impl Into<String>,
+    ) -> &mut Diagnostic {
+        let span = self.span(pointer, Part::Value);
+        let span = self.narrowed(span, text, from, length).unwrap_or(span);
+        self.push(Diagnostic::new(code, pointer, Some(span), message))
+    }
+
+    /// The place of something, for a label.
+    pub(super) fn label(&self, pointer: &str, part: Part, text: impl Into<String>) -> Label {
+        Label { span: self.span(pointer, part), text: text.into() }
+    }
+
+    /// Says whether a value has a finding of a code already.
+    pub(super) fn has(&self, code: Code, pointer: &str) -> bool {
+        self.findings.iter().any(|finding| finding.code == code && finding.pointer == pointer)
+    }
+
+    pub(super) fn has_errors(&self) -> bool {
+        self.left_out > 0 || self.findings.iter().any(Diagnostic::is_error)
+    }
+
+    /// The findings, in the order of the text.
+    pub(super) fn finish(mut self) -> Vec<Diagnostic> {
+        self.findings.sort_by_key(|finding| (finding.span, finding.code));
+        if self.left_out > 0 {
+            let message = format!("{} further findings are not shown", self.left_out);
+            let mut rest = Diagnostic::new(Code::TooLarge, "", None, message);
+            rest.help = Some("put the ones above right first".to_owned());
+            self.findings.push(rest);
+        }
+        self.findings
+    }
+
+    /// The findings, for those who change them.
+    pub(super) fn findings_mut(&mut self) -> &mut [Diagnostic] {
+        &mut self.findings
+    }
+
+    fn span(&self, pointer: &str, part: Part) -> Span {
+        self.places.locate(pointer, part)
+    }
+
+    fn push(&mut self, diagnostic: Diagnostic) -> &mut Diagnostic {
+        let at = self.findings.len();
+        if self.is_full() {
+            return self.leave_out();
+        }
+        self.findings.push(diagnostic);
+        self.findings.get_mut(at).unwrap_or(&mut self.scratch)
+    }
+
+    /// A part of a scalar, where the text stands in the document as it is (plain, or quoted without escapes).
+    fn narrowed(&self, span: Span, text: &str, from: usize, length: usize) -> Option<Span> {
+        let raw = self.text.get(span.start as usize..span.end as usize)?;
+        let (inner, quote) = match raw.as_bytes().first()? {
+            b'"' | b'\'' => (raw.get(1..raw.len().checked_sub(1)?)?, 1),
+            _ => (raw, 0),
+        };
+        if inner != text || text.contains('\n') {
+            return None;
+        }
+        let before = raw.get(..quote + from)?.chars().count();
+        let start = span.start + u32::try_from(quote + from).ok()?;
+        let column = span.column + u32::try_from(before).ok()?;
+        Some(Span { line: span.line, column, start, end: start + u32::try_from(length).ok()? })
+    }
+}
+
+impl Diagnostic {
+    /// Adds what to do.
+    pub(super) fn help(&mut self, help: impl Into<String>) -> &mut Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Adds another place.
+    pub(super) fn also(&mut self, label: Label) -> &mut Self {
+        self.labels.push(label);
+        self
+    }
+
+    /// Sets another severity than the code has by default.
+    pub(super) fn as_severity(&mut self, severity: Severity) -> &mut Self {
+        self.severity = severity;
+        self
+    }
+}
