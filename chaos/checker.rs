@@ -11,7 +11,7 @@ use drctl::plan::{EdgeKind, NodeIndex, NodeKind};
 use crate::world::Fact;
 
 /// Checks the facts of a run: order, tokens, outcomes, replay.
-pub fn check(plan: &IndexedPlan, events: &[Fact], end: &RunState) -> Result<(), String> {
+pub(crate) fn check(plan: &IndexedPlan, events: &[Fact], end: &RunState) -> Result<(), String> {
     sequences_and_tokens(events)?;
     needs_before_nodes(plan, events)?;
     one_outcome_each(events)?;
@@ -107,7 +107,7 @@ fn fold(plan: &IndexedPlan, state: &mut Option<RunState>, fact: &Fact) -> Result
 }
 
 /// Nodes that perform an effect, by address.
-pub fn effects(plan: &IndexedPlan) -> BTreeSet<String> {
+pub(crate) fn effects(plan: &IndexedPlan) -> BTreeSet<String> {
     let nodes = plan.plan.nodes.iter().filter(|node| matches!(node.kind, NodeKind::Effect { .. }));
     nodes.map(|node| node.address.to_string()).collect()
 }

@@ -22,12 +22,12 @@ use drctl::providers::simulated::{EstateStore, Scenario, SimulatedProvider};
 use drctl::runtime::{Follower, NewRun, Recorded, Runtime, SimulatedOperator, Stop, Time, VirtualClock};
 
 /// Where this repository is.
-pub fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// Every runbook that is shipped, with the operations it can be planned for.
-pub fn shipped() -> Vec<(PathBuf, Operation)> {
+pub(crate) fn shipped() -> Vec<(PathBuf, Operation)> {
     let mut files: Vec<_> = std::fs::read_dir(root().join("runbooks")).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     let mut all = Vec::new();
@@ -43,7 +43,7 @@ pub fn shipped() -> Vec<(PathBuf, Operation)> {
 }
 
 /// The plan of a shipped runbook on the simulated estate; `None` when it has no workflow for the operation.
-pub fn plan_of(path: &Path, operation: Operation) -> Option<(Plan, String)> {
+pub(crate) fn plan_of(path: &Path, operation: Operation) -> Option<(Plan, String)> {
     let text = std::fs::read_to_string(path).unwrap();
     let (runbook, diagnostics) = compile::compile(&text, jiff::civil::date(2026, 11, 21));
     let runbook = runbook.unwrap_or_else(|| panic!("{}", compile::render("runbook", &text, &diagnostics, false)));
@@ -78,7 +78,7 @@ fn sample(parameter: &drctl::model::values::Parameter) -> serde_json::Value {
 
 /// When the journal fails, counted in appends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Crash {
+pub(crate) enum Crash {
     /// Never.
     Never,
     /// Just before this append becomes durable.
@@ -88,10 +88,10 @@ pub enum Crash {
 }
 
 /// A journal whose process dies at a chosen append.
-pub struct CrashingJournal {
+pub(crate) struct CrashingJournal {
     inner: MemoryJournal,
     crash: Crash,
-    pub appends: AtomicU64,
+    pub(crate) appends: AtomicU64,
 }
 
 fn dead() -> JournalError {
@@ -178,18 +178,18 @@ impl Follower for Seen {
 }
 
 /// The world of one run.
-pub struct World {
-    pub plan: Plan,
+pub(crate) struct World {
+    pub(crate) plan: Plan,
     text: String,
     scenario: Scenario,
-    pub journal: MemoryJournal,
-    pub estate: EstateStore,
+    pub(crate) journal: MemoryJournal,
+    pub(crate) estate: EstateStore,
     now: Timestamp,
-    pub run: RunId,
+    pub(crate) run: RunId,
 }
 
 impl World {
-    pub fn new(plan: Plan, text: String, scenario: Scenario) -> Self {
+    pub(crate) fn new(plan: Plan, text: String, scenario: Scenario) -> Self {
         let run = RunId::new(format!("{}-aaaaaaaa", plan.runbook.name)).unwrap();
         let now = "2026-11-21T03:00:00Z".parse().unwrap();
         Self { plan, text, scenario, journal: MemoryJournal::new(), estate: EstateStore::in_memory(), now, run }
@@ -197,7 +197,7 @@ impl World {
 
     /// Drives the run with a new engine process until it ends, waits for a person, or dies. Returns the state, if it
     /// lived, and the number of appends it made.
-    pub async fn live(&mut self, crash: Crash) -> (Option<RunState>, u64) {
+    pub(crate) async fn live(&mut self, crash: Crash) -> (Option<RunState>, u64) {
         let holder = self.journal.another_holder();
         let journal = Arc::new(CrashingJournal { inner: holder, crash, appends: AtomicU64::new(0) });
         let clock = VirtualClock::starting_at(self.now);
@@ -262,7 +262,7 @@ impl World {
     }
 
     /// Every fact of the run so far.
-    pub async fn events(&self) -> Vec<Fact> {
+    pub(crate) async fn events(&self) -> Vec<Fact> {
         let records = self.journal.read(&StreamName::run(&self.run), 0, 100_000).await.unwrap();
         records
             .into_iter()
@@ -278,9 +278,9 @@ impl World {
 
 /// A fact as the journal holds it.
 #[derive(Debug, Clone)]
-pub struct Fact {
-    pub sequence: u64,
-    pub token: u64,
-    pub at: Timestamp,
-    pub event: Event,
+pub(crate) struct Fact {
+    pub(crate) sequence: u64,
+    pub(crate) token: u64,
+    pub(crate) at: Timestamp,
+    pub(crate) event: Event,
 }

@@ -1,11 +1,11 @@
 //! drctl: a compiler in front of a replayable state machine.
 
+pub mod compile;
 pub mod config;
 pub mod engine;
 pub mod evidence;
 pub mod journal;
 pub mod model;
-pub mod compile;
 pub mod plan;
 pub mod ports;
 pub mod providers;

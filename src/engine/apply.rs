@@ -20,7 +20,9 @@ pub fn apply(plan: &IndexedPlan, state: &mut RunState, event: &Event, at: Timest
             current(state, *attempt, |current| current.handle = Some(handle.clone()));
         }
         Event::AttemptInDoubt { attempt, .. } => in_doubt(plan, state, *attempt),
-        Event::Observed { attempt, observation } => observed(plan, state, *attempt, observation),
+        Event::Observed { attempt, observation, deadline } => {
+            observed(plan, state, *attempt, observation, *deadline);
+        }
         Event::ObserveAgain { node, at: until, failure } => edit(state, *node, |node| {
             node.until = Some(*until);
             node.failure.clone_from(failure);
@@ -358,7 +360,13 @@ fn in_doubt(plan: &IndexedPlan, state: &mut RunState, key: AttemptKey) {
     set(plan, state, key.node, NodeStatus::InDoubt, at);
 }
 
-fn observed(plan: &IndexedPlan, state: &mut RunState, key: AttemptKey, observation: &Observation) {
+fn observed(
+    plan: &IndexedPlan,
+    state: &mut RunState,
+    key: AttemptKey,
+    observation: &Observation,
+    deadline: Option<Timestamp>,
+) {
     let at = state.last_at;
     match observation {
         Observation::Applied(_) => {}
@@ -373,6 +381,7 @@ fn observed(plan: &IndexedPlan, state: &mut RunState, key: AttemptKey, observati
             current(state, key, |attempt| {
                 attempt.handle = Some(handle.clone());
                 attempt.token = token;
+                attempt.deadline = deadline.unwrap_or(attempt.deadline);
             });
             edit(state, key.node, |node| node.unknowns = 0);
             set(plan, state, key.node, NodeStatus::Running, at);

@@ -330,7 +330,11 @@ pub(super) fn observed(
             key.attempt, key.node
         )));
     }
-    decision.emit(Event::Observed { attempt: key, observation: observation.clone() });
+    if let Observation::InProgress(_) = observation {
+        in_progress(decision, key, definition, &attempt, observation);
+        return Ok(());
+    }
+    decision.emit(Event::Observed { attempt: key, observation: observation.clone(), deadline: None });
     match observation {
         Observation::Applied(outputs) => succeeded(decision, key, definition, &attempt, outputs, false),
         Observation::NotApplied => not_applied(decision, key, definition, &attempt),
@@ -338,6 +342,24 @@ pub(super) fn observed(
         Observation::Unknown(why) => unknown(decision, key, definition, &attempt, &why),
     }
     Ok(())
+}
+
+/// An operation that goes on is followed for another timeout, as long as the step's deadline allows.
+fn in_progress(
+    decision: &mut Decision<'_>,
+    key: AttemptKey,
+    definition: &Node,
+    attempt: &AttemptState,
+    observation: Observation,
+) {
+    let last = step_deadline(decision, key.node, definition).filter(|_| attempt.direction == Direction::Do);
+    if last.is_some_and(|last| last <= decision.now) {
+        return ask_person(decision, key.node, "it still goes on beyond the deadline of its step");
+    }
+    let renewed = decision.now.plus(definition.timeout);
+    let deadline = if attempt.deadline > decision.now { attempt.deadline } else { renewed };
+    let deadline = Some(last.map_or(deadline, |last| deadline.min(last)));
+    decision.emit(Event::Observed { attempt: key, observation, deadline });
 }
 
 fn not_applied(decision: &mut Decision<'_>, key: AttemptKey, definition: &Node, attempt: &AttemptState) {
@@ -391,7 +413,7 @@ fn unknown(
 fn adopted(decision: &mut Decision<'_>, key: AttemptKey, observation: Observation) -> Result<(), Rejection> {
     let definition = decision.definition(key.node);
     let definition = definition.ok_or_else(|| Rejection::Stale("no such node".to_owned()))?;
-    decision.emit(Event::Observed { attempt: key, observation: observation.clone() });
+    decision.emit(Event::Observed { attempt: key, observation: observation.clone(), deadline: None });
     match observation {
         Observation::Applied(outputs) => done(decision, key.node, definition, outputs, true),
         Observation::NotApplied | Observation::InProgress(_) | Observation::Unknown(_) => {

@@ -64,6 +64,9 @@ pub enum Event {
         attempt: AttemptKey,
         /// What was seen.
         observation: Observation,
+        /// For one under way: until when it is followed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        deadline: Option<Timestamp>,
     },
     /// The observation could not be believed yet, or could not tell; another follows.
     ObserveAgain {

@@ -320,7 +320,7 @@ impl Driver {
     }
 
     fn next_wake(&self) -> Option<Timestamp> {
-        next_wake(&self.plan, &self.state).into_iter().chain(self.operator_turn()).min()
+        next_wake(&self.plan, &self.state, self.clock.now()).into_iter().chain(self.operator_turn()).min()
     }
 
     /// Moves large outputs into blobs before they become facts.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 /// Rows written with the same size as an event of the chain.
-pub const BODY: usize = 220;
+pub(crate) const BODY: usize = 220;
 
 fn open(path: &Path) -> rusqlite::Connection {
     let connection = rusqlite::Connection::open(path).unwrap();
@@ -21,7 +21,7 @@ fn open(path: &Path) -> rusqlite::Connection {
 }
 
 /// Median time of a commit of one row, in milliseconds.
-pub fn commit_ms(folder: &Path) -> f64 {
+pub(crate) fn commit_ms(folder: &Path) -> f64 {
     let connection = open(&folder.join(format!("floor-{}.db", nonce())));
     let mut insert = connection.prepare("insert into row(stream, body, hash) values (1, ?1, ?2)").unwrap();
     let body = "x".repeat(BODY);
@@ -34,7 +34,7 @@ pub fn commit_ms(folder: &Path) -> f64 {
 }
 
 /// Time to write rows in commits of a number of rows, in milliseconds.
-pub fn batched_ms(folder: &Path, rows: usize, commits: usize, body: usize) -> f64 {
+pub(crate) fn batched_ms(folder: &Path, rows: usize, commits: usize, body: usize) -> f64 {
     let mut connection = open(&folder.join(format!("floor-{}.db", nonce())));
     let body = "x".repeat(body);
     let start = Instant::now();
@@ -56,7 +56,7 @@ pub fn batched_ms(folder: &Path, rows: usize, commits: usize, body: usize) -> f6
 }
 
 /// Median time to start and reap `/bin/true`, in milliseconds.
-pub fn spawn_ms() -> f64 {
+pub(crate) fn spawn_ms() -> f64 {
     let times = (0..200).map(|_| {
         let start = Instant::now();
         std::process::Command::new("/bin/true").status().unwrap();
@@ -66,7 +66,7 @@ pub fn spawn_ms() -> f64 {
 }
 
 /// Middle of a list of figures.
-pub fn median(mut figures: Vec<f64>) -> f64 {
+pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
 }

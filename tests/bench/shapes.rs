@@ -171,7 +171,7 @@ async fn one_run(runtime: &Runtime, plan: Plan, text: &str) -> f64 {
 }
 
 /// 200 steps, one after the other.
-pub async fn chain(folder: &Path) -> Value {
+pub(crate) async fn chain(folder: &Path) -> Value {
     const STEPS: usize = 200;
     let text = runbook_text(STEPS, false);
     let plan = bound(&text);
@@ -193,7 +193,7 @@ pub async fn chain(folder: &Path) -> Value {
 }
 
 /// 200 steps at once.
-pub async fn fan(folder: &Path) -> Value {
+pub(crate) async fn fan(folder: &Path) -> Value {
     let text = runbook_text(200, true);
     let plan = bound(&text);
     let journal = journal(folder, "fan");
@@ -209,7 +209,7 @@ pub async fn fan(folder: &Path) -> Value {
 }
 
 /// 200 runs of 10 steps, concurrently.
-pub async fn fleet(folder: &Path) -> Value {
+pub(crate) async fn fleet(folder: &Path) -> Value {
     const RUNS: usize = 200;
     const STEPS: usize = 10;
     let text = runbook_text(STEPS, false);
@@ -260,7 +260,7 @@ fn peak_memory_mib() -> f64 {
 }
 
 /// 50 steps that each run `/bin/true`.
-pub async fn commands(folder: &Path) -> Value {
+pub(crate) async fn commands(folder: &Path) -> Value {
     const STEPS: usize = 50;
     let text = runbook_text(STEPS, false);
     let plan = bound(&text);
@@ -278,7 +278,7 @@ pub async fn commands(folder: &Path) -> Value {
 }
 
 /// Loading and taking over 1,000 runs that stopped half-way through 50 steps.
-pub async fn recovery(folder: &Path) -> Value {
+pub(crate) async fn recovery(folder: &Path) -> Value {
     const RUNS: usize = 1_000;
     let text = runbook_text(50, false).replacen(
         "      - id: s25\n",
@@ -326,7 +326,7 @@ pub async fn recovery(folder: &Path) -> Value {
 }
 
 /// A runbook of 10,000 steps, compiled and planned.
-pub fn compile() -> Value {
+pub(crate) fn compile() -> Value {
     let text: String = runbook_text(10_000, false).replace("        drill: run\n", "");
     let mut compile_ms = Vec::new();
     let mut plan_ms = Vec::new();
@@ -356,7 +356,7 @@ pub fn compile() -> Value {
 }
 
 /// Hostile documents: how long each refusal takes.
-pub fn hostile() -> Value {
+pub(crate) fn hostile() -> Value {
     let nested = |open: &str, count: usize| open.repeat(count);
     let bomb = {
         let mut text = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x]\n");

@@ -174,8 +174,7 @@ fn every_code_explains_itself() {
     assert!(sorted.is_sorted() && sorted.len() == Code::ALL.len());
 }
 
-const HEAD: &str =
-    "apiVersion: drctl/v1\nkind: Runbook\nmetadata: {name: x}\nsites: {a: {role: active}, b: {role: standby}}\n";
+const HEAD: &str = "apiVersion: drctl/v1\nkind: Runbook\nmetadata: {name: x}\nsites: {a: {role: active}, b: {role: standby}}\n";
 
 fn workflow(steps: &str) -> String {
     format!("{HEAD}workflows: {{failover: {{steps: [\n{steps}]}}}}\n")

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::facts::describe;
+use crate::evidence::describe;
 use crate::cli::output;
 use crate::engine::{IndexedPlan, RunState};
 use crate::plan::NodeIndex;

@@ -1,6 +1,5 @@
 //! Following a run: a live view on a terminal, one line for each fact elsewhere, and the result at the end.
 
-mod facts;
 mod lines;
 mod live;
 mod prompt;
@@ -10,7 +9,6 @@ mod summary;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-pub use facts::describe;
 pub use prompt::ask_consents;
 pub use screen::render as render_screen;
 

@@ -285,7 +285,7 @@ fn spelled(path: &[&str]) -> String {
     for (at, part) in path.iter().enumerate() {
         match part {
             part if part.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_') && at > 0 => {
-                text.extend([".", part])
+                text.extend([".", part]);
             }
             part if at == 0 => text.push_str(part),
             part => text.extend(["['", part, "']"]),

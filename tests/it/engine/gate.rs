@@ -8,7 +8,7 @@ use serde_json::json;
 use super::script::{Script, approve, skip};
 
 const STEPS: &str = "
-- {id: fence, phase: fence, uses: aws.rds.fence, with: {region: us-east-1, instance: db, method: stop}}
+- {id: fence, phase: fence, uses: aws.rds.fence, with: {region: us-east-1, kind: instance, identifier: db, method: stop}}
 - {id: promote, phase: promote, uses: postgres.promote, with: {standby: x}}
 - {id: shift, phase: shift, uses: command.run, with: {argv: [shift]}}
 - {id: check, phase: validate, uses: http.check, with: {url: 'https://x'}}

@@ -133,7 +133,7 @@ fn the_objective_is_reported_before_it_is_missed() {
 - {id: a, phase: promote, uses: command.run, with: {argv: [a]}, estimate: 4m, timeout: 1h}
 - {id: b, phase: validate, uses: command.run, with: {argv: [b]}, estimate: 2m}
 ";
-    let mut script = Script::new(steps, "objectives: {rto: 10m}", Mode::Graceful);
+    let mut script = Script::new(steps, "objectives: {rto: 10m, rpo: 60s}", Mode::Graceful);
     for _ in 0..3 {
         script.wait_for_wake();
     }

@@ -14,7 +14,7 @@ use drctl::plan::{Choices, NodeIndex, bind};
 use serde_json::{Map, Value, json};
 
 /// A runbook with the given steps, as YAML at no indentation.
-pub fn runbook(steps: &str, more: &str) -> Runbook {
+pub(crate) fn runbook(steps: &str, more: &str) -> Runbook {
     let indented: String = steps.lines().fold(String::new(), |mut text, line| {
         writeln!(text, "      {line}").unwrap();
         text
@@ -28,7 +28,7 @@ pub fn runbook(steps: &str, more: &str) -> Runbook {
 }
 
 /// A run being played.
-pub struct Script {
+pub(crate) struct Script {
     pub plan: IndexedPlan,
     pub state: RunState,
     pub now: Timestamp,
@@ -37,7 +37,7 @@ pub struct Script {
 }
 
 impl Script {
-    pub fn new(steps: &str, more: &str, mode: Mode) -> Self {
+    pub(crate) fn new(steps: &str, more: &str, mode: Mode) -> Self {
         Self::with_consents(
             steps,
             more,
@@ -46,7 +46,7 @@ impl Script {
         )
     }
 
-    pub fn with_consents(steps: &str, more: &str, mode: Mode, consents: Consents) -> Self {
+    pub(crate) fn with_consents(steps: &str, more: &str, mode: Mode, consents: Consents) -> Self {
         let choices = Choices {
             operation: Operation::Failover,
             mode: Some(mode),
@@ -67,11 +67,11 @@ impl Script {
     }
 
     /// Feeds an input; events go to the transcript, and the state moves on.
-    pub fn input(&mut self, input: Input) -> Result<Vec<Event>, Rejection> {
+    pub(crate) fn input(&mut self, input: Input) -> Result<Vec<Event>, Rejection> {
         let events = decide(&self.plan, &self.state, input, self.now)?;
         for event in &events {
             apply(&self.plan, &mut self.state, event, self.now);
-            let line = drctl::cli::describe(&self.plan, event);
+            let line = drctl::evidence::describe(&self.plan, event);
             if let Some(line) = line {
                 writeln!(self.transcript, "{line}").unwrap();
             }
@@ -79,21 +79,21 @@ impl Script {
         Ok(events)
     }
 
-    pub fn take_over(&mut self, token: u64) {
+    pub(crate) fn take_over(&mut self, token: u64) {
         let holder = format!("driver-{token}");
         self.input(Input::TookOver { token, holder, host: "here".to_owned(), skew: Duration::ZERO }).unwrap();
     }
 
-    pub fn node(&self, address: &str) -> NodeIndex {
+    pub(crate) fn node(&self, address: &str) -> NodeIndex {
         let address = NodeAddress::typed(address);
         *self.plan.index.by_address.get(&address).unwrap_or_else(|| panic!("no node {address}"))
     }
 
-    pub fn status(&self, address: &str) -> NodeStatus {
+    pub(crate) fn status(&self, address: &str) -> NodeStatus {
         self.state.node(self.node(address)).status
     }
 
-    pub fn run(&self) -> RunStatus {
+    pub(crate) fn run(&self) -> RunStatus {
         self.state.status
     }
 
@@ -103,48 +103,49 @@ impl Script {
     }
 
     /// The attempt under way ends well.
-    pub fn done(&mut self, address: &str, outputs: Value) {
+    pub(crate) fn done(&mut self, address: &str, outputs: Value) {
         let Value::Object(outputs) = outputs else { panic!("outputs are an object") };
         let attempt = self.key(address);
         self.input(Input::AttemptEnded { attempt, result: Ok(outputs) }).unwrap();
     }
 
-    pub fn ok(&mut self, address: &str) {
+    pub(crate) fn ok(&mut self, address: &str) {
         self.done(address, json!({}));
     }
 
     /// What undo will need was read.
-    pub fn prepared(&mut self, address: &str) {
+    pub(crate) fn prepared(&mut self, address: &str) {
         let node = self.node(address);
         self.input(Input::Prepared { node, result: Ok(Some(json!({"before": 1}))) }).unwrap();
     }
 
     /// The attempt under way fails.
-    pub fn fail(&mut self, address: &str, class: FailureClass) {
+    pub(crate) fn fail(&mut self, address: &str, class: FailureClass) {
         let attempt = self.key(address);
         let failure = Failure::new(class, "it broke");
         self.input(Input::AttemptEnded { attempt, result: Err(failure) }).unwrap();
     }
 
-    pub fn observe(&mut self, address: &str, observation: Observation) {
+    pub(crate) fn observe(&mut self, address: &str, observation: Observation) {
         let attempt = self.key(address);
         self.input(Input::Observed { attempt, observation }).unwrap();
     }
 
     /// Time passes.
-    pub fn wait(&mut self, duration: &str) {
+    pub(crate) fn wait(&mut self, duration: &str) {
         self.now = self.now.plus(duration.parse().unwrap());
         self.input(Input::Tick).unwrap();
     }
 
     /// Time passes until it changes something.
-    pub fn wait_for_wake(&mut self) {
-        self.now = self.now.max(next_wake(&self.plan, &self.state).expect("nothing waits for time"));
+    pub(crate) fn wait_for_wake(&mut self) {
+        self.now =
+            self.now.max(next_wake(&self.plan, &self.state, self.now).expect("nothing waits for time"));
         self.input(Input::Tick).unwrap();
     }
 
     /// A person asks for something; what was wrong with it comes back.
-    pub fn ask_as(&mut self, who: &str, control: Control, reason: Option<&str>) -> Option<String> {
+    pub(crate) fn ask_as(&mut self, who: &str, control: Control, reason: Option<&str>) -> Option<String> {
         self.requests += 1;
         let request = Request {
             id: format!("r{}", self.requests),
@@ -160,12 +161,12 @@ impl Script {
         })
     }
 
-    pub fn ask(&mut self, control: Control) -> Option<String> {
+    pub(crate) fn ask(&mut self, control: Control) -> Option<String> {
         self.ask_as("ann", control, Some("because"))
     }
 
     /// What is in flight, as `node:kind`.
-    pub fn in_flight(&self) -> Vec<String> {
+    pub(crate) fn in_flight(&self) -> Vec<String> {
         use drctl::engine::command::Command;
         let name = |node: &NodeIndex| self.plan.plan.nodes[*node as usize].address.to_string();
         commands(&self.plan, &self.state, self.now)
@@ -206,21 +207,21 @@ fn created(plan: &IndexedPlan, mode: Mode, consents: Consents, now: Timestamp) -
 }
 
 /// Retry a node.
-pub fn retry(node: &str) -> Control {
+pub(crate) fn retry(node: &str) -> Control {
     Control::Retry { node: NodeAddress::typed(node) }
 }
 
 /// Skip a node.
-pub fn skip(node: &str, override_safety: bool) -> Control {
+pub(crate) fn skip(node: &str, override_safety: bool) -> Control {
     Control::Skip { node: NodeAddress::typed(node), override_safety }
 }
 
 /// Mark a node as done.
-pub fn by_hand(node: &str) -> Control {
+pub(crate) fn by_hand(node: &str) -> Control {
     Control::Done { node: NodeAddress::typed(node), outputs: Map::new() }
 }
 
 /// Approve what waits.
-pub fn approve(consents: Consents) -> Control {
+pub(crate) fn approve(consents: Consents) -> Control {
     Control::Approve { node: None, consents }
 }

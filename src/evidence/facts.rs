@@ -1,9 +1,9 @@
 //! One line for a person about each fact. Facts that say nothing new to a person have none.
 
+use crate::engine::IndexedPlan;
 use crate::engine::consent_flag;
 use crate::engine::event::{Event, FenceResult, SkipCause, Want};
 use crate::engine::input::Observation;
-use crate::engine::IndexedPlan;
 use crate::plan::NodeIndex;
 
 /// The line of a fact, without its time.
@@ -20,22 +20,36 @@ fn node_fact(plan: &IndexedPlan, event: &Event) -> Option<String> {
     let name = |node: &NodeIndex| address(plan, *node);
     Some(match event {
         Event::AttemptStarted(started) => {
-            let again = if started.attempt.attempt > 1 { format!(" (attempt {})", started.attempt.attempt) } else { String::new() };
-            let what = if started.direction == crate::engine::input::Direction::Undo { "undoing" } else { "started" };
+            let again = if started.attempt.attempt > 1 {
+                format!(" (attempt {})", started.attempt.attempt)
+            } else {
+                String::new()
+            };
+            let what = if started.direction == crate::engine::input::Direction::Undo {
+                "undoing"
+            } else {
+                "started"
+            };
             format!("{}: {what}{again}", name(&started.attempt.node))
         }
         Event::AttemptInDoubt { attempt, why } => format!("{}: in doubt: {why}", name(&attempt.node)),
-        Event::Observed { attempt, observation } => match observation {
+        Event::Observed { attempt, observation, .. } => match observation {
             Observation::Applied(_) => format!("{}: observed: it is already true", name(&attempt.node)),
             Observation::NotApplied => format!("{}: observed: it is not there", name(&attempt.node)),
-            Observation::InProgress(_) => format!("{}: observed: it is under way; following it", name(&attempt.node)),
+            Observation::InProgress(_) => {
+                format!("{}: observed: it is under way; following it", name(&attempt.node))
+            }
             Observation::Unknown(why) => format!("{}: observed, cannot tell: {why}", name(&attempt.node)),
         },
         Event::PersonNeeded { node, why } => format!("{}: a person must decide: {why}", name(node)),
-        Event::RetryScheduled { node, at, failure, .. } => format!("{}: {failure}; again at {at}", name(node)),
+        Event::RetryScheduled { node, at, failure, .. } => {
+            format!("{}: {failure}; again at {at}", name(node))
+        }
         Event::WaitStarted { node, until } => format!("{}: waits until {until}", name(node)),
         Event::NodeSucceeded(done) => match &done.fence {
-            Some(FenceResult::Unconfirmed(why)) => format!("{}: fence NOT confirmed: {why}", name(&done.node)),
+            Some(FenceResult::Unconfirmed(why)) => {
+                format!("{}: fence NOT confirmed: {why}", name(&done.node))
+            }
             Some(FenceResult::Confirmed) => format!("{}: fence confirmed", name(&done.node)),
             None if done.adopted => format!("{}: already true, adopted", name(&done.node)),
             None => format!("{}: succeeded", name(&done.node)),
@@ -49,7 +63,9 @@ fn node_fact(plan: &IndexedPlan, event: &Event) -> Option<String> {
             SkipCause::Failed => format!("{}: skipped, what it belongs to has failed", name(node)),
             SkipCause::Person { by, reason } => format!("{}: skipped by {}: {reason}", name(node), by.name),
         },
-        Event::NodeMarkedDone { node, by, reason, .. } => format!("{}: done by hand by {}: {reason}", name(node), by.name),
+        Event::NodeMarkedDone { node, by, reason, .. } => {
+            format!("{}: done by hand by {}: {reason}", name(node), by.name)
+        }
         Event::SafetyOverridden { node, by, reason } => {
             format!("{}: safety overridden by {}: {reason}", name(node), by.name)
         }
@@ -64,7 +80,8 @@ fn node_fact(plan: &IndexedPlan, event: &Event) -> Option<String> {
         Event::NodeCancelled { node, why } => format!("{}: cancelled: {why}", name(node)),
         Event::ReadingTaken(reading) => {
             let lag = reading.lag.map_or_else(String::new, |lag| format!(" lag {lag}"));
-            let reach = reading.recovery_point_at.map_or_else(String::new, |at| format!(" data reaches {at}"));
+            let reach =
+                reading.recovery_point_at.map_or_else(String::new, |at| format!(" data reaches {at}"));
             format!("{}: recovery point {}:{lag}{reach}", name(&reading.node), reading.point)
         }
         _ => return None,
@@ -112,7 +129,9 @@ fn run_fact(event: &Event) -> Option<String> {
         Event::ForecastBreached { forecast, objective, .. } => {
             format!("FORECAST: recovery in {forecast}, the RTO is {objective}: it will be missed")
         }
-        Event::ForecastRecovered { forecast } => format!("forecast: recovery in {forecast}, within the RTO again"),
+        Event::ForecastRecovered { forecast } => {
+            format!("forecast: recovery in {forecast}, within the RTO again")
+        }
         Event::ClockMarked { mark } => format!("{}", mark.as_str().replace('_', " ")),
         Event::StatusChanged { status, cause } => {
             let why = cause.as_ref().map_or_else(String::new, |cause| format!(": {cause}"));
