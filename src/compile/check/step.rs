@@ -228,7 +228,7 @@ fn needs_person(step: &Step, action: ActionName) -> bool {
     let flag = |key: &str| step.with.get(key) == Some(&true.into());
     match action {
         ActionName::ManualTask => false,
-        ActionName::CommandRun => !flag("observes") && !flag("idempotent"),
+        ActionName::CommandRun => !flag("observes") && !traits::may_resend(action, &step.with),
         _ => traits::doubt(action, &step.with) == Doubt::Ask,
     }
 }

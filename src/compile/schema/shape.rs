@@ -253,7 +253,7 @@ mod tests {
                     value.as_object().unwrap().values().for_each(|inner| look(inner, where_from));
                 }
                 "anyOf" | "oneOf" => {
-                    value.as_array().unwrap().iter().for_each(|inner| look(inner, where_from))
+                    value.as_array().unwrap().iter().for_each(|inner| look(inner, where_from));
                 }
                 "pattern" => {
                     let known = format(fields.get("format").and_then(Value::as_str), value.as_str());
