@@ -14,6 +14,7 @@ pub mod command;
 pub mod http;
 pub mod postgres;
 pub mod secret;
+pub mod simulated;
 
 pub use child::ProgramRunner;
 pub use command::CommandProvider;
