@@ -1,7 +1,6 @@
 //! Composition root: turns a configuration into a journal, providers and a runtime. The only place that knows all adapters.
 
-use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::config::{self, Config, JournalPlace};
@@ -12,8 +11,8 @@ use crate::providers::command::CommandProvider;
 use crate::providers::http::HttpProvider;
 use crate::providers::postgres::PostgresProvider;
 use crate::providers::secret::Secrets;
-use crate::providers::simulated::{EstateFile, Scenario, SimulatedProvider};
-use crate::providers::{Router, command};
+use crate::providers::simulated::{EstateStore, Scenario, SimulatedProvider};
+use crate::providers::{ProgramRunner, Router};
 use crate::runtime::{Runtime, SimulatedOperator, SystemClock, Time, VirtualClock};
 
 /// Opens the journal of a configuration.
@@ -24,7 +23,7 @@ pub fn open_journal(config: &Config, mode: OpenMode) -> Result<Arc<dyn JournalAd
     let facts = HolderFacts { name: config.user.clone(), host: host_name() };
     Ok(match &config.journal {
         JournalPlace::Sqlite(path) => Arc::new(SqliteJournal::open(path, facts, mode)?),
-        JournalPlace::Memory => Arc::new(MemoryJournal::new(facts)),
+        JournalPlace::Memory => Arc::new(MemoryJournal::new()),
     })
 }
 
@@ -40,8 +39,9 @@ pub fn host_name() -> String {
 /// When a provider cannot be set up.
 pub fn real_runtime(config: &Config, journal: Arc<dyn Journal>) -> anyhow::Result<Runtime> {
     let runs = config.state.join("runs");
+    let postgres = PostgresProvider::new(ProgramRunner::new(runs.clone()));
     let command = CommandProvider::new(runs, std::env::current_exe()?);
-    let router = Router::new(command, HttpProvider::new()?, PostgresProvider::new());
+    let router = Router::new(command, HttpProvider::new(), postgres);
     Ok(runtime(config, journal, Arc::new(router), Time::System(SystemClock::real()), None))
 }
 
@@ -90,15 +90,19 @@ pub fn simulated_runtime(
         Speed::Times(factor) => Time::System(SystemClock::faster_from(start, factor)),
     };
     let operator = SimulatedOperator { approval_delay: scenario.approval_delay() };
-    let estate = EstateFile::open(estate)?;
+    if let Some(folder) = estate.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let estimates = plan.nodes.iter().map(|node| (node.address.clone(), node.estimate)).collect();
     let provider = SimulatedProvider::new(
         plan.sites.clone(),
         plan.from.clone(),
         plan.to.clone(),
         scenario,
-        estate,
+        EstateStore::open(estate)?,
         time.clock(),
-    );
+    )
+    .with_estimates(estimates);
     Ok(runtime(config, journal, Arc::new(provider), time, Some(operator)))
 }
 
@@ -135,12 +139,6 @@ fn runtime(
     Runtime { journal, provider, time, secrets, ids, holder, host: host_name(), operator }
 }
 
-/// Runs the supervisor of one command; called by drctl itself.
-#[must_use]
-pub fn supervise(directory: &Path) -> ExitCode {
-    command::supervise(directory)
-}
-
 /// Ids from the operating system's random source.
 #[derive(Debug)]
 pub struct RandomIds;
@@ -153,7 +151,11 @@ impl IdSource for RandomIds {
             // Without randomness uniqueness still matters more than chance: the journal refuses a second run of a name.
             bytes = u64::from(std::process::id()).to_be_bytes();
         }
-        bytes.iter().filter_map(|byte| LETTERS.get(usize::from(byte % 32))).map(|letter| char::from(*letter)).collect()
+        bytes
+            .iter()
+            .filter_map(|byte| LETTERS.get(usize::from(byte % 32)))
+            .map(|letter| char::from(*letter))
+            .collect()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// Why the configuration cannot be used.
@@ -66,22 +67,37 @@ pub struct Config {
     pub user: String,
 }
 
-#[derive(Debug, Default, Deserialize)]
+/// JSON Schema of the configuration file.
+#[must_use]
+pub fn schema() -> serde_json::Value {
+    let settings = schemars::generate::SchemaSettings::draft2020_12();
+    settings.into_generator().into_root_schema_for::<File>().to_value()
+}
+
+/// Configuration of drctl.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(title = "drctl.toml")]
 struct File {
+    /// Where runs are recorded.
     journal: JournalSection,
+    /// Where runbooks are found.
     runbooks: RunbooksSection,
 }
 
-#[derive(Debug, Default, Deserialize)]
+/// Where runs are recorded.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct JournalSection {
+    /// A path, `sqlite:PATH` or `memory:`; default: journal.db in the state folder.
     url: Option<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+/// Where runbooks are found.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct RunbooksSection {
+    /// Folders in which runbooks are looked up by name; default: ./runbooks.
     paths: Vec<PathBuf>,
 }
 

@@ -1,5 +1,7 @@
 //! drctl: a compiler in front of a replayable state machine.
 
+pub mod app;
+pub mod cli;
 pub mod compile;
 pub mod config;
 pub mod engine;

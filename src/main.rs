@@ -7,5 +7,5 @@ fn main() -> ExitCode {
     if let Some(code) = drctl::providers::command::supervise::from_arguments(std::env::args_os()) {
         return code;
     }
-    ExitCode::SUCCESS
+    drctl::cli::main()
 }

@@ -12,7 +12,7 @@ use crate::runtime;
 
 /// Arguments of `approve`.
 #[derive(Debug, Clone, Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// Run: an id, a unique beginning of one, or `latest`.
     run: String,
     /// Node; absent: the only one that waits.
@@ -28,7 +28,7 @@ pub struct Arguments {
 ///
 /// # Errors
 /// When the approval is refused, or a consent is missing and nobody can be asked.
-pub fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
+pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     let session = Session::open(global)?;
     session::block_on(async {
         let run = session.find_run(&arguments.run, true).await?;

@@ -18,7 +18,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// A run and a reason.
 #[derive(Debug, Clone, Args)]
-pub struct RunArguments {
+pub(crate) struct RunArguments {
     /// Run: an id, a unique beginning of one, or `latest`.
     run: String,
     /// Why; required for abort and unwind.
@@ -28,7 +28,7 @@ pub struct RunArguments {
 
 /// A run and one of its nodes.
 #[derive(Debug, Clone, Args)]
-pub struct NodeArguments {
+pub(crate) struct NodeArguments {
     #[command(flatten)]
     run: RunArguments,
     /// Node, such as `promote` or `scale[web]`.
@@ -37,7 +37,7 @@ pub struct NodeArguments {
 
 /// A run and perhaps one of its nodes.
 #[derive(Debug, Clone, Args)]
-pub struct OptionalNodeArguments {
+pub(crate) struct OptionalNodeArguments {
     #[command(flatten)]
     run: RunArguments,
     /// Node; absent: the only one that waits.
@@ -46,7 +46,7 @@ pub struct OptionalNodeArguments {
 
 /// Arguments of `skip`.
 #[derive(Debug, Clone, Args)]
-pub struct SkipArguments {
+pub(crate) struct SkipArguments {
     #[command(flatten)]
     node: NodeArguments,
     /// Let what needs the node for its safety go on all the same; stands in the report.
@@ -56,7 +56,7 @@ pub struct SkipArguments {
 
 /// Arguments of `done`.
 #[derive(Debug, Clone, Args)]
-pub struct DoneArguments {
+pub(crate) struct DoneArguments {
     #[command(flatten)]
     node: NodeArguments,
     /// An output of the node, as JSON or text; may be given several times.
@@ -66,7 +66,7 @@ pub struct DoneArguments {
 
 /// Arguments of `mode`.
 #[derive(Debug, Clone, Args)]
-pub struct ModeArguments {
+pub(crate) struct ModeArguments {
     #[command(flatten)]
     run: RunArguments,
     /// The mode: only `ungraceful` is possible during a run.
@@ -77,7 +77,7 @@ pub struct ModeArguments {
 ///
 /// # Errors
 /// When it is refused, or nobody answers.
-pub fn of_run(global: &Global, arguments: &RunArguments, control: Control) -> Result<u8, Error> {
+pub(crate) fn of_run(global: &Global, arguments: &RunArguments, control: Control) -> Result<u8, Error> {
     let needs_reason = matches!(control, Control::Abort | Control::Unwind);
     send(global, arguments, control, needs_reason)
 }
@@ -86,7 +86,7 @@ pub fn of_run(global: &Global, arguments: &RunArguments, control: Control) -> Re
 ///
 /// # Errors
 /// As [`of_run`].
-pub fn retry(global: &Global, arguments: &NodeArguments) -> Result<u8, Error> {
+pub(crate) fn retry(global: &Global, arguments: &NodeArguments) -> Result<u8, Error> {
     send(global, &arguments.run, Control::Retry { node: NodeAddress::typed(&arguments.node) }, false)
 }
 
@@ -94,22 +94,27 @@ pub fn retry(global: &Global, arguments: &NodeArguments) -> Result<u8, Error> {
 ///
 /// # Errors
 /// As [`of_run`].
-pub fn skip(global: &Global, arguments: &SkipArguments) -> Result<u8, Error> {
+pub(crate) fn skip(global: &Global, arguments: &SkipArguments) -> Result<u8, Error> {
     let node = NodeAddress::typed(&arguments.node.node);
-    send(global, &arguments.node.run, Control::Skip { node, override_safety: arguments.override_safety }, true)
+    send(
+        global,
+        &arguments.node.run,
+        Control::Skip { node, override_safety: arguments.override_safety },
+        true,
+    )
 }
 
 /// `drctl done`.
 ///
 /// # Errors
 /// As [`of_run`].
-pub fn done(global: &Global, arguments: &DoneArguments) -> Result<u8, Error> {
+pub(crate) fn done(global: &Global, arguments: &DoneArguments) -> Result<u8, Error> {
     let node = NodeAddress::typed(&arguments.node.node);
     let mut outputs = Map::new();
     for pair in &arguments.outputs {
-        let (name, text) = pair
-            .split_once('=')
-            .ok_or_else(|| Error::new(exit::USAGE, format!("--output-value {pair}: write it as name=value")))?;
+        let (name, text) = pair.split_once('=').ok_or_else(|| {
+            Error::new(exit::USAGE, format!("--output-value {pair}: write it as name=value"))
+        })?;
         let value = serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()));
         outputs.insert(name.to_owned(), value);
     }
@@ -120,7 +125,7 @@ pub fn done(global: &Global, arguments: &DoneArguments) -> Result<u8, Error> {
 ///
 /// # Errors
 /// As [`of_run`].
-pub fn deny(global: &Global, arguments: &OptionalNodeArguments) -> Result<u8, Error> {
+pub(crate) fn deny(global: &Global, arguments: &OptionalNodeArguments) -> Result<u8, Error> {
     let node = arguments.node.as_deref().map(NodeAddress::typed);
     send(global, &arguments.run, Control::Deny { node }, false)
 }
@@ -129,11 +134,16 @@ pub fn deny(global: &Global, arguments: &OptionalNodeArguments) -> Result<u8, Er
 ///
 /// # Errors
 /// As [`of_run`].
-pub fn mode(global: &Global, arguments: &ModeArguments) -> Result<u8, Error> {
+pub(crate) fn mode(global: &Global, arguments: &ModeArguments) -> Result<u8, Error> {
     send(global, &arguments.run, Control::Mode(arguments.mode), true)
 }
 
-fn send(global: &Global, arguments: &RunArguments, control: Control, needs_reason: bool) -> Result<u8, Error> {
+fn send(
+    global: &Global,
+    arguments: &RunArguments,
+    control: Control,
+    needs_reason: bool,
+) -> Result<u8, Error> {
     if needs_reason && arguments.reason.as_deref().is_none_or(|reason| reason.trim().is_empty()) {
         return Err(Error::new(exit::USAGE, format!("{} needs a reason", control.verb()))
             .help("add --reason \"…\"; it stands in the journal and in the report"));
@@ -149,7 +159,7 @@ fn send(global: &Global, arguments: &RunArguments, control: Control, needs_reaso
 ///
 /// # Errors
 /// When it is refused, or nobody answers.
-pub async fn ask(
+pub(crate) async fn ask(
     global: &Global,
     session: &Session,
     run: &RunId,
@@ -158,7 +168,9 @@ pub async fn ask(
 ) -> Result<u8, Error> {
     let loaded = crate::runtime::load(session.journal.as_ref(), run).await?;
     if loaded.state.status.is_terminal() {
-        return Err(Error::new(exit::REFUSED, format!("{run} is over: {}", loaded.state.status)).reason("run_over"));
+        return Err(
+            Error::new(exit::REFUSED, format!("{run} is over: {}", loaded.state.status)).reason("run_over")
+        );
     }
     let verb = control.verb();
     let id = submit(session, run, control, reason).await?;
@@ -180,7 +192,7 @@ pub async fn ask(
 ///
 /// # Errors
 /// When the inbox is full or the journal cannot be reached.
-pub async fn submit(
+pub(crate) async fn submit(
     session: &Session,
     run: &RunId,
     control: Control,
@@ -211,8 +223,11 @@ async fn answer(session: &Session, run: &RunId, verb: &str, id: &str, who: &str)
         session.journal.changed(Duration::from_millis(100)).await;
         waited += 100;
     }
-    Err(Error::new(exit::NEEDS_PERSON, format!("{verb}: recorded, but {who} has not answered within {ANSWER_WITHIN}"))
-        .help(format!("see `drctl runs events {run}`; the request stays in the inbox")))
+    Err(Error::new(
+        exit::NEEDS_PERSON,
+        format!("{verb}: recorded, but {who} has not answered within {ANSWER_WITHIN}"),
+    )
+    .help(format!("see `drctl runs events {run}`; the request stays in the inbox")))
 }
 
 async fn last_sequence(session: &Session, run: &RunId) -> Result<u64, Error> {
@@ -237,10 +252,10 @@ async fn find_answer(
             if record.kind != "request_answered" {
                 continue;
             }
-            if let Ok(Event::RequestAnswered { id, refused, .. }) = serde_json::from_str(&record.body) {
-                if id == wanted {
-                    return Ok(Some((refused, record.sequence)));
-                }
+            if let Ok(Event::RequestAnswered { id, refused, .. }) = serde_json::from_str(&record.body)
+                && id == wanted
+            {
+                return Ok(Some((refused, record.sequence)));
             }
         }
         if records.len() < 1_000 {
@@ -248,4 +263,3 @@ async fn find_answer(
         }
     }
 }
-

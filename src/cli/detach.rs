@@ -15,7 +15,7 @@ const STARTS_WITHIN: Duration = Duration::from_secs(15);
 ///
 /// # Errors
 /// When the process cannot be started, or does not record a run.
-pub fn run(global: &Global, key: Option<&str>) -> Result<u8, Error> {
+pub(crate) fn run(global: &Global, key: Option<&str>) -> Result<u8, Error> {
     let session = Session::open(global)?;
     let given = key.is_some();
     let key = key.map_or_else(|| format!("detached-{}", crate::app::RandomIds.suffix()), str::to_owned);
@@ -36,7 +36,11 @@ pub fn run(global: &Global, key: Option<&str>) -> Result<u8, Error> {
             let runs = session.journal.runs(&filter).await?;
             if let Some(run) = runs.iter().find(|run| run.idempotency_key.as_deref() == Some(&key)) {
                 output::line(run.run.as_str())?;
-                output::say(&format!("driven by pid {}; `drctl runs watch {}` follows it", child.id(), run.run));
+                output::say(&format!(
+                    "driven by pid {}; `drctl runs watch {}` follows it",
+                    child.id(),
+                    run.run
+                ));
                 return Ok(exit::SUCCESS);
             }
             if let Some(status) = child.try_wait()? {
@@ -57,7 +61,7 @@ pub fn run(global: &Global, key: Option<&str>) -> Result<u8, Error> {
 /// # Errors
 /// When the process cannot be started.
 #[expect(clippy::disallowed_methods, reason = "drctl starting itself again is no action of a runbook")]
-pub fn spawn(arguments: &[String], log: &std::fs::File) -> Result<std::process::Child, Error> {
+pub(crate) fn spawn(arguments: &[String], log: &std::fs::File) -> Result<std::process::Child, Error> {
     use std::os::unix::process::CommandExt;
     let mut command = std::process::Command::new(std::env::current_exe()?);
     command.args(arguments).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log.try_clone()?);

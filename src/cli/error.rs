@@ -44,7 +44,9 @@ impl From<JournalError> for Error {
         let message = error.to_string();
         match error {
             JournalError::Held { run, .. } => Self::new(exit::HELD, message)
-                .help(format!("watch it with `drctl runs watch {run}`; pause, approve, skip and abort work from here"))
+                .help(format!(
+                    "watch it with `drctl runs watch {run}`; pause, approve, skip and abort work from here"
+                ))
                 .reason("run_held"),
             JournalError::ServiceLocked { run, .. } => Self::new(exit::HELD, message)
                 .help(format!("see `drctl runs show {run}`; a service has one real run at a time"))
@@ -78,7 +80,9 @@ impl From<runtime::Error> for Error {
             runtime::Error::Journal(error) => error.into(),
             runtime::Error::Secret(_) => Self::new(exit::REFUSED, message).reason("not_ready"),
             runtime::Error::Unusable { .. } => Self::new(exit::DAMAGED, message),
-            runtime::Error::ParameterMissing(_) | runtime::Error::ParameterChanged(_) => Self::new(exit::USAGE, message),
+            runtime::Error::ParameterMissing(_) | runtime::Error::ParameterChanged(_) => {
+                Self::new(exit::USAGE, message)
+            }
             runtime::Error::Plan(_) => Self::new(exit::INVALID, message),
         }
     }

@@ -40,9 +40,17 @@ pub fn of_run(plan: &IndexedPlan, state: &RunState) -> u8 {
         },
         RunStatus::Failed | RunStatus::Aborted | RunStatus::Expired => FAILED,
         RunStatus::Unwound => UNWOUND,
-        RunStatus::Staged | RunStatus::Paused | RunStatus::AwaitingApproval | RunStatus::Stuck
-        | RunStatus::AwaitingAttestation | RunStatus::CleanupIncomplete | RunStatus::Pending | RunStatus::Running
-        | RunStatus::Pausing | RunStatus::Unwinding | RunStatus::CleaningUp => NEEDS_PERSON,
+        RunStatus::Staged
+        | RunStatus::Paused
+        | RunStatus::AwaitingApproval
+        | RunStatus::Stuck
+        | RunStatus::AwaitingAttestation
+        | RunStatus::CleanupIncomplete
+        | RunStatus::Pending
+        | RunStatus::Running
+        | RunStatus::Pausing
+        | RunStatus::Unwinding
+        | RunStatus::CleaningUp => NEEDS_PERSON,
     }
 }
 
@@ -52,8 +60,17 @@ mod tests {
     #[test]
     fn codes_are_what_is_documented() {
         let codes = [
-            super::SUCCESS, super::BUG, super::USAGE, super::INVALID, super::FAILED, super::UNWOUND,
-            super::NEEDS_PERSON, super::REFUSED, super::HELD, super::OBJECTIVE_MISSED, super::UNREACHABLE,
+            super::SUCCESS,
+            super::BUG,
+            super::USAGE,
+            super::INVALID,
+            super::FAILED,
+            super::UNWOUND,
+            super::NEEDS_PERSON,
+            super::REFUSED,
+            super::HELD,
+            super::OBJECTIVE_MISSED,
+            super::UNREACHABLE,
             super::DAMAGED,
         ];
         assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12]);

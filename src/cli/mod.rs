@@ -5,6 +5,9 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::engine::input::Control;
+use crate::model::run::Operation;
+
 mod actions;
 mod approve;
 mod bundle;
@@ -21,6 +24,7 @@ mod journal;
 mod output;
 mod plan;
 mod resume;
+mod route;
 mod runbook;
 mod runs;
 mod schema;
@@ -28,6 +32,7 @@ mod service;
 mod session;
 mod start;
 mod stop_all;
+mod table;
 mod validate;
 
 pub use error::Error;
@@ -35,8 +40,10 @@ pub use error::Error;
 /// Disaster recovery, orchestrated: runbooks compiled into durable failovers.
 #[derive(Debug, Parser)]
 #[command(name = "drctl", version, max_term_width = 110, propagate_version = true)]
-#[command(after_help = "Exit codes: 0 succeeded · 2 usage · 3 invalid · 4 failed or aborted · 5 unwound · 6 needs a \
-                        person · 7 refused · 8 held by another · 9 objective missed · 10 unreachable · 12 damaged")]
+#[command(
+    after_help = "Exit codes: 0 succeeded · 2 usage · 3 invalid · 4 failed or aborted · 5 unwound · 6 needs a \
+                        person · 7 refused · 8 held by another · 9 objective missed · 10 unreachable · 12 damaged"
+)]
 pub struct Cli {
     #[command(flatten)]
     global: Global,
@@ -139,21 +146,12 @@ enum Command {
     Completions(completions::Arguments),
     /// Write man pages into a folder.
     Man(completions::ManArguments),
-    /// Runs one command under supervision.
-    #[command(hide = true)]
-    SuperviseCommand {
-        /// Folder of the attempt.
-        directory: PathBuf,
-    },
 }
 
 /// Parses the command line and runs it.
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    if let Command::SuperviseCommand { directory } = &cli.command {
-        return crate::app::supervise(directory);
-    }
     crate::telemetry::start(cli.global.verbose);
     let format = cli.global.output;
     match run(cli) {
@@ -167,8 +165,6 @@ pub fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Result<u8, Error> {
     let Cli { global, command } = cli;
-    use crate::engine::input::Control;
-    use crate::model::run::Operation;
     match command {
         Command::Validate(arguments) => validate::run(&global, &arguments),
         Command::Plan(arguments) => plan::run(&global, &arguments),
@@ -198,8 +194,5 @@ fn run(cli: Cli) -> Result<u8, Error> {
         Command::Doctor(arguments) => doctor::run(&global, &arguments),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Man(arguments) => completions::man(&arguments),
-        Command::SuperviseCommand { directory } => {
-            unreachable!("handled before anything else: {}", directory.display())
-        }
     }
 }

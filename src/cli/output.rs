@@ -10,7 +10,11 @@ use super::{Error, Format, exit};
 ///
 /// # Errors
 /// When standard output cannot be written.
-pub fn print<T: Serialize>(format: Format, data: &T, text: impl FnOnce() -> String) -> Result<(), Error> {
+pub(crate) fn print<T: Serialize>(
+    format: Format,
+    data: &T,
+    text: impl FnOnce() -> String,
+) -> Result<(), Error> {
     let rendered = match format {
         Format::Text => text(),
         Format::Json => serde_json::to_string_pretty(data).map_err(|error| bug(&error))?,
@@ -23,7 +27,7 @@ pub fn print<T: Serialize>(format: Format, data: &T, text: impl FnOnce() -> Stri
 ///
 /// # Errors
 /// When standard output cannot be written. A reader that has gone away is no error.
-pub fn line(text: &str) -> Result<(), Error> {
+pub(crate) fn line(text: &str) -> Result<(), Error> {
     match writeln!(anstream::stdout(), "{text}") {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
         Ok(()) | Err(_) => Ok(()),
@@ -31,13 +35,13 @@ pub fn line(text: &str) -> Result<(), Error> {
 }
 
 /// Says something to the person, on standard error.
-pub fn say(text: &str) {
+pub(crate) fn say(text: &str) {
     // Nobody is left to be told when standard error is gone.
     let _ = writeln!(anstream::stderr(), "{text}");
 }
 
 /// Reports an error: as text on standard error, and as JSON on standard output where JSON was asked for.
-pub fn report(error: &Error, format: Format) {
+pub(crate) fn report(error: &Error, format: Format) {
     say(&format!("\x1b[1;31merror\x1b[0m: {}", error.message));
     if let Some(help) = &error.help {
         say(&format!(" \x1b[1mhelp\x1b[0m: {help}"));
@@ -56,6 +60,6 @@ fn bug(error: &dyn std::fmt::Display) -> Error {
 
 /// Says whether a person sees standard error as it is written.
 #[must_use]
-pub fn is_terminal() -> bool {
+pub(crate) fn is_terminal() -> bool {
     std::io::IsTerminal::is_terminal(&std::io::stderr())
 }

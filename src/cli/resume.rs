@@ -18,7 +18,7 @@ use crate::runtime::{self, Driver};
 
 /// Arguments of `resume`.
 #[derive(Debug, Clone, Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// Run: an id, a unique beginning of one, or `latest`.
     run: String,
     /// Why.
@@ -33,7 +33,7 @@ pub struct Arguments {
 ///
 /// # Errors
 /// When the run cannot be found, loaded or taken over.
-pub fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
+pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     let session = Session::open(global)?;
     session::block_on(async {
         let run = session.find_run(&arguments.run, true).await?;
@@ -74,7 +74,7 @@ fn sensitive(pairs: &[String]) -> Result<BTreeMap<String, Value>, Error> {
 ///
 /// # Errors
 /// When somebody else drives it, or it cannot be loaded.
-pub async fn take_over(
+pub(crate) async fn take_over(
     session: &Session,
     run: &RunId,
     sensitive: BTreeMap<String, Value>,

@@ -16,7 +16,7 @@ use crate::model::runbook::Runbook;
 
 /// A compiled runbook with its text.
 #[derive(Debug)]
-pub struct Source {
+pub(crate) struct Source {
     /// Where it was read.
     pub path: PathBuf,
     /// Its text.
@@ -29,7 +29,7 @@ pub struct Source {
 
 /// What a plan is bound to, on the command line.
 #[derive(Debug, Clone, Args)]
-pub struct Binding {
+pub(crate) struct Binding {
     /// Runbook: a path, or a name in the configured folders.
     pub runbook: String,
     /// graceful or ungraceful; default: ungraceful for a failover, else graceful.
@@ -60,7 +60,7 @@ impl std::str::FromStr for SiteName {
 ///
 /// # Errors
 /// When it cannot be found or read, or does not compile.
-pub fn load(config: &Config, name: &str) -> Result<Source, Error> {
+pub(crate) fn load(config: &Config, name: &str) -> Result<Source, Error> {
     let path = find(config, name)?;
     let text = read(&path)?;
     let (runbook, diagnostics) = compile::compile(&text, today());
@@ -70,7 +70,8 @@ pub fn load(config: &Config, name: &str) -> Result<Source, Error> {
         output::say(compile::render(&path.display().to_string(), &text, &shown, colour).trim_end());
     }
     let Some(runbook) = runbook else {
-        return Err(Error::new(exit::INVALID, format!("{} does not compile", path.display())).reason("invalid_runbook"));
+        return Err(Error::new(exit::INVALID, format!("{} does not compile", path.display()))
+            .reason("invalid_runbook"));
     };
     let digest = digest(text.as_bytes());
     Ok(Source { path, text, digest, runbook })
@@ -80,7 +81,7 @@ pub fn load(config: &Config, name: &str) -> Result<Source, Error> {
 ///
 /// # Errors
 /// When it cannot be read, is too large or is not UTF-8.
-pub fn read(path: &Path) -> Result<String, Error> {
+pub(crate) fn read(path: &Path) -> Result<String, Error> {
     let refuse = |message: String| Error::new(exit::INVALID, format!("{}: {message}", path.display()));
     let size = std::fs::metadata(path).map_err(|error| refuse(error.to_string()))?.len();
     if size > crate::model::limits::RUNBOOK_BYTES as u64 {
@@ -91,18 +92,22 @@ pub fn read(path: &Path) -> Result<String, Error> {
 
 /// Today, by the system's clock; acceptances of findings end on a day.
 #[must_use]
-pub fn today() -> jiff::civil::Date {
+pub(crate) fn today() -> jiff::civil::Date {
     let now = crate::ports::Clock::now(&crate::runtime::SystemClock::real());
     now.to_jiff().to_zoned(jiff::tz::TimeZone::UTC).date()
 }
 
 /// SHA-256 in hex.
 #[must_use]
-pub fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+pub(crate) fn digest(bytes: &[u8]) -> String {
+    super::runs::hex(&Sha256::digest(bytes))
 }
 
-fn find(config: &Config, name: &str) -> Result<PathBuf, Error> {
+/// Finds the file of a runbook.
+///
+/// # Errors
+/// When there is none of this path or name.
+pub(crate) fn find(config: &Config, name: &str) -> Result<PathBuf, Error> {
     let direct = PathBuf::from(name);
     if direct.is_file() {
         return Ok(direct);
@@ -121,7 +126,7 @@ fn find(config: &Config, name: &str) -> Result<PathBuf, Error> {
 ///
 /// # Errors
 /// When a file cannot be read or a pair is not `name=value`.
-pub fn values(binding: &Binding) -> Result<BTreeMap<String, Value>, Error> {
+pub(crate) fn values(binding: &Binding) -> Result<BTreeMap<String, Value>, Error> {
     let mut values = BTreeMap::new();
     if let Some(path) = &binding.values {
         let text = read(path)?;

@@ -9,10 +9,12 @@ use crate::config::{Config, Flags};
 use crate::journal::OpenMode;
 use crate::model::id::RunId;
 use crate::model::run::Identity;
-use crate::ports::JournalAdmin;
+use crate::model::time::Timestamp;
+use crate::ports::{Clock, JournalAdmin};
+use crate::runtime::SystemClock;
 
 /// An opened journal with the configuration it came from.
-pub struct Session {
+pub(crate) struct Session {
     /// The configuration in force.
     pub config: Config,
     /// The journal.
@@ -25,9 +27,8 @@ pub struct Session {
 ///
 /// # Errors
 /// When it cannot be used.
-pub fn config(global: &Global) -> Result<Config, Error> {
-    let flags =
-        Flags { config: global.config.clone(), journal: global.journal.clone(), local: global.local };
+pub(crate) fn config(global: &Global) -> Result<Config, Error> {
+    let flags = Flags { config: global.config.clone(), journal: global.journal.clone(), local: global.local };
     Ok(Config::load(&flags)?)
 }
 
@@ -36,7 +37,7 @@ impl Session {
     ///
     /// # Errors
     /// When it cannot be opened.
-    pub fn open(global: &Global) -> Result<Self, Error> {
+    pub(crate) fn open(global: &Global) -> Result<Self, Error> {
         Self::open_as(global, OpenMode::ReadWrite)
     }
 
@@ -44,7 +45,7 @@ impl Session {
     ///
     /// # Errors
     /// When it cannot be opened.
-    pub fn open_as(global: &Global, mode: OpenMode) -> Result<Self, Error> {
+    pub(crate) fn open_as(global: &Global, mode: OpenMode) -> Result<Self, Error> {
         let config = config(global)?;
         let journal = app::open_journal(&config, mode)?;
         let identity = identity(global, &config);
@@ -55,12 +56,13 @@ impl Session {
     ///
     /// # Errors
     /// When nothing or more than one run fits.
-    pub async fn find_run(&self, text: &str, changes: bool) -> Result<RunId, Error> {
+    pub(crate) async fn find_run(&self, text: &str, changes: bool) -> Result<RunId, Error> {
         match app::find_run(self.journal.as_ref(), text, changes).await {
             Ok(run) => Ok(run),
             Err(FindRunError::Journal(error)) => Err(error.into()),
             Err(error @ (FindRunError::None(_) | FindRunError::Several(_))) => {
-                Err(Error::new(exit::USAGE, error.to_string()).help("`drctl runs list --simulated` shows them all"))
+                Err(Error::new(exit::USAGE, error.to_string())
+                    .help("`drctl runs list --simulated` shows them all"))
             }
         }
     }
@@ -68,15 +70,36 @@ impl Session {
 
 /// Who speaks: `--as`, else the person at this terminal.
 #[must_use]
-pub fn identity(global: &Global, config: &Config) -> Identity {
+pub(crate) fn identity(global: &Global, config: &Config) -> Identity {
     Identity::asserted(global.identity.clone().unwrap_or_else(|| config.user.clone()))
+}
+
+/// The time now, by the system's clock.
+#[must_use]
+pub(crate) fn now() -> Timestamp {
+    SystemClock::real().now()
+}
+
+/// The reason of a command that needs one.
+///
+/// # Errors
+/// When there is none, or it is too long.
+pub(crate) fn reason(command: &str, given: Option<&str>) -> Result<String, Error> {
+    let reason = given.map(str::trim).filter(|reason| !reason.is_empty()).ok_or_else(|| {
+        Error::new(exit::USAGE, format!("{command} needs a reason"))
+            .help("add --reason \"…\"; it stands in the journal")
+    })?;
+    if reason.chars().count() > crate::model::limits::REASON_CHARS {
+        return Err(Error::new(exit::USAGE, "the reason is longer than 1,000 characters"));
+    }
+    Ok(reason.to_owned())
 }
 
 /// Runs a future to its end on a runtime of its own.
 ///
 /// # Errors
 /// When the runtime cannot be made, or as the future.
-pub fn block_on<T>(future: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+pub(crate) fn block_on<T>(future: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let result = runtime.block_on(future);
     // A child that is being adopted by another process must not be waited for.

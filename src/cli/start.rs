@@ -8,15 +8,13 @@ use clap::Args;
 use super::follow::{self, Followed};
 use super::runbook::{self, Binding, Source};
 use super::session::{self, Session};
-use super::{Error, Global, exit, output};
+use super::{Error, Global, exit, output, route};
 use crate::app::{self, Simulation, Speed};
 use crate::engine::input::Consents;
 use crate::engine::service::ServiceRecord;
 use crate::model::id::SiteName;
 use crate::model::run::{Intent, Operation, Phase};
-use crate::model::runbook::Runbook;
 use crate::model::time::{Duration, Timestamp};
-use crate::model::values::SiteRole;
 use crate::plan::{self, Choices, Plan};
 use crate::ports::{Clock, JournalError};
 use crate::providers::simulated::Scenario;
@@ -27,7 +25,8 @@ const STAGED_FOR: Duration = Duration::from_secs(4 * 3600);
 
 /// Arguments of the three operations.
 #[derive(Debug, Clone, Args)]
-pub struct Arguments {
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
+pub(crate) struct Arguments {
     #[command(flatten)]
     binding: Binding,
     /// Why; required for a real run.
@@ -72,7 +71,7 @@ pub struct Arguments {
 
 /// What is accepted before the point of no return.
 #[derive(Debug, Clone, Default, Args)]
-pub struct ConsentFlags {
+pub(crate) struct ConsentFlags {
     /// Confirm the point of no return: `<service>:<to site>`.
     #[arg(long, value_name = "SERVICE:SITE")]
     pub confirm: Option<String>,
@@ -86,7 +85,7 @@ pub struct ConsentFlags {
 
 /// A data loss a person accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AcceptedLoss {
+pub(crate) enum AcceptedLoss {
     /// Up to this much.
     UpTo(Duration),
     /// One that nobody could measure.
@@ -106,7 +105,7 @@ impl std::str::FromStr for AcceptedLoss {
 impl ConsentFlags {
     /// The consents as the engine knows them.
     #[must_use]
-    pub fn consents(&self) -> Consents {
+    pub(crate) fn consents(&self) -> Consents {
         Consents {
             confirm: self.confirm.clone(),
             accept_loss: match self.accept_loss {
@@ -123,7 +122,7 @@ impl ConsentFlags {
 ///
 /// # Errors
 /// When the runbook, the plan or the journal refuse; the exit code says which.
-pub fn run(global: &Global, operation: Operation, arguments: Arguments) -> Result<u8, Error> {
+pub(crate) fn run(global: &Global, operation: Operation, arguments: Arguments) -> Result<u8, Error> {
     if !arguments.simulate && arguments.reason.as_deref().is_none_or(|reason| reason.trim().is_empty()) {
         return Err(Error::new(exit::USAGE, "a real run needs a reason")
             .help("add --reason \"what happened\"; it stands in the journal and in the report"));
@@ -170,7 +169,8 @@ async fn start(
     } else {
         runtime::service_record(session.journal.as_ref(), &source.runbook.metadata.name).await?
     };
-    let choices = choices(&arguments, operation, &source.runbook, &record)?;
+    let intent = if arguments.simulate { Intent::Simulate } else { Intent::Real };
+    let choices = route::choices(&arguments.binding, operation, intent, &source.runbook, &record)?;
     let plan = bind(&source, &choices)?;
     refuse_quarantined(&record, &plan)?;
     let mut new = new_run(&session, &arguments, &source, &choices, &plan);
@@ -193,70 +193,6 @@ async fn start(
     follow::drive(global, &session, driver, stay).await
 }
 
-/// Where the service goes, given where it is.
-fn choices(
-    arguments: &Arguments,
-    operation: Operation,
-    runbook: &Runbook,
-    record: &ServiceRecord,
-) -> Result<Choices, Error> {
-    let only = |role: SiteRole| {
-        let mut sites = runbook.sites.iter().filter(|(_, site)| site.role == role).map(|(name, _)| name);
-        match (sites.next(), sites.next()) {
-            (Some(site), None) => Some(site.clone()),
-            _ => None,
-        }
-    };
-    let home = only(SiteRole::Active);
-    let active = record.active.clone().or_else(|| home.clone());
-    let from = arguments.binding.from.clone().or_else(|| active.clone().filter(|_| {
-        // A runbook whose sites are all active is about the one that is lost, which only a person knows.
-        home.is_some() || record.active.is_some()
-    }));
-    let to = arguments.binding.to.clone().or_else(|| match operation {
-        Operation::Failover | Operation::Switchover => only(SiteRole::Standby),
-        Operation::Failback => home,
-    });
-    if let (Some(to), Some(active)) = (&to, &record.active) {
-        if to == active {
-            return Err(already_active(runbook, to, record, operation));
-        }
-    }
-    if let (Some(from), Some(active)) = (&arguments.binding.from, &record.active) {
-        if from != active {
-            return Err(Error::new(
-                exit::REFUSED,
-                format!("--from {from}, but the service record says that {} runs in {active}", runbook.metadata.name),
-            )
-            .help(format!("leave --from out, or correct the record: drctl service set {} SITE", runbook.metadata.name))
-            .reason("record_conflict"));
-        }
-    }
-    Ok(Choices {
-        operation,
-        mode: arguments.binding.mode,
-        intent: if arguments.simulate { Intent::Simulate } else { Intent::Real },
-        from,
-        to,
-        parameters: runbook::values(&arguments.binding)?,
-    })
-}
-
-fn already_active(runbook: &Runbook, to: &SiteName, record: &ServiceRecord, operation: Operation) -> Error {
-    let name = &runbook.metadata.name;
-    let since = record.since.map_or_else(String::new, |since| format!(" since {since}"));
-    let run = record.run.as_ref().map_or_else(String::new, |run| format!(", moved by {run}"));
-    let help = match operation {
-        Operation::Failback => "nothing is to be done".to_owned(),
-        Operation::Failover | Operation::Switchover => {
-            "nothing was done; to go back use `drctl failback`, to go elsewhere name --to".to_owned()
-        }
-    };
-    Error::new(exit::REFUSED, format!("{name} is already active in {to}{since}{run}"))
-        .help(help)
-        .reason("already_active")
-}
-
 /// An old primary may hold writes that were never replicated: it must be rebuilt before the service goes there.
 fn refuse_quarantined(record: &ServiceRecord, plan: &Plan) -> Result<(), Error> {
     let Some(to) = plan.to.as_ref() else { return Ok(()) };
@@ -265,20 +201,23 @@ fn refuse_quarantined(record: &ServiceRecord, plan: &Plan) -> Result<(), Error> 
     if rebuilds {
         return Ok(());
     }
-    Err(Error::new(exit::REFUSED, format!("{to} is quarantined: run {run} left it, and it was not protected again"))
-        .help(format!(
-            "rebuild replication towards {to} with a step of phase `reprotect`, or say that it was done by hand: \
+    Err(Error::new(
+        exit::REFUSED,
+        format!("{to} is quarantined: run {run} left it, and it was not protected again"),
+    )
+    .help(format!(
+        "rebuild replication towards {to} with a step of phase `reprotect`, or say that it was done by hand: \
              drctl service set {} --reprotected {to}",
-            plan.runbook.name
-        ))
-        .reason("quarantined"))
+        plan.runbook.name
+    ))
+    .reason("quarantined"))
 }
 
 /// Binds a runbook, showing every problem.
 ///
 /// # Errors
 /// When it cannot be bound.
-pub fn bind(source: &Source, choices: &Choices) -> Result<Plan, Error> {
+pub(crate) fn bind(source: &Source, choices: &Choices) -> Result<Plan, Error> {
     plan::bind(&source.runbook, &source.digest, choices).map_err(|problems| {
         for problem in &problems {
             output::say(&format!("\x1b[1;31merror\x1b[0m: {}", problem.what));
@@ -286,11 +225,18 @@ pub fn bind(source: &Source, choices: &Choices) -> Result<Plan, Error> {
                 output::say(&format!(" \x1b[1mhelp\x1b[0m: {help}"));
             }
         }
-        Error::new(exit::INVALID, format!("{} cannot be planned", source.path.display())).reason("invalid_plan")
+        Error::new(exit::INVALID, format!("{} cannot be planned", source.path.display()))
+            .reason("invalid_plan")
     })
 }
 
-fn new_run(session: &Session, arguments: &Arguments, source: &Source, choices: &Choices, plan: &Plan) -> NewRun {
+fn new_run(
+    session: &Session,
+    arguments: &Arguments,
+    source: &Source,
+    choices: &Choices,
+    plan: &Plan,
+) -> NewRun {
     let mut consents = arguments.consents.consents();
     if arguments.simulate {
         let to = plan.to.as_ref().map_or("all", SiteName::as_str);
@@ -337,15 +283,16 @@ fn simulated(
 ///
 /// # Errors
 /// When the scenario or the estate cannot be used.
-pub fn simulated_runtime(
+pub(crate) fn simulated_runtime(
     session: &Session,
     plan: &Plan,
     notes: &BTreeMap<String, String>,
     start: Timestamp,
 ) -> Result<Runtime, Error> {
     let mut scenario = match notes.get("scenario") {
-        Some(text) => Scenario::parse(text)
-            .map_err(|error| Error::new(exit::INVALID, format!("scenario: {error}")).reason("invalid_scenario"))?,
+        Some(text) => Scenario::parse(text).map_err(|error| {
+            Error::new(exit::INVALID, format!("scenario: {error}")).reason("invalid_scenario")
+        })?,
         None => Scenario::healthy(),
     };
     if let Some(seed) = notes.get("seed").and_then(|seed| seed.parse().ok()) {

@@ -28,6 +28,15 @@ pub enum ServiceEvent {
         /// The run.
         run: RunId,
     },
+    /// A person says that a site may be used again: it was rebuilt by hand.
+    ReprotectedByHand {
+        /// The site.
+        site: SiteName,
+        /// Who says so.
+        by: Identity,
+        /// Why.
+        reason: String,
+    },
     /// A person says where the service is.
     Set {
         /// Where it is.
@@ -46,6 +55,7 @@ impl ServiceEvent {
         match self {
             Self::Moved { .. } => "service_moved",
             Self::Reprotected { .. } => "service_reprotected",
+            Self::ReprotectedByHand { .. } => "service_reprotected_by_hand",
             Self::Set { .. } => "service_set",
         }
     }
@@ -75,7 +85,7 @@ impl ServiceRecord {
                 self.quarantined.remove(site);
                 self.settle(site, Some(run.clone()), at);
             }
-            ServiceEvent::Reprotected { site, .. } => {
+            ServiceEvent::Reprotected { site, .. } | ServiceEvent::ReprotectedByHand { site, .. } => {
                 self.quarantined.remove(site);
             }
             ServiceEvent::Set { site, .. } => {

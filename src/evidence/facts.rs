@@ -132,7 +132,7 @@ fn run_fact(event: &Event) -> Option<String> {
         Event::ForecastRecovered { forecast } => {
             format!("forecast: recovery in {forecast}, within the RTO again")
         }
-        Event::ClockMarked { mark } => format!("{}", mark.as_str().replace('_', " ")),
+        Event::ClockMarked { mark } => mark.as_str().replace('_', " "),
         Event::StatusChanged { status, cause } => {
             let why = cause.as_ref().map_or_else(String::new, |cause| format!(": {cause}"));
             format!("run is {status}{why}")

@@ -3,20 +3,20 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::evidence::describe;
 use crate::cli::output;
 use crate::engine::{IndexedPlan, RunState};
+use crate::evidence::describe;
 use crate::plan::NodeIndex;
 use crate::runtime::{Follower, Recorded};
 
 /// Writes a line for each fact to standard error.
-pub struct Lines {
+pub(crate) struct Lines {
     leave: Arc<AtomicBool>,
 }
 
 impl Lines {
     /// Makes a follower that leaves when it is told to.
-    pub fn new(leave: Arc<AtomicBool>) -> Self {
+    pub(crate) fn new(leave: Arc<AtomicBool>) -> Self {
         Self { leave }
     }
 }

@@ -42,7 +42,7 @@ impl Live {
         let progress = |node: NodeIndex| shared.progress.get(&node).cloned();
         let lines = screen::render(plan, &state, &progress, clock.now().max(state.last_at), size());
         let up = if shared.drawn > 0 { format!("\x1b[{}A", shared.drawn) } else { String::new() };
-        let body: String = lines.iter().map(|line| format!("\r\x1b[2K{line}\n")).collect();
+        let body: String = lines.iter().fold(String::new(), |body, line| body + "\r\x1b[2K" + line + "\n");
         shared.drawn = lines.len();
         let mut out = anstream::stderr();
         // A terminal that is gone shows nothing; the run goes on.
@@ -73,7 +73,11 @@ impl Follower for Live {
 ///
 /// # Errors
 /// As the driver.
-pub async fn drive(session: &Session, driver: Driver, stop: Stop) -> Result<(Arc<IndexedPlan>, RunState), Error> {
+pub(crate) async fn drive(
+    session: &Session,
+    driver: Driver,
+    stop: Stop,
+) -> Result<(Arc<IndexedPlan>, RunState), Error> {
     let live = Arc::new(Live { shared: Mutex::default(), leave: AtomicBool::new(false) });
     let plan = Arc::clone(driver.plan());
     let clock = driver.clock();
@@ -151,7 +155,8 @@ async fn on_terminal<T: Send + 'static>(ask: impl FnOnce() -> T + Send + 'static
     tokio::task::spawn_blocking(ask).await.ok()
 }
 
-fn size() -> (usize, usize) {
+/// Columns and lines of the terminal.
+pub(crate) fn size() -> (usize, usize) {
     let size = rustix::termios::tcgetwinsize(std::io::stderr()).ok();
     let size = size.filter(|size| size.ws_col > 0 && size.ws_row > 0);
     size.map_or((110, 40), |size| (usize::from(size.ws_col), usize::from(size.ws_row)))

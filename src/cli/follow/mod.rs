@@ -9,8 +9,10 @@ mod summary;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-pub use prompt::ask_consents;
-pub use screen::render as render_screen;
+pub(crate) use live::size;
+pub(crate) use prompt::{ask, ask_consents};
+pub(crate) use screen::render as render_screen;
+pub(crate) use summary::render as render_summary;
 
 use super::session::Session;
 use super::{Error, Format, Global, detach, exit, output};
@@ -22,7 +24,7 @@ use crate::runtime::{Driver, Follower, Stop, SystemClock};
 
 /// How long a command follows the run it drives.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Followed {
+pub(crate) enum Followed {
     /// On a terminal until the run is over, else until a person is needed.
     #[default]
     ByTerminal,
@@ -34,7 +36,12 @@ pub enum Followed {
 ///
 /// # Errors
 /// When the journal refuses.
-pub async fn drive(global: &Global, session: &Session, driver: Driver, followed: Followed) -> Result<u8, Error> {
+pub(crate) async fn drive(
+    global: &Global,
+    session: &Session,
+    driver: Driver,
+    followed: Followed,
+) -> Result<u8, Error> {
     let terminal = output::is_terminal() && std::io::IsTerminal::is_terminal(&std::io::stdin());
     let stop = if terminal && followed == Followed::ByTerminal { Stop::Never } else { Stop::AtPerson };
     let (plan, state) = if terminal {
@@ -54,13 +61,14 @@ pub async fn drive(global: &Global, session: &Session, driver: Driver, followed:
 /// `drctl resume` adopts it.
 async fn leave_on_signal(leave: Arc<AtomicBool>) {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    let (Ok(mut interrupted), Ok(mut terminated)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
         return;
     };
     tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+        _ = interrupted.recv() => {}
+        _ = terminated.recv() => {}
     }
     leave.store(true, Ordering::SeqCst);
 }
@@ -69,8 +77,9 @@ async fn leave_on_signal(leave: Arc<AtomicBool>) {
 ///
 /// # Errors
 /// When standard output cannot be written.
-pub fn finish(global: &Global, plan: &IndexedPlan, state: &RunState) -> Result<u8, Error> {
-    let now = if state.status.is_terminal() { state.last_at } else { SystemClock::real().now().max(state.last_at) };
+pub(crate) fn finish(global: &Global, plan: &IndexedPlan, state: &RunState) -> Result<u8, Error> {
+    let now =
+        if state.status.is_terminal() { state.last_at } else { SystemClock::real().now().max(state.last_at) };
     let view = evidence::view(plan, state, None, now);
     output::print(global.output, &view, || summary::render(&view))?;
     let moving = matches!(state.status, RunStatus::Running | RunStatus::Pausing | RunStatus::Unwinding);
@@ -97,7 +106,7 @@ fn into_background(session: &Session, run: &str) -> Result<u32, Error> {
 
 /// A follower that shows nothing.
 #[derive(Debug, Default)]
-pub struct Silent;
+pub(crate) struct Silent;
 
 impl Follower for Silent {
     fn recorded(&self, _: &IndexedPlan, _: &RunState, _: &[crate::runtime::Recorded]) {}

@@ -6,7 +6,7 @@ use crate::engine::event::MissingConsent;
 use crate::engine::input::Consents;
 
 /// Asks for each missing consent, where there is a terminal, and adds what was given.
-pub fn ask_consents(missing: &[MissingConsent], consents: &mut Consents) {
+pub(crate) fn ask_consents(missing: &[MissingConsent], consents: &mut Consents) {
     if !std::io::stdin().is_terminal() {
         return;
     }
@@ -16,12 +16,15 @@ pub fn ask_consents(missing: &[MissingConsent], consents: &mut Consents) {
                 let typed = ask(&format!("This is the point of no return. Type {text} to go on: "));
                 consents.confirm = typed.filter(|typed| typed == text);
             }
-            MissingConsent::AcceptLoss(loss) if consents.accept_loss.is_none_or(|accepted| accepted < *loss) => {
+            MissingConsent::AcceptLoss(loss)
+                if consents.accept_loss.is_none_or(|accepted| accepted < *loss) =>
+            {
                 let sure = ask(&format!("Up to {loss} of data will be lost. Type that loss to accept it: "));
                 consents.accept_loss = sure.and_then(|typed| typed.parse().ok());
             }
             MissingConsent::AcceptUnmeasuredLoss if !consents.accept_unmeasured_loss => {
-                let sure = ask("How much data will be lost could not be measured. Type `unmeasured` to accept it: ");
+                let sure =
+                    ask("How much data will be lost could not be measured. Type `unmeasured` to accept it: ");
                 consents.accept_unmeasured_loss = sure.as_deref() == Some("unmeasured");
             }
             MissingConsent::AcceptUnfenced(fences) if !consents.accept_unfenced => {
@@ -31,14 +34,16 @@ pub fn ask_consents(missing: &[MissingConsent], consents: &mut Consents) {
                 );
                 consents.accept_unfenced = ask(&text).as_deref() == Some("unfenced");
             }
-            MissingConsent::Confirm(_) | MissingConsent::AcceptLoss(_) | MissingConsent::AcceptUnmeasuredLoss
+            MissingConsent::Confirm(_)
+            | MissingConsent::AcceptLoss(_)
+            | MissingConsent::AcceptUnmeasuredLoss
             | MissingConsent::AcceptUnfenced(_) => {}
         }
     }
 }
 
 /// Shows a question and reads one line; `None` at the end of input.
-pub fn ask(question: &str) -> Option<String> {
+pub(crate) fn ask(question: &str) -> Option<String> {
     let mut error = anstream::stderr();
     // A question nobody can see is answered by nobody.
     write!(error, "\x1b[1m{question}\x1b[0m").and_then(|()| error.flush()).ok()?;

@@ -9,7 +9,7 @@ use crate::plan::{CheckPurpose, NodeIndex, NodeKind};
 
 /// Renders a run. `progress` gives the last line heard of a node; at most `height` lines come back.
 #[must_use]
-pub fn render(
+pub(crate) fn render(
     plan: &IndexedPlan,
     state: &RunState,
     progress: &dyn Fn(NodeIndex) -> Option<String>,
@@ -37,7 +37,10 @@ fn head(state: &RunState) -> String {
     let to = created.to.as_ref().map_or("others", |site| site.as_str());
     let colour = match state.status {
         RunStatus::Succeeded => "32",
-        RunStatus::SucceededWithWarnings | RunStatus::Paused | RunStatus::AwaitingApproval | RunStatus::Staged => "33",
+        RunStatus::SucceededWithWarnings
+        | RunStatus::Paused
+        | RunStatus::AwaitingApproval
+        | RunStatus::Staged => "33",
         RunStatus::Failed | RunStatus::Aborted | RunStatus::Stuck | RunStatus::Expired => "31",
         _ => "36",
     };
@@ -78,7 +81,13 @@ fn bar(elapsed: Duration, objective: Duration) -> String {
     const CELLS: u64 = 16;
     let used = (elapsed.as_millis() * CELLS / objective.as_millis().max(1)).min(CELLS);
     let cells: String = (0..CELLS).map(|cell| if cell < used { '█' } else { '░' }).collect();
-    let colour = if used >= CELLS { "31" } else if used * 4 >= CELLS * 3 { "33" } else { "32" };
+    let colour = if used >= CELLS {
+        "31"
+    } else if used * 4 >= CELLS * 3 {
+        "33"
+    } else {
+        "32"
+    };
     format!("\x1b[{colour}m{cells}\x1b[0m")
 }
 
@@ -90,15 +99,23 @@ fn steps(
     now: Timestamp,
     room: usize,
 ) -> Vec<String> {
-    let shown: Vec<NodeIndex> = (0..).zip(&plan.plan.nodes).filter(|(_, node)| is_shown(&node.kind)).map(|(index, _)| index).collect();
-    let first_open = shown.iter().position(|index| !state.node(*index).status.is_settled()).unwrap_or(shown.len());
-    let start = if shown.len() <= room { 0 } else { first_open.saturating_sub(room / 3).min(shown.len() - room) };
+    let shown: Vec<NodeIndex> = (0..)
+        .zip(&plan.plan.nodes)
+        .filter(|(_, node)| is_shown(&node.kind))
+        .map(|(index, _)| index)
+        .collect();
+    let first_open =
+        shown.iter().position(|index| !state.node(*index).status.is_settled()).unwrap_or(shown.len());
+    let start =
+        if shown.len() <= room { 0 } else { first_open.saturating_sub(room / 3).min(shown.len() - room) };
     let mut lines = Vec::new();
     if start > 0 {
         lines.push(format!("  \x1b[32m✓\x1b[0m {start} earlier steps"));
     }
     let end = (start + room).min(shown.len());
-    lines.extend(shown.iter().take(end).skip(start).filter_map(|index| step(plan, state, *index, progress, now)));
+    lines.extend(
+        shown.iter().take(end).skip(start).filter_map(|index| step(plan, state, *index, progress, now)),
+    );
     if end < shown.len() {
         lines.push(format!("  · {} more steps", shown.len() - end));
     }
@@ -152,11 +169,14 @@ fn detail(
             format!("{} of ~{}{line}", took(now), short(estimate))
         }
         NodeStatus::Succeeded => match &it.fence {
-            Some(FenceResult::Unconfirmed(why)) => format!("{}  \x1b[33mfence unconfirmed: {why}\x1b[0m", took(it.ended_at.unwrap_or(now))),
+            Some(FenceResult::Unconfirmed(why)) => {
+                format!("{}  \x1b[33mfence unconfirmed: {why}\x1b[0m", took(it.ended_at.unwrap_or(now)))
+            }
             Some(FenceResult::Confirmed) | None => took(it.ended_at.unwrap_or(now)),
         },
         status => {
-            let failure = it.failure.as_ref().map_or_else(String::new, |failure| format!("  {}", failure.message));
+            let failure =
+                it.failure.as_ref().map_or_else(String::new, |failure| format!("  {}", failure.message));
             format!("{}{failure}", status.as_str().replace('_', " "))
         }
     }

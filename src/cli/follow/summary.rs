@@ -8,7 +8,7 @@ use crate::model::time::Duration;
 
 /// Renders the result of a run.
 #[must_use]
-pub fn render(view: &RunView) -> String {
+pub(crate) fn render(view: &RunView) -> String {
     let mut text = String::new();
     // Writing into a string cannot fail.
     let _ = write_head(&mut text, view);
@@ -46,15 +46,30 @@ fn write_numbers(text: &mut String, view: &RunView) -> std::fmt::Result {
         Some(time) => format!("{} since the incident, {} of execution", span(time), span(rto.execution_ms)),
         None => format!("none: not validated ({} elapsed)", span(rto.elapsed_ms)),
     };
-    writeln!(text, "  recovery time  {measured}; objective {}: {}", objective(rto.objective_ms), verdict(rto.verdict))?;
+    writeln!(
+        text,
+        "  recovery time  {measured}; objective {}: {}",
+        objective(rto.objective_ms),
+        verdict(rto.verdict)
+    )?;
     let rpo = &view.rpo;
     let loss = match rpo.data_loss_ms {
         Some(loss) => format!("at most {}", span(loss)),
         None => "not measured".to_owned(),
     };
-    writeln!(text, "  data loss      {loss}; objective {}: {}", objective(rpo.objective_ms), verdict(rpo.verdict))?;
+    writeln!(
+        text,
+        "  data loss      {loss}; objective {}: {}",
+        objective(rpo.objective_ms),
+        verdict(rpo.verdict)
+    )?;
     let done = view.steps.iter().filter(|step| matches!(step.status, "succeeded" | "marked_done")).count();
-    writeln!(text, "  steps          {done} of {} done; point of no return {}", view.steps.len(), view.point_of_no_return)
+    writeln!(
+        text,
+        "  steps          {done} of {} done; point of no return {}",
+        view.steps.len(),
+        view.point_of_no_return
+    )
 }
 
 fn verdict(verdict: Verdict) -> String {

@@ -2,6 +2,7 @@
 //! documentation and schema all read this one table.
 
 mod catalogue;
+pub mod reference;
 mod spec;
 pub mod traits;
 

@@ -9,4 +9,5 @@
 )]
 
 pub(crate) mod attempt;
+pub(crate) mod binary;
 pub(crate) mod postgres;

@@ -1,0 +1,175 @@
+//! `drctl check`: runs the checks a failover would begin with, and changes nothing. Ready or not, and why.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::follow::Silent;
+use super::runbook::{self, Binding, Source};
+use super::session::{self, Session};
+use super::table::{Table, short};
+use super::{Error, Global, exit, output, plan, route, start};
+use crate::app::{self, RandomIds};
+use crate::engine::service::ServiceRecord;
+use crate::engine::{IndexedPlan, RunState, input};
+use crate::evidence::{self, StepView};
+use crate::model::policy::OnFailure;
+use crate::model::run::{Intent, NodeStatus, Operation};
+use crate::plan::Plan;
+use crate::ports::{Clock, IdSource};
+use crate::runtime::{NewRun, Runtime, Stop, SystemClock};
+
+/// Arguments of `check`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    binding: Binding,
+    /// The operation to be ready for: failover, switchover or failback.
+    #[arg(long, default_value = "failover")]
+    operation: Operation,
+    /// Check on the simulated estate.
+    #[arg(long)]
+    simulate: bool,
+    /// What is wrong in the simulation.
+    #[arg(long, value_name = "FILE", requires = "simulate")]
+    scenario: Option<PathBuf>,
+}
+
+/// Runs the command. A check takes no lock: it may look while a run is under way.
+///
+/// # Errors
+/// When the runbook cannot be planned, a secret cannot be read, or the journal refuses.
+pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
+    let config = session::config(global)?;
+    let source = runbook::load(&config, &arguments.binding.runbook)?;
+    let name = &source.runbook.metadata.name;
+    let record =
+        if arguments.simulate { ServiceRecord::default() } else { plan::recorded(global, &config, name) };
+    let choices =
+        route::choices(&arguments.binding, arguments.operation, Intent::Check, &source.runbook, &record)?;
+    let plan = prepared(start::bind(&source, &choices)?, arguments.simulate);
+    if plan.nodes.is_empty() {
+        output::say(&format!("{name} has no checks to make; give its steps a `precheck`"));
+    }
+    let sensitive =
+        choices.parameters.into_iter().filter(|(name, _)| plan.sensitive.contains_key(name)).collect();
+    let session = Session::open(global)?;
+    session::block_on(check(global, &session, arguments, &source, plan, sensitive))
+}
+
+/// Every check is made, whatever comes of the others.
+fn prepared(mut plan: Plan, simulate: bool) -> Plan {
+    for node in &mut plan.nodes {
+        node.on_failure = OnFailure::Continue;
+    }
+    if simulate {
+        plan.intent = Intent::Simulate;
+    }
+    plan
+}
+
+async fn check(
+    global: &Global,
+    session: &Session,
+    arguments: &Arguments,
+    source: &Source,
+    plan: Plan,
+    sensitive: BTreeMap<String, serde_json::Value>,
+) -> Result<u8, Error> {
+    let mut new = NewRun {
+        runbook: source.text.clone(),
+        reason: None,
+        started_by: session.identity.clone(),
+        trigger: "cli".to_owned(),
+        incident_at: None,
+        detected_at: None,
+        consents: input::Consents::default(),
+        adopt: false,
+        staged_for: None,
+        idempotency_key: None,
+        sensitive,
+        notes: BTreeMap::from([("command".to_owned(), "check".to_owned())]),
+    };
+    let runtime = runtime(session, arguments, &plan, &mut new)?;
+    let driver = runtime.create(plan, new).await?;
+    let (plan, state) = driver.drive(&Silent, Stop::AtPerson).await?;
+    let result = Readiness::of(&plan, &state);
+    output::print(global.output, &result, || result.render())?;
+    Ok(if result.ready { exit::SUCCESS } else { exit::REFUSED })
+}
+
+fn runtime(
+    session: &Session,
+    arguments: &Arguments,
+    plan: &Plan,
+    new: &mut NewRun,
+) -> Result<Runtime, Error> {
+    if !arguments.simulate {
+        return app::real_runtime(&session.config, session.journal.clone())
+            .map_err(|error| Error::new(exit::BUG, error.to_string()));
+    }
+    let estate = format!("{}-check-{}", plan.runbook.name, RandomIds.suffix());
+    new.notes.insert("estate".to_owned(), estate);
+    if let Some(path) = &arguments.scenario {
+        new.notes.insert("scenario".to_owned(), runbook::read(path)?);
+    }
+    start::simulated_runtime(session, plan, &new.notes, SystemClock::real().now())
+}
+
+/// What came of the checks.
+#[derive(Debug, Serialize)]
+struct Readiness {
+    service: String,
+    run: String,
+    operation: &'static str,
+    simulated: bool,
+    ready: bool,
+    checks: Vec<StepView>,
+}
+
+impl Readiness {
+    fn of(plan: &IndexedPlan, state: &RunState) -> Self {
+        let view = evidence::view(plan, state, None, state.last_at);
+        let held = |status: NodeStatus| matches!(status, NodeStatus::Succeeded | NodeStatus::Skipped);
+        Self {
+            service: view.runbook,
+            run: view.id,
+            operation: view.operation,
+            simulated: plan.plan.intent == Intent::Simulate,
+            ready: state.status.is_terminal() && state.nodes.iter().all(|node| held(node.status)),
+            checks: view.steps,
+        }
+    }
+
+    fn render(&self) -> String {
+        let mut table = Table::default();
+        for check in &self.checks {
+            let word = match check.status {
+                "succeeded" => "\x1b[32mok\x1b[0m",
+                "skipped" => "-",
+                _ => "\x1b[31mFAILED\x1b[0m",
+            };
+            let took = match (check.started_at, check.ended_at) {
+                (Some(start), Some(end)) => short(end.since(start)),
+                _ => String::new(),
+            };
+            let why = check.failure.as_ref().map_or("", |failure| failure.message.as_str());
+            table.row([word, check.id.trim_start_matches("start/"), check.action.unwrap_or(""), &took, why]);
+        }
+        let simulated = if self.simulated { " (simulated)" } else { "" };
+        let failed =
+            self.checks.iter().filter(|check| !matches!(check.status, "succeeded" | "skipped")).count();
+        let verdict = if self.ready {
+            format!("\x1b[1;32mready\x1b[0m for a {}{simulated}", self.operation)
+        } else {
+            format!(
+                "\x1b[1;31mnot ready\x1b[0m for a {}{simulated}: {failed} of {} failed",
+                self.operation,
+                self.checks.len()
+            )
+        };
+        format!("{}\n{} is {verdict}\n", table.render("").trim_end(), self.service).trim_start().to_owned()
+    }
+}

@@ -1,0 +1,212 @@
+//! `drctl journal`: verifies, copies, exports and prunes what was recorded. Never changes a hash.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::session::{self, Session};
+use super::table::local;
+use super::{Error, Global, exit, follow, output};
+use crate::journal::OpenMode;
+use crate::model::time::Timestamp;
+use crate::ports::{Append, NewRecord, Record, StreamName};
+
+/// Records read at once.
+const PAGE: usize = 1_000;
+const DAY_MS: i64 = 86_400_000;
+
+/// What to do with the journal.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum Command {
+    /// Check every chain, head, digest and the store itself.
+    Verify,
+    /// Write a consistent copy while work goes on.
+    Backup(BackupArguments),
+    /// Print every record as JSON lines.
+    Export(ExportArguments),
+    /// Drop the contents of old runs; the list of runs and all hashes stay.
+    Prune(PruneArguments),
+}
+
+/// Arguments of `journal backup`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct BackupArguments {
+    /// File; must not exist.
+    file: PathBuf,
+}
+
+/// Arguments of `journal export`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ExportArguments {
+    /// Only this run: an id, a unique beginning of one, or `latest`.
+    #[arg(long)]
+    run: Option<String>,
+}
+
+/// Arguments of `journal prune`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PruneArguments {
+    /// Runs that ended longer ago than this, such as 90d or 7y.
+    #[arg(long, value_name = "AGE", value_parser = age)]
+    older_than: i64,
+    /// Why; required.
+    #[arg(long)]
+    reason: Option<String>,
+    /// Do not ask.
+    #[arg(long, short)]
+    yes: bool,
+}
+
+/// Reads an age as milliseconds; unlike durations of a runbook it may be years long.
+fn age(text: &str) -> Result<i64, String> {
+    let invalid = || format!("`{text}` is not an age: write it like 90d, 7y or 36h");
+    let long = [("y", 365 * DAY_MS), ("d", DAY_MS)].into_iter().find_map(|(unit, scale)| {
+        let count: i64 = text.strip_suffix(unit)?.trim().parse().ok().filter(|count| *count >= 0)?;
+        count.checked_mul(scale)
+    });
+    if let Some(millis) = long {
+        return Ok(millis);
+    }
+    let short: crate::model::time::Duration = text.parse().map_err(|_| invalid())?;
+    i64::try_from(short.as_millis()).map_err(|_| invalid())
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When the journal cannot be used; damage has an exit code of its own.
+pub(crate) fn run(global: &Global, command: &Command) -> Result<u8, Error> {
+    let mode = match command {
+        Command::Prune(_) => OpenMode::ReadWrite,
+        Command::Verify | Command::Backup(_) | Command::Export(_) => OpenMode::ReadOnly,
+    };
+    let session = Session::open_as(global, mode)?;
+    session::block_on(async {
+        match command {
+            Command::Verify => verify(global, &session).await,
+            Command::Backup(arguments) => backup(global, &session, arguments).await,
+            Command::Export(arguments) => export(&session, arguments).await,
+            Command::Prune(arguments) => prune(global, &session, arguments).await,
+        }
+    })
+}
+
+async fn verify(global: &Global, session: &Session) -> Result<u8, Error> {
+    let found = session.journal.verify().await?;
+    output::print(global.output, &found, || {
+        let pruned =
+            if found.pruned > 0 { format!(", {} of them pruned", found.pruned) } else { String::new() };
+        let head =
+            format!("{} records{pruned} in {} streams\nhead {}", found.records, found.streams, found.head);
+        if found.damage.is_empty() {
+            return format!("\x1b[32msound\x1b[0m: {head}");
+        }
+        format!("\x1b[1;31mDAMAGED\x1b[0m: {head}\n  {}", found.damage.join("\n  "))
+    })?;
+    if found.damage.is_empty() {
+        return Ok(exit::SUCCESS);
+    }
+    output::say("keep the file as it is and copy it away; the last sound backup is `drctl journal backup`'s");
+    Ok(exit::DAMAGED)
+}
+
+async fn backup(global: &Global, session: &Session, arguments: &BackupArguments) -> Result<u8, Error> {
+    let file = &arguments.file;
+    if file.exists() {
+        return Err(Error::new(exit::USAGE, format!("{} exists already", file.display()))
+            .help("a backup overwrites nothing: name a new file"));
+    }
+    session.journal.backup(file).await?;
+    let bytes = std::fs::metadata(file)?.len();
+    let done = json!({"file": file, "bytes": bytes, "verified": true});
+    output::print(global.output, &done, || {
+        format!("{}: {} KiB, verified\nuse it with --journal {0}", file.display(), bytes.div_ceil(1024))
+    })?;
+    Ok(exit::SUCCESS)
+}
+
+async fn export(session: &Session, arguments: &ExportArguments) -> Result<u8, Error> {
+    let stream = match &arguments.run {
+        Some(run) => Some(StreamName::run(&session.find_run(run, false).await?)),
+        None => None,
+    };
+    let mut after = 0;
+    loop {
+        let records = match &stream {
+            Some(stream) => session.journal.read(stream, after, PAGE).await?,
+            None => session.journal.read_after(after, PAGE).await?,
+        };
+        for record in &records {
+            after = if stream.is_some() { record.sequence } else { record.position };
+            output::line(&line(record).to_string())?;
+        }
+        if records.len() < PAGE {
+            return Ok(exit::SUCCESS);
+        }
+    }
+}
+
+fn line(record: &Record) -> Value {
+    json!({
+        "position": record.position,
+        "stream": record.stream,
+        "sequence": record.sequence,
+        "token": record.token,
+        "at": record.recorded_at,
+        "type": record.kind,
+        "version": record.version,
+        "data": super::runs::body(record),
+        "hash": super::runs::hex(&record.hash),
+    })
+}
+
+async fn prune(global: &Global, session: &Session, arguments: &PruneArguments) -> Result<u8, Error> {
+    let reason = session::reason("journal prune", arguments.reason.as_deref())?;
+    let now = session::now();
+    let before = Timestamp::from_millis(now.as_millis().saturating_sub(arguments.older_than));
+    if !arguments.yes {
+        confirm(before)?;
+    }
+    let body = json!({"by": session.identity, "reason": reason, "before": before}).to_string();
+    let records = vec![NewRecord { kind: "prune_requested", version: 1, body }];
+    let (stream, at) = (Some(StreamName::journal()), Some(now));
+    session.journal.append(vec![Append { stream, at, records, ..Append::default() }]).await?;
+    let runs = session.journal.prune(before, now).await?;
+    output::print(global.output, &json!({"pruned_runs": runs, "before": before}), || {
+        format!(
+            "{runs} runs that ended before {} pruned; the list of runs and all hashes stay",
+            local(before)
+        )
+    })?;
+    Ok(exit::SUCCESS)
+}
+
+fn confirm(before: Timestamp) -> Result<(), Error> {
+    let terminal = std::io::IsTerminal::is_terminal(&std::io::stdin());
+    if !terminal {
+        return Err(Error::new(exit::USAGE, "pruning cannot be taken back")
+            .help("add --yes to do it without a question"));
+    }
+    let question =
+        format!("Drop what runs that ended before {} did, for good? Type `prune`: ", local(before));
+    if follow::ask(&question).as_deref() == Some("prune") {
+        return Ok(());
+    }
+    Err(Error::new(exit::USAGE, "nothing was pruned"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_may_be_years_long() {
+        assert_eq!(age("90d"), Ok(90 * DAY_MS));
+        assert_eq!(age("7y"), Ok(7 * 365 * DAY_MS));
+        assert_eq!(age("36h"), Ok(36 * 3_600_000));
+        for text in ["", "x", "-3d", "99999999999999999y"] {
+            assert!(age(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! `drctl plan`: shows what an operation would do. Starts nothing, and never makes a journal.
+
+use clap::{Args, ValueEnum};
+
+use super::runbook::{self, Binding, Source};
+use super::session::{self, Session};
+use super::{Error, Format, Global, exit, output, route, start};
+use crate::config::{Config, JournalPlace};
+use crate::engine::service::ServiceRecord;
+use crate::journal::OpenMode;
+use crate::model::id::ServiceName;
+use crate::model::run::{Intent, Operation};
+use crate::plan::{self, Choices, Plan, PlanIndex};
+
+/// Arguments of `plan`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    binding: Binding,
+    /// failover, switchover or failback.
+    #[arg(long, default_value = "failover")]
+    operation: Operation,
+    /// Plan a simulated run: from and to are those of the runbook, whatever the service record says.
+    #[arg(long)]
+    simulate: bool,
+    /// Draw a table or a Mermaid chart.
+    #[arg(long, value_enum, default_value = "text", conflicts_with = "manual")]
+    format: Drawing,
+    /// The same recovery by hand, for when drctl itself cannot.
+    #[arg(long)]
+    manual: bool,
+}
+
+/// How a plan is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Drawing {
+    /// A table.
+    Text,
+    /// A Mermaid flow chart.
+    Mermaid,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When the runbook does not compile or cannot be planned.
+pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
+    let config = session::config(global)?;
+    let source = runbook::load(&config, &arguments.binding.runbook)?;
+    let choices = choices(global, &config, arguments, &source)?;
+    let plan = bind(&source, &choices)?;
+    let index = index(&plan)?;
+    if global.output != Format::Text {
+        output::print(global.output, &plan, String::new)?;
+    } else if arguments.manual {
+        output::line(plan::render::manual(&plan).trim_end())?;
+    } else {
+        let drawn = match arguments.format {
+            Drawing::Text => plan::render::text(&plan, &index),
+            Drawing::Mermaid => plan::render::mermaid(&plan, &index),
+        };
+        output::line(drawn.trim_end())?;
+    }
+    Ok(exit::SUCCESS)
+}
+
+/// Derives what drawing a plan needs.
+///
+/// # Errors
+/// When the plan is not sound, which is a bug of the planner.
+pub(crate) fn index(plan: &Plan) -> Result<PlanIndex, Error> {
+    PlanIndex::new(plan).map_err(|error| Error::new(exit::BUG, format!("the plan is not sound: {error}")))
+}
+
+fn choices(
+    global: &Global,
+    config: &Config,
+    arguments: &Arguments,
+    source: &Source,
+) -> Result<Choices, Error> {
+    let intent = if arguments.simulate { Intent::Simulate } else { Intent::Real };
+    let record = if arguments.simulate {
+        ServiceRecord::default()
+    } else {
+        recorded(global, config, &source.runbook.metadata.name)
+    };
+    let of = |record: &ServiceRecord| {
+        route::choices(&arguments.binding, arguments.operation, intent, &source.runbook, record)
+    };
+    match of(&record) {
+        // A plan is for reading: what a start would refuse is said, and the plan is shown all the same.
+        Err(refused) if refused.code == exit::REFUSED => {
+            let choices = of(&ServiceRecord::default())?;
+            output::say(&format!("note: this would be refused now: {}", refused.message));
+            Ok(choices)
+        }
+        other => other,
+    }
+}
+
+/// The service record, where there is a journal that can be read. Looking at a plan needs none.
+pub(crate) fn recorded(global: &Global, config: &Config, service: &ServiceName) -> ServiceRecord {
+    let JournalPlace::Sqlite(path) = &config.journal else { return ServiceRecord::default() };
+    if !path.exists() {
+        return ServiceRecord::default();
+    }
+    let read = Session::open_as(global, OpenMode::ReadOnly).and_then(|session| {
+        session::block_on(async {
+            Ok(crate::runtime::service_record(session.journal.as_ref(), service).await?)
+        })
+    });
+    read.unwrap_or_else(|error| {
+        output::say(&format!(
+            "note: where {service} runs now is not known ({}); from and to are those of the runbook",
+            error.message
+        ));
+        ServiceRecord::default()
+    })
+}
+
+/// Binds a runbook; where only adapters are missing for a real run, as a simulation, which is said.
+///
+/// # Errors
+/// When it cannot be bound either way.
+pub(crate) fn bind(source: &Source, choices: &Choices) -> Result<Plan, Error> {
+    let problems = match plan::bind(&source.runbook, &source.digest, choices) {
+        Ok(plan) => return Ok(plan),
+        Err(problems) => problems,
+    };
+    let simulated = Choices { intent: Intent::Simulate, ..choices.clone() };
+    match plan::bind(&source.runbook, &source.digest, &simulated) {
+        Ok(plan) if choices.intent == Intent::Real => {
+            output::say("note: planned as a simulation; a real run is not possible yet:");
+            for problem in problems {
+                output::say(&format!("  {}", problem.what));
+            }
+            Ok(plan)
+        }
+        Ok(_) | Err(_) => start::bind(source, choices),
+    }
+}

@@ -1,0 +1,78 @@
+//! `drctl runs`: looks at runs. Changes none.
+
+mod events;
+mod list;
+mod report;
+mod show;
+mod verify;
+mod watch;
+
+use clap::{Args, Subcommand};
+
+use super::session::{self, Session};
+use super::{Error, Global};
+use crate::journal::OpenMode;
+use crate::model::id::RunId;
+use crate::ports::Lease;
+
+pub(crate) use events::{body, hex};
+pub(crate) use list::service_name;
+pub(crate) use show::show_existing;
+
+/// Ways to look at runs.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum Command {
+    /// List runs, newest first.
+    List(list::Arguments),
+    /// Show where a run stands: steps, clock, objectives, what it waits for.
+    Show(RunArgument),
+    /// Print the facts of a run, as they were recorded.
+    Events(events::Arguments),
+    /// Follow a run that another process drives.
+    Watch(RunArgument),
+    /// Write the report of a run, as Markdown.
+    Report(RunArgument),
+    /// Check that nothing recorded about a run was changed.
+    Verify(RunArgument),
+}
+
+/// The run a command is about.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RunArgument {
+    /// Run: an id, a unique beginning of one, or `latest`.
+    run: String,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When the journal cannot be read or the run does not exist.
+pub(crate) fn run(global: &Global, command: &Command) -> Result<u8, Error> {
+    let session = Session::open_as(global, OpenMode::ReadOnly)?;
+    session::block_on(async {
+        match command {
+            Command::List(arguments) => list::run(global, &session, arguments).await,
+            Command::Show(RunArgument { run }) => {
+                let run = session.find_run(run, false).await?;
+                show::show(global, &session, &run).await
+            }
+            Command::Events(arguments) => events::run(global, &session, arguments).await,
+            Command::Watch(RunArgument { run }) => watch::run(global, &session, run).await,
+            Command::Report(RunArgument { run }) => report::run(global, &session, run).await,
+            Command::Verify(RunArgument { run }) => verify::run(global, &session, run).await,
+        }
+    })
+}
+
+/// Who drives a run, in words, where somebody alive does.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub(crate) async fn driver(session: &Session, run: &RunId) -> Result<Option<String>, Error> {
+    Ok(session.journal.lease(run).await?.and_then(|lease| driver_of(&lease)))
+}
+
+fn driver_of(lease: &Lease) -> Option<String> {
+    let holder = lease.holder.as_ref().filter(|_| lease.alive)?;
+    Some(format!("{} (pid {}, {})", holder.name, holder.pid, holder.host))
+}

@@ -1,0 +1,211 @@
+//! `drctl service`: where services are, as far as drctl knows, and how a person corrects that.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+use super::runs::service_name;
+use super::session::{self, Session};
+use super::table::{Table, local};
+use super::{Error, Format, Global, exit, output, runbook};
+use crate::engine::service::{ServiceEvent, ServiceRecord};
+use crate::journal::OpenMode;
+use crate::model::id::{ServiceName, SiteName};
+use crate::ports::{Append, Journal, NewRecord, RunFilter, StreamName};
+use crate::runtime;
+
+/// What to do with service records.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum Command {
+    /// List services with the site they run in.
+    List,
+    /// Show where a service runs, since when, and what is quarantined.
+    Show(NameArgument),
+    /// Say where a service runs, or that a site was protected again by hand.
+    Set(SetArguments),
+}
+
+/// The service a command is about.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct NameArgument {
+    /// Name of the service.
+    #[arg(value_parser = service_name)]
+    name: ServiceName,
+}
+
+/// Arguments of `service set`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct SetArguments {
+    /// Name of the service.
+    #[arg(value_parser = service_name)]
+    name: ServiceName,
+    /// The site it runs in.
+    #[arg(required_unless_present = "reprotected", conflicts_with = "reprotected")]
+    site: Option<SiteName>,
+    /// This site was protected again by hand: replication runs towards it, its old data is gone.
+    #[arg(long, value_name = "SITE")]
+    reprotected: Option<SiteName>,
+    /// Why; required.
+    #[arg(long)]
+    reason: Option<String>,
+}
+
+/// A service and where it is.
+#[derive(Debug, Serialize)]
+struct Line {
+    service: ServiceName,
+    #[serde(flatten)]
+    record: ServiceRecord,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When the journal cannot be used, or what is set makes no sense.
+pub(crate) fn run(global: &Global, command: &Command) -> Result<u8, Error> {
+    match command {
+        Command::List => {
+            let session = Session::open_as(global, OpenMode::ReadOnly)?;
+            session::block_on(list(global, &session))
+        }
+        Command::Show(NameArgument { name }) => {
+            let session = Session::open_as(global, OpenMode::ReadOnly)?;
+            session::block_on(show(global, &session, name))
+        }
+        Command::Set(arguments) => set(global, arguments),
+    }
+}
+
+async fn list(global: &Global, session: &Session) -> Result<u8, Error> {
+    let journal = session.journal.as_ref();
+    let mut lines = Vec::new();
+    for service in names(journal).await? {
+        let record = runtime::service_record(journal, &service).await?;
+        lines.push(Line { service, record });
+    }
+    if lines.is_empty() && global.output == Format::Text {
+        output::say("no service has a record yet: each runs where its runbook says");
+        return Ok(exit::SUCCESS);
+    }
+    output::print(global.output, &lines, || {
+        let mut table = Table::new(&["SERVICE", "RUNS IN", "SINCE", "MOVED BY", "QUARANTINED"]);
+        for Line { service, record } in &lines {
+            let quarantined: Vec<_> = record.quarantined.keys().map(SiteName::as_str).collect();
+            table.row([
+                service.to_string(),
+                record.active.as_ref().map_or_else(|| "as in its runbook".to_owned(), ToString::to_string),
+                record.since.map_or_else(String::new, local),
+                record.run.as_ref().map_or_else(String::new, ToString::to_string),
+                quarantined.join(", "),
+            ]);
+        }
+        table.render("")
+    })?;
+    Ok(exit::SUCCESS)
+}
+
+/// Services that have a record, or a run that was not simulated.
+async fn names(journal: &dyn Journal) -> Result<BTreeSet<ServiceName>, Error> {
+    const PAGE: usize = 1_000;
+    let runs = journal.runs(&RunFilter::default()).await?;
+    let mut names: BTreeSet<_> = runs.into_iter().map(|run| run.service).collect();
+    // The port lists no streams; a record made by hand is found by reading on.
+    let mut after = 0;
+    loop {
+        let records = journal.read_after(after, PAGE).await?;
+        after = records.last().map_or(after, |record| record.position);
+        let services = records.iter().filter_map(|record| record.stream.as_str().strip_prefix("service/"));
+        names.extend(services.filter_map(|name| ServiceName::new(name).ok()));
+        if records.len() < PAGE {
+            return Ok(names);
+        }
+    }
+}
+
+async fn show(global: &Global, session: &Session, name: &ServiceName) -> Result<u8, Error> {
+    let record = runtime::service_record(session.journal.as_ref(), name).await?;
+    let line = Line { service: name.clone(), record };
+    output::print(global.output, &line, || describe(name, &line.record))?;
+    Ok(exit::SUCCESS)
+}
+
+fn describe(name: &ServiceName, record: &ServiceRecord) -> String {
+    let mut text = match (&record.active, record.since) {
+        (Some(site), Some(since)) => {
+            let by =
+                record.run.as_ref().map_or_else(|| "set by hand".to_owned(), |run| format!("moved by {run}"));
+            format!("{name} runs in {site} since {}, {by}", local(since))
+        }
+        _ => format!("{name} has no record: it runs where its runbook says"),
+    };
+    for (site, run) in &record.quarantined {
+        // Writing into a string cannot fail.
+        let _ = write!(
+            text,
+            "\n  {site} is quarantined since {run} left it: it may hold writes that were never replicated.\n  After \
+             rebuilding it by hand: drctl service set {name} --reprotected {site} --reason \"…\""
+        );
+    }
+    text
+}
+
+fn set(global: &Global, arguments: &SetArguments) -> Result<u8, Error> {
+    let reason = session::reason("service set", arguments.reason.as_deref())?;
+    let session = Session::open(global)?;
+    let name = &arguments.name;
+    for site in arguments.site.iter().chain(&arguments.reprotected) {
+        refuse_unknown_site(&session, name, site)?;
+    }
+    let by = session.identity.clone();
+    session::block_on(async {
+        let journal = session.journal.as_ref();
+        let before = runtime::service_record(journal, name).await?;
+        let event = match (&arguments.site, &arguments.reprotected) {
+            (Some(site), _) => ServiceEvent::Set { site: site.clone(), by, reason },
+            (None, Some(site)) if before.quarantined.contains_key(site) => {
+                ServiceEvent::ReprotectedByHand { site: site.clone(), by, reason }
+            }
+            (None, Some(site)) => {
+                return Err(Error::new(exit::REFUSED, format!("{site} is not quarantined for {name}"))
+                    .help(format!("`drctl service show {name}` shows what is"))
+                    .reason("not_quarantined"));
+            }
+            (None, None) => return Err(Error::new(exit::USAGE, "name the site")),
+        };
+        warn_about_runs(&session, name).await?;
+        let body = serde_json::to_string(&event).map_err(|error| Error::new(exit::BUG, error.to_string()))?;
+        let records = vec![NewRecord { kind: event.kind(), version: 1, body }];
+        let (stream, at) = (Some(StreamName::service(name)), Some(session::now()));
+        journal.append(vec![Append { stream, at, records, ..Append::default() }]).await?;
+        show(global, &session, name).await
+    })
+}
+
+/// A mistyped site would be believed at the next failover. Where the runbook is at hand, it knows the sites.
+fn refuse_unknown_site(session: &Session, name: &ServiceName, site: &SiteName) -> Result<(), Error> {
+    let Ok(path) = runbook::find(&session.config, name.as_str()) else {
+        output::say(&format!("note: no runbook `{name}` is at hand, so that {site} was not checked"));
+        return Ok(());
+    };
+    let text = runbook::read(&path)?;
+    let (Some(found), _) = crate::compile::compile(&text, runbook::today()) else { return Ok(()) };
+    if found.metadata.name != *name || found.sites.contains_key(site) {
+        return Ok(());
+    }
+    let sites: Vec<_> = found.sites.keys().map(SiteName::as_str).collect();
+    Err(Error::new(exit::USAGE, format!("{name} has no site {site}")).help(format!(
+        "{} knows {}",
+        path.display(),
+        sites.join(", ")
+    )))
+}
+
+async fn warn_about_runs(session: &Session, name: &ServiceName) -> Result<(), Error> {
+    let filter = RunFilter { service: Some(name.clone()), open: true, ..RunFilter::default() };
+    for run in session.journal.runs(&filter).await?.iter().filter(|run| run.locks_service) {
+        output::say(&format!("note: {} is under way for {name} and may move it again", run.run));
+    }
+    Ok(())
+}

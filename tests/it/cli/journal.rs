@@ -1,0 +1,52 @@
+//! `drctl journal`: verify, backup, export, prune.
+
+use super::{json, session, simulated};
+
+#[test]
+fn a_journal_is_verified_copied_and_exported() {
+    let (drctl, run) = simulated();
+    insta::assert_snapshot!(session(
+        &drctl,
+        &[
+            &["journal", "verify"],
+            &["journal", "prune", "--older-than", "1y"],
+            &["journal", "prune", "--older-than", "1y", "--reason", "retention"],
+            &["journal", "prune", "--older-than", "1y", "--reason", "retention", "--yes"],
+        ]
+    ));
+    assert_eq!(drctl.run("journal backup copy.db").code, 0);
+    assert_eq!(drctl.run("journal backup copy.db").code, 2, "a backup overwrites nothing");
+    let copied = json(&drctl, &format!("runs show {run} -o json --journal copy.db"));
+    assert_eq!(copied, json(&drctl, &format!("runs show {run} -o json")));
+
+    let all = drctl.run("journal export").stdout;
+    let positions: Vec<_> = all
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["position"].as_u64().unwrap())
+        .collect();
+    assert_eq!(positions, (1..=positions.len() as u64).collect::<Vec<_>>());
+    let own = drctl.run(&format!("journal export --run {run}")).stdout;
+    assert!(
+        own.lines().count() < positions.len()
+            && own.lines().all(|line| line.contains(&run) || line.contains("\"run/"))
+    );
+}
+
+#[test]
+fn damage_has_an_exit_code_of_its_own() {
+    let (drctl, run) = simulated();
+    // One letter of a recorded fact, changed behind drctl's back.
+    let database = rusqlite::Connection::open(drctl.path(".drctl/journal.db")).unwrap();
+    let changed = database
+        .execute("update event set body = replace(body, 'east', 'aest') where position = 1", [])
+        .unwrap();
+    assert_eq!(changed, 1);
+    drop(database);
+    let verified = drctl.run("journal verify");
+    assert_eq!(verified.code, 12, "{}{}", verified.stdout, verified.stderr);
+    assert!(verified.stdout.contains("DAMAGED") && verified.stdout.contains(&run), "{}", verified.stdout);
+    let shown = drctl.run(&format!("runs verify {run} -o json"));
+    assert_eq!(shown.code, 12, "{}", shown.stdout);
+    let error: serde_json::Value = serde_json::from_str(&shown.stdout).unwrap();
+    assert_eq!(error["error"]["reason"], "journal_damaged");
+}

@@ -1,0 +1,127 @@
+//! Commands that only look at what is known: plan, actions, schema, doctor, bundle, completions.
+
+use super::{pay, session};
+use crate::support::binary::Drctl;
+
+#[test]
+fn a_plan_is_shown_even_where_it_can_only_be_simulated() {
+    insta::assert_snapshot!(session(
+        &pay(),
+        &[
+            &["plan", "pay"],
+            &["plan", "pay", "--simulate", "--manual"],
+            &["plan", "pay", "--operation", "failback"],
+            &["plan", "nothing"],
+        ]
+    ));
+}
+
+#[test]
+fn a_plan_is_json_or_a_chart_and_leaves_no_journal_behind() {
+    let drctl = pay();
+    let plan = super::json(&drctl, "plan pay --simulate -o json");
+    assert_eq!((&plan["intent"], &plan["to"]), (&"simulate".into(), &"west".into()));
+    let chart = drctl.run("plan pay --simulate --format mermaid");
+    assert!(chart.stdout.starts_with("flowchart") && chart.stderr.is_empty(), "{}", chart.stdout);
+    assert!(!drctl.path(".drctl").exists());
+}
+
+#[test]
+fn actions_are_listed_and_described() {
+    insta::assert_snapshot!(session(
+        &Drctl::new(),
+        &[&["actions", "postgres"], &["actions", "postgres.fence"], &["actions", "nothing"],]
+    ));
+    let all = super::json(&Drctl::new(), "actions -o json");
+    let fence = all.as_array().unwrap().iter().find(|action| action["name"] == "postgres.fence").unwrap();
+    assert_eq!(fence["parameters"]["properties"]["primary"]["type"], "string");
+}
+
+#[test]
+fn every_schema_is_one_and_fits_what_is_printed() {
+    let drctl = pay();
+    for what in ["runbook", "config", "event", "scenario", "plan"] {
+        let schema = super::json(&drctl, &format!("schema {what}"));
+        assert!(jsonschema::meta::is_valid(&schema), "{what}");
+    }
+    let schema = super::json(&drctl, "schema plan");
+    let plan = super::json(&drctl, "plan pay --simulate -o json");
+    jsonschema::validate(&schema, &plan).unwrap();
+
+    let (drctl, run) = super::simulated();
+    let schema = super::json(&drctl, "schema event");
+    let events = drctl.run(&format!("runs events {run} -o json")).stdout;
+    assert!(events.lines().count() > 10);
+    for line in events.lines() {
+        jsonschema::validate(&schema, &serde_json::from_str(line).unwrap()).unwrap();
+    }
+}
+
+#[test]
+fn the_types_of_events_are_those_of_the_engine() {
+    let source = include_str!("../../../src/engine/event.rs");
+    let (_, body) = source.split_once("pub const fn kind(&self)").unwrap();
+    let (body, _) = body.split_once("\n    }\n").unwrap();
+    let known: Vec<_> = body.split('"').skip(1).step_by(2).collect();
+    let schema = super::json(&Drctl::new(), "schema event");
+    let told: Vec<_> = schema["properties"]["type"]["enum"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|kind| kind.as_str())
+        .collect();
+    assert_eq!(told, known);
+}
+
+#[test]
+fn the_doctor_says_what_stands_in_the_way() {
+    let drctl = pay();
+    let well = drctl.run("doctor");
+    assert_eq!(well.code, 0, "{}", well.stdout);
+    for part in ["no file, defaults", "none yet", "commits", "runbooks: 1 of 1 compile"] {
+        assert!(well.stdout.contains(part), "{part} in\n{}", well.stdout);
+    }
+    assert!(!drctl.path(".drctl").exists(), "looking leaves nothing behind");
+    drctl.write("runbooks/broken.yaml", "kind: Runbook\n");
+    drctl.write("broken.db", "this is no database, but it is long enough to be taken for one");
+    let ill = drctl.run("doctor --journal broken.db");
+    assert_eq!(ill.code, 10, "{}", ill.stdout);
+    assert!(
+        ill.stdout.contains("PROBLEM  journal") && ill.stdout.contains("1 of 2 compile"),
+        "{}",
+        ill.stdout
+    );
+}
+
+#[test]
+fn a_bundle_is_complete_and_overwrites_nothing() {
+    let drctl = pay();
+    let made = drctl.run("bundle b.tar");
+    assert_eq!(made.code, 0, "{}", made.stderr);
+    let mut archive = tar::Archive::new(std::fs::File::open(drctl.path("b.tar")).unwrap());
+    let names: Vec<_> = archive
+        .entries()
+        .unwrap()
+        .map(|entry| entry.unwrap().path().unwrap().display().to_string())
+        .collect();
+    for name in [
+        "drctl",
+        "README.txt",
+        "SHA256SUMS",
+        "runbooks/pay.yaml",
+        "plans/pay/failover.json",
+        "plans/pay/failover-by-hand.txt",
+    ] {
+        assert!(names.contains(&format!("drctl-bundle/{name}")), "{name} in {names:?}");
+    }
+    insta::assert_snapshot!(session(&drctl, &[&["bundle", "b.tar"]]));
+    assert_eq!(Drctl::new().run("bundle b.tar").code, 2);
+}
+
+#[test]
+fn completions_and_man_pages_are_made() {
+    let drctl = Drctl::new();
+    assert!(drctl.run("completions bash").stdout.contains("failover"));
+    assert_eq!(drctl.run("man pages").code, 0);
+    assert!(drctl.path("pages/drctl-failover.1").is_file());
+}

@@ -1,0 +1,144 @@
+//! Runs the built binary in a folder of its own and turns what it printed into a transcript that is the same every time.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// A folder with runbooks, a journal below `.drctl`, and no environment but what is set here.
+pub(crate) struct Drctl {
+    folder: tempfile::TempDir,
+}
+
+/// What one command printed.
+pub(crate) struct Output {
+    /// Exit code.
+    pub(crate) code: i32,
+    /// Standard output.
+    pub(crate) stdout: String,
+    /// Standard error.
+    pub(crate) stderr: String,
+}
+
+impl Drctl {
+    /// Makes an empty folder.
+    pub(crate) fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    /// Makes a folder with files.
+    pub(crate) fn with(files: &[(&str, &str)]) -> Self {
+        let drctl = Self::new();
+        for (name, text) in files {
+            drctl.write(name, text);
+        }
+        drctl
+    }
+
+    /// The path of a file in the folder.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes a file into the folder.
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    /// Runs a command whose words hold no spaces, with the journal in the folder.
+    pub(crate) fn run(&self, line: &str) -> Output {
+        self.run_words(&line.split_whitespace().collect::<Vec<_>>())
+    }
+
+    /// Runs a command, with the journal in the folder.
+    pub(crate) fn run_words(&self, words: &[&str]) -> Output {
+        run_in(self.folder.path(), words)
+    }
+
+    /// Runs a command and draws it as a person would see it: the command, what it printed, its code.
+    pub(crate) fn transcript(&self, words: &[&str]) -> String {
+        let output = self.run_words(words);
+        let shown: Vec<_> = words
+            .iter()
+            .map(|word| if word.contains(' ') { format!("{word:?}") } else { (*word).to_owned() })
+            .collect();
+        let mut text = format!("$ drctl {}\n{}", shown.join(" "), output.stdout);
+        for line in output.stderr.lines() {
+            text.push_str(&format!("! {line}\n"));
+        }
+        text.push_str(&format!("= {}\n", output.code));
+        steady(&text, self.folder.path())
+    }
+}
+
+fn run_in(folder: &Path, words: &[&str]) -> Output {
+    let output = Command::new(env!("CARGO_BIN_EXE_drctl"))
+        .arg("--local")
+        .args(words)
+        .current_dir(folder)
+        .env_clear()
+        .env("TZ", "UTC")
+        .env("USER", "alice")
+        .env("HOME", folder)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    Output {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// Replaces what differs from run to run: the folder, times, random ids, hashes, process ids, the host. What stood in a
+/// column is replaced by something as wide.
+pub(crate) fn steady(text: &str, folder: &Path) -> String {
+    let folder = folder.canonicalize().unwrap();
+    let text = text.replace(&folder.display().to_string(), "<folder>");
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let text = text.replace(&format!("@{host}"), "@<host>").replace(&format!(", {host})"), ", <host>)");
+    let mut out = String::new();
+    let mut rest = text.as_str();
+    while let Some(letter) = rest.chars().next() {
+        let found = [timestamp, local_time, hash, run_id, pid].iter().find_map(|find| find(&out, rest));
+        let (length, replacement) = found.unwrap_or((letter.len_utf8(), ""));
+        out.push_str(if found.is_some() { replacement } else { &rest[..length] });
+        rest = &rest[length..];
+    }
+    out
+}
+
+/// Matches a text against a pattern: `9` is a digit, `x` a hexadecimal digit, `a` one of a-z and 2-7.
+fn fits(text: &str, pattern: &str) -> bool {
+    let mut letters = text.chars();
+    pattern.chars().all(|expected| {
+        let Some(letter) = letters.next() else { return false };
+        match expected {
+            '9' => letter.is_ascii_digit(),
+            'x' => letter.is_ascii_digit() || ('a'..='f').contains(&letter),
+            'a' => letter.is_ascii_lowercase() || ('2'..='7').contains(&letter),
+            other => other == letter,
+        }
+    })
+}
+
+fn timestamp(_: &str, text: &str) -> Option<(usize, &'static str)> {
+    fits(text, "9999-99-99T99:99:99.999Z").then_some((24, "<------- time -------->"))
+}
+
+fn local_time(_: &str, text: &str) -> Option<(usize, &'static str)> {
+    fits(text, "9999-99-99 99:99:99 UTC").then_some((23, "<------ local ------->"))
+}
+
+fn hash(_: &str, text: &str) -> Option<(usize, &'static str)> {
+    fits(text, &"x".repeat(64)).then_some((64, "<hash>"))
+}
+
+fn run_id(before: &str, text: &str) -> Option<(usize, &'static str)> {
+    (before.ends_with("pay-") && fits(text, "aaaaaaaa")).then_some((8, "<random>"))
+}
+
+fn pid(_: &str, text: &str) -> Option<(usize, &'static str)> {
+    let digits = text.strip_prefix("pid ")?.bytes().take_while(u8::is_ascii_digit).count();
+    (digits > 0).then_some((4 + digits, "pid <pid>"))
+}
