@@ -166,7 +166,8 @@ impl<'a> Expander<'a> {
         let mut node = setting.node(NodeAddress::step(&step.id), setting.title.clone(), kind);
         node.lane = None;
         node.deadline = step.deadline;
-        node.manual = self.manual(step, self.scope);
+        // Of a fanned-out step each item has its own text, which may read `item`.
+        node.manual = if step.for_each.is_none() { self.manual(step, self.scope) } else { None };
         if let Some(Variant::Other(other)) = &step.ungraceful {
             if !setting.skip {
                 node.ungraceful = other.min_success.map(NodeVariant::MinSuccess);

@@ -5,7 +5,7 @@ use super::calls::Caller;
 use super::context::Scope;
 use super::draft::{Draft, Setting};
 use super::error::Problem;
-use super::graph::descendants;
+use super::graph::{ancestors, descendants};
 use super::node::{Call, EdgeKind, Node, NodeIndex, NodeKind, ReadingPoint};
 use crate::model::id::NodeAddress;
 use crate::model::policy::OnFailure;
@@ -51,12 +51,20 @@ pub(super) fn add(
     // Where some fences come only after the point of no return, the gate must not wait for those.
     let early: Vec<_> = all_fences.iter().copied().filter(|fence| !after_gate[*fence as usize]).collect();
     let fences = if early.is_empty() { &all_fences } else { &early };
+    // In a failback the copy that is read must be made first.
+    let before_fence = ancestors(&draft.nodes, &fence_mains);
+    let rebuilt: Vec<NodeIndex> = (0..)
+        .zip(draft.nodes.iter().zip(before_fence))
+        .filter(|(_, (node, before))| *before && node.phase == Some(Phase::Reprotect))
+        .map(|(index, _)| index)
+        .collect();
     for (number, entry) in (1..).zip(entries) {
         let at = if number == 1 { "recovery_point".to_owned() } else { format!("recovery_point[{number}]") };
         let Some(bound) = (Caller { scope, at: &at }).bind_read(entry.uses, &entry.with, problems) else {
             continue;
         };
         let before = draft.push_at(reading(ReadingPoint::BeforeFence, number, bound.call.clone()), 1);
+        draft.connect(&[before], &rebuilt);
         readings.before_gate.push(before);
         for fence in &fence_mains {
             draft.need(*fence, before, EdgeKind::Ordinary);
