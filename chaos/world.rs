@@ -50,14 +50,13 @@ pub(crate) fn plan_of(path: &Path, operation: Operation) -> Option<(Plan, String
     if operation == Operation::Failback && runbook.workflows.failback.is_none() {
         return None;
     }
-    let mut from = None;
+    // Where every site is active, the first one is lost, and later taken back in.
     let active: Vec<_> = runbook.sites.iter().filter(|(_, site)| site.role.as_str() == "active").collect();
-    if active.len() > 1 {
-        from = Some(active[0].0.clone());
-    }
+    let first = (active.len() > 1).then(|| active[0].0.clone());
+    let (from, to) = if operation == Operation::Failback { (None, first) } else { (first, None) };
     let parameters = runbook.parameters.iter().filter(|(_, parameter)| parameter.default.is_none());
     let parameters = parameters.map(|(name, parameter)| (name.clone(), sample(parameter))).collect();
-    let choices = Choices { operation, mode: None, intent: Intent::Simulate, from, to: None, parameters };
+    let choices = Choices { operation, mode: None, intent: Intent::Simulate, from, to, parameters };
     match plan::bind(&runbook, "0", &choices) {
         Ok(plan) => Some((plan, text)),
         Err(problems) => panic!("{} {operation}: {problems:?}", path.display()),
