@@ -64,9 +64,9 @@ impl Drctl {
             .collect();
         let mut text = format!("$ drctl {}\n{}", shown.join(" "), output.stdout);
         for line in output.stderr.lines() {
-            text.push_str(&format!("! {line}\n"));
+            text = text + "! " + line + "\n";
         }
-        text.push_str(&format!("= {}\n", output.code));
+        text = text + "= " + &output.code.to_string() + "\n";
         steady(&text, self.folder.path())
     }
 }
