@@ -97,8 +97,9 @@ async fn verify(global: &Global, session: &Session) -> Result<u8, Error> {
     output::print(global.output, &found, || {
         let pruned =
             if found.pruned > 0 { format!(", {} of them pruned", found.pruned) } else { String::new() };
-        let head =
-            format!("{} records{pruned} in {} streams\nhead {}", found.records, found.streams, found.head);
+        let many = |count: u64, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
+        let (records, streams) = (many(found.records, "record"), many(found.streams, "stream"));
+        let head = format!("{records}{pruned} in {streams}\nhead {}", found.head);
         if found.damage.is_empty() {
             return format!("\x1b[32msound\x1b[0m: {head}");
         }
@@ -175,7 +176,7 @@ async fn prune(global: &Global, session: &Session, arguments: &PruneArguments) -
     let runs = session.journal.prune(before, now).await?;
     output::print(global.output, &json!({"pruned_runs": runs, "before": before}), || {
         format!(
-            "{runs} runs that ended before {} pruned; the list of runs and all hashes stay",
+            "pruned: {runs} runs that ended before {}; the list of runs and all hashes stay",
             local(before)
         )
     })?;

@@ -86,7 +86,9 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
             output::print(format, &document, String::new)?;
         }
     }
-    output::say(&summary(reports.len(), errors, warnings));
+    let coded = reports.iter().any(|report| !report.found.is_empty());
+    let more = if coded { "; `drctl explain CODE` says more" } else { "" };
+    output::say(&format!("{}{more}", summary(reports.len(), errors, warnings)));
     Ok(if failed { exit::INVALID } else { exit::SUCCESS })
 }
 
@@ -98,7 +100,7 @@ fn summary(files: usize, errors: usize, warnings: usize) -> String {
         (_, 0) => many(errors, "error"),
         (_, _) => format!("{}, {}", many(errors, "error"), many(warnings, "warning")),
     };
-    format!("{}: {problems}; `drctl explain CODE` says more", many(files, "file"))
+    format!("{}: {problems}", many(files, "file"))
 }
 
 /// The YAML files of a path, in order.

@@ -53,14 +53,13 @@ pub fn report(plan: &IndexedPlan, state: &RunState, view: &RunView, evidence: &E
 fn summary(out: &mut String, plan: &IndexedPlan, state: &RunState, view: &RunView) -> Result {
     let title = plan.plan.runbook.title.as_deref().unwrap_or(&view.runbook);
     writeln!(out, "# {} of {}: {}\n", capital(view.operation), text(title), view.status.replace('_', " "))?;
-    match state.created.intent {
-        Intent::Real => {}
-        Intent::Simulate => {
-            writeln!(out, "**Simulated.** Nothing real was touched; no number here was achieved.\n")?
-        }
-        Intent::Check => writeln!(out, "**Checks only.** Nothing was changed.\n")?,
-        Intent::Drill => writeln!(out, "**Drill.**\n")?,
-    }
+    let kind = match state.created.intent {
+        Intent::Real => "",
+        Intent::Simulate => "**Simulated.** Nothing real was touched; no number here was achieved.\n\n",
+        Intent::Check => "**Checks only.** Nothing was changed.\n\n",
+        Intent::Drill => "**Drill.**\n\n",
+    };
+    out.push_str(kind);
     if !state.status.is_terminal() {
         writeln!(out, "**The run is not over.** This report shows it as it stands.\n")?;
     }
@@ -178,7 +177,7 @@ fn steps(out: &mut String, view: &RunView) -> Result {
         match &step.fence {
             Some(FenceResult::Confirmed) => notes.push("fence confirmed".to_owned()),
             Some(FenceResult::Unconfirmed(why)) => {
-                notes.push(format!("fence **not** confirmed: {}", text(why)))
+                notes.push(format!("fence **not** confirmed: {}", text(why)));
             }
             None => {}
         }

@@ -66,15 +66,17 @@ fn describe(page: &mut String, command: &mut Command, global: &[String]) {
         let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
         let words: Vec<_> =
             argument.get_possible_values().iter().map(|value| format!("`{}`", value.get_name())).collect();
-        let words = match argument.get_action().takes_values() && !words.is_empty() {
-            true => format!(" One of {}.", words.join(", ")),
-            false => String::new(),
+        let words = if argument.get_action().takes_values() && !words.is_empty() {
+            format!(". One of {}", words.join(", "))
+        } else {
+            String::new()
         };
         let default: Vec<_> =
             argument.get_default_values().iter().map(|value| value.to_string_lossy().into_owned()).collect();
-        let default = match argument.get_action().takes_values() && !default.is_empty() {
-            true => format!(" Default: `{}`.", default.join(" ")),
-            false => String::new(),
+        let default = if argument.get_action().takes_values() && !default.is_empty() {
+            format!(". Default: `{}`", default.join(" "))
+        } else {
+            String::new()
         };
         let _ = writeln!(page, "| `{argument}`{short} | {}{words}{default} |", help.replace('|', "\\|"));
     }

@@ -49,8 +49,8 @@ pub(crate) async fn drive(
     } else {
         let leave = Arc::new(AtomicBool::new(false));
         let signal = tokio::spawn(leave_on_signal(Arc::clone(&leave)));
-        let follower = lines::Lines::new(leave);
-        let result = driver.drive(&follower, stop).await;
+        let told = lines::Lines::new(leave);
+        let result = driver.drive(&told, stop).await;
         signal.abort();
         result?
     };
@@ -61,14 +61,14 @@ pub(crate) async fn drive(
 /// `drctl resume` adopts it.
 async fn leave_on_signal(leave: Arc<AtomicBool>) {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupted), Ok(mut terminated)) =
+    let (Ok(mut interrupt), Ok(mut ended)) =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
         return;
     };
     tokio::select! {
-        _ = interrupted.recv() => {}
-        _ = terminated.recv() => {}
+        _ = interrupt.recv() => {}
+        _ = ended.recv() => {}
     }
     leave.store(true, Ordering::SeqCst);
 }

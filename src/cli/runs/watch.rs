@@ -48,7 +48,6 @@ pub(crate) async fn run(global: &Global, session: &Session, text: &str) -> Resul
         };
         if undriven > PATIENCE && !terminal {
             let code = follow::finish(global, &tail.plan, state)?;
-            output::say(&format!("nobody drives {run}: `drctl resume {run}` continues it"));
             return Ok(if code == exit::SUCCESS { exit::NEEDS_PERSON } else { code });
         }
         session.journal.changed(FRAME).await;

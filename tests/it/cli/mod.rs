@@ -1,6 +1,6 @@
 //! Whole transcripts of the built binary: what an operator types and reads. Each test has a folder and journal of its own.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod journal;
 mod look;
