@@ -93,6 +93,12 @@ impl<'r> Outline<'r> {
         }
     }
 
+    /// The step an expression means: by its id, or by its id with `_` for `-`, which reads like a name.
+    pub(super) fn named(&self, name: &str) -> Option<StepIndex> {
+        let found = self.by_id.get(name).copied();
+        found.or_else(|| self.by_id.get(name.replace('_', "-").as_str()).copied())
+    }
+
     /// Ids of all steps, in the order of the text.
     pub(super) fn ids(&self) -> impl Iterator<Item = &'r str> + '_ {
         self.entries.iter().map(|entry| entry.step.id.as_str())

@@ -208,8 +208,8 @@ mod tests {
         ] {
             assert_eq!(paths(text, false, &free), expected, "{text}");
         }
-        let text = "x {{ a }} {# b #} {% for q in params.l %}{{ q.z ~ '}}' ~ b }}{% endfor %} {{ {'k': a}['k'] }} \
-                    params.no";
+        let text = "x {{ a }} {# b #} {% for q in params.l %}{{ q.z ~ '}}' ~ b }}{% endfor %} \
+                    {{ {'k': a}['k'] }} params.no";
         assert_eq!(paths(text, true, &free), ["a", "params.l", "b", "a"]);
         for broken in ["{{", "{{ 'a", "{% ", "{#", "{", "\\"] {
             assert!(paths(broken, true, &free).is_empty() && paths(broken, false, &free).is_empty());

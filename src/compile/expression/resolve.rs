@@ -28,14 +28,16 @@ impl Expressions<'_> {
             return Some(Fault::new(Code::NameNotHere, subject.place.refusal(root)));
         }
         match *root {
+            "params" if self.is_withheld(rest, subject) => {
+                let message = "a sensitive parameter has no value yet when `for_each` is worked out";
+                Some(Fault::new(Code::NameNotHere, message).help("use a parameter that is not sensitive"))
+            }
             "params" => {
                 self.declared("parameter", name, rest, self.runbook.parameters.keys().map(String::as_str))
             }
             "secrets" => self.declared("secret", name, rest, self.runbook.secrets.keys().map(String::as_str)),
             "sites" => self.sites(rest),
-            "from" | "to" | "site" => {
-                self.site_field(root, rest, &self.runbook.sites.values().collect::<Vec<_>>())
-            }
+            "from" | "to" => self.site_field(root, rest, &self.runbook.sites.values().collect::<Vec<_>>()),
             "run" => field("run", rest, &RUN),
             "steps" => steps(name, rest, found, subject),
             "result" => result(rest, subject),
@@ -45,6 +47,12 @@ impl Expressions<'_> {
             }
             _ => None,
         }
+    }
+
+    /// Whether a parameter is read before the run that is known only in it.
+    fn is_withheld(&self, rest: &[&str], subject: Subject<'_>) -> bool {
+        let parameter = rest.first().and_then(|name| self.runbook.parameters.get(*name));
+        subject.place == Place::ForEach && parameter.is_some_and(|parameter| parameter.sensitive)
     }
 
     fn declared<'w>(
@@ -112,7 +120,7 @@ impl Expressions<'_> {
 /// The step a name reads, when it is another one.
 pub(super) fn step_read(name: &Name<'_>, subject: Subject<'_>) -> Option<StepIndex> {
     let (Some(&"steps"), Some(id)) = (name.path.first(), name.path.get(1)) else { return None };
-    let target = *subject.outline?.by_id.get(id)?;
+    let target = subject.outline?.named(id)?;
     (target != subject.step).then_some(target)
 }
 
@@ -120,9 +128,9 @@ fn steps(name: &Name<'_>, rest: &[&str], found: &Found<'_>, subject: Subject<'_>
     let outline = subject.outline?;
     let Some((id, rest)) = rest.split_first() else {
         let fault = Fault::new(Code::UncheckableName, "which step is read can only be known at run time");
-        return Some(fault.help("name the step: `steps['its-id'].status`"));
+        return Some(fault.help("name the step: `steps.its_id.status`"));
     };
-    let Some(target) = outline.by_id.get(id).copied() else {
+    let Some(target) = outline.named(id) else {
         return if outline.incomplete { None } else { Some(unknown_step(id, outline)) };
     };
     if target == subject.step && !subject.own {
@@ -177,7 +185,7 @@ fn unknown_step(id: &str, outline: &Outline<'_>) -> Fault {
     match hyphened {
         Some(known) => {
             Fault::new(Code::UnknownName, format!("there is no step `{id}`; `-` is read as minus"))
-                .help(format!("write `steps['{known}']`"))
+                .help(format!("write `steps.{}`", known.replace('-', "_")))
         }
         None => Fault::unknown("there is no step", id, outline.ids(), ""),
     }
@@ -208,7 +216,9 @@ fn output_of(outline: &Outline<'_>, target: StepIndex, output: &str) -> Option<F
             Code::UnknownName,
             format!("`{id}` runs once for each item and has no outputs of its own"),
         );
-        return Some(fault.help(format!("read `steps['{id}'].status`, or split the step")));
+        return Some(
+            fault.help(format!("read `steps.{}.status`, or split the step", id.as_str().replace('-', "_"))),
+        );
     }
     let action: ActionName = step.uses?;
     let own = step.outputs.keys().map(String::as_str);

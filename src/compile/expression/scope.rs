@@ -58,7 +58,7 @@ impl Place {
     /// Whether a name may be read here; `item` depends on the step as well.
     pub(super) fn allows(self, root: &str) -> bool {
         match root {
-            "params" | "sites" | "from" | "to" | "site" | "survivors" | "intent" | "operation" => true,
+            "params" | "sites" | "from" | "to" | "survivors" | "intent" | "operation" => true,
             "mode" | "run" => self != Self::ForEach,
             "steps" | "item" => !matches!(self, Self::ForEach | Self::Reading),
             "result" => matches!(self, Self::Until | Self::Outputs),
@@ -70,6 +70,7 @@ impl Place {
     /// Why a name cannot be read here.
     pub(super) fn refusal(self, root: &str) -> String {
         match (root, self) {
+            ("site", _) => "`site` is there only in `components`; a step reads `from` or `to`".to_owned(),
             ("result", _) => "`result` is there only in `until` and `outputs`".to_owned(),
             ("secrets", _) => "`secrets` can be read only inside `with`".to_owned(),
             (_, Self::ForEach) => {

@@ -13,7 +13,8 @@ pub(crate) const BROKEN_EXPRESSION: Entry = error(
 pub(crate) const UNKNOWN_NAME: Entry = error(
     "an unknown name in an expression",
     "The parameter, site, secret, step, output or field is not declared. Reading it would fail at run \
-     time. A name with `-` is read as a subtraction unless it is quoted: `steps['fence-db'].status`.",
+     time. A name with `-` is read as a subtraction in an expression: the step `fence-db` is read as \
+     `steps.fence_db`, or as `steps['fence-db']`.",
     "with: {zone_id: \"{{ params.zone }}\"}",
     "parameters: {zone: {type: string, required: true}}",
 );
