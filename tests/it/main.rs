@@ -1,5 +1,6 @@
 //! The one integration-test binary.
 
+mod architecture;
 mod cli;
 mod compile;
 mod engine;
@@ -7,4 +8,5 @@ mod generated;
 mod journal;
 mod plan;
 mod providers;
+mod runbooks;
 mod support;
