@@ -9,4 +9,5 @@ mod journal;
 mod plan;
 mod providers;
 mod runbooks;
+mod simulated;
 mod support;

@@ -1,9 +1,11 @@
-//! One attempt on the estate: what it would do, when, and what it leaves behind. Synchronous; the provider waits.
+//! One attempt on the estate: what it would do, when, and what it leaves behind. Synchronous; the provider
+//! waits.
 
 use serde_json::{Map, Value, json};
 
 use super::chance::Chance;
-use super::estate::{Before, Change, Estate};
+use super::change::{Before, Change};
+use super::estate::Estate;
 use super::faults::Faults;
 use super::ledger::Effect as Applied;
 use super::perform::{self, Act, Scene, View};
@@ -82,6 +84,10 @@ impl Attempt<'_> {
     pub(super) fn begin(&self, estate: &mut Estate, now: Timestamp) -> Step {
         let mutates = self.mutates();
         let at = |duration: Duration, outcome| Step::At { at: now.plus(duration), outcome };
+        if mutates && self.is_stale(estate) {
+            let message = "a newer driver of this run has taken over (simulated fencing token)";
+            return at(QUICK, Outcome::Fails(Failure::new(FailureClass::Refused, message)));
+        }
         if let Some(known) = self.known_effect(estate) {
             estate.ledger.resent(&self.context.idempotency_key, now, self.context.fencing_token);
             let settled = known.settled;
@@ -171,7 +177,8 @@ impl Attempt<'_> {
             change,
             outputs: Map::new(),
         };
-        // A refusal must leave no trace: the outputs of a size need the new size, and a size is never refused.
+        // A refusal must leave no trace: the outputs of a size need the new size, and a size is never
+        // refused.
         if let Change::Scale { group, size, enough } = &effect.change {
             let share = self.provider.scenario.capacity.available;
             let running = estate.capacities.get(group).map_or(0, |it| it.in_service(now));
@@ -251,6 +258,13 @@ impl Attempt<'_> {
 
     fn mutates(&self) -> bool {
         traits::effect(self.action.name(), &parameters(self.action)) == Effect::Mutate
+    }
+
+    /// Says whether a driver with a newer token has been here; remembers the newest.
+    fn is_stale(&self, estate: &mut Estate) -> bool {
+        let newest = estate.tokens.entry(self.context.run.clone()).or_default();
+        *newest = self.context.fencing_token.max(*newest);
+        self.context.fencing_token < *newest
     }
 
     /// Programs are always followed, so that a live one is adopted and not started twice.

@@ -1,4 +1,5 @@
-//! Chance that is the same for the same seed and the same question, however often and in whatever order it is asked.
+//! Chance that is the same for the same seed and the same question, however often and in whatever order it is
+//! asked.
 
 use crate::model::time::Duration;
 

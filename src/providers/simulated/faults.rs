@@ -1,4 +1,5 @@
-//! What a scenario's faults mean at a moment of a run: which places answer, and since when replication is cut.
+//! What a scenario's faults mean at a moment of a run: which places answer, and since when replication is
+//! cut.
 
 use super::places::{Place, Places};
 use super::scenario::{Fault, Lose, Scenario};

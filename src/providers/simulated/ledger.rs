@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::estate::Change;
+use super::change::Change;
 use crate::engine::input::Direction;
 use crate::model::action::ActionName;
 use crate::model::id::{NodeAddress, RunId};

@@ -212,7 +212,8 @@ fn authority(url: &str) -> &str {
     authority.rsplit_once('@').map_or(authority, |(_, host)| host)
 }
 
-/// Says whether a text contains another as a whole word. A region also counts when the letter of a zone follows.
+/// Says whether a text contains another as a whole word. A region also counts when the letter of a zone
+/// follows.
 fn contains(text: &str, part: &str) -> bool {
     if part.len() < SHORTEST {
         return false;

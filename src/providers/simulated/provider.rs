@@ -1,5 +1,5 @@
-//! The provider: decides when an action of a run happens on the simulated estate, and how it fails. It waits by the
-//! clock alone, one sleep at a time, and does everything else at once.
+//! The provider: decides when an action of a run happens on the simulated estate, and how it fails. It waits
+//! by the clock alone, one sleep at a time, and does everything else at once.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,7 +8,8 @@ use serde_json::{Map, Value};
 
 use super::attempt::{Attempt, Outcome, Step};
 use super::chance::Chance;
-use super::estate::{Before, Estate};
+use super::change::Before;
+use super::estate::Estate;
 use super::places::{Place, Places, Reach};
 use super::scenario::Scenario;
 use super::store::EstateStore;
@@ -37,7 +38,8 @@ pub struct SimulatedProvider {
 }
 
 impl SimulatedProvider {
-    /// Simulates the given sites under a scenario. `from` and `to` count where an attempt does not name its own.
+    /// Simulates the given sites under a scenario. `from` and `to` count where an attempt does not name its
+    /// own.
     #[must_use]
     pub fn new(
         sites: BTreeMap<SiteName, Site>,

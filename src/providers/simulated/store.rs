@@ -1,4 +1,5 @@
-//! Keeps the estate: shared inside a process, and in a file where a killed simulation is to be resumed. Knows no actions.
+//! Keeps the estate: shared inside a process, and in a file where a killed simulation is to be resumed. Knows
+//! no actions.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -46,8 +47,8 @@ impl EstateStore {
         Self::default()
     }
 
-    /// The estate in a file, empty where there is no file yet. Written atomically after every effect, without a sync: it
-    /// survives a killed process, not a power cut. One process at a time.
+    /// The estate in a file, empty where there is no file yet. Written atomically after every effect, without
+    /// a sync: it survives a killed process, not a power cut. One process at a time.
     ///
     /// # Errors
     /// When the file cannot be read or holds something else.

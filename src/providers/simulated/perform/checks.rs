@@ -1,4 +1,5 @@
-//! Looks at endpoints, alarms, replicated stores and network paths, and the actions that only talk to drctl itself.
+//! Looks at endpoints, alarms, replicated stores and network paths, and the actions that only talk to drctl
+//! itself.
 
 use serde_json::{Map, Value, json};
 
@@ -33,10 +34,13 @@ pub(super) fn runbook(it: &core::RunbookRun) -> Act<'_> {
 }
 
 pub(super) fn http_request(it: &http::Request) -> Act<'_> {
-    Act::plain(
-        "asking",
-        move |_| json!({"status": status(&it.expect), "json": {"status": "ok"}, "body": "{\"status\":\"ok\"}"}),
-    )
+    Act::plain("asking", move |_| {
+        json!({
+            "status": status(&it.expect),
+            "json": {"status": "ok"},
+            "body": "{\"status\":\"ok\"}",
+        })
+    })
 }
 
 pub(super) fn http_check(it: &http::Check) -> Act<'_> {

@@ -3,7 +3,8 @@
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::super::estate::{Before, Change, SettingChange, Size};
+use super::super::change::{Before, Change, SettingChange};
+use super::super::estate::Size;
 use super::{Act, Scene, View, unhealthy};
 use crate::model::action::aws::compute;
 use crate::model::action::{azure, gcp, kubernetes};

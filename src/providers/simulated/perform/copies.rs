@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::super::estate::Change;
+use super::super::change::Change;
 use super::rds::{arn, endpoint, name};
 use super::{Act, View, unhealthy};
 use crate::model::action::aws::{backup, rds};

@@ -2,25 +2,32 @@
 
 use serde_json::{Value, json};
 
-use super::super::estate::{Change, SettingChange};
+use super::super::change::{Change, SettingChange};
 use super::super::places;
 use super::{Act, View, sql, unhealthy};
 use crate::model::action::{azure, gcp, postgres};
 use crate::model::time::Duration;
 
+/// Longest lag that is on its way rather than waiting to be replayed.
+const ON_ITS_WAY: Duration = Duration::from_secs(5);
+
 pub(super) fn check_replication(it: &postgres::CheckReplication) -> Act<'_> {
     Act::look(move |scene| {
         let standing = scene.view.standing(&places::server(&it.standby), scene.at);
-        // A standby that no longer receives can only tell how old its newest transaction is.
-        let cut = standing.is_replica && !standing.streams;
-        let lag = if cut { scene.at.since(standing.recovery_point) } else { standing.lag };
+        // A standby that no longer receives can only tell how old its newest transaction is; one that does
+        // has replayed all it has, and cannot see what is still on its way.
+        let lag = match (standing.is_replica, standing.streams) {
+            (true, false) => scene.at.since(standing.recovery_point),
+            (true, true) if standing.lag <= ON_ITS_WAY => Duration::ZERO,
+            (true | false, _) => standing.lag,
+        };
         if let Some(allowed) = it.max_lag.filter(|allowed| lag > *allowed) {
             return Err(unhealthy(format!("the standby is {lag} behind, allowed are {allowed}")));
         }
         Ok(json!({
             "in_recovery": standing.is_replica,
             "lag_ms": lag.as_millis(),
-            "lag_bytes": lag.as_millis() * 64,
+            "lag_bytes": standing.lag.as_millis() * 64,
             "streaming": standing.streams,
         }))
     })
@@ -44,7 +51,8 @@ pub(super) fn promotion(database: String, view: &View<'_>) -> Change {
 }
 
 pub(super) fn rejoin<'a>(it: &'a postgres::Rejoin, view: &View<'_>) -> Act<'a> {
-    let source = view.faults.to.filter(|to| view.place.site() != Some(to)).cloned();
+    let sites = [view.faults.from, view.faults.to];
+    let source = sites.into_iter().flatten().find(|site| view.place.site() != Some(site)).cloned();
     let change =
         Change::Follow { database: places::server(&it.standby), site: view.site(), source, rejoins: true };
     Act::new("rejoining", change, |_| json!({"in_recovery": true, "streaming": true}))
@@ -71,11 +79,13 @@ pub(super) fn heartbeat(it: &postgres::Heartbeat) -> Act<'_> {
 pub(super) fn azure_sql_failover<'a>(it: &'a azure::SqlFailover, view: &View<'_>) -> Act<'a> {
     let server = it.server.as_deref().unwrap_or(&it.failover_group);
     let change = promotion(format!("azure.sql/{server}"), view);
-    Act::new(
-        "failing over",
-        change,
-        |scene| json!({"replication_role": "Primary", "replication_state": "CATCH_UP", "already": scene.already}),
-    )
+    Act::new("failing over", change, |scene| {
+        json!({
+            "replication_role": "Primary",
+            "replication_state": "CATCH_UP",
+            "already": scene.already,
+        })
+    })
 }
 
 pub(super) fn azure_postgres_promote<'a>(it: &'a azure::PostgresPromote, view: &View<'_>) -> Act<'a> {
@@ -111,11 +121,13 @@ pub(super) fn site_recovery(it: &azure::SiteRecoveryFailover) -> Act<'_> {
 
 pub(super) fn gcp_promote<'a>(it: &'a gcp::SqlPromote, view: &View<'_>) -> Act<'a> {
     let change = promotion(cloud_sql(&it.project, &it.instance), view);
-    Act::new(
-        "promoting",
-        change,
-        |scene| json!({"operation": scene.view.id("operation"), "address": "198.51.100.20", "already": scene.already}),
-    )
+    Act::new("promoting", change, |scene| {
+        json!({
+            "operation": scene.view.id("operation"),
+            "address": "198.51.100.20",
+            "already": scene.already,
+        })
+    })
 }
 
 pub(super) fn gcp_switchover<'a>(it: &'a gcp::SqlSwitchover, view: &View<'_>) -> Act<'a> {

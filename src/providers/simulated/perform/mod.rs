@@ -1,72 +1,25 @@
-//! What each action of the catalogue changes on the simulated estate and what it returns. Only says so: the provider
-//! decides whether and when it happens. Nothing here waits.
+//! What each action of the catalogue changes on the simulated estate and what it returns. Only says so: the
+//! provider decides whether and when it happens. Nothing here waits.
 
+mod act;
 mod checks;
 mod compute;
 mod copies;
 mod data;
 mod rds;
+mod records;
 mod scene;
 mod sql;
 mod traffic;
 
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
-use super::estate::Change;
 use crate::model::action::Action;
 use crate::model::run::{Failure, FailureClass};
-use crate::model::time::Duration;
 
+pub(super) use act::Act;
+use act::unhealthy;
 pub(super) use scene::{Scene, View};
-
-type Outputs<'a> = Box<dyn Fn(&Scene<'_>) -> Result<Value, Failure> + 'a>;
-
-/// What an action does.
-pub(super) struct Act<'a> {
-    /// What it changes.
-    pub(super) change: Change,
-    /// What it is doing while it is under way, for people.
-    pub(super) doing: &'static str,
-    /// It also waits until caches have forgotten the old value of a setting, or that long after a TTL.
-    pub(super) caches: Option<(String, Option<Duration>)>,
-    outputs: Outputs<'a>,
-}
-
-impl<'a> Act<'a> {
-    /// An action that changes something and always succeeds.
-    fn new(doing: &'static str, change: Change, outputs: impl Fn(&Scene<'_>) -> Value + 'a) -> Self {
-        Self::may_fail(doing, change, move |scene| Ok(outputs(scene)))
-    }
-
-    /// An action that changes something unless it is refused.
-    fn may_fail(
-        doing: &'static str,
-        change: Change,
-        outputs: impl Fn(&Scene<'_>) -> Result<Value, Failure> + 'a,
-    ) -> Self {
-        Self { change, doing, caches: None, outputs: Box::new(outputs) }
-    }
-
-    /// An action that only looks, or whose effect the model does not know.
-    fn plain(doing: &'static str, outputs: impl Fn(&Scene<'_>) -> Value + 'a) -> Self {
-        Self::new(doing, Change::Nothing, outputs)
-    }
-
-    /// A look that fails when it sees something unhealthy.
-    fn look(outputs: impl Fn(&Scene<'_>) -> Result<Value, Failure> + 'a) -> Self {
-        Self::may_fail("looking", Change::Nothing, outputs)
-    }
-
-    /// What it returns, or why it fails without having changed anything.
-    pub(super) fn outputs(&self, scene: &Scene<'_>) -> Result<Map<String, Value>, Failure> {
-        match (self.outputs)(scene)? {
-            Value::Object(outputs) => Ok(outputs),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-                Ok(Map::new())
-            }
-        }
-    }
-}
 
 /// Says what an action does.
 pub(super) fn act<'a>(action: &'a Action, view: &View<'_>) -> Act<'a> {
@@ -124,8 +77,8 @@ fn databases<'a>(action: &'a Action, view: &View<'_>) -> Option<Act<'a>> {
 
 fn settings<'a>(action: &'a Action, view: &View<'_>) -> Option<Act<'a>> {
     Some(match action {
-        Action::DnsUpdate(it) => traffic::dns_update(it, view),
-        Action::DnsCheck(it) => traffic::dns_check(it),
+        Action::DnsUpdate(it) => records::dns_update(it, view),
+        Action::DnsCheck(it) => records::dns_check(it),
         Action::AwsRoute53ChangeRecords(it) => traffic::change_records(it),
         Action::AwsRoute53SetFailover(it) => traffic::set_failover(it),
         Action::AwsRoute53DrainSite(it) => traffic::drain_site(it),
@@ -135,8 +88,8 @@ fn settings<'a>(action: &'a Action, view: &View<'_>) -> Option<Act<'a>> {
         Action::AwsArcSetRoutingControls(it) => traffic::set_routing_controls(it),
         Action::AwsArcStartRegionSwitch(_) => traffic::start_region_switch(),
         Action::AzureTrafficManagerSetEndpoint(it) => traffic::set_endpoint(it),
-        Action::AzureDnsSetRecord(it) => traffic::azure_record(it, view),
-        Action::GcpDnsChange(it) => traffic::gcp_record(it, view),
+        Action::AzureDnsSetRecord(it) => records::azure_record(it, view),
+        Action::GcpDnsChange(it) => records::gcp_record(it, view),
         Action::NetworkSwitchRoute(it) => traffic::switch_route(it),
         Action::AwsAutoscalingSetCapacity(it) => compute::auto_scaling(it),
         Action::AwsEcsSetDesiredCount(it) => compute::ecs(it, view),
@@ -156,9 +109,4 @@ fn settings<'a>(action: &'a Action, view: &View<'_>) -> Option<Act<'a>> {
 
 fn unknown<'a>() -> Act<'a> {
     Act::look(|_| Err(Failure::new(FailureClass::Permanent, "the simulation does not know this action")))
-}
-
-/// A look at something that is not healthy, or not yet.
-fn unhealthy(message: impl Into<String>) -> Failure {
-    Failure::new(FailureClass::Transient, message)
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::super::estate::{Change, SettingChange};
+use super::super::change::{Change, SettingChange};
 use super::data::{promotion, within};
 use super::{Act, View};
 use crate::model::action::aws::rds;
@@ -62,22 +62,25 @@ pub(super) fn failover_cluster(it: &rds::FailoverCluster) -> Act<'_> {
     let setting = format!("writer/{}", name(&it.region, &it.cluster));
     let writer = it.target.clone().unwrap_or_else(|| format!("{}-2", it.cluster));
     let change = place(setting.clone(), &writer, &format!("{}-1", it.cluster));
-    Act::new(
-        "failing over",
-        change,
-        move |scene| json!({"writer": writer, "previous_writer": scene.previous(&setting), "already": scene.already}),
-    )
+    Act::new("failing over", change, move |scene| {
+        json!({
+            "writer": writer,
+            "previous_writer": scene.previous(&setting),
+            "already": scene.already,
+        })
+    })
 }
 
 pub(super) fn reboot_with_failover(it: &rds::RebootWithFailover) -> Act<'_> {
     let setting = format!("zone/{}", name(&it.region, &it.instance));
     let zone = it.to_availability_zone.clone().unwrap_or_else(|| format!("{}b", it.region));
     let change = place(setting.clone(), &zone, &format!("{}a", it.region));
-    Act::new(
-        "rebooting",
-        change,
-        move |scene| json!({"availability_zone": zone, "previous_availability_zone": scene.previous(&setting)}),
-    )
+    Act::new("rebooting", change, move |scene| {
+        json!({
+            "availability_zone": zone,
+            "previous_availability_zone": scene.previous(&setting),
+        })
+    })
 }
 
 fn place(name: String, wanted: &str, initially: &str) -> Change {

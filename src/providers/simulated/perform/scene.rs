@@ -3,11 +3,16 @@
 use serde_json::Value;
 
 use super::super::chance::Chance;
-use super::super::estate::{Before, DatabaseRole, Estate};
+use super::super::change::Before;
+use super::super::estate::{DatabaseRole, Estate};
 use super::super::faults::{Faults, earlier};
 use super::super::places::Place;
 use crate::model::id::SiteName;
 use crate::model::time::{Duration, Timestamp};
+
+/// How many times as fast as it was written a replica takes in what it is behind, once nothing new is
+/// written.
+const CATCH_UP: u64 = 10;
 
 /// The estate as an action finds it.
 #[derive(Clone, Copy)]
@@ -58,7 +63,8 @@ impl View<'_> {
         self.place.site().cloned()
     }
 
-    /// How far a database's data reaches at a time; one nobody has mentioned is a replica unless it is at the source.
+    /// How far a database's data reaches at a time; one nobody has mentioned is a replica unless it is at the
+    /// source.
     pub(super) fn standing(&self, name: &str, at: Timestamp) -> Standing {
         let known = self.estate.databases.get(name);
         let site = known.map_or_else(|| self.site(), |it| it.site.clone());
@@ -79,7 +85,8 @@ impl View<'_> {
             return standing(at, at, Duration::ZERO, false);
         }
         let lag = self.faults.scenario.replication.lag;
-        let quiet_since = self.quiet_since(source.as_ref()).map(|since| since.plus(lag));
+        let drained = Duration::from_millis(lag.as_millis() / CATCH_UP);
+        let quiet_since = self.quiet_since(source.as_ref()).map(|since| since.plus(drained));
         let caught_up = |by: Timestamp| quiet_since.is_some_and(|since| since <= by);
         match self.faults.cut_since(source.as_ref(), site.as_ref(), at) {
             Some(cut) if caught_up(cut) => standing(cut, cut, Duration::ZERO, false),
