@@ -17,7 +17,9 @@ pub(crate) fn check(plan: &IndexedPlan, events: &[Fact], end: &RunState) -> Resu
     one_outcome_each(events)?;
     let replayed = replay(plan, events)?;
     if replayed != *end {
-        return Err(format!("replaying the journal gives another state than the live one:\n{replayed:?}\n{end:?}"));
+        return Err(format!(
+            "replaying the journal gives another state than the live one:\n{replayed:?}\n{end:?}"
+        ));
     }
     Ok(())
 }
@@ -48,11 +50,18 @@ fn needs_before_nodes(plan: &IndexedPlan, events: &[Fact]) -> Result<(), String>
                 let waits = edge.kind != EdgeKind::Graceful || state.mode.as_str() == "graceful";
                 if waits && !need.status.is_settled() {
                     let other = &plan.plan.nodes[edge.node as usize].address;
-                    return Err(format!("record {sequence}: {} began while {other} was {}", node.address, need.status));
+                    return Err(format!(
+                        "record {sequence}: {} began while {other} was {}",
+                        node.address, need.status
+                    ));
                 }
-                let truly = matches!(need.status, NodeStatus::Succeeded | NodeStatus::MarkedDone) || need.overridden;
+                let truly =
+                    matches!(need.status, NodeStatus::Succeeded | NodeStatus::MarkedDone) || need.overridden;
                 if edge.kind == EdgeKind::Safety && !truly {
-                    return Err(format!("record {sequence}: {} began on a {} safety need", node.address, need.status));
+                    return Err(format!(
+                        "record {sequence}: {} began on a {} safety need",
+                        node.address, need.status
+                    ));
                 }
             }
         }
@@ -72,13 +81,15 @@ fn one_outcome_each(events: &[Fact]) -> Result<(), String> {
                 continue;
             }
             Event::NodeSucceeded(done) => done.node,
-            Event::NodeFailed { node, .. } | Event::RetryScheduled { node, .. } | Event::NodeUndone { node } => *node,
+            Event::NodeFailed { node, .. }
+            | Event::RetryScheduled { node, .. }
+            | Event::NodeUndone { node } => *node,
             _ => continue,
         };
-        if let Some(attempt) = open.remove(&node) {
-            if !ended.insert((node, attempt)) {
-                return Err(format!("record {sequence}: attempt {attempt} of node {node} ended twice"));
-            }
+        if let Some(attempt) = open.remove(&node)
+            && !ended.insert((node, attempt))
+        {
+            return Err(format!("record {sequence}: attempt {attempt} of node {node} ended twice"));
         }
     }
     Ok(())

@@ -54,7 +54,8 @@ fn crash_everywhere(scenario_name: &str, stride: usize) {
                     let (state, _) = world.live(crash).await;
                     assert!(state.is_none() || crash == Crash::After(appends), "{what}: it lived on");
                     let (state, _) = world.live(Crash::Never).await;
-                    let state = state.unwrap_or_else(|| panic!("{what}: the second engine did not come to an end"));
+                    let state =
+                        state.unwrap_or_else(|| panic!("{what}: the second engine did not come to an end"));
                     verify(&indexed, &world, &state, &what).await;
                     state
                 });
@@ -92,7 +93,8 @@ fn killed_at_every_append_when_every_first_reply_is_lost() {
 /// The checker is not blind: a history whose order is broken is refused.
 #[test]
 fn a_broken_history_is_noticed() {
-    let (file, operation) = shipped().into_iter().find(|(_, operation)| *operation == Operation::Failover).unwrap();
+    let (file, operation) =
+        shipped().into_iter().find(|(_, operation)| *operation == Operation::Failover).unwrap();
     let (plan, text) = plan_of(&file, operation).unwrap();
     let indexed = IndexedPlan::new(plan.clone()).unwrap();
     block_on(async {

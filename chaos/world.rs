@@ -15,8 +15,8 @@ use drctl::model::run::{Identity, Intent, Operation};
 use drctl::model::time::{Duration, Timestamp};
 use drctl::plan::{self, Choices, NodeIndex, Plan};
 use drctl::ports::{
-    Append, BoxFuture, Checkpoint, Head, IdSource, Journal, JournalError, Lease, Record, RunFilter, RunSummary,
-    SecretError, SecretSource, StreamName,
+    Append, BoxFuture, Checkpoint, Head, IdSource, Journal, JournalError, Lease, Record, RunFilter,
+    RunSummary, SecretError, SecretSource, StreamName,
 };
 use drctl::providers::simulated::{EstateStore, Scenario, SimulatedProvider};
 use drctl::runtime::{Follower, NewRun, Recorded, Runtime, SimulatedOperator, Stop, Time, VirtualClock};
@@ -28,10 +28,12 @@ pub(crate) fn root() -> PathBuf {
 
 /// Every runbook that is shipped, with the operations it can be planned for.
 pub(crate) fn shipped() -> Vec<(PathBuf, Operation)> {
-    let mut files: Vec<_> = std::fs::read_dir(root().join("runbooks")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut files: Vec<_> =
+        std::fs::read_dir(root().join("runbooks")).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     let mut all = Vec::new();
-    for file in files.into_iter().filter(|file| file.extension().is_some_and(|extension| extension == "yaml")) {
+    for file in files.into_iter().filter(|file| file.extension().is_some_and(|extension| extension == "yaml"))
+    {
         for operation in [Operation::Failover, Operation::Switchover, Operation::Failback] {
             if plan_of(&file, operation).is_some() {
                 all.push((file.clone(), operation));
@@ -46,7 +48,8 @@ pub(crate) fn shipped() -> Vec<(PathBuf, Operation)> {
 pub(crate) fn plan_of(path: &Path, operation: Operation) -> Option<(Plan, String)> {
     let text = std::fs::read_to_string(path).unwrap();
     let (runbook, diagnostics) = compile::compile(&text, jiff::civil::date(2026, 11, 21));
-    let runbook = runbook.unwrap_or_else(|| panic!("{}", compile::render("runbook", &text, &diagnostics, false)));
+    let runbook =
+        runbook.unwrap_or_else(|| panic!("{}", compile::render("runbook", &text, &diagnostics, false)));
     if operation == Operation::Failback && runbook.workflows.failback.is_none() {
         return None;
     }
@@ -67,7 +70,9 @@ fn sample(parameter: &drctl::model::values::Parameter) -> serde_json::Value {
     use drctl::model::values::ParameterType;
     match parameter.kind {
         ParameterType::String => "sample".into(),
-        ParameterType::Integer | ParameterType::Number => parameter.minimum.map_or(3.into(), |least| (least as i64).into()),
+        ParameterType::Integer | ParameterType::Number => {
+            serde_json::from_str(&parameter.minimum.unwrap_or(3.0).round().to_string()).unwrap()
+        }
         ParameterType::Boolean => true.into(),
         ParameterType::Duration => "30s".into(),
         ParameterType::List => serde_json::json!(["sample"]),
@@ -112,7 +117,12 @@ impl Journal for CrashingJournal {
             }
         })
     }
-    fn read<'a>(&'a self, stream: &'a StreamName, after: u64, limit: usize) -> BoxFuture<'a, Result<Vec<Record>, JournalError>> {
+    fn read<'a>(
+        &'a self,
+        stream: &'a StreamName,
+        after: u64,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<Record>, JournalError>> {
         self.inner.read(stream, after, limit)
     }
     fn read_after(&self, position: u64, limit: usize) -> BoxFuture<'_, Result<Vec<Record>, JournalError>> {
@@ -191,7 +201,15 @@ impl World {
     pub(crate) fn new(plan: Plan, text: String, scenario: Scenario) -> Self {
         let run = RunId::new(format!("{}-aaaaaaaa", plan.runbook.name)).unwrap();
         let now = "2026-11-21T03:00:00Z".parse().unwrap();
-        Self { plan, text, scenario, journal: MemoryJournal::new(), estate: EstateStore::in_memory(), now, run }
+        Self {
+            plan,
+            text,
+            scenario,
+            journal: MemoryJournal::new(),
+            estate: EstateStore::in_memory(),
+            now,
+            run,
+        }
     }
 
     /// Drives the run with a new engine process until it ends, waits for a person, or dies. Returns the state, if it

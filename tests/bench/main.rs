@@ -1,6 +1,17 @@
 //! Whole-engine shapes, each beside the floor it cannot pass, measured in the same run: `cargo bench --bench engine`.
 //! Prints one JSON document; asserts nothing.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::similar_names,
+    clippy::disallowed_methods,
+    reason = "a measurement that cannot go on stops, and its result is what it prints"
+)]
+
 mod floor;
 mod shapes;
 

@@ -13,8 +13,18 @@ use source::root;
 
 /// Everything that may lie at the top of the repository.
 const TOP_LEVEL: [&str; 12] = [
-    "Cargo.lock", "Cargo.toml", "LICENSE-APACHE", "LICENSE-MIT", "README.md", "chaos", "docs", "runbooks",
-    "schemas", "src", "tests", "target",
+    "Cargo.lock",
+    "Cargo.toml",
+    "LICENSE-APACHE",
+    "LICENSE-MIT",
+    "README.md",
+    "chaos",
+    "docs",
+    "runbooks",
+    "schemas",
+    "src",
+    "tests",
+    "target",
 ];
 
 #[test]

@@ -1,5 +1,13 @@
 //! The engine by itself: a plan, a script of inputs, and what became true.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::similar_names,
+    reason = "parts of tests"
+)]
+
 mod doubt;
 mod gate;
 mod order;

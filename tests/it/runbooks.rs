@@ -125,7 +125,11 @@ fn estimates_of_a_failover_leave_a_third_of_the_objective() {
         let (plan, index) = case.plan();
         let objective = plan.objectives.rto.expect("a recovery time objective");
         let expected = index.estimate;
-        assert!(expected.as_millis() * 3 <= objective.as_millis() * 2, "{}: {expected} of {objective}", case.name);
+        assert!(
+            expected.as_millis() * 3 <= objective.as_millis() * 2,
+            "{}: {expected} of {objective}",
+            case.name
+        );
         assert!(expected > Duration::ZERO, "{}", case.name);
     }
 }

@@ -1,5 +1,7 @@
 //! The simulated provider: every action of the catalogue, scenarios, lost sites, lost replies, durability.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "parts of tests")]
+
 mod sample;
 mod scenarios;
 mod world;
@@ -97,7 +99,7 @@ async fn an_effect_is_not_applied_before_it_was_asked_for() {
 #[tokio::test]
 async fn a_long_operation_is_followed_and_takes_about_its_estimate() {
     let world = World::new(Scenario::healthy());
-    let promote = world.promote();
+    let promote = World::promote();
     let context = world.context("promote");
     let started = world.run(world.provider.start(&promote, &context)).await.unwrap();
     let Started::Handle(handle) = started else { panic!("{started:?}") };
@@ -122,7 +124,7 @@ async fn the_same_seed_gives_the_same_durations() {
         let mut times = Vec::new();
         for node in ["a", "b", "c"] {
             let world = World::new(scenario.clone());
-            world.complete(&world.promote(), &world.context(node)).await.unwrap();
+            world.complete(&World::promote(), &world.context(node)).await.unwrap();
             times.push(world.elapsed_millis());
         }
         times
@@ -160,7 +162,7 @@ async fn a_lost_site_does_not_answer_and_the_others_do() {
         assert!(matches!(observed, Observation::Unknown(_)), "{observed:?}");
     }
     let reachable = [
-        world.promote(),
+        World::promote(),
         action("http.check", json!({"url": "https://west.example.com/health"})),
         action("http.check", json!({"url": "https://elsewhere.example.net/"})),
         action("command.run", json!({"argv": ["./compare", "db-east", "db-west"]})),
@@ -275,7 +277,7 @@ async fn an_unconfirmed_fence_leaves_two_primaries() {
         json!({"region": "us-east-1", "kind": "instance", "identifier": "db", "method": "stop"}),
     );
     assert!(world.complete(&fence, &world.context("fence")).await.is_err());
-    world.complete(&world.promote(), &world.context("promote")).await.unwrap();
+    world.complete(&World::promote(), &world.context("promote")).await.unwrap();
     let primaries = ["aws.rds/us-east-1/db", "aws.rds/us-west-2/db"];
     assert_eq!(world.estate.snapshot().unfenced_primaries(), primaries);
 }
@@ -339,7 +341,7 @@ async fn an_estate_in_a_file_outlives_its_process() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("estate.json");
     let world = World::with(Scenario::healthy(), EstateStore::open(&path).unwrap());
-    let promote = world.promote();
+    let promote = World::promote();
     let context = world.context("promote");
     let started = world.run(world.provider.start(&promote, &context)).await.unwrap();
     let Started::Handle(handle) = started else { panic!("{started:?}") };
@@ -383,8 +385,8 @@ async fn a_driver_that_was_replaced_changes_nothing() {
     let world = World::new(Scenario::healthy());
     let mut newer = world.context("first");
     newer.fencing_token = 2;
-    world.complete(&world.promote(), &newer).await.unwrap();
-    let failure = world.complete(&world.promote(), &world.context("second")).await.unwrap_err();
+    world.complete(&World::promote(), &newer).await.unwrap();
+    let failure = world.complete(&World::promote(), &world.context("second")).await.unwrap_err();
     assert_eq!(failure.class, FailureClass::Refused);
     assert!(world.estate.snapshot().ledger().get("key-second").is_none());
 }

@@ -19,13 +19,35 @@ const LAYERS: [(&str, &[&str]); 14] = [
     ("telemetry", &["config"]),
     (
         "app",
-        &["compile", "config", "engine", "evidence", "journal", "model", "plan", "ports", "providers", "runtime", "telemetry"],
+        &[
+            "compile",
+            "config",
+            "engine",
+            "evidence",
+            "journal",
+            "model",
+            "plan",
+            "ports",
+            "providers",
+            "runtime",
+            "telemetry",
+        ],
     ),
     (
         "cli",
         &[
-            "app", "compile", "config", "engine", "evidence", "journal", "model", "plan", "ports", "providers",
-            "runtime", "telemetry",
+            "app",
+            "compile",
+            "config",
+            "engine",
+            "evidence",
+            "journal",
+            "model",
+            "plan",
+            "ports",
+            "providers",
+            "runtime",
+            "telemetry",
         ],
     ),
     ("main", &["cli"]),
@@ -37,8 +59,22 @@ const PROVIDERS: [&str; 4] = ["command", "http", "postgres", "simulated"];
 /// Pure: the same answer to the same question, for ever.
 const PURE: [&str; 6] = ["model", "compile", "plan", "engine", "forecast", "evidence"];
 const IMPURE: [&str; 16] = [
-    "tokio::", "async ", "async{", ".await", "std::fs", "std::env", "std::net", "std::process", "std::thread",
-    "std::io::stdin", "SystemTime", "Instant::now", "Timestamp::now", "Zoned::now", "getrandom", "println!",
+    "tokio::",
+    "async ",
+    "async{",
+    ".await",
+    "std::fs",
+    "std::env",
+    "std::net",
+    "std::process",
+    "std::thread",
+    "std::io::stdin",
+    "SystemTime",
+    "Instant::now",
+    "Timestamp::now",
+    "Zoned::now",
+    "getrandom",
+    "println!",
 ];
 
 /// Crates that only their adapter knows.
@@ -169,7 +205,12 @@ fn pure_modules_touch_nothing_outside() {
     for source in sources().iter().filter(|source| PURE.contains(&source.module())) {
         for (number, line) in source.code.lines().enumerate() {
             for impure in IMPURE.iter().filter(|impure| line.contains(**impure)) {
-                wrong.push(format!("{}: `{}` in {}", place(source, number + 1), impure.trim(), source.module()));
+                wrong.push(format!(
+                    "{}: `{}` in {}",
+                    place(source, number + 1),
+                    impure.trim(),
+                    source.module()
+                ));
             }
         }
     }

@@ -155,7 +155,9 @@ fn without_tests(code: &str) -> String {
     while let Some(from) = out.find("#[cfg(test)]") {
         let item = &out[from..];
         let end = match (item.find('{'), item.find(';')) {
-            (Some(open), semicolon) if semicolon.is_none_or(|at| open < at) => from + braced(&item[open..]) + open,
+            (Some(open), semicolon) if semicolon.is_none_or(|at| open < at) => {
+                from + braced(&item[open..]) + open
+            }
             (_, Some(semicolon)) => from + semicolon + 1,
             (_, None) => out.len(),
         };

@@ -9,7 +9,8 @@ const FILE: usize = 600;
 /// Longest `mod.rs`: it says what is inside, others do the work.
 const MODULE: usize = 120;
 /// Files with a limit of their own, and why.
-const EXCEPTIONS: [(&str, usize, &str); 1] = [("cli/mod.rs", 250, "the list of all commands with their help")];
+const EXCEPTIONS: [(&str, usize, &str); 1] =
+    [("cli/mod.rs", 250, "the list of all commands with their help")];
 /// Longest line, in characters.
 const LINE: usize = 110;
 /// Names that say nothing about what is inside.

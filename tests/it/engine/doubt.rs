@@ -114,7 +114,7 @@ fn stale_reports_are_rejected() {
                 token: 1,
                 holder: "x".to_owned(),
                 host: "here".to_owned(),
-                skew: Default::default()
+                skew: drctl::model::time::Duration::ZERO
             })
             .is_err()
     );

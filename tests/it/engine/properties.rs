@@ -46,11 +46,11 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
 }
 
 fn input(script: &Script, step: &Move, number: usize, token: &mut u64) -> Option<Input> {
-    let count = script.plan.plan.nodes.len() as u32;
+    let count = u32::try_from(script.plan.plan.nodes.len()).unwrap();
     // Half of the reports speak of something in flight, so that runs get somewhere.
     let active: Vec<_> = script.state.active.iter().copied().collect();
     let pick = |node: u8| {
-        if active.is_empty() || node % 4 == 0 {
+        if active.is_empty() || node.is_multiple_of(4) {
             u32::from(node) % count
         } else {
             active[usize::from(node) % active.len()]

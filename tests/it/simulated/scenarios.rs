@@ -63,7 +63,9 @@ fn the_schema_is_fresh() {
     let path = root().join("schemas/scenario.schema.json");
     let mut fresh = serde_json::to_string_pretty(&Scenario::schema()).unwrap();
     fresh.push('\n');
-    if std::env::var_os("DRCTL_BLESS").is_some() {
+    #[expect(clippy::disallowed_methods, reason = "the switch that renews generated files")]
+    let bless = std::env::var_os("DRCTL_BLESS").is_some();
+    if bless {
         std::fs::write(&path, &fresh).unwrap();
     }
     let stored = std::fs::read_to_string(&path).unwrap_or_default();
@@ -138,10 +140,10 @@ async fn a_rule_sets_how_long_an_attempt_takes() {
     let world = World::under(
         r#"rules: [{match: {action: "aws.rds.promote_*", node: "promote*", attempt: 1}, take: 25m}]"#,
     );
-    world.complete(&world.promote(), &world.context("promote[db]")).await.unwrap();
+    world.complete(&World::promote(), &world.context("promote[db]")).await.unwrap();
     assert_eq!(world.elapsed_secs(), 1_500);
     let world = World::under(r#"rules: [{match: {node: "other"}, take: 25m}]"#);
-    world.complete(&world.promote(), &world.context("promote")).await.unwrap();
+    world.complete(&World::promote(), &world.context("promote")).await.unwrap();
     assert!(world.elapsed_secs() <= 360);
 }
 
@@ -150,7 +152,7 @@ async fn a_rule_makes_attempts_fail_as_often_as_it_says() {
     let world = World::under(
         "rules: [{match: {action: \"aws.*\"}, fail: throttled, retry_after: 5s, times: 2, message: slow}]",
     );
-    let promote = world.promote();
+    let promote = World::promote();
     for _ in 0..2 {
         let failure = world.complete(&promote, &world.context("promote")).await.unwrap_err();
         assert_eq!(failure.class, FailureClass::Throttled);
@@ -183,7 +185,7 @@ async fn a_lost_reply_leaves_the_effect() {
             "controls": {"arn:a": "on"},
         }),
     );
-    for (node, action) in [("promote", &world.promote()), ("controls", &short)] {
+    for (node, action) in [("promote", &World::promote()), ("controls", &short)] {
         let context = world.context(node);
         let failure = world.complete(action, &context).await.unwrap_err();
         assert_eq!(failure.class, FailureClass::InDoubt);
@@ -205,7 +207,7 @@ async fn a_hanging_attempt_ends_when_it_is_given_up() {
         let (switch, cancelled) = CancelSwitch::new();
         let mut context = world.context("promote");
         context.cancelled = cancelled;
-        let promote = world.promote();
+        let promote = World::promote();
         let start = world.provider.start(&promote, &context);
         tokio::pin!(start);
         for _ in 0..5 {

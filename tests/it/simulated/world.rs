@@ -58,7 +58,7 @@ impl World {
         Self { clock, start, estate, provider }
     }
 
-    pub(crate) fn promote(&self) -> Action {
+    pub(crate) fn promote() -> Action {
         let with = json!({"region": "us-west-2", "instance": "db", "backup_retention_days": 7});
         action("aws.rds.promote_read_replica", with)
     }
