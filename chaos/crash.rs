@@ -1,4 +1,5 @@
-//! The engine dies at every append, before and after it becomes durable, in every shipped runbook: the next engine comes
+//! The engine dies at every append, before and after it becomes durable, in every shipped runbook: the next
+//! engine comes
 //! to the same end, and no effect happens twice.
 
 use drctl::engine::{IndexedPlan, RunState};

@@ -1,4 +1,5 @@
-//! A world for one run: estate, virtual time, a journal that crashes on demand, an engine that can be replaced.
+//! A world for one run: estate, virtual time, a journal that crashes on demand, an engine that can be
+//! replaced.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -212,7 +213,8 @@ impl World {
         }
     }
 
-    /// Drives the run with a new engine process until it ends, waits for a person, or dies. Returns the state, if it
+    /// Drives the run with a new engine process until it ends, waits for a person, or dies. Returns the
+    /// state, if it
     /// lived, and the number of appends it made.
     pub(crate) async fn live(&mut self, crash: Crash) -> (Option<RunState>, u64) {
         let holder = self.journal.another_holder();

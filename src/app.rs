@@ -1,4 +1,5 @@
-//! Composition root: turns a configuration into a journal, providers and a runtime. The only place that knows all adapters.
+//! Composition root: turns a configuration into a journal, providers and a runtime. The only place that
+//! knows all adapters.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -75,7 +76,8 @@ impl std::fmt::Display for Speed {
     }
 }
 
-/// Makes the runtime that acts on a simulated estate, which is kept in a file so that a killed simulation can go on.
+/// Makes the runtime that acts on a simulated estate, which is kept in a file so that a killed simulation
+/// can go on.
 ///
 /// # Errors
 /// When the estate cannot be read.
@@ -148,7 +150,8 @@ impl IdSource for RandomIds {
         const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
         let mut bytes = [0_u8; 8];
         if getrandom::fill(&mut bytes).is_err() {
-            // Without randomness uniqueness still matters more than chance: the journal refuses a second run of a name.
+            // Without randomness uniqueness still matters more than chance: the journal refuses a second
+            // run of a name.
             bytes = u64::from(std::process::id()).to_be_bytes();
         }
         bytes
@@ -162,7 +165,8 @@ impl IdSource for RandomIds {
 /// Id of the run a text names: `latest`, a whole id, or a unique beginning of one.
 ///
 /// # Errors
-/// When nothing or more than one run fits. Where something is changed, `latest` is refused while several runs are open.
+/// When nothing or more than one run fits. Where something is changed, `latest` is refused while several
+/// runs are open.
 pub async fn find_run(journal: &dyn Journal, text: &str, changes: bool) -> Result<RunId, FindRunError> {
     use crate::ports::RunFilter;
     if text == "latest" {

@@ -1,4 +1,5 @@
-//! What the runtime needs from the world, as traits. Adapters implement them; nothing here knows SQL, HTTP or an SDK.
+//! What the runtime needs from the world, as traits. Adapters implement them; nothing here knows SQL, HTTP
+//! or an SDK.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -427,7 +428,8 @@ pub enum JournalError {
         /// Newest format known.
         known: u32,
     },
-    /// The store did not answer, refused, or is full. Nothing was written, except where the message says that a failed
+    /// The store did not answer, refused, or is full. Nothing was written, except where the message says
+    /// that a failed
     /// commit leaves it open; then only opening the journal again tells.
     #[error("journal unavailable: {0}")]
     Unavailable(String),
@@ -446,7 +448,8 @@ pub trait Journal: Send + Sync {
         limit: usize,
     ) -> BoxFuture<'a, Result<Vec<Record>, JournalError>>;
 
-    /// Reads all streams after a position, in order, at most `limit`. Never passes over a record that appears later.
+    /// Reads all streams after a position, in order, at most `limit`. Never passes over a record that
+    /// appears later.
     fn read_after(&self, position: u64, limit: usize) -> BoxFuture<'_, Result<Vec<Record>, JournalError>>;
 
     /// Newest checkpoint of a run.
@@ -455,7 +458,8 @@ pub trait Journal: Send + Sync {
     /// Reads a blob by its SHA-256 in hex. The digest is checked.
     fn blob<'a>(&'a self, digest: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, JournalError>>;
 
-    /// Grants the lease of a run to a holder: a token higher than any before. Refused while another live holder has it.
+    /// Grants the lease of a run to a holder: a token higher than any before. Refused while another live
+    /// holder has it.
     fn grant<'a>(&'a self, run: &'a RunId) -> BoxFuture<'a, Result<u64, JournalError>>;
 
     /// Gives a lease back.
@@ -473,7 +477,8 @@ pub trait Journal: Send + Sync {
     /// Runs, newest first.
     fn runs<'a>(&'a self, filter: &'a RunFilter) -> BoxFuture<'a, Result<Vec<RunSummary>, JournalError>>;
 
-    /// Returns when the journal may have changed since the last call, by whomever, or when `within` has passed.
+    /// Returns when the journal may have changed since the last call, by whomever, or when `within` has
+    /// passed.
     fn changed(&self, within: Duration) -> BoxFuture<'_, ()>;
 }
 
@@ -500,7 +505,8 @@ pub trait JournalAdmin: Journal {
     /// Writes a consistent copy while work goes on.
     fn backup<'a>(&'a self, path: &'a std::path::Path) -> BoxFuture<'a, Result<(), JournalError>>;
 
-    /// Drops the bodies of runs that ended before a time; heads, hashes and the list stay. Returns how many runs.
+    /// Drops the bodies of runs that ended before a time; heads, hashes and the list stay. Returns how many
+    /// runs.
     fn prune(&self, before: Timestamp, now: Timestamp) -> BoxFuture<'_, Result<u64, JournalError>>;
 
     /// One line about the store: kind, place, durability, format.

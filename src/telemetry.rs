@@ -1,4 +1,5 @@
-//! Diagnostic logging to standard error. Never writes to standard output, never sees a secret: values are masked before.
+//! Diagnostic logging to standard error. Never writes to standard output, never sees a secret: values are
+//! masked before.
 
 use tracing_subscriber::EnvFilter;
 

@@ -1,4 +1,5 @@
-//! `drctl bundle`: one file with everything a recovery needs when nothing else can be reached. Never holds a secret.
+//! `drctl bundle`: one file with everything a recovery needs when nothing else can be reached. Never holds
+//! a secret.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

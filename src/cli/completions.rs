@@ -1,4 +1,5 @@
-//! `drctl completions` and `drctl man`: made from the definition of the command line, so that they cannot be stale.
+//! `drctl completions` and `drctl man`: made from the definition of the command line, so that they cannot
+//! be stale.
 
 use std::path::PathBuf;
 

@@ -155,7 +155,8 @@ fn send(
     })
 }
 
-/// Puts a request into a run's inbox. Where somebody drives the run, waits for the answer; else drives the run itself.
+/// Puts a request into a run's inbox. Where somebody drives the run, waits for the answer; else drives the
+/// run itself.
 ///
 /// # Errors
 /// When it is refused, or nobody answers.

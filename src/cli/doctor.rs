@@ -1,4 +1,5 @@
-//! `drctl doctor`: looks whether this machine could run a failover now. Changes nothing; a scratch journal is removed.
+//! `drctl doctor`: looks whether this machine could run a failover now. Changes nothing; a scratch journal
+//! is removed.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;

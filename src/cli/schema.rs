@@ -95,7 +95,8 @@ const EVENT_TYPES: &[&str] = &[
     "status_changed",
 ];
 
-/// The envelope in full. What `data` holds differs by type and grows by adding fields; only its outer form is given.
+/// The envelope in full. What `data` holds differs by type and grows by adding fields; only its outer form
+/// is given.
 fn event_schema() -> Value {
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -193,7 +193,8 @@ async fn start(
     follow::drive(global, &session, driver, stay).await
 }
 
-/// An old primary may hold writes that were never replicated: it must be rebuilt before the service goes there.
+/// An old primary may hold writes that were never replicated: it must be rebuilt before the service goes
+/// there.
 fn refuse_quarantined(record: &ServiceRecord, plan: &Plan) -> Result<(), Error> {
     let Some(to) = plan.to.as_ref() else { return Ok(()) };
     let Some(run) = record.quarantined.get(to) else { return Ok(()) };
@@ -279,7 +280,8 @@ fn simulated(
     simulated_runtime(session, plan, &new.notes, start)
 }
 
-/// Makes the runtime of a simulated run from what its notes say; the same when it starts and when it is resumed.
+/// Makes the runtime of a simulated run from what its notes say; the same when it starts and when it is
+/// resumed.
 ///
 /// # Errors
 /// When the scenario or the estate cannot be used.

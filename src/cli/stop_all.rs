@@ -1,4 +1,5 @@
-//! `drctl stop-all`: the switch that keeps triggers and schedules from starting anything. Runs in progress go on.
+//! `drctl stop-all`: the switch that keeps triggers and schedules from starting anything. Runs in progress
+//! go on.
 
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};

@@ -266,7 +266,8 @@ fn throttled(decision: &mut Decision<'_>, node: NodeIndex, definition: &Node, fa
     }
 }
 
-/// Doubles from attempt to attempt up to the longest pause; spread by the node's key, so that replay gives the same.
+/// Doubles from attempt to attempt up to the longest pause; spread by the node's key, so that replay gives
+/// the same.
 fn backoff(decision: &Decision<'_>, node: NodeIndex, definition: &Node, failures: u32) -> Duration {
     let base = definition.retry.backoff.as_millis();
     let full = base.saturating_mul(1 << failures.min(20)).min(definition.retry.max_backoff.as_millis());
@@ -372,7 +373,8 @@ fn not_applied(decision: &mut Decision<'_>, key: AttemptKey, definition: &Node, 
         return decision.emit(Event::ObserveAgain { node: key.node, at: believable, failure });
     }
     if attempt.driver_lost {
-        // Known not to have happened, and through no fault of the step: begin anew without using up an attempt.
+        // Known not to have happened, and through no fault of the step: begin anew without using up an
+        // attempt.
         let failure = Failure::new(FailureClass::Transient, "not applied before the driver was lost");
         let at = decision.now;
         decision.emit(Event::RetryScheduled { node: key.node, at, failure, counts: false });

@@ -1,4 +1,5 @@
-//! The recovery clock: points passed, burn, live forecast, data loss and verdicts. Numbers are honest or absent.
+//! The recovery clock: points passed, burn, live forecast, data loss and verdicts. Numbers are honest or
+//! absent.
 
 use super::decide::Decision;
 use super::event::{ClockMark, Event, FenceResult};
@@ -66,7 +67,8 @@ fn is_failed_validation(mark: ClockMark, status: NodeStatus) -> bool {
     mark == ClockMark::Healthy && matches!(status, NodeStatus::FailedIgnored | NodeStatus::TimedOut)
 }
 
-/// Expected recovery time by the estimates, and the node most of it goes to. `None` once nothing is left to do.
+/// Expected recovery time by the estimates, and the node most of it goes to. `None` once nothing is left to
+/// do.
 #[must_use]
 pub fn forecast(plan: &IndexedPlan, state: &RunState, now: Timestamp) -> Option<(Duration, NodeIndex)> {
     let open = state.active.iter().chain(&state.frontier).chain(&state.failed);

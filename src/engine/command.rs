@@ -60,7 +60,8 @@ pub enum Command {
     },
 }
 
-/// What must be in flight in this state. The dispatcher starts what is missing and gives up what is not listed.
+/// What must be in flight in this state. The dispatcher starts what is missing and gives up what is not
+/// listed.
 #[must_use]
 pub fn commands(plan: &IndexedPlan, state: &RunState, now: Timestamp) -> Vec<Command> {
     if state.status.is_terminal() {

@@ -115,7 +115,8 @@ fn run(state: &RunState) -> Value {
     })
 }
 
-/// Every authored step under its id, and under its id with `_` for `-`: `steps.find_copy` reads like a name, while
+/// Every authored step under its id, and under its id with `_` for `-`: `steps.find_copy` reads like a
+/// name, while
 /// `steps.find-copy` would be a subtraction.
 fn steps(plan: &IndexedPlan, state: &RunState) -> Map<String, Value> {
     let mut steps = Map::new();

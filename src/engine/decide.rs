@@ -1,4 +1,5 @@
-//! Says what became true: one input against the state gives events or a rejection. Never changes the state it is given.
+//! Says what became true: one input against the state gives events or a rejection. Never changes the state
+//! it is given.
 
 use super::apply::apply;
 use super::event::{Event, Want};

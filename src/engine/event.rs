@@ -1,4 +1,5 @@
-//! Facts, in the past tense: the only thing stored about a run. Old journals must open for ever, so variants and fields
+//! Facts, in the past tense: the only thing stored about a run. Old journals must open for ever, so
+//! variants and fields
 //! are added, never changed.
 
 use std::collections::BTreeMap;

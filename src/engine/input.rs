@@ -1,4 +1,5 @@
-//! What the outside reports to a run. Inputs may be stale or duplicate: then they are rejected, never a panic.
+//! What the outside reports to a run. Inputs may be stale or duplicate: then they are rejected, never a
+//! panic.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

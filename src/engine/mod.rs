@@ -1,4 +1,5 @@
-//! The state machine of one run, pure: `decide` says what became true, `apply` folds it, `commands` says what must be in
+//! The state machine of one run, pure: `decide` says what became true, `apply` folds it, `commands` says
+//! what must be in
 //! flight. Never does I/O, reads a clock or draws a random number.
 
 mod apply;

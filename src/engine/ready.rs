@@ -228,7 +228,8 @@ fn leave_out_guarded(decision: &mut Decision<'_>, node: NodeIndex, definition: &
     }
 }
 
-/// A lost source must not stop an ungraceful run: that its fence is unconfirmed is accepted by name at the gate.
+/// A lost source must not stop an ungraceful run: that its fence is unconfirmed is accepted by name at the
+/// gate.
 fn unreachable_fence(decision: &Decision<'_>, definition: &Node, failure: &Failure) -> bool {
     let absent =
         matches!(failure.class, FailureClass::Unreachable | FailureClass::TimedOut | FailureClass::InDoubt);
@@ -244,7 +245,8 @@ pub(super) fn is_fence(definition: &Node) -> bool {
         && traits::effect(call.action, &call.with) == Effect::Mutate)
 }
 
-/// A look at the start must not hold up a run whose source is lost; the same check runs again before its step.
+/// A look at the start must not hold up a run whose source is lost; the same check runs again before its
+/// step.
 fn on_failure(decision: &Decision<'_>, definition: &Node) -> OnFailure {
     let start = matches!(definition.kind, NodeKind::Check { purpose: CheckPurpose::Start, .. });
     let ungraceful = decision.state.mode == Mode::Ungraceful;

@@ -1,4 +1,5 @@
-//! What a person or a program reads about a run, made of its plan and state. Pure; shows no number that was not measured.
+//! What a person or a program reads about a run, made of its plan and state. Pure; shows no number that was
+//! not measured.
 
 mod facts;
 mod people;

@@ -1,4 +1,5 @@
-//! The report of a run as Markdown: what a review and an auditor read. Pure; never claims what was not measured.
+//! The report of a run as Markdown: what a review and an auditor read. Pure; never claims what was not
+//! measured.
 
 use std::fmt::{Result, Write};
 

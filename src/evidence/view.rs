@@ -60,7 +60,8 @@ pub struct ClockView {
     pub ended_at: Option<Timestamp>,
 }
 
-/// Recovery time against its objective. `elapsed_ms` counts from the incident, `execution_ms` from the first step.
+/// Recovery time against its objective. `elapsed_ms` counts from the incident, `execution_ms` from the
+/// first step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RecoveryTimeView {
     pub objective_ms: Option<u64>,

@@ -1,4 +1,5 @@
-//! Pure vocabulary of drctl: the words of the glossary as types. Never does I/O, reads a clock or draws a random number.
+//! Pure vocabulary of drctl: the words of the glossary as types. Never does I/O, reads a clock or draws a
+//! random number.
 
 pub mod action;
 pub mod expression;

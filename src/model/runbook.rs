@@ -1,4 +1,5 @@
-//! The runbook as its author wrote it, typed. Blocks that this version cannot run are typed all the same, so that the
+//! The runbook as its author wrote it, typed. Blocks that this version cannot run are typed all the same,
+//! so that the
 //! compiler can refuse them by name instead of ignoring them.
 
 use std::collections::BTreeMap;

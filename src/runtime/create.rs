@@ -70,7 +70,8 @@ pub struct NewRun {
 }
 
 impl Runtime {
-    /// Makes a run of a plan. Nothing is stored before the driver's first turn, which records its creation and its first
+    /// Makes a run of a plan. Nothing is stored before the driver's first turn, which records its creation
+    /// and its first
     /// attempts together.
     ///
     /// # Errors
@@ -131,7 +132,8 @@ impl Runtime {
         Ok(driver)
     }
 
-    /// Takes a run over without starting anything: for looking at it and answering requests of a run that is over.
+    /// Takes a run over without starting anything: for looking at it and answering requests of a run that
+    /// is over.
     ///
     /// # Errors
     /// As [`Runtime::take_over`].

@@ -1,4 +1,5 @@
-//! Keeps in flight what the engine says must be in flight: starts what is missing, gives up what is no longer wanted.
+//! Keeps in flight what the engine says must be in flight: starts what is missing, gives up what is no
+//! longer wanted.
 //! One attempt of a node at a time: what follows waits until what went before has truly ended.
 
 use std::collections::HashMap;
@@ -185,7 +186,8 @@ fn asked_of(node: &Node, direction: Direction) -> Direction {
     }
 }
 
-/// Node, kind and attempt of a command. Starting and polling are one flight: the task that started goes on polling.
+/// Node, kind and attempt of a command. Starting and polling are one flight: the task that started goes on
+/// polling.
 fn identity(command: &Command) -> (NodeIndex, (Kind, u32)) {
     match command {
         Command::Prepare { node } => (*node, (Kind::Prepare, 0)),

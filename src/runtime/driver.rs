@@ -1,4 +1,5 @@
-//! Drives one run: inputs are decided, facts are appended, then what follows is dispatched. Nothing is called before the
+//! Drives one run: inputs are decided, facts are appended, then what follows is dispatched. Nothing is
+//! called before the
 //! fact that it will be is durable.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -140,7 +141,8 @@ impl Driver {
         }
     }
 
-    /// Drives until the run is over, or a person is needed and `stop` says so, or the follower wants to leave.
+    /// Drives until the run is over, or a person is needed and `stop` says so, or the follower wants to
+    /// leave.
     ///
     /// # Errors
     /// When the journal refuses: the lease has passed on, or the store is gone. Work in flight is given up.

@@ -1,4 +1,5 @@
-//! Loads a run from the journal: checkpoint, then the records after it. Recovery is nothing but this and one input.
+//! Loads a run from the journal: checkpoint, then the records after it. Recovery is nothing but this and
+//! one input.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};

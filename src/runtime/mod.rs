@@ -1,4 +1,5 @@
-//! The shell around the engine: loads runs, drives them, dispatches attempts. Knows ports only: no SQL, HTTP or SDK type.
+//! The shell around the engine: loads runs, drives them, dispatches attempts. Knows ports only: no SQL,
+//! HTTP or SDK type.
 
 mod clock;
 mod create;

@@ -1,4 +1,5 @@
-//! Keeps events small: large outputs move into content-addressed blobs, too large ones are cut with a note. Never fails:
+//! Keeps events small: large outputs move into content-addressed blobs, too large ones are cut with a note.
+//! Never fails:
 //! the effect has already happened.
 
 use std::sync::Arc;

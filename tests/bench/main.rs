@@ -1,4 +1,5 @@
-//! Whole-engine shapes, each beside the floor it cannot pass, measured in the same run: `cargo bench --bench engine`.
+//! Whole-engine shapes, each beside the floor it cannot pass, measured in the same run: `cargo bench
+//! --bench engine`.
 //! Prints one JSON document; asserts nothing.
 
 #![expect(

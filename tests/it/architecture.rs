@@ -1,4 +1,5 @@
-//! The rules of the source tree: who may import whom, what pure modules never touch, how large a file may grow.
+//! The rules of the source tree: who may import whom, what pure modules never touch, how large a file may
+//! grow.
 //! Reads the sources as text; what a rule names in words is in `docs/design/0002-architecture.md`.
 
 #![expect(clippy::unwrap_used, reason = "parts of tests")]

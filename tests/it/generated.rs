@@ -1,4 +1,5 @@
-//! Reference pages that are made from the code and kept in the repository. `DRCTL_BLESS=1` writes them afresh.
+//! Reference pages that are made from the code and kept in the repository. `DRCTL_BLESS=1` writes them
+//! afresh.
 
 #![expect(
     clippy::unwrap_used,

@@ -57,7 +57,8 @@ pub(crate) async fn drive(
     finish(global, &plan, &state)
 }
 
-/// A run without a terminal is left to others when this process is told to end: what is under way goes on, and
+/// A run without a terminal is left to others when this process is told to end: what is under way goes on,
+/// and
 /// `drctl resume` adopts it.
 async fn leave_on_signal(leave: Arc<AtomicBool>) {
     use tokio::signal::unix::{SignalKind, signal};

@@ -91,7 +91,8 @@ fn bar(elapsed: Duration, objective: Duration) -> String {
     format!("\x1b[{colour}m{cells}\x1b[0m")
 }
 
-/// Steps as lines. Where there is not room for all, those that are over and those far ahead are counted, not shown.
+/// Steps as lines. Where there is not room for all, those that are over and those far ahead are counted,
+/// not shown.
 fn steps(
     plan: &IndexedPlan,
     state: &RunState,

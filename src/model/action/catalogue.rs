@@ -50,7 +50,8 @@ macro_rules! actions {
             }
         }
 
-        /// An action with its typed parameters, every template rendered. May hold secrets: never print or store it.
+        /// An action with its typed parameters, every template rendered. May hold secrets: never print or
+        /// store it.
         #[derive(Clone, PartialEq)]
         pub enum Action { $(#[doc = concat!("`", $text, "`")] $variant($($path)::+)),+ }
 
@@ -58,7 +59,8 @@ macro_rules! actions {
             /// Types rendered parameters.
             ///
             /// # Errors
-            /// When a parameter is missing, unknown or of the wrong type. The message names the field, never a value.
+            /// When a parameter is missing, unknown or of the wrong type. The message names the field,
+            /// never a value.
             pub fn new(name: ActionName, with: Value) -> Result<Self, ParameterError> {
                 match name {
                     $(ActionName::$variant => match serde_json::from_value(with.clone()) {

@@ -1,4 +1,5 @@
-//! The catalogue of actions: a closed enum, one parameter struct and one declarative spec each. Lints, plan, simulator,
+//! The catalogue of actions: a closed enum, one parameter struct and one declarative spec each. Lints,
+//! plan, simulator,
 //! documentation and schema all read this one table.
 
 mod catalogue;

@@ -1,4 +1,5 @@
-//! The catalogue as people read it: parameters taken from their JSON Schema, and the reference page of all actions.
+//! The catalogue as people read it: parameters taken from their JSON Schema, and the reference page of all
+//! actions.
 //! Never says anything the catalogue does not.
 
 use std::fmt::Write as _;

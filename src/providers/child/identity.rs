@@ -47,7 +47,8 @@ pub(in crate::providers) fn boot_id() -> Option<&'static str> {
 }
 
 /// Says whether something that began at a time on a named machine left its traces here: on this host, in this
-/// boot. Traces are written without a sync, so that another host or a restart leaves nothing to conclude from.
+/// boot. Traces are written without a sync, so that another host or a restart leaves nothing to conclude
+/// from.
 pub(in crate::providers) fn left_its_traces_here(began: Option<&(Timestamp, String)>) -> bool {
     let Some((at, host)) = began else { return true };
     let here = rustix::system::uname();

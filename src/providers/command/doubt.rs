@@ -52,7 +52,8 @@ impl CommandProvider {
                 Some(_) => Observation::Unknown(
                     "the command was started on another host, or its files are gone".to_owned(),
                 ),
-                None if run.idempotent || left_its_traces_here(context.began.as_ref()) => Observation::NotApplied,
+                None if run.idempotent => Observation::NotApplied,
+                None if left_its_traces_here(context.began.as_ref()) => Observation::NotApplied,
                 None => Observation::Unknown(
                     "the command was to start on another host or before a restart; whether it did is not known"
                         .to_owned(),

@@ -1,4 +1,5 @@
-//! Whole transcripts of the built binary: what an operator types and reads. Each test has a folder and journal of its own.
+//! Whole transcripts of the built binary: what an operator types and reads. Each test has a folder and
+//! journal of its own.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 

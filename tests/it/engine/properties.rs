@@ -1,4 +1,5 @@
-//! Whatever is fed in whatever order: no panic, replay equals live, no step before its needs, one outcome an attempt.
+//! Whatever is fed in whatever order: no panic, replay equals live, no step before its needs, one outcome
+//! an attempt.
 
 use drctl::engine::input::{AttemptKey, Consents, Control, Input, Observation, Request};
 use drctl::engine::{RunState, apply, commands, decide, next_wake};
@@ -32,10 +33,18 @@ enum Move {
     Wake,
 }
 
+fn end((node, attempt, class): (u8, u8, Option<u8>)) -> Move {
+    Move::End(node, attempt, class)
+}
+
+fn observe((node, attempt, what): (u8, u8, u8)) -> Move {
+    Move::Observe(node, attempt, what)
+}
+
 fn moves() -> impl Strategy<Value = Vec<Move>> {
     let one = prop_oneof![
-        6 => (any::<u8>(), 0_u8..3, prop::option::weighted(0.3, 0_u8..7)).prop_map(|(node, attempt, class)| Move::End(node, attempt, class)),
-        2 => (any::<u8>(), 0_u8..3, 0_u8..4).prop_map(|(node, attempt, what)| Move::Observe(node, attempt, what)),
+        6 => (any::<u8>(), 0_u8..3, prop::option::weighted(0.3, 0_u8..7)).prop_map(end),
+        2 => (any::<u8>(), 0_u8..3, 0_u8..4).prop_map(observe),
         2 => (any::<u8>(), any::<bool>()).prop_map(|(node, good)| Move::Prepare(node, good)),
         3 => (0_u8..13, any::<u8>()).prop_map(|(what, node)| Move::Ask(what, node)),
         1 => Just(Move::TakeOver),

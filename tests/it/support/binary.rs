@@ -1,4 +1,5 @@
-//! Runs the built binary in a folder of its own and turns what it printed into a transcript that is the same every time.
+//! Runs the built binary in a folder of its own and turns what it printed into a transcript that is the
+//! same every time.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -90,7 +91,8 @@ fn run_in(folder: &Path, words: &[&str]) -> Output {
     }
 }
 
-/// Replaces what differs from run to run: the folder, times, random ids, hashes, process ids, the host. What stood in a
+/// Replaces what differs from run to run: the folder, times, random ids, hashes, process ids, the host.
+/// What stood in a
 /// column is replaced by something as wide.
 pub(crate) fn steady(text: &str, folder: &Path) -> String {
     let folder = folder.canonicalize().unwrap();
