@@ -148,8 +148,9 @@ fn readme(contents: &Contents, runbooks: usize) -> String {
          \x20 ./drctl --local check NAME\n\
          \x20 ./drctl --local failover NAME --reason \"...\"\n\
          \x20 ./drctl --local resume latest\n\n\
-         Nobody else sees a journal that is kept here, and no lock keeps another operator from starting the same\n\
-         failover elsewhere: agree on who does it. Without the program, follow plans/NAME/failover-by-hand.txt.\n",
+         Nobody else sees a journal that is kept here, and no lock keeps another operator from starting the\n\
+         same failover elsewhere: agree on who does it. Without the program, follow\n\
+         plans/NAME/failover-by-hand.txt.\n",
         env!("CARGO_PKG_VERSION"),
         session::now(),
         many(runbooks),

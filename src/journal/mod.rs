@@ -5,9 +5,8 @@
 //! - an append is all or nothing, over every stream it names, and durable when it is answered (memory: as
 //!   long as the process lives);
 //! - every record carries a SHA-256 over its envelope and the hash before it in its stream ([`record`]);
-//! every
-//!   record is also folded into one chain over the whole journal, so that a deleted tail, stream or row
-//! shows;
+//!   every record is also folded into one chain over the whole journal, so that a deleted tail, stream or
+//!   row shows;
 //! - positions are contiguous and appear in order, so that a reader who has seen position 7 never misses 6;
 //! - the fencing token of a run rises with every grant, and an append with any other token is refused.
 

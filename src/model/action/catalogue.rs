@@ -82,7 +82,9 @@ macro_rules! actions {
             /// The parameters as JSON; may hold secrets.
             #[must_use]
             pub fn parameters(&self) -> Value {
-                match self { $(Self::$variant(parameters) => serde_json::to_value(parameters).unwrap_or_default()),+ }
+                match self {
+                    $(Self::$variant(parameters) => serde_json::to_value(parameters).unwrap_or_default()),+
+                }
             }
         }
     };
