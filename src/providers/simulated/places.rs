@@ -141,7 +141,15 @@ impl Places {
             Action::PostgresCheckReplication(it) => one(&it.standby),
             Action::PostgresFence(it) => one(&it.primary),
             Action::PostgresPromote(it) => one(&it.standby),
-            Action::PostgresRejoin(it) => one(&it.standby),
+            Action::PostgresRejoin(it) => {
+                // A rewind reads from the primary that is followed afterwards.
+                let standby = self.of_texts([it.standby.as_str()]);
+                let source = from.cloned().map(Place::Site).filter(|source| *source != standby);
+                Reach::All(std::iter::once(standby).chain(source).collect())
+            }
+            Action::AwsRdsCreateReadReplica(it) => {
+                Reach::All(vec![self.in_region(&it.region), self.of_texts([it.source_arn.as_str()])])
+            }
             Action::PostgresQuery(it) => one(&it.connection),
             Action::PostgresHeartbeat(it) => one(&it.connection),
             Action::KubernetesScale(it) => self.cluster(&it.context, it.kubeconfig.as_deref()),

@@ -90,13 +90,15 @@ impl SimulatedProvider {
         })
     }
 
-    /// The failure of an action whose place does not answer now.
-    fn unreachable(&self, action: &Action, context: &AttemptContext) -> Option<Failure> {
+    /// The failure of an action when a place that must answer does not. A mere look asks only the first of
+    /// them: where the effect would be.
+    fn unreachable(&self, action: &Action, context: &AttemptContext, look: bool) -> Option<Failure> {
         let (started_at, now) = self.with_estate(|estate, now| (estate.run_started(&context.run, now), now));
         let faults = self.faults(started_at, context);
         let plane = action.name().spec().plane;
         let answers = |place: &Place| faults.answers(place, plane, now);
         let silent = match self.places.reach(action, faults.from) {
+            Reach::All(places) if look => places.into_iter().take(1).find(|place| !answers(place)),
             Reach::All(places) => places.into_iter().find(|place| !answers(place)),
             Reach::Any(places) if places.iter().any(answers) => None,
             Reach::Any(places) => places.into_iter().next(),
@@ -117,7 +119,7 @@ impl SimulatedProvider {
 
     async fn make(&self, action: &Action, context: &AttemptContext) -> Result<Started, Failure> {
         let attempt = Attempt { provider: self, action, context };
-        if let Some(failure) = self.unreachable(action, context) {
+        if let Some(failure) = self.unreachable(action, context, false) {
             self.with_estate(|estate, now| attempt.mention(estate, now));
             self.wait(self.no_answer(context), context).await?;
             return Err(failure);
@@ -169,7 +171,7 @@ impl SimulatedProvider {
             let message = "the simulated estate knows nothing of this operation";
             return Err(Failure::new(FailureClass::InDoubt, message));
         };
-        if let Some(silent) = self.unreachable(action, context) {
+        if let Some(silent) = self.unreachable(action, context, false) {
             return Ok(Polled::Pending(Some(silent.message)));
         }
         let attempt = Attempt { provider: self, action, context };
@@ -215,7 +217,7 @@ impl Provider for SimulatedProvider {
             if !action.name().spec().prepares {
                 return Ok(None);
             }
-            if let Some(failure) = self.unreachable(action, context) {
+            if let Some(failure) = self.unreachable(action, context, true) {
                 self.wait(self.no_answer(context), context).await?;
                 return Err(failure);
             }
@@ -249,7 +251,7 @@ impl Provider for SimulatedProvider {
         _handle: Option<&'a Value>,
     ) -> BoxFuture<'a, Observation> {
         Box::pin(async move {
-            if let Some(failure) = self.unreachable(action, context) {
+            if let Some(failure) = self.unreachable(action, context, true) {
                 return match self.wait(self.no_answer(context), context).await {
                     Ok(()) => Observation::Unknown(failure.message),
                     Err(failure) => Observation::Unknown(failure.message),
