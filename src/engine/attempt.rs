@@ -16,6 +16,8 @@ use crate::plan::{Call, Node, NodeIndex, NodeKind, PlannedUndo, ReadingPoint};
 
 /// Observations that cannot tell, before a person is asked.
 const UNKNOWNS_BEFORE_PERSON: u32 = 3;
+/// Sends of an idempotent action that got no answer, before a person is asked; its retries may allow more.
+const SENDS_BEFORE_PERSON: u32 = 3;
 /// Pause between two observations that could not tell.
 const OBSERVE_AGAIN: Duration = Duration::from_secs(2);
 /// Throttling without a deadline is bounded by this many timeouts.
@@ -290,9 +292,18 @@ pub(super) fn doubt(decision: &mut Decision<'_>, key: AttemptKey, why: &str) {
     }
     match rule(definition, &attempt) {
         Doubt::Observable => {}
+        Doubt::Idempotent if is_sent_too_often(decision, key, definition) => {
+            ask_person(decision, key.node, &format!("sent {} times without an answer: {why}", key.attempt));
+        }
         Doubt::Idempotent => start(decision, key.node, attempt.direction, None),
         Doubt::Ask => ask_person(decision, key.node, why),
     }
+}
+
+/// Sending again is harmless, but not for ever. A lost driver is no fault of the action and does not count.
+fn is_sent_too_often(decision: &Decision<'_>, key: AttemptKey, definition: &Node) -> bool {
+    let driver_lost = decision.node(key.node).current.as_ref().is_some_and(|attempt| attempt.driver_lost);
+    !driver_lost && key.attempt >= definition.retry.attempts.max(SENDS_BEFORE_PERSON)
 }
 
 fn ask_person(decision: &mut Decision<'_>, node: NodeIndex, why: &str) {

@@ -119,3 +119,14 @@ fn stale_reports_are_rejected() {
             .is_err()
     );
 }
+
+#[test]
+fn an_idempotent_action_that_never_answers_is_not_sent_for_ever() {
+    let mut script = Script::new(IDEMPOTENT, "", Mode::Graceful);
+    for _ in 0..3 {
+        assert_eq!(script.run(), RunStatus::Running);
+        script.fail("a", FailureClass::InDoubt);
+    }
+    assert_eq!((script.status("a"), script.run()), (NodeStatus::InDoubt, RunStatus::Stuck));
+    assert_eq!(script.state.node(script.node("a")).attempts, 3);
+}
