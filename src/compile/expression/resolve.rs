@@ -1,8 +1,9 @@
 //! Resolves one name against what the runbook declares. Reports through the caller.
 
+use super::fault::Fault;
 use super::names::{Found, Name};
 use super::scope::{Place, ROOTS, RUN, SITE};
-use super::{Expressions, Fault, Subject};
+use super::{Expressions, Subject};
 use crate::compile::diagnostic::Code;
 use crate::compile::outline::{Entry, Outline, StepIndex};
 use crate::compile::suggest;
