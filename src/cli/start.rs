@@ -13,7 +13,7 @@ use crate::app::{self, Simulation, Speed};
 use crate::engine::input::Consents;
 use crate::engine::service::ServiceRecord;
 use crate::model::id::SiteName;
-use crate::model::run::{Intent, Operation, Phase};
+use crate::model::run::{Intent, Operation};
 use crate::model::time::{Duration, Timestamp};
 use crate::plan::{self, Choices, Plan};
 use crate::ports::{Clock, JournalError};
@@ -198,8 +198,7 @@ async fn start(
 fn refuse_quarantined(record: &ServiceRecord, plan: &Plan) -> Result<(), Error> {
     let Some(to) = plan.to.as_ref() else { return Ok(()) };
     let Some(run) = record.quarantined.get(to) else { return Ok(()) };
-    let rebuilds = plan.nodes.iter().any(|node| node.phase == Some(Phase::Reprotect));
-    if rebuilds {
+    if !plan::Protection::of(&plan.nodes).of_target.is_empty() {
         return Ok(());
     }
     Err(Error::new(
@@ -207,7 +206,7 @@ fn refuse_quarantined(record: &ServiceRecord, plan: &Plan) -> Result<(), Error> 
         format!("{to} is quarantined: run {run} left it, and it was not protected again"),
     )
     .help(format!(
-        "rebuild replication towards {to} with a step of phase `reprotect`, or say that it was done by hand: \
+        "rebuild replication towards {to} with a step of phase `reprotect` before the service moves, or say that it was done by hand: \
              drctl service set {} --reprotected {to}",
         plan.runbook.name
     ))

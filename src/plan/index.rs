@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use super::error::Error;
 use super::node::{NodeIndex, NodeKind, Plan};
+use super::protection::Protection;
 use super::{FORMAT, estimate, gates, graph};
 use crate::model::id::{NodeAddress, StepId};
 use crate::model::limits;
@@ -38,6 +39,8 @@ pub struct PlanIndex {
     pub gate: Option<NodeIndex>,
     /// The nodes that cannot be taken back, in order; the first is the point of no return.
     pub irreversible: Vec<NodeIndex>,
+    /// The nodes that rebuild protection.
+    pub protection: Protection,
 }
 
 impl PlanIndex {
@@ -80,6 +83,7 @@ impl PlanIndex {
             whole_estimate: estimate::whole_tails(nodes, plan.mode).into_iter().max().unwrap_or_default(),
             serves: serves(plan, &by_address),
             irreversible: gates::irreversible(nodes),
+            protection: Protection::of(nodes),
             successors,
             by_address,
             by_step,

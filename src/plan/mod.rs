@@ -16,6 +16,7 @@ mod graph;
 mod index;
 mod node;
 mod parameters;
+mod protection;
 mod readings;
 pub mod render;
 mod sites;
@@ -30,6 +31,7 @@ pub use node::{
     Call, CheckPurpose, Edge, EdgeKind, Lane, Node, NodeIndex, NodeKind, NodeVariant, Plan, PlannedUndo,
     ReadingPoint, RunbookReference,
 };
+pub use protection::Protection;
 
 /// Version of the plan format this build writes.
 pub const FORMAT: u32 = 1;

@@ -5,7 +5,8 @@ use crate::engine::event::{ClockMark, Event};
 use crate::engine::service::{ServiceEvent, ServiceRecord};
 use crate::engine::{IndexedPlan, RunState};
 use crate::model::id::ServiceName;
-use crate::model::run::{Intent, NodeStatus, Phase};
+use crate::model::run::{Intent, NodeStatus};
+use crate::plan::NodeIndex;
 use crate::ports::{Append, Journal, NewRecord, StreamName};
 
 /// Reads where a service is.
@@ -64,14 +65,11 @@ pub(super) fn consequences(plan: &IndexedPlan, state: &RunState, events: &[Event
     Some(Append { stream, records: records.iter().map(new).collect(), ..Append::default() })
 }
 
-/// Says whether every step that rebuilds protection has truly succeeded.
+/// Says whether every step that rebuilds the site the service left has truly succeeded. What a failback
+/// rebuilds before it moves is the site it moves to, and releases nothing.
 fn is_reprotected(plan: &IndexedPlan, state: &RunState) -> bool {
-    let mut steps =
-        plan.plan.nodes.iter().zip(&state.nodes).filter(|(node, _)| node.phase == Some(Phase::Reprotect));
-    let mut any = false;
-    let all = steps.all(|(_, node)| {
-        any = true;
-        matches!(node.status, NodeStatus::Succeeded | NodeStatus::MarkedDone)
-    });
-    any && all
+    let rebuilt =
+        |node: &NodeIndex| matches!(state.node(*node).status, NodeStatus::Succeeded | NodeStatus::MarkedDone);
+    let nodes = &plan.index.protection.of_source;
+    !nodes.is_empty() && nodes.iter().all(rebuilt)
 }

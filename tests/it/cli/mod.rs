@@ -5,6 +5,7 @@
 
 mod journal;
 mod look;
+mod moves;
 mod runs;
 mod service;
 mod validate;

@@ -46,6 +46,13 @@ impl Drctl {
         std::fs::write(path, text).unwrap();
     }
 
+    /// Writes a file that can be run into the folder.
+    pub(crate) fn write_program(&self, name: &str, text: &str) {
+        use std::os::unix::fs::PermissionsExt;
+        self.write(name, text);
+        std::fs::set_permissions(self.path(name), std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
     /// Runs a command whose words hold no spaces, with the journal in the folder.
     pub(crate) fn run(&self, line: &str) -> Output {
         self.run_words(&line.split_whitespace().collect::<Vec<_>>())

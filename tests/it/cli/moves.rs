@@ -1,0 +1,54 @@
+//! Runs that are not simulated: every step writes a line into a file, and the service record follows.
+
+use super::json;
+use crate::support::binary::{Drctl, Output};
+
+const REAL: &str = include_str!("../../fixtures/cli/real.yaml");
+
+/// A folder with a service whose steps write into `effects`.
+pub(super) fn real() -> Drctl {
+    let drctl = Drctl::with(&[("runbooks/pay.yaml", REAL)]);
+    drctl.write_program("effect", "#!/bin/sh\necho \"$1\" >> effects\n");
+    drctl
+}
+
+fn moves(drctl: &Drctl, line: &str) -> Output {
+    let output = drctl.run(&format!("{line} --reason drill --accept-loss unmeasured"));
+    assert_eq!(output.code, 0, "{line}\n{}{}", output.stdout, output.stderr);
+    output
+}
+
+fn quarantined(drctl: &Drctl) -> Vec<String> {
+    let record = json(drctl, "service show pay -o json");
+    record["quarantined"].as_object().unwrap().keys().cloned().collect()
+}
+
+#[test]
+fn only_steps_that_rebuild_the_site_left_release_it() {
+    let drctl = real();
+    moves(&drctl, "failover pay");
+    assert_eq!(quarantined(&drctl), ["east"]);
+    // The step before the move rebuilds east; nothing rebuilds west.
+    let (unprotected, _) = REAL.split_once("      - id: protect").unwrap();
+    drctl.write("runbooks/pay.yaml", unprotected);
+    moves(&drctl, "failback pay");
+    assert_eq!(quarantined(&drctl), ["west"]);
+    drctl.run("service set pay --reprotected west --reason rebuilt");
+    drctl.write("runbooks/pay.yaml", REAL);
+    moves(&drctl, "failover pay");
+    moves(&drctl, "failback pay");
+    assert_eq!(quarantined(&drctl), Vec::<String>::new());
+    let effects = std::fs::read_to_string(drctl.path("effects")).unwrap();
+    let expected = "fence promote check rebuild fence promote check fence promote check rebuild fence promote check protect";
+    assert_eq!(effects.split_whitespace().collect::<Vec<_>>().join(" "), expected);
+}
+
+#[test]
+fn a_quarantined_site_is_refused_unless_the_run_rebuilds_it_before_it_moves() {
+    let drctl = real();
+    moves(&drctl, "failover pay");
+    let refused = drctl.run("failover pay --to east --reason back");
+    assert_eq!(refused.code, 7, "{}", refused.stderr);
+    assert!(refused.stderr.contains("quarantined"), "{}", refused.stderr);
+    moves(&drctl, "failback pay");
+}
