@@ -242,7 +242,11 @@ fn new_run(
         let to = plan.to.as_ref().map_or("all", SiteName::as_str);
         consents.confirm = Some(format!("{}:{to}", plan.runbook.name));
     }
-    let sensitive = choices.parameters.iter().filter(|(name, _)| plan.sensitive.contains_key(*name));
+    let declared = source.runbook.parameters.iter();
+    let mut values: BTreeMap<_, _> =
+        declared.filter_map(|(name, parameter)| Some((name.clone(), parameter.default.clone()?))).collect();
+    values.extend(choices.parameters.clone());
+    values.retain(|name, _| plan.sensitive.contains_key(name));
     NewRun {
         runbook: source.text.clone(),
         reason: arguments.reason.clone(),
@@ -254,7 +258,7 @@ fn new_run(
         adopt: arguments.adopt,
         staged_for: arguments.stage.then_some(STAGED_FOR),
         idempotency_key: arguments.idempotency_key.clone(),
-        sensitive: sensitive.map(|(name, value)| (name.clone(), value.clone())).collect(),
+        sensitive: values,
         notes: BTreeMap::new(),
     }
 }

@@ -31,6 +31,7 @@ pub use node::{
     Call, CheckPurpose, Edge, EdgeKind, Lane, Node, NodeIndex, NodeKind, NodeVariant, Plan, PlannedUndo,
     ReadingPoint, RunbookReference,
 };
+pub use parameters::sensitive_value;
 pub use protection::Protection;
 
 /// Version of the plan format this build writes.

@@ -55,6 +55,17 @@ pub(super) fn bind(
     bound
 }
 
+/// The value of a sensitive parameter that a plan holds the digest of, from what a person gave: itself, or
+/// the text read as whichever type it is declared with. `None` when it is another value.
+#[must_use]
+pub fn sensitive_value(given: &Value, digest: &str) -> Option<Value> {
+    let read = given
+        .as_str()
+        .into_iter()
+        .flat_map(|text| ParameterType::ALL.iter().filter_map(move |kind| parse(*kind, text)));
+    read.chain([given.clone()]).find(|value| digest::of_value(value) == digest)
+}
+
 fn brief(value: &Value) -> String {
     let text = value.to_string();
     if text.chars().count() <= 60 { text } else { text.chars().take(57).chain("...".chars()).collect() }
@@ -196,11 +207,27 @@ mod tests {
     }
 
     #[test]
+    fn a_sensitive_value_is_recognised_in_its_own_type() {
+        for (kind, text, value) in [
+            ("integer", " 4711", json!(4711)),
+            ("boolean", "true", json!(true)),
+            ("list", "a,b", json!(["a", "b"])),
+        ] {
+            let declared = json!({"p": {"type": kind, "sensitive": true}});
+            let (bound, _) = bound(declared, json!({"p": text}));
+            assert_eq!(sensitive_value(&json!(text), &bound.sensitive["p"]), Some(value.clone()), "{kind}");
+            assert_eq!(sensitive_value(&value, &bound.sensitive["p"]), Some(value), "{kind}");
+        }
+    }
+
+    #[test]
     fn a_sensitive_value_leaves_only_its_digest() {
         let secret = |kind: &str| json!({"type": kind, "sensitive": true});
         let declared = json!({"pin": secret("string"), "n": secret("integer")});
         let (bound, problems) = bound(declared, json!({"pin": "hunter2", "n": "hunter3"}));
         assert_eq!(bound.sensitive["pin"], digest::of_value(&json!("hunter2")));
+        assert_eq!(sensitive_value(&json!("hunter2"), &bound.sensitive["pin"]), Some(json!("hunter2")));
+        assert_eq!(sensitive_value(&json!("hunter"), &bound.sensitive["pin"]), None);
         assert!(bound.values.is_empty() && bound.sensitive["pin"].len() == 64);
         assert!(problems.len() == 1 && !format!("{problems:?}").contains("hunter"), "{problems:?}");
     }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use super::clock::Time;
 use super::driver::{Driver, Opening, SimulatedOperator};
@@ -16,8 +15,8 @@ use crate::engine::{IndexedPlan, RunState};
 use crate::model::id::RunId;
 use crate::model::run::{Identity, Intent};
 use crate::model::time::{Duration, Timestamp};
-use crate::plan::Plan;
-use crate::ports::{IdSource, Journal, Provider, RunSummary, SecretSource};
+use crate::plan::{self, Plan};
+use crate::ports::{IdSource, Journal, Provider, SecretSource};
 
 /// What drives runs on one journal.
 #[derive(Clone)]
@@ -77,7 +76,7 @@ impl Runtime {
     /// # Errors
     /// When a secret is missing, the plan is unusable, or the journal refuses.
     pub async fn create(&self, plan: Plan, new: NewRun) -> Result<Driver, Error> {
-        let confidential = self.confidential(&plan, new.sensitive).await?;
+        let confidential = self.confidential(&plan, &new.sensitive).await?;
         let now = self.time.clock().now();
         let text = serde_json::to_vec(&plan).map_err(|error| Error::Plan(error.to_string()))?;
         let (plan_digest, plan_bytes) = outputs::blob(&text);
@@ -125,20 +124,11 @@ impl Runtime {
         let token = self.journal.grant(run).await?;
         // Loaded after the grant: nobody else can append any more.
         let loaded = load(self.journal.as_ref(), run).await?;
-        let confidential = self.confidential(&loaded.plan.plan, sensitive).await?;
+        let confidential = self.confidential(&loaded.plan.plan, &sensitive).await?;
         let now = self.time.clock().now();
         let mut driver = self.driver(loaded.plan, loaded.state, token, confidential);
         self.take_lease(&mut driver, now);
         Ok(driver)
-    }
-
-    /// Takes a run over without starting anything: for looking at it and answering requests of a run that
-    /// is over.
-    ///
-    /// # Errors
-    /// As [`Runtime::take_over`].
-    pub async fn summaries(&self, filter: &crate::ports::RunFilter) -> Result<Vec<RunSummary>, Error> {
-        Ok(self.journal.runs(filter).await?)
     }
 
     fn take_lease(&self, driver: &mut Driver, now: Timestamp) {
@@ -181,17 +171,14 @@ impl Runtime {
     async fn confidential(
         &self,
         plan: &Plan,
-        sensitive: BTreeMap<String, Value>,
+        sensitive: &BTreeMap<String, Value>,
     ) -> Result<Confidential, Error> {
+        let mut parameters = BTreeMap::new();
         for (name, digest) in &plan.sensitive {
-            let value = sensitive.get(name).ok_or_else(|| Error::ParameterMissing(name.clone()))?;
-            let given = outputs::hex(&Sha256::digest(value.to_string().as_bytes()));
-            if given != *digest {
-                return Err(Error::ParameterChanged(name.clone()));
-            }
+            let given = sensitive.get(name).ok_or_else(|| Error::ParameterMissing(name.clone()))?;
+            let value = plan::sensitive_value(given, digest);
+            parameters.insert(name.clone(), value.ok_or_else(|| Error::ParameterChanged(name.clone()))?);
         }
-        let parameters =
-            sensitive.into_iter().filter(|(name, _)| plan.sensitive.contains_key(name)).collect();
         // A simulation touches nothing real and is not given anything real.
         let secrets = if plan.secrets.is_empty() || plan.intent == Intent::Simulate {
             plan.secrets.keys().map(|name| (name.clone(), "simulated-secret".to_owned())).collect()
