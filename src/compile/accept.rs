@@ -58,7 +58,7 @@ pub(super) fn apply(runbook: &Runbook, gaps: &Gaps, today: Date, reporter: &mut 
 
 /// Turns all findings of a code into accepted notes; says whether there were any.
 fn take(code: Code, acceptance: &Acceptance, reporter: &mut Reporter<'_>) -> bool {
-    let mut any = false;
+    let mut any = reporter.accept_left_out(code);
     for finding in reporter.findings_mut().iter_mut().filter(|finding| finding.code == code) {
         finding.severity = Severity::Note;
         finding.accepted = Some(acceptance.clone());

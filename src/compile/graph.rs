@@ -262,8 +262,8 @@ fn named(
         match outline.by_id.get(need.as_str()) {
             Some(target) => found.push(*target),
             None if gaps.lost(need.as_str()) => {}
-            None if reporter.is_full() => {
-                reporter.leave_out();
+            None if reporter.is_full(Code::UnknownNeed) => {
+                reporter.leave_out(Code::UnknownNeed);
             }
             None => {
                 let message =

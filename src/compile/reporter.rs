@@ -1,9 +1,11 @@
 //! Collects findings and gives each its place in the text. Never drops an error while it still counts.
 
+use std::collections::BTreeMap;
+
 use super::diagnostic::{Code, Diagnostic, Label, Severity, Span};
 use super::tree::{Part, Places};
 
-/// Most findings kept of one text.
+/// Most errors kept of one text, and most of all other findings.
 const MOST: usize = 1_000;
 
 /// Findings so far, and where things are.
@@ -11,30 +13,40 @@ pub(super) struct Reporter<'a> {
     text: &'a str,
     places: Places,
     findings: Vec<Diagnostic>,
-    left_out: usize,
+    errors: usize,
+    /// Findings that are only counted, by code.
+    left_out: BTreeMap<Code, usize>,
     scratch: Diagnostic,
 }
 
 impl<'a> Reporter<'a> {
     pub(super) fn new(text: &'a str, places: Places, findings: Vec<Diagnostic>) -> Self {
-        Self { text, places, findings, left_out: 0, scratch: Diagnostic::new(Code::TooLarge, "", None, "") }
+        let errors = findings.iter().filter(|finding| finding.is_error()).count();
+        let scratch = Diagnostic::new(Code::TooLarge, "", None, "");
+        Self { text, places, findings, errors, left_out: BTreeMap::new(), scratch }
     }
 
-    /// Whether further findings are only counted.
-    pub(super) fn is_full(&self) -> bool {
-        self.findings.len() >= MOST
+    /// Whether further findings of a code are only counted. Warnings never take the room of errors.
+    pub(super) fn is_full(&self, code: Code) -> bool {
+        let kept = if is_error(code) { self.errors } else { self.findings.len() - self.errors };
+        kept >= MOST
     }
 
     /// Counts a finding that nobody will see.
-    pub(super) fn leave_out(&mut self) -> &mut Diagnostic {
-        self.left_out += 1;
+    pub(super) fn leave_out(&mut self, code: Code) -> &mut Diagnostic {
+        *self.left_out.entry(code).or_default() += 1;
         &mut self.scratch
+    }
+
+    /// Whether findings of a code were left out; they do not count any more.
+    pub(super) fn accept_left_out(&mut self, code: Code) -> bool {
+        self.left_out.remove(&code).is_some()
     }
 
     /// Reports something about a key.
     pub(super) fn key(&mut self, code: Code, pointer: &str, message: impl Into<String>) -> &mut Diagnostic {
-        if self.is_full() {
-            return self.leave_out();
+        if self.is_full(code) {
+            return self.leave_out(code);
         }
         let span = self.span(pointer, Part::Key);
         self.push(Diagnostic::new(code, pointer, Some(span), message))
@@ -42,8 +54,8 @@ impl<'a> Reporter<'a> {
 
     /// Reports something about a value.
     pub(super) fn value(&mut self, code: Code, pointer: &str, message: impl Into<String>) -> &mut Diagnostic {
-        if self.is_full() {
-            return self.leave_out();
+        if self.is_full(code) {
+            return self.leave_out(code);
         }
         let span = self.span(pointer, Part::Value);
         self.push(Diagnostic::new(code, pointer, Some(span), message))
@@ -74,15 +86,18 @@ impl<'a> Reporter<'a> {
     }
 
     pub(super) fn has_errors(&self) -> bool {
-        self.left_out > 0 || self.findings.iter().any(Diagnostic::is_error)
+        self.left_out.keys().any(|code| is_error(*code)) || self.findings.iter().any(Diagnostic::is_error)
     }
 
     /// The findings, in the order of the text.
     pub(super) fn finish(mut self) -> Vec<Diagnostic> {
         self.findings.sort_by_key(|finding| (finding.span, finding.code));
-        if self.left_out > 0 {
-            let message = format!("{} further findings are not shown", self.left_out);
+        if !self.left_out.is_empty() {
+            let message = format!("{} further findings are not shown", self.left_out.values().sum::<usize>());
             let mut rest = Diagnostic::new(Code::TooLarge, "", None, message);
+            if !self.left_out.keys().any(|code| is_error(*code)) {
+                rest.severity = Severity::Warning;
+            }
             rest.help = Some("put the ones above right first".to_owned());
             self.findings.push(rest);
         }
@@ -99,10 +114,11 @@ impl<'a> Reporter<'a> {
     }
 
     fn push(&mut self, diagnostic: Diagnostic) -> &mut Diagnostic {
-        let at = self.findings.len();
-        if self.is_full() {
-            return self.leave_out();
+        let (at, code) = (self.findings.len(), diagnostic.code);
+        if self.is_full(code) {
+            return self.leave_out(code);
         }
+        self.errors += usize::from(is_error(code));
         self.findings.push(diagnostic);
         self.findings.get_mut(at).unwrap_or(&mut self.scratch)
     }
@@ -122,6 +138,10 @@ impl<'a> Reporter<'a> {
         let column = span.column + u32::try_from(before).ok()?;
         Some(Span { line: span.line, column, start, end: start + u32::try_from(length).ok()? })
     }
+}
+
+fn is_error(code: Code) -> bool {
+    code.entry().severity == Severity::Error
 }
 
 impl Diagnostic {

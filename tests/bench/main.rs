@@ -14,6 +14,7 @@
 )]
 
 mod floor;
+mod kill;
 mod shapes;
 
 use serde_json::{Value, json};
@@ -40,6 +41,7 @@ fn main() {
     keep("fan", &mut || runtime.block_on(shapes::fan(folder.path())));
     keep("commands", &mut || runtime.block_on(shapes::commands(folder.path())));
     keep("recovery", &mut || runtime.block_on(shapes::recovery(folder.path())));
+    keep("kill", &mut kill::kill);
     keep("compile", &mut shapes::compile);
     keep("hostile", &mut shapes::hostile);
     println!("{}", serde_json::to_string_pretty(&json!(results)).unwrap());

@@ -417,3 +417,19 @@ proptest::proptest! {
         proptest::prop_assert_eq!(drawn.is_empty(), findings.is_empty());
     }
 }
+
+/// Warnings beyond the most that are kept are counted, refuse nothing and hide no error.
+#[test]
+fn many_warnings_refuse_nothing_and_hide_no_error() {
+    let step =
+        |at: usize| format!("{{id: s{at}, uses: command.run, with: {{argv: [x], idempotent: true}}}},\n");
+    let text = workflow(&many(1_200, &step));
+    let (runbook, findings) = compile(&text);
+    assert!(runbook.is_some());
+    let last = findings.last().unwrap();
+    assert_eq!((last.code.as_str(), last.severity), ("DR0103", Severity::Warning));
+    assert!(last.message.starts_with("200 further"), "{}", last.message);
+    let (runbook, findings) = compile(&text.replace("s1199, uses: command.run", "s1199, uses: command.rum"));
+    assert!(runbook.is_none());
+    assert!(findings.iter().any(|finding| finding.code.as_str() == "DR0116"));
+}

@@ -165,8 +165,8 @@ impl<'r> Expressions<'r> {
         self.tools(&found, text, pointer, reporter);
         let mut end_of_fault = None;
         for name in &found.names {
-            if reporter.is_full() {
-                reporter.leave_out();
+            if reporter.is_full(Code::UnknownName) {
+                reporter.leave_out(Code::UnknownName);
                 return;
             }
             let (from, length) = name.at;
