@@ -100,7 +100,9 @@ pub(crate) fn reason(command: &str, given: Option<&str>) -> Result<String, Error
 /// # Errors
 /// When the runtime cannot be made, or as the future.
 pub(crate) fn block_on<T>(future: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    // One run is one thread: a step that ends and the next one need no hand-over between threads. What
+    // blocks, the journal's writer and its readers, has threads of its own.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let result = runtime.block_on(future);
     // A child that is being adopted by another process must not be waited for.
     runtime.shutdown_background();

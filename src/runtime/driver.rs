@@ -151,8 +151,12 @@ impl Driver {
         follower: &dyn Follower,
         stop: Stop,
     ) -> Result<(Arc<IndexedPlan>, RunState), Error> {
-        // What was asked while nobody drove is decided before anything else.
-        let waiting = self.journal.inbox(&self.state.created.run).await?;
+        // What was asked while nobody drove is decided before anything else; of a run that does not exist yet
+        // nothing can have been asked.
+        let waiting = match self.opening {
+            Opening::Create(_) => Vec::new(),
+            Opening::None => self.journal.inbox(&self.state.created.run).await?,
+        };
         let seen: BTreeSet<_> = waiting.iter().map(|request| request.id.clone()).collect();
         for request in waiting {
             self.feed(Input::Request(request));

@@ -25,7 +25,9 @@ fn main() {
         return;
     }
     rustls::crypto::ring::default_provider().install_default().ok();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    // Many runs in one process are driven by several threads, one run by one, as the binary does it.
+    let many = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let single = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let folder = tempfile::tempdir_in(std::env::current_dir().unwrap()).unwrap();
     let wanted: Vec<String> =
         std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
@@ -36,11 +38,11 @@ fn main() {
             results.insert(name.to_owned(), measure());
         }
     };
-    keep("fleet", &mut || runtime.block_on(shapes::fleet(folder.path())));
-    keep("chain", &mut || runtime.block_on(shapes::chain(folder.path())));
-    keep("fan", &mut || runtime.block_on(shapes::fan(folder.path())));
-    keep("commands", &mut || runtime.block_on(shapes::commands(folder.path())));
-    keep("recovery", &mut || runtime.block_on(shapes::recovery(folder.path())));
+    keep("fleet", &mut || many.block_on(shapes::fleet(folder.path())));
+    keep("chain", &mut || single.block_on(shapes::chain(folder.path())));
+    keep("fan", &mut || single.block_on(shapes::fan(folder.path())));
+    keep("commands", &mut || single.block_on(shapes::commands(folder.path())));
+    keep("recovery", &mut || many.block_on(shapes::recovery(folder.path())));
     keep("kill", &mut kill::kill);
     keep("compile", &mut shapes::compile);
     keep("hostile", &mut shapes::hostile);

@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
@@ -21,6 +21,8 @@ const BATCH: usize = 1_024;
 const QUEUE: usize = 4_096;
 /// After this long without work the log is copied back.
 const IDLE: Duration = Duration::from_millis(200);
+/// How long the thread stays awake for the next job.
+const ALERT: Duration = Duration::from_micros(60);
 
 /// A transaction under way.
 pub(super) struct Ledger<'c> {
@@ -154,6 +156,29 @@ impl Ledger<'_> {
     }
 }
 
+/// Waits for the next job. `None`: there will be no more; `Some(None)`: nothing came for a while, and the log
+/// has something to copy back.
+#[expect(clippy::option_option, reason = "the end of the queue, and nothing to do for now")]
+fn next(queue: &mpsc::Receiver<Box<dyn Job>>, dirty: bool) -> Option<Option<Box<dyn Job>>> {
+    if !dirty {
+        return queue.recv().ok().map(Some);
+    }
+    // The last answer most likely leads to the next job: falling asleep and being woken takes longer than a
+    // run needs to decide what follows.
+    let start = Instant::now();
+    while start.elapsed() < ALERT {
+        if let Ok(job) = queue.try_recv() {
+            return Some(Some(job));
+        }
+        std::hint::spin_loop();
+    }
+    match queue.recv_timeout(IDLE) {
+        Ok(job) => Some(Some(job)),
+        Err(mpsc::RecvTimeoutError::Timeout) => Some(None),
+        Err(mpsc::RecvTimeoutError::Disconnected) => None,
+    }
+}
+
 struct Writing {
     connection: Connection,
     place: Place,
@@ -166,20 +191,11 @@ struct Writing {
 impl Writing {
     fn run(mut self, queue: &mpsc::Receiver<Box<dyn Job>>) {
         let (mut dirty, mut written) = (false, false);
-        loop {
-            let first = if dirty {
-                match queue.recv_timeout(IDLE) {
-                    Ok(job) => job,
-                    Err(mpsc::RecvTimeoutError::Timeout) => {
-                        self.checkpoint();
-                        dirty = false;
-                        continue;
-                    }
-                    Err(mpsc::RecvTimeoutError::Disconnected) => break,
-                }
-            } else {
-                let Ok(job) = queue.recv() else { break };
-                job
+        while let Some(next) = next(queue, dirty) {
+            let Some(first) = next else {
+                self.checkpoint();
+                dirty = false;
+                continue;
             };
             let mut jobs = vec![first];
             jobs.extend(queue.try_iter().take(BATCH - 1));
