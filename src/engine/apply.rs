@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::event::{Applied, AttemptStarted, ClockMark, Event, NodeSucceeded, SkipCause};
 use super::input::{AttemptKey, Consents, Direction, Observation};
 use super::state::{Adoption, AttemptState, IndexedPlan, Intervention, NodeState, RunState};
-use crate::model::run::{Failure, Identity, NodeStatus};
+use crate::model::run::{Failure, Identity, Mode, NodeStatus};
 use crate::model::time::Timestamp;
 use crate::plan::NodeIndex;
 
@@ -112,6 +112,9 @@ fn apply_to_run(plan: &IndexedPlan, state: &mut RunState, event: &Event, at: Tim
         }
         Event::ModeSwitched { mode, .. } => {
             state.mode = *mode;
+            if *mode == Mode::Ungraceful {
+                state.clock.interrupted_at = state.clock.interrupted_at.or(Some(at));
+            }
             state.recount(plan);
         }
         Event::AdoptionRequested { .. } => state.adopt = true,
@@ -224,6 +227,11 @@ fn set(plan: &IndexedPlan, state: &mut RunState, node: NodeIndex, status: NodeSt
     let Some(definition) = plan.plan.nodes.get(node as usize) else { return };
     let before = state.node(node).status;
     let was_active = is_active(before);
+    let begins =
+        matches!(status, NodeStatus::Running | NodeStatus::AwaitingApproval | NodeStatus::MarkedDone);
+    if begins && definition.interrupts() {
+        state.clock.interrupted_at = state.clock.interrupted_at.or(Some(at));
+    }
     edit(state, node, |node| {
         node.status = status;
         if is_active(status) {

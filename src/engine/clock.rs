@@ -71,10 +71,20 @@ fn is_failed_validation(mark: ClockMark, status: NodeStatus) -> bool {
 /// do.
 #[must_use]
 pub fn forecast(plan: &IndexedPlan, state: &RunState, now: Timestamp) -> Option<(Duration, NodeIndex)> {
+    if !state.clock_runs() {
+        return planned_interruption(plan);
+    }
     let open = state.active.iter().chain(&state.frontier).chain(&state.failed);
     let ends = open.map(|&node| (node_end(plan, state, node, now), node));
     let (end, node) = ends.max_by_key(|(end, node)| (*end, std::cmp::Reverse(*node)))?;
     Some((end.since(state.clock_zero()), node))
+}
+
+/// How long a planned move is expected to interrupt the service, from the first node that touches it.
+fn planned_interruption(plan: &IndexedPlan) -> Option<(Duration, NodeIndex)> {
+    let touching = (0..).zip(&plan.plan.nodes).filter(|(_, node)| node.interrupts());
+    let tails = touching.map(|(index, _)| (plan.index.tail[index as usize], index));
+    tails.max_by_key(|(tail, node)| (*tail, std::cmp::Reverse(*node)))
 }
 
 fn node_end(plan: &IndexedPlan, state: &RunState, node: NodeIndex, now: Timestamp) -> Timestamp {
@@ -90,7 +100,7 @@ fn node_end(plan: &IndexedPlan, state: &RunState, node: NodeIndex, now: Timestam
 /// When the forecast will pass the objective if nothing happens until then; the driver wakes up for it.
 pub(super) fn breach_at(plan: &IndexedPlan, state: &RunState) -> Option<Timestamp> {
     let objective = plan.plan.objectives.rto.filter(|_| state.clock.healthy_at.is_none())?;
-    if state.forecast_breached {
+    if state.forecast_breached || !state.clock_runs() {
         return None;
     }
     let limit = state.clock_zero().plus(objective);
@@ -106,7 +116,8 @@ pub(super) fn breach_at(plan: &IndexedPlan, state: &RunState) -> Option<Timestam
 
 /// When the next part of the objective will be used up.
 pub(super) fn burn_at(plan: &IndexedPlan, state: &RunState) -> Option<Timestamp> {
-    let objective = plan.plan.objectives.rto.filter(|_| state.clock.healthy_at.is_none())?;
+    let runs = state.clock.healthy_at.is_none() && state.clock_runs();
+    let objective = plan.plan.objectives.rto.filter(|_| runs)?;
     let percent = BURN.into_iter().find(|percent| *percent > state.burn)?;
     let part = Duration::from_millis((objective.as_millis() * u64::from(percent)).div_ceil(100));
     Some(state.clock_zero().plus(part))

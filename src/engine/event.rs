@@ -267,7 +267,7 @@ pub enum Event {
     BurnReached {
         /// Percent.
         percent: u32,
-        /// Time since the incident.
+        /// Time since the recovery clock began.
         elapsed: Duration,
     },
     /// By the estimates the objective will be missed.

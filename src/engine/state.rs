@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::event::{Applied, FenceResult, MissingConsent, Reading, RunCreated, SkipCause, Want};
 use super::input::{AttemptKey, Consents, Direction};
-use crate::model::run::{Failure, Identity, Mode, NodeStatus, RunStatus};
+use crate::model::run::{ClockStart, Failure, Identity, Mode, NodeStatus, Operation, RunStatus};
 use crate::model::time::{Duration, Timestamp};
 use crate::plan::{Edge, EdgeKind, NodeIndex, Plan, PlanIndex};
 
@@ -87,6 +87,9 @@ pub struct RunState {
 pub struct SplitClock {
     /// The first step began.
     pub started_at: Option<Timestamp>,
+    /// The service was touched: the first step from freezing it to moving its users began, or its source was
+    /// declared lost.
+    pub interrupted_at: Option<Timestamp>,
     /// The point of no return was passed.
     pub pnr_at: Option<Timestamp>,
     /// Users are on the new site.
@@ -296,10 +299,30 @@ impl RunState {
         self.want == Want::Pause || (!only_undo && !self.failed.is_empty())
     }
 
-    /// When the recovery clock began: at the incident, else when the run was declared.
+    /// What the recovery clock counts from. A planned move leaves the service running until it touches it.
+    #[must_use]
+    pub fn clock_start(&self) -> ClockStart {
+        let created = &self.created;
+        let planned = created.operation != Operation::Failover && created.mode == Mode::Graceful;
+        match created.incident_at {
+            Some(_) => ClockStart::Incident,
+            None if planned => ClockStart::Interruption,
+            None => ClockStart::Declaration,
+        }
+    }
+
+    /// Whether the recovery clock runs: that of a planned move does not before the service is touched.
+    #[must_use]
+    pub fn clock_runs(&self) -> bool {
+        self.clock_start() != ClockStart::Interruption || self.clock.interrupted_at.is_some()
+    }
+
+    /// When the recovery clock began; the declaration stands in while a planned move has touched nothing.
     #[must_use]
     pub fn clock_zero(&self) -> Timestamp {
-        self.created.incident_at.unwrap_or(self.created.declared_at)
+        let interrupted =
+            self.clock.interrupted_at.filter(|_| self.clock_start() == ClockStart::Interruption);
+        self.created.incident_at.or(interrupted).unwrap_or(self.created.declared_at)
     }
 
     /// The attempt a node has under way or in doubt.
@@ -337,6 +360,9 @@ impl RunState {
     /// Time from the start of the recovery clock until now or until the service was healthy.
     #[must_use]
     pub fn elapsed(&self, now: Timestamp) -> Duration {
+        if !self.clock_runs() {
+            return Duration::ZERO;
+        }
         self.clock.healthy_at.or(self.clock.ended_at).unwrap_or(now).since(self.clock_zero())
     }
 }

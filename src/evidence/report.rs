@@ -150,6 +150,7 @@ fn clock(out: &mut String, view: &RunView) -> Result {
         ("detected", clock.detected_at),
         ("declared", Some(clock.declared_at)),
         ("first step", clock.started_at),
+        ("interrupted", clock.interrupted_at),
         ("point of no return", clock.pnr_at),
         ("traffic shifted", clock.shifted_at),
         ("healthy", clock.healthy_at),

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::people::{PersonNeeded, needs_person};
 use crate::engine::event::FenceResult;
 use crate::engine::{IndexedPlan, RunState, clock, is_clean};
-use crate::model::run::{Failure, Identity, Verdict};
+use crate::model::run::{ClockStart, Failure, Identity, Verdict};
 use crate::model::time::{Duration, Timestamp};
 use crate::plan::{Node, NodeIndex, NodeKind};
 
@@ -54,6 +54,7 @@ pub struct ClockView {
     pub detected_at: Option<Timestamp>,
     pub declared_at: Timestamp,
     pub started_at: Option<Timestamp>,
+    pub interrupted_at: Option<Timestamp>,
     pub pnr_at: Option<Timestamp>,
     pub shifted_at: Option<Timestamp>,
     pub healthy_at: Option<Timestamp>,
@@ -65,6 +66,7 @@ pub struct ClockView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RecoveryTimeView {
     pub objective_ms: Option<u64>,
+    pub counts_from: ClockStart,
     pub elapsed_ms: u64,
     pub execution_ms: u64,
     pub recovery_time_ms: Option<u64>,
@@ -169,6 +171,7 @@ fn clock_view(state: &RunState) -> ClockView {
         detected_at: state.created.detected_at,
         declared_at: state.created.declared_at,
         started_at: state.clock.started_at,
+        interrupted_at: state.clock.interrupted_at,
         pnr_at: state.clock.pnr_at,
         shifted_at: state.clock.shifted_at,
         healthy_at: state.clock.healthy_at,
@@ -183,6 +186,7 @@ fn recovery_time(plan: &IndexedPlan, state: &RunState, now: Timestamp) -> Recove
     let forecast = if open { clock::forecast(plan, state, now) } else { None };
     RecoveryTimeView {
         objective_ms: plan.plan.objectives.rto.map(Duration::as_millis),
+        counts_from: state.clock_start(),
         elapsed_ms: state.elapsed(now).as_millis(),
         execution_ms: end.since(started).as_millis(),
         recovery_time_ms: state.clock.healthy_at.map(|healthy| healthy.since(state.clock_zero()).as_millis()),

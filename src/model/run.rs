@@ -116,6 +116,26 @@ words! {
     }
 }
 
+impl Phase {
+    /// Whether an effect of this phase interrupts the service or risks to.
+    #[must_use]
+    pub const fn interrupts(self) -> bool {
+        matches!(self, Self::Freeze | Self::Fence | Self::Restore | Self::Promote | Self::Shift)
+    }
+}
+
+words! {
+    /// What the recovery clock counts from.
+    ClockStart {
+        /// When the incident began, as a person said.
+        Incident = "incident",
+        /// When the run was declared: nobody said when the incident began.
+        Declaration = "declaration",
+        /// When a planned move first touched the service.
+        Interruption = "interruption",
+    }
+}
+
 words! {
     /// Status of a run.
     RunStatus {

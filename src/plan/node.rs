@@ -312,6 +312,13 @@ impl Node {
         }
     }
 
+    /// Says whether beginning the node touches the running service.
+    #[must_use]
+    pub fn interrupts(&self) -> bool {
+        matches!(self.kind, NodeKind::Effect { .. } | NodeKind::Manual { .. })
+            && self.phase.is_some_and(Phase::interrupts)
+    }
+
     /// Says whether the node is left out in a mode.
     #[must_use]
     pub fn is_skipped_in(&self, mode: Mode) -> bool {

@@ -43,7 +43,9 @@ fn write_numbers(text: &mut String, view: &RunView) -> std::fmt::Result {
     let objective = |millis: Option<u64>| millis.map_or_else(|| "none".to_owned(), span);
     let rto = &view.rto;
     let measured = match rto.recovery_time_ms {
-        Some(time) => format!("{} since the incident, {} of execution", span(time), span(rto.execution_ms)),
+        Some(time) => {
+            format!("{} since the {}, {} of execution", span(time), rto.counts_from, span(rto.execution_ms))
+        }
         None => format!("none: not validated ({} elapsed)", span(rto.elapsed_ms)),
     };
     writeln!(

@@ -50,6 +50,7 @@ fn text(view: &RunView, status: RunStatus) -> String {
         ("detected", view.clock.detected_at),
         ("declared", Some(view.clock.declared_at)),
         ("first step", view.clock.started_at),
+        ("interrupted", view.clock.interrupted_at),
         ("point of no return", view.clock.pnr_at),
         ("traffic shifted", view.clock.shifted_at),
         ("healthy", view.clock.healthy_at),

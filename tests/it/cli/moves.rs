@@ -52,3 +52,18 @@ fn a_quarantined_site_is_refused_unless_the_run_rebuilds_it_before_it_moves() {
     assert!(refused.stderr.contains("quarantined"), "{}", refused.stderr);
     moves(&drctl, "failback pay");
 }
+
+/// Rebuilding the other site takes its time while the service runs: that is no outage.
+#[test]
+fn the_clock_of_a_planned_move_starts_when_the_service_is_touched() {
+    let drctl = real();
+    moves(&drctl, "failover pay");
+    drctl.write_program("effect", "#!/bin/sh\n[ \"$1\" != rebuild ] || sleep 0.4\necho \"$1\" >> effects\n");
+    moves(&drctl, "failback pay");
+    let view = json(&drctl, "runs show latest -o json");
+    assert_eq!(view["rto"]["counts_from"], "interruption");
+    let recovery = view["rto"]["recovery_time_ms"].as_u64().unwrap();
+    assert!(recovery + 400 <= view["rto"]["execution_ms"].as_u64().unwrap(), "{view:#}");
+    let interrupted = view["clock"]["interrupted_at"].as_str().unwrap();
+    assert!(interrupted > view["clock"]["started_at"].as_str().unwrap(), "{view:#}");
+}
