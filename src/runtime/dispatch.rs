@@ -26,8 +26,11 @@ const GRACE: Duration = Duration::from_secs(10);
 pub(super) enum Report {
     /// An input for the engine.
     Input(Input),
-    /// The task of a node has ended.
-    Landed(NodeIndex),
+    /// The task of a node has ended, with what it has to say. One report: between two, the driver could find
+    /// an attempt that nobody makes any more and that has no outcome yet, and would make it again.
+    Landed(NodeIndex, Option<Input>),
+    /// Nothing has happened: time to look around.
+    Glance,
     /// A line for people; not stored.
     Progress(NodeIndex, String),
 }
@@ -238,10 +241,8 @@ impl Landing {
 
 impl Drop for Landing {
     fn drop(&mut self) {
-        self.send(Report::Landed(self.node));
-        if let Some(input) = self.lost.take() {
-            self.send(Report::Input(input));
-        }
+        let outcome = self.lost.take();
+        self.send(Report::Landed(self.node, outcome));
     }
 }
 
@@ -354,4 +355,21 @@ impl Task {
 
 fn given_up() -> Failure {
     Failure::new(FailureClass::InDoubt, "given up before it had ended")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_task_and_its_outcome_arrive_together() {
+        let (reports, mut received) = tokio::sync::mpsc::unbounded_channel();
+        let input = || Input::Prepared { node: 3, result: Ok(None) };
+        for end in [Landing::end as fn(Landing, Input), |landing, _| drop(landing)] {
+            let landing = Landing { reports: reports.clone(), node: 3, lost: Some(input()) };
+            end(landing, input());
+            assert!(matches!(received.try_recv(), Ok(Report::Landed(3, Some(Input::Prepared { .. })))));
+            assert!(received.try_recv().is_err());
+        }
+    }
 }

@@ -308,16 +308,21 @@ impl Driver {
             biased;
             report = self.reports.recv() => report,
             () = sleep => None,
-            () = glance => Some(Report::Landed(NodeIndex::MAX)),
+            () = glance => Some(Report::Glance),
         }
     }
 
     fn take(&mut self, report: Option<Report>, follower: &dyn Follower) {
         match report {
             Some(Report::Input(input)) => self.feed(input),
-            Some(Report::Landed(node)) => self.dispatcher.landed(node),
+            Some(Report::Landed(node, outcome)) => {
+                self.dispatcher.landed(node);
+                if let Some(input) = outcome {
+                    self.feed(input);
+                }
+            }
             Some(Report::Progress(node, line)) => follower.progress(&self.plan, node, &line),
-            None => {}
+            Some(Report::Glance) | None => {}
         }
     }
 
