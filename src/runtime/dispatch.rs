@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::AbortHandle;
 
 use super::redact::Redactor;
 use crate::engine::command::Command;
@@ -47,6 +48,8 @@ struct Flight {
     attempt: u32,
     switch: CancelSwitch,
     given_up: bool,
+    /// Absent when the attempt could not be made at all.
+    task: Option<AbortHandle>,
 }
 
 pub(super) struct Dispatcher {
@@ -78,11 +81,11 @@ impl Dispatcher {
         self.flights.remove(&node);
     }
 
-    /// Tells every task to give up.
-    pub(super) fn give_up_all(&mut self) {
-        for flight in self.flights.values_mut() {
-            flight.given_up = true;
-            flight.switch.cancel();
+    /// Leaves everything as it is, as if the process had died: what is under way goes on. To give it up would take
+    /// from the next driver what it has adopted, and stop a promotion halfway because a disk is full.
+    pub(super) fn leave_all(&mut self) {
+        for task in self.flights.drain().filter_map(|(_, flight)| flight.task) {
+            task.abort();
         }
     }
 
@@ -116,17 +119,20 @@ impl Dispatcher {
         attempt: u32,
     ) {
         let (switch, cancelled) = CancelSwitch::new();
-        self.flights.insert(node, Flight { kind, attempt, switch, given_up: false });
         let task = Task {
             provider: Arc::clone(&self.provider),
             clock: Arc::clone(&self.clock),
             redactor: self.redactor.clone(),
             landing: Landing { reports: self.reports.clone(), node, lost: Some(lost(&command)) },
         };
-        match self.assignment(plan, state, &command, node, attempt, cancelled) {
-            Ok((action, context)) => drop(tokio::spawn(task.run(command, action, context))),
-            Err(failure) => task.landing.end(not_made(&command, failure)),
-        }
+        let task = match self.assignment(plan, state, &command, node, attempt, cancelled) {
+            Ok((action, context)) => Some(tokio::spawn(task.run(command, action, context)).abort_handle()),
+            Err(failure) => {
+                task.landing.end(not_made(&command, failure));
+                None
+            }
+        };
+        self.flights.insert(node, Flight { kind, attempt, switch, given_up: false, task });
     }
 
     fn assignment(

@@ -145,7 +145,7 @@ impl Driver {
     /// leave.
     ///
     /// # Errors
-    /// When the journal refuses: the lease has passed on, or the store is gone. Work in flight is given up.
+    /// When the journal refuses: the lease has passed on, or the store is gone. Programs under way go on.
     pub async fn drive(
         mut self,
         follower: &dyn Follower,
@@ -164,7 +164,7 @@ impl Driver {
             // Whoever drives on adopts what is under way.
             self.journal.release(&self.state.created.run, self.token).await?;
         } else {
-            self.dispatcher.give_up_all();
+            self.dispatcher.leave_all();
         }
         result.map(|()| (self.plan, self.state))
     }
