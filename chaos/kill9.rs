@@ -2,6 +2,7 @@
 //! disks that take no more. Nothing here is simulated: every step is a program that writes what it does.
 
 mod adopted;
+mod disk;
 mod effects;
 mod history;
 mod killer;
