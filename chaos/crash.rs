@@ -9,7 +9,7 @@ use drctl::providers::simulated::Scenario;
 use crate::checker;
 use crate::world::{Crash, World, plan_of, root, shipped};
 
-fn block_on<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
@@ -24,7 +24,7 @@ fn scenario(name: &str) -> Scenario {
 }
 
 /// What of an end must be the same however often the engine died: times and attempts may differ.
-fn essence(plan: &IndexedPlan, state: &RunState) -> Vec<String> {
+pub(crate) fn essence(plan: &IndexedPlan, state: &RunState) -> Vec<String> {
     let nodes = plan.plan.nodes.iter().zip(&state.nodes);
     let mut lines: Vec<_> = nodes.map(|(node, it)| format!("{} {}", node.address, it.status)).collect();
     lines.push(format!("run {}", state.status));

@@ -5,4 +5,5 @@
 
 mod checker;
 mod crash;
+mod kill9;
 mod world;

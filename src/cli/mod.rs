@@ -153,6 +153,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     crate::telemetry::start(cli.global.verbose);
+    session::let_writes_fail();
     let format = cli.global.output;
     match run(cli) {
         Ok(code) => ExitCode::from(code),

@@ -12,11 +12,11 @@ use super::{Error, Global, exit, output, route};
 use crate::app::{self, Simulation, Speed};
 use crate::engine::input::Consents;
 use crate::engine::service::ServiceRecord;
-use crate::model::id::SiteName;
+use crate::model::id::{RunId, SiteName};
 use crate::model::run::{Intent, Operation};
 use crate::model::time::{Duration, Timestamp};
 use crate::plan::{self, Choices, Plan};
-use crate::ports::{Clock, JournalError};
+use crate::ports::{Clock, JournalError, RunFilter};
 use crate::providers::simulated::Scenario;
 use crate::runtime::{self, NewRun, Runtime, SystemClock};
 
@@ -164,6 +164,10 @@ async fn start(
     source: Source,
     broken_glass: Option<String>,
 ) -> Result<u8, Error> {
+    // Asked first: after the run of the first start the service is where the second one would move it.
+    if let Some(run) = started_before(&session, arguments.idempotency_key.as_deref()).await? {
+        return super::runs::show_existing(global, &session, &run).await;
+    }
     let record = if arguments.simulate {
         ServiceRecord::default()
     } else {
@@ -191,6 +195,13 @@ async fn start(
     };
     let stay = if arguments.stage { Followed::UntilPerson } else { Followed::default() };
     follow::drive(global, &session, driver, stay).await
+}
+
+/// The run that was started with this key.
+async fn started_before(session: &Session, key: Option<&str>) -> Result<Option<RunId>, Error> {
+    let Some(key) = key else { return Ok(None) };
+    let runs = session.journal.runs(&RunFilter { simulated: true, ..RunFilter::default() }).await?;
+    Ok(runs.into_iter().find(|run| run.idempotency_key.as_deref() == Some(key)).map(|run| run.run))
 }
 
 /// An old primary may hold writes that were never replicated: it must be rebuilt before the service goes

@@ -16,7 +16,7 @@ use crate::model::id::RunId;
 use crate::model::run::{Identity, Intent};
 use crate::model::time::{Duration, Timestamp};
 use crate::plan::{self, Plan};
-use crate::ports::{IdSource, Journal, Provider, SecretSource};
+use crate::ports::{IdSource, Journal, Provider, RunFilter, SecretSource};
 
 /// What drives runs on one journal.
 #[derive(Clone)]
@@ -127,8 +127,16 @@ impl Runtime {
         let confidential = self.confidential(&loaded.plan.plan, &sensitive).await?;
         let now = self.time.clock().now();
         let mut driver = self.driver(loaded.plan, loaded.state, token, confidential);
+        driver.idempotency_key = self.key_of(run).await?;
         self.take_lease(&mut driver, now);
         Ok(driver)
+    }
+
+    /// The key a run was started with: it stands in the list of runs only, which every driver writes anew.
+    async fn key_of(&self, run: &RunId) -> Result<Option<String>, Error> {
+        let prefix = Some(run.to_string());
+        let runs = self.journal.runs(&RunFilter { prefix, simulated: true, ..RunFilter::default() }).await?;
+        Ok(runs.into_iter().find(|found| found.run == *run).and_then(|found| found.idempotency_key))
     }
 
     fn take_lease(&self, driver: &mut Driver, now: Timestamp) {

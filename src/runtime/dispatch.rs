@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::AbortHandle;
 
 use super::redact::Redactor;
 use crate::engine::command::Command;
@@ -26,8 +27,11 @@ const GRACE: Duration = Duration::from_secs(10);
 pub(super) enum Report {
     /// An input for the engine.
     Input(Input),
-    /// The task of a node has ended.
-    Landed(NodeIndex),
+    /// The task of a node has ended, with what it has to say. One report: between two, the driver could find
+    /// an attempt that nobody makes any more and that has no outcome yet, and would make it again.
+    Landed(NodeIndex, Option<Input>),
+    /// Nothing has happened: time to look around.
+    Glance,
     /// A line for people; not stored.
     Progress(NodeIndex, String),
 }
@@ -44,6 +48,8 @@ struct Flight {
     attempt: u32,
     switch: CancelSwitch,
     given_up: bool,
+    /// Absent when the attempt could not be made at all.
+    task: Option<AbortHandle>,
 }
 
 pub(super) struct Dispatcher {
@@ -75,11 +81,11 @@ impl Dispatcher {
         self.flights.remove(&node);
     }
 
-    /// Tells every task to give up.
-    pub(super) fn give_up_all(&mut self) {
-        for flight in self.flights.values_mut() {
-            flight.given_up = true;
-            flight.switch.cancel();
+    /// Leaves everything as it is, as if the process had died: what is under way goes on. To give it up would take
+    /// from the next driver what it has adopted, and stop a promotion halfway because a disk is full.
+    pub(super) fn leave_all(&mut self) {
+        for task in self.flights.drain().filter_map(|(_, flight)| flight.task) {
+            task.abort();
         }
     }
 
@@ -113,17 +119,20 @@ impl Dispatcher {
         attempt: u32,
     ) {
         let (switch, cancelled) = CancelSwitch::new();
-        self.flights.insert(node, Flight { kind, attempt, switch, given_up: false });
         let task = Task {
             provider: Arc::clone(&self.provider),
             clock: Arc::clone(&self.clock),
             redactor: self.redactor.clone(),
             landing: Landing { reports: self.reports.clone(), node, lost: Some(lost(&command)) },
         };
-        match self.assignment(plan, state, &command, node, attempt, cancelled) {
-            Ok((action, context)) => drop(tokio::spawn(task.run(command, action, context))),
-            Err(failure) => task.landing.end(not_made(&command, failure)),
-        }
+        let task = match self.assignment(plan, state, &command, node, attempt, cancelled) {
+            Ok((action, context)) => Some(tokio::spawn(task.run(command, action, context)).abort_handle()),
+            Err(failure) => {
+                task.landing.end(not_made(&command, failure));
+                None
+            }
+        };
+        self.flights.insert(node, Flight { kind, attempt, switch, given_up: false, task });
     }
 
     fn assignment(
@@ -238,10 +247,8 @@ impl Landing {
 
 impl Drop for Landing {
     fn drop(&mut self) {
-        self.send(Report::Landed(self.node));
-        if let Some(input) = self.lost.take() {
-            self.send(Report::Input(input));
-        }
+        let outcome = self.lost.take();
+        self.send(Report::Landed(self.node, outcome));
     }
 }
 
@@ -354,4 +361,21 @@ impl Task {
 
 fn given_up() -> Failure {
     Failure::new(FailureClass::InDoubt, "given up before it had ended")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_task_and_its_outcome_arrive_together() {
+        let (reports, mut received) = tokio::sync::mpsc::unbounded_channel();
+        let input = || Input::Prepared { node: 3, result: Ok(None) };
+        for end in [Landing::end as fn(Landing, Input), |landing, _| drop(landing)] {
+            let landing = Landing { reports: reports.clone(), node: 3, lost: Some(input()) };
+            end(landing, input());
+            assert!(matches!(received.try_recv(), Ok(Report::Landed(3, Some(Input::Prepared { .. })))));
+            assert!(received.try_recv().is_err());
+        }
+    }
 }

@@ -145,7 +145,7 @@ impl Driver {
     /// leave.
     ///
     /// # Errors
-    /// When the journal refuses: the lease has passed on, or the store is gone. Work in flight is given up.
+    /// When the journal refuses: the lease has passed on, or the store is gone. Programs under way go on.
     pub async fn drive(
         mut self,
         follower: &dyn Follower,
@@ -168,7 +168,7 @@ impl Driver {
             // Whoever drives on adopts what is under way.
             self.journal.release(&self.state.created.run, self.token).await?;
         } else {
-            self.dispatcher.give_up_all();
+            self.dispatcher.leave_all();
         }
         result.map(|()| (self.plan, self.state))
     }
@@ -312,16 +312,21 @@ impl Driver {
             biased;
             report = self.reports.recv() => report,
             () = sleep => None,
-            () = glance => Some(Report::Landed(NodeIndex::MAX)),
+            () = glance => Some(Report::Glance),
         }
     }
 
     fn take(&mut self, report: Option<Report>, follower: &dyn Follower) {
         match report {
             Some(Report::Input(input)) => self.feed(input),
-            Some(Report::Landed(node)) => self.dispatcher.landed(node),
+            Some(Report::Landed(node, outcome)) => {
+                self.dispatcher.landed(node);
+                if let Some(input) = outcome {
+                    self.feed(input);
+                }
+            }
             Some(Report::Progress(node, line)) => follower.progress(&self.plan, node, &line),
-            None => {}
+            Some(Report::Glance) | None => {}
         }
     }
 

@@ -18,9 +18,10 @@ use super::session::Session;
 use super::{Error, Format, Global, detach, exit, output};
 use crate::engine::{IndexedPlan, RunState};
 use crate::evidence;
+use crate::model::id::RunId;
 use crate::model::run::RunStatus;
 use crate::ports::Clock;
-use crate::runtime::{Driver, Follower, Stop, SystemClock};
+use crate::runtime::{self, Driver, Follower, Stop, SystemClock};
 
 /// How long a command follows the run it drives.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -44,17 +45,38 @@ pub(crate) async fn drive(
 ) -> Result<u8, Error> {
     let terminal = output::is_terminal() && std::io::IsTerminal::is_terminal(&std::io::stdin());
     let stop = if terminal && followed == Followed::ByTerminal { Stop::Never } else { Stop::AtPerson };
-    let (plan, state) = if terminal {
-        live::drive(session, driver, stop).await?
+    let run = driver.state().created.run.clone();
+    let ended = if terminal {
+        live::drive(session, driver, stop).await
     } else {
         let leave = Arc::new(AtomicBool::new(false));
         let signal = tokio::spawn(leave_on_signal(Arc::clone(&leave)));
         let told = lines::Lines::new(leave);
         let result = driver.drive(&told, stop).await;
         signal.abort();
-        result?
+        result.map_err(Error::from)
     };
-    finish(global, &plan, &state)
+    match ended {
+        Ok((plan, state)) => finish(global, &plan, &state),
+        Err(error) => Err(with_way_on(session, &run, error).await),
+    }
+}
+
+/// Says how to go on when the journal could not be written in the middle of a run.
+async fn with_way_on(session: &Session, run: &RunId, error: Error) -> Error {
+    if error.reason != Some("journal_unavailable") {
+        return error;
+    }
+    let exists = runtime::load(session.journal.as_ref(), run).await.is_ok();
+    error.help(if exists {
+        format!(
+            "programs under way go on, nothing else was started; when the journal can be written again, \
+             `drctl resume {run}` goes on from the last fact in it"
+        )
+    } else {
+        "the run was not recorded and nothing was started: run the command again when the journal can be written"
+            .to_owned()
+    })
 }
 
 /// A run without a terminal is left to others when this process is told to end: what is under way goes on,
@@ -110,6 +132,6 @@ fn into_background(session: &Session, run: &str) -> Result<u32, Error> {
 pub(crate) struct Silent;
 
 impl Follower for Silent {
-    fn recorded(&self, _: &IndexedPlan, _: &RunState, _: &[crate::runtime::Recorded]) {}
+    fn recorded(&self, _: &IndexedPlan, _: &RunState, _: &[runtime::Recorded]) {}
     fn progress(&self, _: &IndexedPlan, _: crate::plan::NodeIndex, _: &str) {}
 }

@@ -68,6 +68,11 @@ impl Place {
             ErrorCode::DiskFull => self.unavailable(
                 "the disk is full, nothing was written; free space on it, then run the command again",
             ),
+            _ if has_no_room(error) => self.unavailable(
+                "the disk is full for this user, or refuses to be written, nothing was written; free space, raise \
+                 the quota or the limit on the size of files (`ulimit -f`), see the kernel's log for a fault of \
+                 the disk, then run the command again",
+            ),
             ErrorCode::ReadOnly | ErrorCode::PermissionDenied => self.unavailable(
                 "it cannot be written, nothing was written; make the file and its folder writable for this \
                  user, and the file system not read-only",
@@ -86,4 +91,13 @@ impl Place {
             _ => self.unavailable(&format!("nothing was written ({error})")),
         }
     }
+}
+
+/// Whether a write was refused before anything was synced: the disk is full, or a quota or a limit on the size of
+/// files is reached, which SQLite tells from no other failed write.
+pub(super) fn has_no_room(error: &rusqlite::Error) -> bool {
+    // The second is the log's index, which grows beside it.
+    let refusals = [rusqlite::ffi::SQLITE_IOERR_WRITE, rusqlite::ffi::SQLITE_IOERR_SHMSIZE];
+    let refused = |found: &rusqlite::ffi::Error| refusals.contains(&found.extended_code);
+    error.sqlite_error_code() == Some(ErrorCode::DiskFull) || error.sqlite_error().is_some_and(refused)
 }

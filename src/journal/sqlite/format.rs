@@ -10,7 +10,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::OpenMode;
-use super::fault::{Fault, Place};
+use super::fault::{Fault, Place, has_no_room};
 use crate::journal::FORMAT;
 use crate::ports::JournalError;
 
@@ -210,7 +210,7 @@ fn tune(connection: &Connection) -> Result<(), Fault> {
     keep_log(connection)?;
     match grow_wal(connection) {
         // A shorter log is only slower; what cannot be written will say so itself.
-        Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull) => Ok(()),
+        Err(error) if has_no_room(&error) => Ok(()),
         grown => Ok(grown?),
     }
 }

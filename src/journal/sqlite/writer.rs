@@ -6,10 +6,10 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use super::fault::{Fault, Place};
+use super::fault::{Fault, Place, has_no_room};
 use super::{append, format};
 use crate::journal::changes::Changes;
 use crate::journal::record::Tip;
@@ -250,9 +250,7 @@ impl Writing {
         match commit {
             Ok(_) => Ok(wrote),
             // Nothing was synced yet: the log simply could not be extended. Space may come back.
-            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull) => {
-                Err(self.place.explain_sqlite(&error))
-            }
+            Err(error) if has_no_room(&error) => Err(self.place.explain_sqlite(&error)),
             Err(error) => Err(self.stop(&format!("a commit failed ({error})"))),
         }
     }

@@ -67,3 +67,15 @@ fn the_clock_of_a_planned_move_starts_when_the_service_is_touched() {
     let interrupted = view["clock"]["interrupted_at"].as_str().unwrap();
     assert!(interrupted > view["clock"]["started_at"].as_str().unwrap(), "{view:#}");
 }
+
+#[test]
+fn a_key_still_means_its_run_when_another_process_has_driven_it() {
+    let drctl = real();
+    let start = "failover pay --reason drill --accept-loss unmeasured --idempotency-key incident-7";
+    assert_eq!(drctl.run(&format!("{start} --stage")).code, 6);
+    assert_eq!(drctl.run("start latest").code, 0);
+    let again = drctl.run(start);
+    assert_eq!(again.code, 0, "{}", again.stderr);
+    assert_eq!(json(&drctl, "runs list -o json").as_array().unwrap().len(), 1);
+    assert_eq!(json(&drctl, "runs list -o json")[0]["idempotency_key"], "incident-7");
+}
