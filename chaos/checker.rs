@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use drctl::engine::event::Event;
 use drctl::engine::input::Direction;
 use drctl::engine::{IndexedPlan, RunState, apply};
-use drctl::model::run::NodeStatus;
-use drctl::plan::{EdgeKind, NodeIndex, NodeKind};
+use drctl::model::run::{NodeStatus, Phase};
+use drctl::plan::{EdgeKind, Node, NodeIndex, NodeKind};
 
 use crate::world::Fact;
 
@@ -14,6 +14,7 @@ use crate::world::Fact;
 pub(crate) fn check(plan: &IndexedPlan, events: &[Fact], end: &RunState) -> Result<(), String> {
     sequences_and_tokens(events)?;
     needs_before_nodes(plan, events)?;
+    fence_before_promotion(plan, events)?;
     one_outcome_each(events)?;
     let replayed = replay(plan, events)?;
     if replayed != *end {
@@ -68,6 +69,63 @@ fn needs_before_nodes(plan: &IndexedPlan, events: &[Fact]) -> Result<(), String>
         fold(plan, &mut state, fact)?;
     }
     Ok(())
+}
+
+/// No promotion begins before every fence is over in truth, whatever the plan's edges say.
+fn fence_before_promotion(plan: &IndexedPlan, events: &[Fact]) -> Result<(), String> {
+    let effect =
+        |node: &Node, phase| node.phase == Some(phase) && matches!(node.kind, NodeKind::Effect { .. });
+    let mut state: Option<RunState> = None;
+    for fact in events {
+        if let (Some(state), Event::AttemptStarted(started)) = (&state, &fact.event)
+            && effect(&plan.plan.nodes[started.attempt.node as usize], Phase::Promote)
+        {
+            for (fence, it) in plan.plan.nodes.iter().zip(&state.nodes) {
+                let holds = matches!(it.status, NodeStatus::Succeeded | NodeStatus::MarkedDone);
+                if effect(fence, Phase::Fence) && !holds && !it.overridden {
+                    let (sequence, fence, status) = (fact.sequence, &fence.address, it.status);
+                    return Err(format!("record {sequence}: a promotion began while {fence} was {status}"));
+                }
+            }
+        }
+        fold(plan, &mut state, fact)?;
+    }
+    Ok(())
+}
+
+/// No effect is taken back while one that came after it is still there.
+pub(crate) fn undone_in_reverse(plan: &IndexedPlan, events: &[Fact]) -> Result<(), String> {
+    let mut state: Option<RunState> = None;
+    for fact in events {
+        if let (Some(state), Event::AttemptStarted(started)) = (&state, &fact.event)
+            && started.direction == Direction::Undo
+        {
+            let node = &plan.plan.nodes[started.attempt.node as usize].address;
+            for later in descendants(plan, started.attempt.node) {
+                let definition = &plan.plan.nodes[later as usize];
+                if definition.undo.is_some() && state.node(later).status == NodeStatus::Succeeded {
+                    let (sequence, later) = (fact.sequence, &definition.address);
+                    return Err(format!("record {sequence}: {node} was taken back before {later}"));
+                }
+            }
+        }
+        fold(plan, &mut state, fact)?;
+    }
+    Ok(())
+}
+
+/// Nodes that need a node, directly or not, and however loosely.
+pub(crate) fn descendants(plan: &IndexedPlan, node: NodeIndex) -> BTreeSet<NodeIndex> {
+    let mut found = BTreeSet::new();
+    let mut open = vec![node];
+    while let Some(need) = open.pop() {
+        for (index, node) in (0..).zip(&plan.plan.nodes) {
+            if node.needs.iter().any(|edge| edge.node == need) && found.insert(index) {
+                open.push(index);
+            }
+        }
+    }
+    found
 }
 
 /// An attempt has at most one outcome.

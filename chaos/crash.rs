@@ -6,12 +6,9 @@ use drctl::engine::{IndexedPlan, RunState};
 use drctl::model::run::Operation;
 use drctl::providers::simulated::Scenario;
 
+use crate::case::block_on;
 use crate::checker;
 use crate::world::{Crash, World, plan_of, root, shipped};
-
-pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
-}
 
 fn scenario(name: &str) -> Scenario {
     match name {

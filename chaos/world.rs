@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use drctl::compile;
 use drctl::engine::event::Event;
-use drctl::engine::input::{Consents, Request};
+use drctl::engine::input::{Consents, Control, Request};
 use drctl::engine::{IndexedPlan, RunState};
 use drctl::journal::MemoryJournal;
 use drctl::model::id::RunId;
@@ -16,11 +16,13 @@ use drctl::model::run::{Identity, Intent, Operation};
 use drctl::model::time::{Duration, Timestamp};
 use drctl::plan::{self, Choices, NodeIndex, Plan};
 use drctl::ports::{
-    Append, BoxFuture, Checkpoint, Head, IdSource, Journal, JournalError, Lease, Record, RunFilter,
+    Append, BoxFuture, Checkpoint, Head, IdSource, Journal, JournalError, Lease, Provider, Record, RunFilter,
     RunSummary, SecretError, SecretSource, StreamName,
 };
 use drctl::providers::simulated::{EstateStore, Scenario, SimulatedProvider};
 use drctl::runtime::{Follower, NewRun, Recorded, Runtime, SimulatedOperator, Stop, Time, VirtualClock};
+
+use crate::estate::{Found, Watched};
 
 /// Where this repository is.
 pub(crate) fn root() -> PathBuf {
@@ -196,6 +198,9 @@ pub(crate) struct World {
     pub(crate) estate: EstateStore,
     now: Timestamp,
     pub(crate) run: RunId,
+    /// The estate as it was before anything was changed; looked at only where it is asked for.
+    pub(crate) found: Option<Found>,
+    asked: u32,
 }
 
 impl World {
@@ -210,7 +215,32 @@ impl World {
             estate: EstateStore::in_memory(),
             now,
             run,
+            found: None,
+            asked: 0,
         }
+    }
+
+    /// Notes what is there before it is changed. Takes a look before each attempt.
+    pub(crate) fn watched(self) -> Self {
+        Self { found: Some(Found::default()), ..self }
+    }
+
+    /// From the next engine on, the world is under another scenario.
+    pub(crate) fn under(&mut self, scenario: Scenario) {
+        self.scenario = scenario;
+    }
+
+    /// Puts a request of a person into the inbox, for the next engine.
+    pub(crate) async fn ask(&mut self, control: Control) {
+        self.asked += 1;
+        let request = Request {
+            id: format!("asked-{}", self.asked),
+            by: Identity::asserted("ann"),
+            from: "chaos".to_owned(),
+            reason: Some("the fault is understood".to_owned()),
+            control,
+        };
+        self.journal.submit(&self.run, &request).await.unwrap();
     }
 
     /// Drives the run with a new engine process until it ends, waits for a person, or dies. Returns the
@@ -229,9 +259,13 @@ impl World {
             self.estate.clone(),
             time.clock(),
         );
+        let provider: Arc<dyn Provider> = match &self.found {
+            Some(found) => Arc::new(Watched { provider, estate: self.estate.clone(), found: found.clone() }),
+            None => Arc::new(provider),
+        };
         let runtime = Runtime {
             journal: Arc::clone(&journal) as Arc<dyn Journal>,
-            provider: Arc::new(provider),
+            provider,
             time: time.clone(),
             secrets: Arc::new(NoSecrets),
             ids: Arc::new(OneId),

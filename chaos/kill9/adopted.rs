@@ -8,7 +8,7 @@ use super::history::History;
 use super::killer::Killer;
 use super::moves::FAILOVER;
 use super::service::Service;
-use crate::crash::block_on;
+use crate::case::block_on;
 
 /// Kills this test must make.
 const SHARE: u32 = 40;

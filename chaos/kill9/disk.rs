@@ -12,7 +12,7 @@ use super::effects;
 use super::history::History;
 use super::moves::FAILOVER;
 use super::service::{Ended, Service};
-use crate::crash::block_on;
+use crate::case::block_on;
 
 /// Exit code: the journal cannot be used.
 const UNREACHABLE: Option<i32> = Some(10);

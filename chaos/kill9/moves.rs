@@ -10,8 +10,9 @@ use super::effects;
 use super::history::History;
 use super::killer::Killer;
 use super::service::Service;
+use crate::case::block_on;
 use crate::checker;
-use crate::crash::{block_on, essence};
+use crate::crash::essence;
 
 /// A way of moving the service, and the exit code an undisturbed one has.
 pub(crate) struct Move {

@@ -110,13 +110,7 @@ fn apply_to_run(plan: &IndexedPlan, state: &mut RunState, event: &Event, at: Tim
             state.want = *want;
             state.want_reason.clone_from(reason);
         }
-        Event::ModeSwitched { mode, .. } => {
-            state.mode = *mode;
-            if *mode == Mode::Ungraceful {
-                state.clock.interrupted_at = state.clock.interrupted_at.or(Some(at));
-            }
-            state.recount(plan);
-        }
+        Event::ModeSwitched { mode, .. } => switch_mode(plan, state, *mode, at),
         Event::AdoptionRequested { .. } => state.adopt = true,
         Event::RequestAnswered { id, verb, by, reason, refused } => {
             state.answered.insert(id.clone());
@@ -322,6 +316,15 @@ fn took_over(state: &mut RunState, token: u64, holder: &str, host: &str, skew: c
     }
 }
 
+/// A source that is declared lost interrupts the service, whatever the plan has touched so far.
+fn switch_mode(plan: &IndexedPlan, state: &mut RunState, mode: Mode, at: Timestamp) {
+    state.mode = mode;
+    if mode == Mode::Ungraceful {
+        state.clock.interrupted_at = state.clock.interrupted_at.or(Some(at));
+    }
+    state.recount(plan);
+}
+
 fn ready(plan: &IndexedPlan, state: &mut RunState, node: NodeIndex, at: Timestamp) {
     state.clock.started_at = state.clock.started_at.or(Some(at));
     let look = state.adopt && state.node(node).adoption == Adoption::No;
@@ -340,15 +343,22 @@ fn attempt_started(plan: &IndexedPlan, state: &mut RunState, started: &AttemptSt
         node.attempts = started.attempt.attempt;
         node.until = None;
         node.person_needed = false;
+        if node.direction != started.direction {
+            // Taking back is work of its own: what the effect used up of time and retries does not count.
+            (node.failures, node.started_at) = (0, None);
+        }
         node.direction = started.direction;
         if started.direction == Direction::Do {
             node.applied = Applied::Unknown;
+            node.mode = Some(started.mode);
             node.prepared = started.prepared.clone().or(node.prepared.take());
         }
         node.current = Some(AttemptState {
             number: started.attempt.attempt,
             direction: started.direction,
             generation: started.generation,
+            // Any known outcome ends the attempt, so that what is still there is the same intent.
+            sends: node.current.as_ref().map_or(1, |earlier| earlier.sends + 1),
             token,
             host,
             mode: started.mode,
@@ -417,6 +427,9 @@ fn retry_scheduled(
         node.failure = Some(failure.clone());
         node.until = Some(at);
         node.generation += 1;
+        if node.direction == Direction::Do {
+            node.applied = Applied::No; // Only what is known not to have happened is tried again.
+        }
     });
     set(plan, state, node, NodeStatus::Retrying, now);
 }
@@ -438,9 +451,9 @@ fn node_skipped(plan: &IndexedPlan, state: &mut RunState, node: NodeIndex, why: 
     set(plan, state, node, NodeStatus::Skipped, at);
 }
 
-/// Makes a failed node pending again, or one whose undo failed applied again.
+/// Makes a failed node pending again, or one whose undo failed or is in doubt applied again.
 fn node_reset(plan: &IndexedPlan, state: &mut RunState, node: NodeIndex, at: Timestamp) {
-    let undo_failed = state.node(node).status == NodeStatus::UndoFailed;
+    let taken_back = state.node(node).direction == Direction::Undo;
     over(state, node, |node| {
         node.failures = 0;
         node.streak = 0;
@@ -448,7 +461,7 @@ fn node_reset(plan: &IndexedPlan, state: &mut RunState, node: NodeIndex, at: Tim
         node.started_at = None;
         node.ended_at = None;
     });
-    set(plan, state, node, if undo_failed { NodeStatus::Succeeded } else { NodeStatus::Pending }, at);
+    set(plan, state, node, if taken_back { NodeStatus::Succeeded } else { NodeStatus::Pending }, at);
     if state.open_needs.get(node as usize) == Some(&0) && state.node(node).status == NodeStatus::Pending {
         state.frontier.insert(node);
     }

@@ -56,24 +56,34 @@ fn start(decision: &mut Decision<'_>, node: NodeIndex, direction: Direction, pre
     let Some(definition) = decision.definition(node) else { return };
     let state = decision.node(node);
     let mut deadline = decision.now.plus(definition.timeout);
-    if let Some(last) = step_deadline(decision, node, definition).filter(|_| direction == Direction::Do) {
+    if let Some(last) = step_deadline(decision, node, definition, direction) {
         deadline = deadline.min(last);
     }
+    let mode = match direction {
+        Direction::Do => decision.state.mode,
+        // The source may have been lost since: what was applied is still what it was.
+        Direction::Undo => state.mode.unwrap_or(decision.state.mode),
+    };
     let started = AttemptStarted {
         attempt: AttemptKey { node, attempt: state.attempts + 1 },
         direction,
         generation: state.generation,
-        mode: decision.state.mode,
+        mode,
         deadline,
         prepared,
     };
     decision.emit(Event::AttemptStarted(started));
 }
 
-/// When a node with all its attempts must be over.
-fn step_deadline(decision: &Decision<'_>, node: NodeIndex, definition: &Node) -> Option<Timestamp> {
+/// When a node with all its attempts must be over. Taking back has no deadline.
+fn step_deadline(
+    decision: &Decision<'_>,
+    node: NodeIndex,
+    definition: &Node,
+    direction: Direction,
+) -> Option<Timestamp> {
     let began = decision.node(node).started_at.unwrap_or(decision.now);
-    definition.deadline.map(|limit| began.plus(limit))
+    definition.deadline.filter(|_| direction == Direction::Do).map(|limit| began.plus(limit))
 }
 
 /// What undo will need was read; the attempt may begin.
@@ -240,7 +250,8 @@ pub(super) fn try_again_or_fail(
         FailureClass::Permanent | FailureClass::Refused => false,
     };
     let at = decision.now.plus(backoff(decision, node, definition, state.failures));
-    let in_time = step_deadline(decision, node, definition).is_none_or(|last| at < last);
+    let last = step_deadline(decision, node, definition, state.direction);
+    let in_time = last.is_none_or(|last| at < last);
     if may_work && in_time && state.failures + 1 < definition.retry.attempts {
         return decision.emit(Event::RetryScheduled { node, at, failure, counts: true });
     }
@@ -260,7 +271,8 @@ fn throttled(decision: &mut Decision<'_>, node: NodeIndex, definition: &Node, fa
     let at = decision.now.plus(pause);
     let began = decision.node(node).started_at.unwrap_or(decision.now);
     let bound = Duration::from_millis(definition.timeout.as_millis().saturating_mul(THROTTLE_TIMEOUTS));
-    let last = step_deadline(decision, node, definition).unwrap_or_else(|| began.plus(bound));
+    let direction = decision.node(node).direction;
+    let last = step_deadline(decision, node, definition, direction).unwrap_or_else(|| began.plus(bound));
     if at < last {
         decision.emit(Event::RetryScheduled { node, at, failure, counts: false });
     } else {
@@ -293,7 +305,8 @@ pub(super) fn doubt(decision: &mut Decision<'_>, key: AttemptKey, why: &str) {
     match rule(definition, &attempt) {
         Doubt::Observable => {}
         Doubt::Idempotent if is_sent_too_often(decision, key, definition) => {
-            ask_person(decision, key.node, &format!("sent {} times without an answer: {why}", key.attempt));
+            let times = attempt.sends;
+            ask_person(decision, key.node, &format!("sent {times} times without an answer: {why}"));
         }
         Doubt::Idempotent => start(decision, key.node, attempt.direction, None),
         Doubt::Ask => ask_person(decision, key.node, why),
@@ -302,8 +315,9 @@ pub(super) fn doubt(decision: &mut Decision<'_>, key: AttemptKey, why: &str) {
 
 /// Sending again is harmless, but not for ever. A lost driver is no fault of the action and does not count.
 fn is_sent_too_often(decision: &Decision<'_>, key: AttemptKey, definition: &Node) -> bool {
-    let driver_lost = decision.node(key.node).current.as_ref().is_some_and(|attempt| attempt.driver_lost);
-    !driver_lost && key.attempt >= definition.retry.attempts.max(SENDS_BEFORE_PERSON)
+    let limit = definition.retry.attempts.max(SENDS_BEFORE_PERSON);
+    let current = decision.node(key.node).current.as_ref();
+    current.is_some_and(|attempt| !attempt.driver_lost && attempt.sends >= limit)
 }
 
 fn ask_person(decision: &mut Decision<'_>, node: NodeIndex, why: &str) {
@@ -364,7 +378,7 @@ fn in_progress(
     attempt: &AttemptState,
     observation: Observation,
 ) {
-    let last = step_deadline(decision, key.node, definition).filter(|_| attempt.direction == Direction::Do);
+    let last = step_deadline(decision, key.node, definition, attempt.direction);
     if last.is_some_and(|last| last <= decision.now) {
         return ask_person(decision, key.node, "it still goes on beyond the deadline of its step");
     }

@@ -4,7 +4,7 @@ use serde_json::Map;
 
 use super::decide::Decision;
 use super::event::{Event, SkipCause, Want};
-use super::input::{Control, Rejection, Request};
+use super::input::{Control, Direction, Rejection, Request};
 use super::{approval, unwind};
 use crate::model::id::NodeAddress;
 use crate::model::run::{Identity, Mode, NodeStatus, RunStatus};
@@ -165,7 +165,9 @@ fn skip(
             "`{address}` is already {status}; add --override to let what needs it go on"
         )));
     }
-    let guarded = needed_for_safety(decision, node);
+    // Whoever takes back a fence has left the promotion behind it: what is left of the fence is no risk to it.
+    let undoing = decision.node(node).direction == Direction::Undo;
+    let guarded = if undoing { Vec::new() } else { needed_for_safety(decision, node) };
     if !override_safety && !guarded.is_empty() {
         return Err(refused(&format!(
             "{} must not begin without `{address}`; add --override to take that risk, and it will stand in the report",
@@ -224,8 +226,12 @@ fn done(
     if address.as_str() == NodeAddress::GATE {
         return Err(refused("the point of no return is approved, not done"));
     }
-    match decision.node(node).status {
+    let state = decision.node(node);
+    match state.status {
         NodeStatus::UndoFailed => decision.emit(Event::NodeUndone { node }),
+        NodeStatus::InDoubt | NodeStatus::Retrying if state.direction == Direction::Undo => {
+            decision.emit(Event::NodeUndone { node });
+        }
         NodeStatus::Failed
         | NodeStatus::InDoubt
         | NodeStatus::AwaitingApproval

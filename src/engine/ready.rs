@@ -337,7 +337,7 @@ fn give_up(decision: &mut Decision<'_>, node: NodeIndex, why: SkipCause) {
 pub(super) fn give_up_waiting(decision: &mut Decision<'_>) {
     for node in decision.state.active.clone() {
         let Some(definition) = decision.definition(node) else { continue };
-        if decision.node(node).direction == Direction::Undo {
+        if decision.node(node).direction == Direction::Undo && decision.state.want == Want::Unwind {
             continue;
         }
         let only_looks = attempt::is_read(decision, definition, node);

@@ -126,6 +126,9 @@ pub struct NodeState {
     pub generation: u32,
     /// Whether its last attempt applied the effect or took it back.
     pub direction: Direction,
+    /// Mode of the last attempt to apply the effect, in which it is taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
     /// The attempt under way or in doubt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current: Option<AttemptState>,
@@ -199,6 +202,9 @@ pub struct AttemptState {
     pub direction: Direction,
     /// Generation it was started in.
     pub generation: u32,
+    /// Which send of the same intent it is, from 1.
+    #[serde(default)]
+    pub sends: u32,
     /// Token it was started under.
     pub token: u64,
     /// Machine it was started on.
@@ -223,6 +229,7 @@ impl Default for NodeState {
             failures: 0,
             generation: 0,
             direction: Direction::Do,
+            mode: None,
             current: None,
             outputs: Map::new(),
             failure: None,

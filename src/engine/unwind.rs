@@ -95,14 +95,11 @@ pub(super) fn is_effect(definition: &Node) -> bool {
     traits::effect(call.action, &call.with) == Effect::Mutate
 }
 
-/// Applied effects that have no way back, by address: an unwind leaves them as they are.
+/// Effects that have no way back or that a person left out, by address: an unwind leaves them as they are.
 pub(super) fn left_as_is(decision: &Decision<'_>) -> Vec<String> {
     let nodes = decision.plan.plan.nodes.iter().zip(&decision.state.nodes);
     nodes
-        .filter(|(definition, node)| {
-            let there = matches!(node.status, NodeStatus::Succeeded | NodeStatus::MarkedDone);
-            there && is_effect(definition)
-        })
+        .filter(|(definition, node)| is_effect(definition) && node.applied != Applied::No)
         .map(|(definition, _)| definition.address.to_string())
         .collect()
 }

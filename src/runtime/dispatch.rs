@@ -77,6 +77,11 @@ impl Dispatcher {
         self.flights.len()
     }
 
+    /// Says whether a task has been told to give up and has not ended.
+    pub(super) fn is_giving_up(&self) -> bool {
+        self.flights.values().any(|flight| flight.given_up)
+    }
+
     pub(super) fn landed(&mut self, node: NodeIndex) {
         self.flights.remove(&node);
     }

@@ -271,7 +271,9 @@ impl Driver {
                 if let Ok(report) = self.reports.try_recv() {
                     break Some(report);
                 }
-                if clock.sleepers() < self.dispatcher.in_flight() {
+                // A task that was told to give up counts as a sleeper until it has noticed: time must not run
+                // on, or the attempt that follows would be late before it begins.
+                if clock.sleepers() < self.dispatcher.in_flight() || self.dispatcher.is_giving_up() {
                     tokio::task::yield_now().await;
                     continue;
                 }

@@ -1,9 +1,12 @@
 //! Taking back what was applied.
 
-use drctl::engine::input::Control;
+use drctl::engine::command::Command;
+use drctl::engine::commands;
+use drctl::engine::input::{Control, Direction, Observation};
 use drctl::model::run::{FailureClass, Mode, NodeStatus, RunStatus};
+use serde_json::Map;
 
-use super::script::{Script, retry, skip};
+use super::script::{Script, by_hand, retry, skip};
 
 const STEPS: &str = "
 - {id: a, uses: command.run, with: {argv: [a]}, undo: {uses: command.run, with: {argv: [undo-a]}}}
@@ -65,4 +68,225 @@ fn past_the_point_of_no_return_nothing_is_taken_back() {
         refused.contains("point of no return is behind") && refused.contains("drctl failback"),
         "{refused}"
     );
+}
+
+/// A step that another action makes up for, and a step that fails after it.
+fn made_up_for(undo: &str, more: &str) -> Script {
+    let steps = format!(
+        "- {{id: a, uses: command.run, with: {{argv: [a]}}, timeout: 1m, undo: {{{undo}}}{more}}}\n\
+         - {{id: z, needs: [a], uses: command.run, with: {{argv: [z]}}, timeout: 12h}}"
+    );
+    Script::new(&steps, "", Mode::Graceful)
+}
+
+const OBSERVABLE: &str = "uses: command.run, with: {argv: [undo-a]}";
+const ASK: &str = "uses: http.request, with: {method: POST, url: 'https://x'}";
+const IDEMPOTENT: &str = "uses: http.request, with: {method: POST, url: 'https://x', idempotent: true}";
+
+impl Script {
+    /// The first step is done, the second one failed, and everything is taken back.
+    fn until_undo(mut self) -> Self {
+        self.ok("a");
+        self.fail("z", FailureClass::Permanent);
+        assert_eq!(self.ask(Control::Unwind), None);
+        assert_eq!((self.run(), self.in_flight()), (RunStatus::Unwinding, vec!["a:start".to_owned()]));
+        self
+    }
+
+    fn undo_key(&self) -> String {
+        match commands(&self.plan, &self.state, self.now).as_slice() {
+            [Command::Start { direction: Direction::Undo, key, .. }] => key.clone(),
+            other => panic!("an undo is to be started: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn an_undo_has_all_the_retries_of_its_step() {
+    let mut script = made_up_for(OBSERVABLE, ", retry: {attempts: 2, backoff: 1s}, deadline: 5m");
+    script.fail("a", FailureClass::Transient);
+    script.wait_for_wake();
+    script.ok("a");
+    // Long after: neither the failures nor the deadline of the effect count against taking it back.
+    script.wait("10m");
+    script.fail("z", FailureClass::Permanent);
+    assert_eq!(script.ask(Control::Unwind), None);
+    let first = script.undo_key();
+    script.fail("a", FailureClass::Transient);
+    assert_eq!((script.run(), script.status("a")), (RunStatus::Unwinding, NodeStatus::Retrying));
+    script.wait_for_wake();
+    assert_ne!(script.undo_key(), first, "a known failure is not asked for again");
+    script.fail("a", FailureClass::Transient);
+    assert_eq!((script.run(), script.status("a")), (RunStatus::Stuck, NodeStatus::UndoFailed));
+    assert!(script.state.cause.as_deref().unwrap().starts_with("undo of a failed"));
+}
+
+#[test]
+fn a_throttled_undo_is_tried_again_however_long_ago_the_effect_was() {
+    let mut script = made_up_for(OBSERVABLE, "");
+    script.ok("a");
+    script.wait("2h");
+    script.fail("z", FailureClass::Permanent);
+    assert_eq!(script.ask(Control::Unwind), None);
+    script.fail("a", FailureClass::Throttled);
+    assert_eq!(script.status("a"), NodeStatus::Retrying);
+}
+
+#[test]
+fn an_undo_in_doubt_is_observed() {
+    for (observation, status) in [
+        (Observation::Applied(Map::new()), NodeStatus::Undone),
+        (Observation::NotApplied, NodeStatus::UndoFailed),
+        (Observation::InProgress(serde_json::json!({"pid": 1})), NodeStatus::Running),
+    ] {
+        let mut script = made_up_for(OBSERVABLE, "").until_undo();
+        script.wait("1m");
+        assert_eq!(
+            (script.status("a"), script.in_flight()),
+            (NodeStatus::InDoubt, vec!["a:observe".to_owned()])
+        );
+        script.observe("a", observation);
+        assert_eq!(script.status("a"), status);
+    }
+}
+
+#[test]
+fn an_undo_that_may_be_repeated_is_sent_again_under_its_key_as_often_as_an_effect() {
+    let mut script = made_up_for(IDEMPOTENT, ", retry: {attempts: 4, backoff: 1s}");
+    for _ in 0..3 {
+        script.fail("a", FailureClass::Transient);
+        script.wait_for_wake();
+    }
+    let mut script = script.until_undo();
+    let key = script.undo_key();
+    for _ in 0..3 {
+        script.fail("a", FailureClass::InDoubt);
+        assert_eq!(script.undo_key(), key);
+    }
+    script.fail("a", FailureClass::InDoubt);
+    assert_eq!((script.run(), script.status("a")), (RunStatus::Stuck, NodeStatus::InDoubt));
+    assert_eq!(script.ask(retry("a")), None);
+    script.fail("a", FailureClass::InDoubt);
+    assert_eq!(
+        script.status("a"),
+        NodeStatus::Running,
+        "asked again by a person, it has all its sends again"
+    );
+    script.ok("a");
+    assert_eq!((script.run(), script.status("a")), (RunStatus::Unwound, NodeStatus::Undone));
+}
+
+/// Only a person can tell what came of the undo.
+fn doubtful() -> Script {
+    let mut script = made_up_for(ASK, "").until_undo();
+    script.fail("a", FailureClass::InDoubt);
+    assert_eq!((script.run(), script.status("a")), (RunStatus::Stuck, NodeStatus::InDoubt));
+    script
+}
+
+#[test]
+fn an_undo_nobody_can_tell_about_is_repeated_or_settled_by_a_person() {
+    let mut script = doubtful();
+    assert_eq!(script.ask(retry("a")), None);
+    assert_eq!((script.run(), script.in_flight()), (RunStatus::Unwinding, vec!["a:start".to_owned()]));
+    script.undo_key();
+    script.ok("a");
+    assert_eq!((script.run(), script.status("a")), (RunStatus::Unwound, NodeStatus::Undone));
+
+    let mut script = doubtful();
+    assert_eq!(script.ask(by_hand("a")), None);
+    assert_eq!((script.run(), script.status("a")), (RunStatus::Unwound, NodeStatus::Undone));
+    assert_eq!(script.state.cause, None, "nothing is left");
+
+    let mut script = doubtful();
+    assert_eq!(script.ask(skip("a", false)), None);
+    assert_eq!((script.run(), script.status("a")), (RunStatus::Unwound, NodeStatus::Skipped));
+    assert_eq!(script.state.cause.as_deref(), Some("without a way back, left as it is: a"));
+
+    let mut script = doubtful();
+    assert_eq!(script.ask(Control::Abort), None);
+    assert_eq!(script.run(), RunStatus::Aborted);
+}
+
+#[test]
+fn a_failed_undo_can_be_done_by_hand_or_left() {
+    let failed = || {
+        let mut script = made_up_for(OBSERVABLE, "").until_undo();
+        script.fail("a", FailureClass::Permanent);
+        assert_eq!((script.run(), script.status("a")), (RunStatus::Stuck, NodeStatus::UndoFailed));
+        script
+    };
+    let mut script = failed();
+    assert_eq!(script.ask(by_hand("a")), None);
+    assert_eq!((script.run(), script.status("a")), (RunStatus::Unwound, NodeStatus::Undone));
+    let mut script = failed();
+    assert_eq!(script.ask(skip("a", false)), None);
+    assert_eq!(script.run(), RunStatus::Unwound);
+    assert_eq!(script.state.cause.as_deref(), Some("without a way back, left as it is: a"));
+    let mut script = failed();
+    assert_eq!(script.ask(Control::Abort), None);
+    assert_eq!(script.run(), RunStatus::Aborted);
+}
+
+#[test]
+fn an_undo_done_by_hand_between_two_attempts_is_not_an_effect_done_by_hand() {
+    let mut script = made_up_for(OBSERVABLE, ", retry: {attempts: 3, backoff: 1h}").until_undo();
+    script.fail("a", FailureClass::Transient);
+    assert_eq!(script.ask(by_hand("a")), None);
+    assert_eq!((script.run(), script.status("a")), (RunStatus::Unwound, NodeStatus::Undone));
+}
+
+#[test]
+fn an_abort_ends_the_retries_of_an_undo() {
+    let steps = "- {id: a, uses: command.run, with: {argv: [a]}, retry: {attempts: 3, backoff: 1h}, \
+                 undo: {uses: command.run, with: {argv: [u]}}}\n- {id: z, uses: wait.for, with: {duration: 1d}}";
+    let mut script = Script::new(steps, "", Mode::Graceful);
+    script.ok("a");
+    assert_eq!(script.ask(Control::Unwind), None);
+    script.fail("a", FailureClass::Transient);
+    assert_eq!((script.run(), script.status("a")), (RunStatus::Unwinding, NodeStatus::Retrying));
+    assert_eq!(script.ask(Control::Abort), None);
+    assert_eq!((script.run(), script.in_flight()), (RunStatus::Aborted, Vec::<String>::new()));
+}
+
+#[test]
+fn leaving_out_the_undo_of_a_fence_is_no_risk_to_safety() {
+    let steps = "
+- {id: fence, phase: fence, uses: command.run, with: {argv: [a]}, undo: {uses: command.run, with: {argv: [u]}}}
+- {id: promote, phase: promote, uses: postgres.promote, with: {standby: x}}
+";
+    let mut script = Script::new(steps, "", Mode::Graceful);
+    script.ok("fence");
+    script.fail("promote", FailureClass::Permanent);
+    assert_eq!(script.ask(Control::Unwind), None);
+    script.fail("fence", FailureClass::Permanent);
+    assert_eq!(script.ask(skip("fence", false)), None);
+    assert_eq!(script.run(), RunStatus::Unwound);
+}
+
+#[test]
+fn what_was_refused_before_it_was_applied_is_not_behind_the_point_of_no_return() {
+    let steps = "- {id: promote, phase: promote, uses: postgres.promote, with: {standby: x}, \
+                 retry: {attempts: 2, backoff: 1m}}";
+    let mut script = Script::new(steps, "", Mode::Graceful);
+    script.fail("promote", FailureClass::Transient);
+    assert_eq!(script.status("promote"), NodeStatus::Retrying);
+    assert_eq!(script.ask(Control::Unwind), None);
+    assert_eq!((script.run(), script.state.cause.clone()), (RunStatus::Unwound, None));
+}
+
+#[test]
+fn an_effect_is_taken_back_in_the_mode_it_was_applied_in() {
+    let steps = "
+- {id: a, uses: aws.lambda.set_event_source, with: {region: us-east-1, mapping_id: m, enabled: false}, undo: auto, ungraceful: skip}
+- {id: z, needs: [a], uses: command.run, with: {argv: [z]}}
+";
+    let mut script = Script::new(steps, "", Mode::Graceful);
+    script.prepared("a");
+    script.ok("a");
+    script.fail("z", FailureClass::Permanent);
+    assert_eq!(script.ask(Control::Mode(Mode::Ungraceful)), None);
+    assert_eq!(script.ask(Control::Unwind), None);
+    let undo = script.state.node(script.node("a")).current.clone().unwrap();
+    assert_eq!((undo.direction, undo.mode), (Direction::Undo, Mode::Graceful));
 }
