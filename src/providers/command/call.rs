@@ -96,7 +96,12 @@ impl Call {
             stdin: run.stdin.as_ref().map(|json| json.to_string().into_bytes()),
             grace: run.grace.map_or(GRACE, crate::model::time::Duration::to_std),
             capture: run.capture.unwrap_or(!context.sensitive),
-            supervised: verb != Verb::Observe && !run.idempotent && !run.observes,
+            supervised: verb != Verb::Observe && is_supervised(run),
         })
     }
+}
+
+/// Whether only its exit status can tell what became of the program.
+pub(super) fn is_supervised(run: &Run) -> bool {
+    !run.idempotent && !run.observes
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::call::{Call, Verb};
+use super::call::{Call, Verb, is_supervised};
 use super::outcome::{self, Exit, Keep};
 use super::run::{Intent, given_up, process_handle, supervised_exit};
 use super::{CommandProvider, file};
@@ -23,6 +23,8 @@ use crate::providers::excerpt;
 const LOOK: Duration = Duration::from_secs(1);
 /// Pause between two reads of `/proc` within a look.
 const PAUSE: Duration = Duration::from_millis(10);
+/// How often a program without a record is looked for.
+const LOOKS: u32 = 5;
 /// Longest time a program may take to answer `observe`.
 const OBSERVE: Duration = Duration::from_secs(30);
 /// File that takes the answer to `observe`.
@@ -44,10 +46,19 @@ impl CommandProvider {
         if let Some(exit) = supervised_exit(&files) {
             return ended(&exit, &files, keep);
         }
+        let intent = files.record::<Intent>(file::INTENT);
+        // Before the program is asked: one that has only just begun would say that its effect is not there.
+        if let Some(process) = unrecorded(run, &files, intent.as_ref()).await {
+            return Observation::InProgress(process_handle(&process));
+        }
+        // A supervisor may have written its last word between the two looks.
+        if let Some(exit) = supervised_exit(&files) {
+            return ended(&exit, &files, keep);
+        }
         if run.observes && context.direction == Direction::Do {
             return self.ask(run, context, &files).await;
         }
-        let Some(intent) = files.record::<Intent>(file::INTENT) else {
+        let Some(intent) = intent else {
             return match handle {
                 Some(_) => Observation::Unknown(
                     "the command was started on another host, or its files are gone".to_owned(),
@@ -60,14 +71,10 @@ impl CommandProvider {
                 ),
             };
         };
-        let same_boot = intent.boot.as_deref() == boot_id();
-        if same_boot && let Some(process) = find_by_key(&intent.key) {
-            return Observation::InProgress(process_handle(&process));
-        }
         if run.idempotent {
             return Observation::NotApplied;
         }
-        let why = if same_boot {
+        let why = if intent.boot.as_deref() == boot_id() {
             "the command has ended while nobody watched; its exit status is not known"
         } else {
             "the host was restarted while the command ran; how far it came is not known"
@@ -196,6 +203,22 @@ fn live(files: &AttemptFiles, handle: Option<&Value>) -> Option<ProcessRecord> {
         .and_then(|handle| live_program(files, handle))
         .or_else(|| alive(files.record(file::PROCESS)))
         .or_else(|| alive(supervisor()))
+}
+
+/// A live program that drctl had no time to record before it died. One whose record is there is not looked for: what
+/// it has left running inherits its key.
+async fn unrecorded(run: &Run, files: &AttemptFiles, intent: Option<&Intent>) -> Option<ProcessRecord> {
+    let missing = |name| files.record::<ProcessRecord>(name).is_none();
+    let incomplete = missing(file::PROCESS) || (is_supervised(run) && missing(file::SUPERVISOR));
+    let intent = intent.filter(|intent| incomplete && intent.boot.as_deref() == boot_id())?;
+    for _ in 0..LOOKS {
+        if let Some(process) = find_by_key(&intent.key) {
+            return Some(process);
+        }
+        // While a program is being loaded, nobody can read its environment.
+        tokio::time::sleep(PAUSE).await;
+    }
+    None
 }
 
 /// The program itself, if it lives.

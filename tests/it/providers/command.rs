@@ -302,6 +302,31 @@ async fn without_a_record_the_live_program_is_found_by_its_key() {
 }
 
 #[tokio::test]
+async fn a_live_program_is_followed_before_it_is_asked() {
+    let fixture = Fixture::new();
+    let (context, _switch) = context();
+    let script = fixture.path("tool");
+    let text = "[ \"$1\" = observe ] && echo '{\"state\": \"not_applied\"}' && exit\necho $$ > started; exec sleep 600\n";
+    std::fs::write(&script, text).unwrap();
+    let call = json!({"argv": ["/bin/sh", script], "cwd": fixture.path(""), "observes": true});
+    fixture.crash_during(&call, &context).await;
+    // drctl was killed between the start of the program and the note of its number.
+    let attempt = Path::new(&fixture.path("runs")).join("payments-abcdefgh/work-1");
+    std::fs::remove_file(attempt.join("process")).unwrap();
+    let (provider, action) = (fixture.provider(), action("command.run", call));
+    let observed = provider.observe(&action, &context, None).await;
+    let pid = number_in(&fixture.path("started")).unwrap();
+    assert!(
+        matches!(&observed, Observation::InProgress(handle) if handle["process"]["pid"] == pid),
+        "{observed:?}"
+    );
+    let pid = rustix::process::Pid::from_raw(pid.cast_signed()).unwrap();
+    rustix::process::kill_process_group(pid, rustix::process::Signal::KILL).unwrap();
+    until("the program is gone", || !is_alive(number_in(&fixture.path("started")).unwrap())).await;
+    assert_eq!(provider.observe(&action, &context, None).await, Observation::NotApplied);
+}
+
+#[tokio::test]
 async fn doubt_without_evidence_is_answered_honestly() {
     let fixture = Fixture::new();
     let (context, _switch) = context();
