@@ -133,7 +133,8 @@ pub struct Rejoin {
 impl Rejoin {
     /// What is declared about the action.
     pub const SPEC: ActionSpec = ActionSpec {
-        summary: "Makes a stopped old primary a standby of the new one; writes standby.signal before anything else.",
+        summary: "Makes a stopped old primary a standby of the new one and waits until it receives; writes \
+                  standby.signal before anything else.",
         effect: Effect::Mutate,
         reversibility: Reversibility::Irreversible,
         doubt: Doubt::Observable,

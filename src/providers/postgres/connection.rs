@@ -232,7 +232,7 @@ impl Unconnected {
     clippy::disallowed_methods,
     reason = "a timeout is a length and the deadline a point; nothing is recorded"
 )]
-fn time_left(context: &AttemptContext) -> Duration {
+pub(super) fn time_left(context: &AttemptContext) -> Duration {
     let left = context.deadline.as_millis().saturating_sub(jiff::Timestamp::now().as_millisecond());
     Duration::from_millis(u64::try_from(left).unwrap_or(0).max(1))
 }

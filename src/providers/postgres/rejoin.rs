@@ -1,6 +1,6 @@
 //! `postgres.rejoin`: makes a stopped old primary a standby of the new one. Must never let it start
 //! read-write: `standby.signal` lies in its data directory before anything else happens and whatever goes
-//! wrong afterwards.
+//! wrong afterwards. Must never call a server rejoined that does not receive from a primary.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _};
@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::connection::{Server, Session, Unconnected};
+use super::connection::{Server, Session, Unconnected, time_left};
 use super::role::{self, Found};
 use super::{Outputs, live_program, permanent, refused, unless_cancelled};
 use crate::engine::input::Observation;
@@ -20,10 +20,10 @@ use crate::model::run::{Failure, FailureClass};
 use crate::ports::AttemptContext;
 use crate::providers::child::{Presence, ProgramEnd, ProgramRunner, presence};
 
-/// Longest time of the start command, and of the wait for the server afterwards.
+/// Longest time of the start command, and of the wait for the server to answer and to receive afterwards.
 const START_LIMIT: Duration = Duration::from_mins(1);
-/// How long to wait for the first byte from the new primary; not receiving yet is no failure.
-const STREAM_LIMIT: Duration = Duration::from_secs(5);
+/// What is left of the attempt's time to say why the server does not receive.
+const LAST_WORD: Duration = Duration::from_secs(1);
 /// How long init may take to wait for a killed server.
 const REAP_LIMIT: Duration = Duration::from_secs(10);
 /// Pause between two looks.
@@ -44,7 +44,10 @@ pub(super) async fn apply(
     let found =
         unless_cancelled(context, FailureClass::TimedOut, async { Ok(role::find(&server).await) }).await?;
     match found {
-        Found::Standby(session) => return outputs(&session).await,
+        Found::Standby(_) => {
+            let follows = wait_until_it_follows(&server, context);
+            return unless_cancelled(context, FailureClass::InDoubt, follows).await;
+        }
         Found::Primary(_) => return Err(runs_as_primary(&server)),
         Found::Unclear(failure) | Found::Nobody(Unconnected::Rejected(failure)) => return Err(failure),
         Found::Nobody(Unconnected::Stopped(_) | Unconnected::Unreachable(_)) => {}
@@ -65,7 +68,7 @@ pub(super) async fn apply(
         let message = format!("rewound, but the start command failed: {}; {GUARDED}", end.account);
         return Err(Failure::new(FailureClass::Transient, message));
     }
-    unless_cancelled(context, FailureClass::InDoubt, wait_until_it_follows(&server)).await
+    unless_cancelled(context, FailureClass::InDoubt, wait_until_it_follows(&server, context)).await
 }
 
 /// Runs the rewind command. It recovers a crashed cluster first, by a single-user server that refuses to run
@@ -95,27 +98,52 @@ async fn rewind(
     }
 }
 
-async fn wait_until_it_follows(server: &Server) -> Result<Outputs, Failure> {
-    let until = Instant::now() + START_LIMIT;
+/// Waits until the server receives from its primary. A server that does not is no standby anybody could
+/// promote.
+async fn wait_until_it_follows(server: &Server, context: &AttemptContext) -> Result<Outputs, Failure> {
+    let until = Instant::now() + time_left(context).saturating_sub(LAST_WORD).min(START_LIMIT);
     loop {
-        match role::find(server).await {
-            Found::Standby(session) => {
-                let until = Instant::now() + STREAM_LIMIT;
-                while Instant::now() < until && !role::is_streaming(&session).await? {
-                    tokio::time::sleep(LOOK).await;
-                }
-                return outputs(&session).await;
-            }
+        let not_yet = match role::find(server).await {
+            Found::Standby(session) => match streams_by(&session, until).await {
+                Ok(true) => return Ok(outputs()),
+                Ok(false) => receives_nothing(server),
+                Err(failure) => failure,
+            },
             Found::Primary(_) => return Err(runs_as_primary(server)),
-            Found::Nobody(why) if Instant::now() >= until => {
+            Found::Nobody(why) => {
                 let message =
                     format!("started, and it does not answer as a standby: {}; {GUARDED}", why.message());
-                return Err(Failure::new(FailureClass::InDoubt, message));
+                Failure::new(FailureClass::InDoubt, message)
             }
-            Found::Unclear(failure) if Instant::now() >= until => return Err(failure),
-            Found::Nobody(_) | Found::Unclear(_) => tokio::time::sleep(LOOK).await,
+            Found::Unclear(failure) => failure,
+        };
+        if Instant::now() >= until {
+            return Err(not_yet);
         }
+        tokio::time::sleep(LOOK).await;
     }
+}
+
+/// Looks until a standby receives, at least once.
+async fn streams_by(session: &Session, until: Instant) -> Result<bool, Failure> {
+    loop {
+        let streams = role::is_streaming(session).await?;
+        if streams || Instant::now() >= until {
+            return Ok(streams);
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// It may still come: a server replays what it has before it asks for more.
+fn receives_nothing(server: &Server) -> Failure {
+    let message = format!(
+        "{} runs as a standby, but receives nothing from a primary; its log says why: primary_conninfo, \
+         pg_hba.conf, or a history that the new primary does not have, for which it must be stopped and \
+         rejoined again; {GUARDED}",
+        server.shown()
+    );
+    Failure::new(FailureClass::Transient, message)
 }
 
 fn runs_as_primary(server: &Server) -> Failure {
@@ -125,11 +153,8 @@ fn runs_as_primary(server: &Server) -> Failure {
     ))
 }
 
-async fn outputs(session: &Session) -> Result<Outputs, Failure> {
-    let streaming = role::is_streaming(session).await?;
-    Ok([("in_recovery".to_owned(), json!(true)), ("streaming".to_owned(), json!(streaming))]
-        .into_iter()
-        .collect())
+fn outputs() -> Outputs {
+    [("in_recovery".to_owned(), json!(true)), ("streaming".to_owned(), json!(true))].into_iter().collect()
 }
 
 /// Looks whether the server follows.
@@ -146,8 +171,10 @@ pub(super) async fn observe(
         Err(failure) => return Observation::Unknown(failure.message),
     };
     match role::find(&server).await {
-        Found::Standby(session) => match outputs(&session).await {
-            Ok(outputs) => Observation::Applied(outputs),
+        Found::Standby(session) => match role::is_streaming(&session).await {
+            Ok(true) => Observation::Applied(outputs()),
+            // The next attempt finds the standby and waits for it.
+            Ok(false) => Observation::NotApplied,
             Err(failure) => Observation::Unknown(failure.message),
         },
         // Rewinding and starting can be done again from wherever the last attempt stopped.

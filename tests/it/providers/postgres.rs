@@ -32,6 +32,12 @@ impl Fixture {
         }
     }
 
+    /// The attempt has this many seconds left.
+    fn ends_in(&mut self, seconds: u64) {
+        let now = Timestamp::from_millis(jiff::Timestamp::now().as_millisecond());
+        self.context.deadline = now.plus(drctl::model::time::Duration::from_secs(seconds));
+    }
+
     fn provider(&self) -> PostgresProvider {
         PostgresProvider::new(ProgramRunner::new(self.folder.path().join("runs")))
     }
@@ -269,6 +275,40 @@ async fn a_primary_stopped_in_order_rejoins_without_loss() {
     let outputs = fixture.run("postgres.rejoin", fixture.rejoin()).await.unwrap();
     assert_eq!(Value::Object(outputs), json!({"in_recovery": true, "streaming": true}));
     assert_eq!(fixture.pair.standby.number("SELECT count(*) FROM t").await, 2);
+}
+
+#[tokio::test]
+async fn a_standby_that_receives_nothing_has_not_rejoined() {
+    let mut fixture = Fixture::new().await;
+    fixture.pair.primary.stop();
+    fixture.run("postgres.promote", json!({"standby": fixture.standby()})).await.unwrap();
+    fixture.pair.standby.run("CHECKPOINT").await;
+    // Rewound in order, and told to follow a server that is not there.
+    let mut lost = fixture.rejoin();
+    let argv: Vec<String> = serde_json::from_value(lost["rewind_command"].clone()).unwrap();
+    let elsewhere =
+        r#""$@" && echo "primary_conninfo = 'host=127.0.0.1 port=1'" >> "$0"/postgresql.auto.conf"#;
+    let shell = ["/bin/sh", "-c", elsewhere, fixture.pair.primary.data()].map(str::to_owned);
+    lost["rewind_command"] = json!([&shell[..], &argv[..]].concat());
+
+    fixture.ends_in(5);
+    let failure = fixture.run("postgres.rejoin", lost.clone()).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Transient, "{failure}");
+    assert!(failure.message.contains("receives nothing"), "{failure}");
+    assert!(failure.message.contains("standby.signal"), "{failure}");
+    assert_eq!(fixture.observe("postgres.rejoin", lost.clone()).await, Observation::NotApplied);
+    fixture.ends_in(2);
+    let failure = fixture.run("postgres.rejoin", lost.clone()).await.unwrap_err();
+    assert!(failure.message.contains("receives nothing"), "a second attempt is no better: {failure}");
+
+    // Told where its primary is, it follows, and the next attempt only has to wait for that.
+    fixture.ends_in(60);
+    let client = fixture.pair.primary.client().await;
+    let conninfo = fixture.pair.standby.connection();
+    client.execute(&format!("ALTER SYSTEM SET primary_conninfo = '{conninfo}'"), &[]).await.unwrap();
+    client.execute("SELECT pg_reload_conf()", &[]).await.unwrap();
+    let outputs = fixture.run("postgres.rejoin", lost).await.unwrap();
+    assert_eq!(Value::Object(outputs), json!({"in_recovery": true, "streaming": true}));
 }
 
 #[tokio::test]
