@@ -9,4 +9,6 @@ mod crash;
 mod estate;
 mod failures;
 mod replies;
+mod undos;
+mod unwound;
 mod world;
