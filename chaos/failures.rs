@@ -1,10 +1,8 @@
 //! Every step of every shipped runbook fails once: the run stops where it must, and each way out that the
 //! engine offers leads to an end.
 
-use std::collections::BTreeSet;
-
 use drctl::engine::RunState;
-use drctl::engine::event::Applied;
+use drctl::engine::event;
 use drctl::engine::input::Control;
 use drctl::model::id::NodeAddress;
 use drctl::model::policy::Reversibility;
@@ -13,8 +11,8 @@ use drctl::plan::{EdgeKind, Node, NodeIndex, NodeKind};
 use drctl::providers::simulated::{Fail, Scenario};
 
 use crate::case::{Case, block_on, cases, only};
-use crate::checker;
-use crate::estate::{facts, touched};
+use crate::estate::facts;
+use crate::unwound::Applied;
 use crate::world::World;
 
 /// A step that has failed for good, and the run as it was left.
@@ -188,7 +186,7 @@ impl Broken<'_> {
     /// behind.
     async fn unwind(mut self) -> Option<usize> {
         let before = self.state.clone();
-        let applied = |index| before.node(index).applied != Applied::No;
+        let applied = |index| before.node(index).applied != event::Applied::No;
         let no_return = self.nodes().any(|(index, node)| {
             node.reversibility == Reversibility::Irreversible && self.case.mutates(node) && applied(index)
         });
@@ -202,35 +200,12 @@ impl Broken<'_> {
         }
         assert_eq!(refused, None, "{}", self.what);
         assert_eq!(self.state.status, RunStatus::Unwound, "{}: {:?}", self.what, self.state.cause);
-        let (with_way, without): (Vec<_>, Vec<_>) = self
-            .nodes()
-            .filter(|(index, node)| {
-                let effect = matches!(node.kind, NodeKind::Effect { .. }) && self.case.mutates(node);
-                effect && before.node(*index).status == NodeStatus::Succeeded
-            })
-            .partition(|(_, node)| node.undo.is_some());
-        for (index, node) in &with_way {
-            assert_eq!(self.status(*index), NodeStatus::Undone, "{}: {}", self.what, node.address);
+        let applied = Applied::before(self.case, &before);
+        for index in &applied.with_way {
+            assert_eq!(self.status(*index), NodeStatus::Undone, "{}: node {index}", self.what);
         }
-        self.is_as_found(&without);
-        checker::undone_in_reverse(&self.case.plan, &self.world.events().await)
-            .unwrap_or_else(|error| panic!("{}: {error}", self.what));
-        Some(with_way.len())
-    }
-
-    /// The estate is as it was found, but for steps that have no way back, and those are named.
-    fn is_as_found(&self, without: &[(NodeIndex, &Node)]) {
-        let cause = self.state.cause.clone().unwrap_or_default();
-        let left: BTreeSet<_> = without.iter().map(|(_, node)| &node.address).collect();
-        let named: BTreeSet<_> = cause.rsplit(": ").next().unwrap().split(", ").collect();
-        assert!(left.iter().all(|address| named.contains(address.as_str())), "{}: {cause}", self.what);
-        let estate = self.world.estate.snapshot();
-        let effects = estate.ledger().iter().filter(|(_, effect)| left.contains(&effect.node));
-        let excused: BTreeSet<_> = effects.flat_map(|(_, effect)| touched(&effect.change)).collect();
-        let found = self.world.found.as_ref().unwrap().facts();
-        for (name, fact) in facts(&estate).iter().filter(|(name, _)| !excused.contains(*name)) {
-            assert_eq!(Some(fact), found.get(name), "{}: {name}", self.what);
-        }
+        applied.is_taken_back(self.case, &self.world, &self.state, &self.what).await;
+        Some(applied.with_way.len())
     }
 }
 

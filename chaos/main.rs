@@ -10,4 +10,6 @@ mod estate;
 mod failures;
 mod kill9;
 mod replies;
+mod undos;
+mod unwound;
 mod world;

@@ -165,7 +165,8 @@ fn skip(
             "`{address}` is already {status}; add --override to let what needs it go on"
         )));
     }
-    // Whoever takes back a fence has left the promotion behind it: what is left of the fence is no risk to it.
+    // Whoever takes back a fence has left the promotion behind it: what is left of the fence is no risk to
+    // it.
     let undoing = decision.node(node).direction == Direction::Undo;
     let guarded = if undoing { Vec::new() } else { needed_for_safety(decision, node) };
     if !override_safety && !guarded.is_empty() {

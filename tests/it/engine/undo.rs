@@ -85,7 +85,7 @@ const IDEMPOTENT: &str = "uses: http.request, with: {method: POST, url: 'https:/
 
 impl Script {
     /// The first step is done, the second one failed, and everything is taken back.
-    fn until_undo(mut self) -> Self {
+    fn taking_back(mut self) -> Self {
         self.ok("a");
         self.fail("z", FailureClass::Permanent);
         assert_eq!(self.ask(Control::Unwind), None);
@@ -139,7 +139,7 @@ fn an_undo_in_doubt_is_observed() {
         (Observation::NotApplied, NodeStatus::UndoFailed),
         (Observation::InProgress(serde_json::json!({"pid": 1})), NodeStatus::Running),
     ] {
-        let mut script = made_up_for(OBSERVABLE, "").until_undo();
+        let mut script = made_up_for(OBSERVABLE, "").taking_back();
         script.wait("1m");
         assert_eq!(
             (script.status("a"), script.in_flight()),
@@ -157,7 +157,7 @@ fn an_undo_that_may_be_repeated_is_sent_again_under_its_key_as_often_as_an_effec
         script.fail("a", FailureClass::Transient);
         script.wait_for_wake();
     }
-    let mut script = script.until_undo();
+    let mut script = script.taking_back();
     let key = script.undo_key();
     for _ in 0..3 {
         script.fail("a", FailureClass::InDoubt);
@@ -178,7 +178,7 @@ fn an_undo_that_may_be_repeated_is_sent_again_under_its_key_as_often_as_an_effec
 
 /// Only a person can tell what came of the undo.
 fn doubtful() -> Script {
-    let mut script = made_up_for(ASK, "").until_undo();
+    let mut script = made_up_for(ASK, "").taking_back();
     script.fail("a", FailureClass::InDoubt);
     assert_eq!((script.run(), script.status("a")), (RunStatus::Stuck, NodeStatus::InDoubt));
     script
@@ -211,7 +211,7 @@ fn an_undo_nobody_can_tell_about_is_repeated_or_settled_by_a_person() {
 #[test]
 fn a_failed_undo_can_be_done_by_hand_or_left() {
     let failed = || {
-        let mut script = made_up_for(OBSERVABLE, "").until_undo();
+        let mut script = made_up_for(OBSERVABLE, "").taking_back();
         script.fail("a", FailureClass::Permanent);
         assert_eq!((script.run(), script.status("a")), (RunStatus::Stuck, NodeStatus::UndoFailed));
         script
@@ -230,7 +230,7 @@ fn a_failed_undo_can_be_done_by_hand_or_left() {
 
 #[test]
 fn an_undo_done_by_hand_between_two_attempts_is_not_an_effect_done_by_hand() {
-    let mut script = made_up_for(OBSERVABLE, ", retry: {attempts: 3, backoff: 1h}").until_undo();
+    let mut script = made_up_for(OBSERVABLE, ", retry: {attempts: 3, backoff: 1h}").taking_back();
     script.fail("a", FailureClass::Transient);
     assert_eq!(script.ask(by_hand("a")), None);
     assert_eq!((script.run(), script.status("a")), (RunStatus::Unwound, NodeStatus::Undone));
