@@ -317,12 +317,12 @@ impl World {
     /// Every fact of the run so far.
     pub(crate) async fn events(&self) -> Vec<Fact> {
         let records = self.journal.read(&StreamName::run(&self.run), 0, 100_000).await.unwrap();
-        records.into_iter().map(fact_of).collect()
+        records.iter().map(fact_of).collect()
     }
 }
 
 /// Reads a record of a run.
-pub(crate) fn fact_of(record: Record) -> Fact {
+pub(crate) fn fact_of(record: &Record) -> Fact {
     Fact {
         sequence: record.sequence,
         token: record.token,

@@ -1,6 +1,6 @@
 //! Programs that outlive drctl, and can be neither observed nor repeated: the next driver waits for them.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use drctl::engine::event::Event;
 
@@ -15,20 +15,13 @@ const SHARE: u32 = 40;
 /// The slow programs take 300 ms and 250 ms.
 const SLOW: Duration = Duration::from_millis(300);
 
-/// Waits until both slow programs run; they are under way for at least 250 ms then.
-fn wait_until_both_run(service: &Service) {
-    let begun = Instant::now();
-    while service.effects().lines().filter(|line| line.starts_with("begin")).count() < 2 {
-        assert!(begun.elapsed() < Duration::from_secs(20), "the slow programs were not started");
-        std::thread::sleep(Duration::from_millis(1));
-    }
-}
-
 /// Kills the first driver while the programs run, and some that have adopted them; some meet their end.
 fn outlive(killer: &mut Killer) {
     let service = Service::new(include_str!("slow.yaml"));
     let child = service.start(&FAILOVER.start("slow"));
-    wait_until_both_run(&service);
+    // Both are under way for at least 250 ms then.
+    let both = |effects: &str| effects.lines().filter(|line| line.starts_with("begin")).count() == 2;
+    service.wait_until("both slow programs run", both);
     assert!(killer.kill(child), "drctl ended before its programs did");
     for _ in 0..killer.random.up_to(4) {
         std::thread::sleep(killer.random.within(SLOW / 10));

@@ -1,9 +1,9 @@
-//! Disks that take no more, seen through the command line: the run stops with a clear error, nothing that is not
-//! in the journal was begun, and with room again `drctl resume` ends it.
+//! Disks that take no more, seen through the command line: the run stops with a clear error, nothing that is
+//! not in the journal was begun, and with room again `drctl resume` ends it.
 //!
 //! A limit on the size of files stands for the full disk: it needs no privilege and no mount, and refuses a
-//! write in the same place. A mode without write bits stands for the file system that is read-only: drctl heeds
-//! it for the superuser as well.
+//! write in the same place. A mode without write bits stands for the file system that is read-only: drctl
+//! heeds it for the superuser as well.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -34,7 +34,16 @@ fn prepared() -> Service {
     service
 }
 
-/// Runs into the limit, checks what was begun by then, makes room and resumes. Says how many steps were begun.
+fn count(effects: &str, word: &str) -> usize {
+    effects.lines().filter(|line| line.starts_with(word)).count()
+}
+
+fn ends(effects: &str) -> usize {
+    count(effects, "end") + count(effects, "failed")
+}
+
+/// Runs into the limit, checks what was begun by then, makes room and resumes. Returns the number
+/// of steps that had begun.
 fn stopped_at(blocks: u64) -> Option<usize> {
     let service = prepared();
     let ended = service.run_limited(blocks, &FAILOVER.start("full"));
@@ -45,8 +54,8 @@ fn stopped_at(blocks: u64) -> Option<usize> {
     let listed = service.run(&["runs", "list"]);
     assert_eq!(listed.code, Some(0), "{}", listed.said);
     // Programs under way when the disk was full go on by themselves.
-    std::thread::sleep(std::time::Duration::from_millis(60));
-    let begun = service.effects().lines().filter(|line| line.starts_with("begin")).count();
+    service.wait_until("all programs have ended", |effects| count(effects, "begin") == ends(effects));
+    let begun = count(&service.effects(), "begin");
     if let Some(run) = block_on(service.run_of("full")) {
         assert_clear(&service, &ended, &[&format!("`drctl resume {run}` goes on")]);
         let history = block_on(History::of(&service, &run));
@@ -61,7 +70,7 @@ fn stopped_at(blocks: u64) -> Option<usize> {
 
 #[test]
 fn a_run_that_meets_a_full_disk_stops_and_goes_on_when_there_is_room() {
-    // One block more each time: eight of them are a page, and a fact takes a few pages.
+    // Eight blocks are a page of the journal, and what is recorded at once takes a few pages.
     let stops: Vec<_> = (8..800).step_by(24).map_while(stopped_at).collect();
     let begun: std::collections::BTreeSet<_> = stops.iter().copied().collect();
     assert!(stops.len() >= 10 && begun.len() >= 6, "the limit is not met all over the run: {stops:?}");

@@ -20,8 +20,8 @@ struct Execution<'h> {
     failed: bool,
 }
 
-/// Checks the lines of a run against its journal: nothing twice, nothing lost, nothing too early, nothing that
-/// the journal did not know of before.
+/// Checks the lines of a run against its journal: nothing twice, nothing lost, nothing too early, nothing
+/// that the journal did not know of before.
 pub(crate) fn check(history: &History, text: &str) -> Result<(), String> {
     let executions = executions(history, text)?;
     for one in &executions {

@@ -23,7 +23,7 @@ impl History {
         let journal = service.look().unwrap();
         let loaded = runtime::load(&journal, run).await.unwrap();
         let records = journal.read(&StreamName::run(run), 0, 100_000).await.unwrap();
-        let facts = records.into_iter().map(fact_of).collect();
+        let facts = records.iter().map(fact_of).collect();
         Self { run: run.clone(), plan: loaded.plan, state: loaded.state, facts }
     }
 
@@ -41,11 +41,14 @@ impl History {
 
     /// Whether the outcome of an attempt was unknown at some time.
     pub(crate) fn was_in_doubt(&self, started: &AttemptStarted) -> bool {
-        self.facts.iter().any(
-            |fact| matches!(&fact.event, Event::AttemptInDoubt { attempt, .. } if *attempt == started.attempt),
-        )
+        let doubts = |event: &Event| match event {
+            Event::AttemptInDoubt { attempt, .. } => *attempt == started.attempt,
+            _ => false,
+        };
+        self.facts.iter().any(|fact| doubts(&fact.event))
     }
 
+    /// The address of a node.
     pub(crate) fn address(&self, node: u32) -> &str {
         self.plan.plan.nodes[node as usize].address.as_str()
     }

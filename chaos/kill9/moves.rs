@@ -28,6 +28,17 @@ pub(crate) struct Outcome {
     quarantined: Vec<String>,
 }
 
+impl Outcome {
+    /// What a person has decided is marked, and the run says that it was not clean.
+    fn had_nobody_been_asked(mut self) -> Self {
+        assert!(self.nodes.iter().any(|line| line == "run succeeded_with_warnings"), "{self:?}");
+        for line in &mut self.nodes {
+            *line = line.replace("marked_done", "succeeded").replace("succeeded_with_warnings", "succeeded");
+        }
+        self
+    }
+}
+
 /// Most kills of one move.
 const KILLS: u64 = 9;
 
@@ -64,11 +75,14 @@ impl Move {
     /// Lets the move come to its end, and checks it.
     pub(crate) fn finish(&self, service: &Service, key: &str) -> Outcome {
         let mut ended = service.run(&self.next(service, key));
+        let mut asked = false;
         while let Some(words) = answer_of_a_person(service, key) {
+            asked = true;
             ended = service.run(&words.iter().map(String::as_str).collect::<Vec<_>>());
         }
         assert_eq!(ended.code, Some(self.code), "{}{}", ended.said, service.account());
-        self.verify(service, key)
+        let outcome = self.verify(service, key);
+        if asked { outcome.had_nobody_been_asked() } else { outcome }
     }
 
     /// What an operator does next: start it, or go on with it.

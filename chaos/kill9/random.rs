@@ -5,7 +5,7 @@ use std::time::Duration;
 /// The seed where none is given.
 const SEED: u64 = 0x6b69_6c6c_2d39;
 
-/// A stream of numbers (SplitMix64).
+/// A stream of numbers (`SplitMix64`).
 pub(crate) struct Random(u64);
 
 impl Random {

@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use drctl::journal::{HolderFacts, OpenMode, SqliteJournal};
 use drctl::model::id::RunId;
@@ -48,6 +49,15 @@ impl Service {
     /// What the steps have written.
     pub(crate) fn effects(&self) -> String {
         std::fs::read_to_string(self.path("effects")).unwrap_or_default()
+    }
+
+    /// Waits until the steps have written something.
+    pub(crate) fn wait_until(&self, what: &str, is_there: impl Fn(&str) -> bool) {
+        let begun = Instant::now();
+        while !is_there(&self.effects()) {
+            assert!(begun.elapsed() < Duration::from_secs(20), "waited in vain: {what}\n{}", self.account());
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Starts drctl, and leaves it alone.

@@ -95,9 +95,9 @@ pub(crate) fn reason(command: &str, given: Option<&str>) -> Result<String, Error
     Ok(reason.to_owned())
 }
 
-/// Lets a write beyond a limit on the size of files (`ulimit -f`) fail, as on a full disk, so that the journal can
-/// say so: by default its signal ends the process without a word. Caught, not ignored: programs that drctl starts
-/// keep the default.
+/// Lets a write beyond a limit on the size of files (`ulimit -f`) fail, as on a full disk, so that the
+/// journal can say so: by default its signal ends the process without a word. Caught, not ignored: programs
+/// that drctl starts keep the default.
 pub(crate) fn let_writes_fail() {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().build() else { return };

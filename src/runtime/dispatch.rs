@@ -86,8 +86,8 @@ impl Dispatcher {
         self.flights.remove(&node);
     }
 
-    /// Leaves everything as it is, as if the process had died: what is under way goes on. To give it up would take
-    /// from the next driver what it has adopted, and stop a promotion halfway because a disk is full.
+    /// Leaves everything as it is, as if the process had died: what is under way goes on. To give it up would
+    /// take from the next driver what it has adopted, and stop a promotion halfway because a disk is full.
     pub(super) fn leave_all(&mut self) {
         for task in self.flights.drain().filter_map(|(_, flight)| flight.task) {
             task.abort();

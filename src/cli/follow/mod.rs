@@ -4,6 +4,7 @@ mod lines;
 mod live;
 mod prompt;
 mod screen;
+mod stopped;
 mod summary;
 
 use std::sync::Arc;
@@ -18,10 +19,9 @@ use super::session::Session;
 use super::{Error, Format, Global, detach, exit, output};
 use crate::engine::{IndexedPlan, RunState};
 use crate::evidence;
-use crate::model::id::RunId;
 use crate::model::run::RunStatus;
 use crate::ports::Clock;
-use crate::runtime::{self, Driver, Follower, Stop, SystemClock};
+use crate::runtime::{Driver, Follower, Stop, SystemClock};
 
 /// How long a command follows the run it drives.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -58,25 +58,8 @@ pub(crate) async fn drive(
     };
     match ended {
         Ok((plan, state)) => finish(global, &plan, &state),
-        Err(error) => Err(with_way_on(session, &run, error).await),
+        Err(error) => Err(stopped::with_way_on(session, &run, error).await),
     }
-}
-
-/// Says how to go on when the journal could not be written in the middle of a run.
-async fn with_way_on(session: &Session, run: &RunId, error: Error) -> Error {
-    if error.reason != Some("journal_unavailable") {
-        return error;
-    }
-    let exists = runtime::load(session.journal.as_ref(), run).await.is_ok();
-    error.help(if exists {
-        format!(
-            "programs under way go on, nothing else was started; when the journal can be written again, \
-             `drctl resume {run}` goes on from the last fact in it"
-        )
-    } else {
-        "the run was not recorded and nothing was started: run the command again when the journal can be written"
-            .to_owned()
-    })
 }
 
 /// A run without a terminal is left to others when this process is told to end: what is under way goes on,
@@ -132,6 +115,6 @@ fn into_background(session: &Session, run: &str) -> Result<u32, Error> {
 pub(crate) struct Silent;
 
 impl Follower for Silent {
-    fn recorded(&self, _: &IndexedPlan, _: &RunState, _: &[runtime::Recorded]) {}
+    fn recorded(&self, _: &IndexedPlan, _: &RunState, _: &[crate::runtime::Recorded]) {}
     fn progress(&self, _: &IndexedPlan, _: crate::plan::NodeIndex, _: &str) {}
 }

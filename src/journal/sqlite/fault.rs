@@ -69,9 +69,13 @@ impl Place {
                 "the disk is full, nothing was written; free space on it, then run the command again",
             ),
             _ if has_no_room(error) => self.unavailable(
-                "the disk is full for this user, or refuses to be written, nothing was written; free space, raise \
-                 the quota or the limit on the size of files (`ulimit -f`), see the kernel's log for a fault of \
-                 the disk, then run the command again",
+                "the disk is full for this user, or refuses to be written, nothing was written; free space, \
+                 raise the quota or the limit on the size of files (`ulimit -f`), look for a fault of the \
+                 disk in the kernel's log, then run the command again",
+            ),
+            ErrorCode::ReadOnly if is_cut_short(error) => self.unavailable(
+                "the process that was creating it was killed, it is no journal yet; the next command that \
+                 writes completes it",
             ),
             ErrorCode::ReadOnly | ErrorCode::PermissionDenied => self.unavailable(
                 "it cannot be written, nothing was written; make the file and its folder writable for this \
@@ -93,11 +97,17 @@ impl Place {
     }
 }
 
-/// Whether a write was refused before anything was synced: the disk is full, or a quota or a limit on the size of
-/// files is reached, which SQLite tells from no other failed write.
+/// Whether a write was refused before anything was synced: the disk is full, or a quota or a limit on the
+/// size of files is reached, which SQLite tells from no other failed write.
 pub(super) fn has_no_room(error: &rusqlite::Error) -> bool {
     // The second is the log's index, which grows beside it.
     let refusals = [rusqlite::ffi::SQLITE_IOERR_WRITE, rusqlite::ffi::SQLITE_IOERR_SHMSIZE];
     let refused = |found: &rusqlite::ffi::Error| refusals.contains(&found.extended_code);
     error.sqlite_error_code() == Some(ErrorCode::DiskFull) || error.sqlite_error().is_some_and(refused)
+}
+
+/// Whether a reader has met a transaction that only a writer may take back. There is one before the log only.
+fn is_cut_short(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error().map(|found| found.extended_code);
+    code == Some(rusqlite::ffi::SQLITE_READONLY_ROLLBACK)
 }

@@ -205,8 +205,8 @@ fn live(files: &AttemptFiles, handle: Option<&Value>) -> Option<ProcessRecord> {
         .or_else(|| alive(supervisor()))
 }
 
-/// A live program that drctl had no time to record before it died. One whose record is there is not looked for: what
-/// it has left running inherits its key.
+/// A live program that drctl had no time to record before it died. One whose record is there is not looked
+/// for: what it has left running inherits its key.
 async fn unrecorded(run: &Run, files: &AttemptFiles, intent: Option<&Intent>) -> Option<ProcessRecord> {
     let missing = |name| files.record::<ProcessRecord>(name).is_none();
     let incomplete = missing(file::PROCESS) || (is_supervised(run) && missing(file::SUPERVISOR));

@@ -125,6 +125,22 @@ async fn a_file_marked_read_only_is_refused_for_writing() {
 }
 
 #[tokio::test]
+async fn a_journal_whose_creation_was_cut_short_is_none_yet_and_is_completed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (whole, cut) = (folder.path().join("whole.db"), folder.path().join("cut.db"));
+    let connection = rusqlite::Connection::open(&whole).unwrap();
+    connection.execute_batch("pragma cache_size = 1; begin; create table a(b);").unwrap();
+    // More than the cache holds: the file is written to before the commit.
+    connection.execute_batch("insert into a values (zeroblob(100000));").unwrap();
+    std::fs::copy(&whole, &cut).unwrap();
+    std::fs::copy(folder.path().join("whole.db-journal"), folder.path().join("cut.db-journal")).unwrap();
+    let error = read_only(&cut).unwrap_err().to_string();
+    assert!(error.contains("cut.db: the process that was creating it was killed"), "{error}");
+    create(&open_sqlite(&cut), &run_id("shop-1")).await;
+    assert_eq!(bodies(&read_only(&cut).unwrap(), &StreamName::run(&run_id("shop-1"))).await.len(), 3);
+}
+
+#[tokio::test]
 async fn foreign_and_newer_files_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let newer = folder.path().join("newer.db");
