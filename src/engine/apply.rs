@@ -374,7 +374,8 @@ fn attempt_started(plan: &IndexedPlan, state: &mut RunState, started: &AttemptSt
 fn in_doubt(plan: &IndexedPlan, state: &mut RunState, key: AttemptKey) {
     let (token, at) = (state.token, state.last_at);
     edit(state, key.node, |node| node.until = None);
-    current(state, key, |attempt| attempt.driver_lost = attempt.token < token);
+    // One that was adopted stays so: that nobody saw its end is still the fault of the driver that was lost.
+    current(state, key, |attempt| attempt.driver_lost |= attempt.token < token);
     set(plan, state, key.node, NodeStatus::InDoubt, at);
 }
 

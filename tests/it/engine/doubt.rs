@@ -51,6 +51,20 @@ fn an_operation_under_way_is_followed_by_its_handle() {
 }
 
 #[test]
+fn an_operation_that_was_followed_and_came_to_nothing_begins_anew_without_using_up_an_attempt() {
+    let mut script = Script::new(OBSERVABLE, "", Mode::Graceful);
+    script.take_over(2);
+    script.observe("a", Observation::InProgress(json!({"job": 7})));
+    script.fail("a", FailureClass::InDoubt);
+    script.observe("a", Observation::NotApplied);
+    assert_eq!((script.status("a"), script.in_flight()), (NodeStatus::Running, vec!["a:start".to_owned()]));
+    // The second attempt is this driver's own.
+    script.fail("a", FailureClass::InDoubt);
+    script.observe("a", Observation::NotApplied);
+    assert_eq!(script.status("a"), NodeStatus::Failed);
+}
+
+#[test]
 fn a_timed_out_mutation_is_observed_and_never_retried_directly() {
     let mut script = Script::new(OBSERVABLE, "", Mode::Graceful);
     script.wait("1m");
