@@ -27,7 +27,7 @@ pub const REASON_CHARS: usize = 1_000;
 pub const EXPRESSION_FUEL: u64 = 50_000;
 /// Longest identifier.
 pub const ID_CHARS: usize = 64;
-/// Events between two checkpoints of a run.
-pub const CHECKPOINT_EVERY: u64 = 64;
+/// Least number of events between two checkpoints of a run.
+pub const CHECKPOINT_EVERY: u64 = 256;
 /// Requests waiting for one run's driver.
 pub const INBOX: usize = 1_000;

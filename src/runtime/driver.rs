@@ -226,7 +226,10 @@ impl Driver {
         });
         let changed = self.last_status != Some(self.state.status);
         self.last_status = Some(self.state.status);
-        let due = self.state.sequence >= self.last_checkpoint + limits::CHECKPOINT_EVERY;
+        // A stored state is as long as its nodes are many: it is due after as many facts, so that writing it
+        // never costs more than the facts themselves.
+        let nodes = u64::try_from(self.state.nodes.len()).unwrap_or(u64::MAX);
+        let due = self.state.sequence >= self.last_checkpoint + limits::CHECKPOINT_EVERY.max(nodes);
         let checkpoint = due.then(|| {
             self.last_checkpoint = self.state.sequence;
             let body = serde_json::to_vec(&self.state).unwrap_or_default();
