@@ -93,8 +93,8 @@ impl ProgramRunner {
                 Ok(ProgramEnd { success: false, account: format!("its end was missed: {error}") })
             }
             None => {
-                stop_group(pid, GRACE).await;
-                let _ = child.wait().await;
+                // What has ended counts as there until it is waited for.
+                let _ = tokio::join!(stop_group(pid, GRACE), child.wait());
                 Ok(ProgramEnd {
                     success: false,
                     account: with_words("it took too long and was stopped", &said()),

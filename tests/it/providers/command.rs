@@ -188,6 +188,24 @@ async fn giving_up_ends_the_whole_group_even_one_that_ignores_sigterm() {
 }
 
 #[tokio::test]
+async fn a_program_that_obeys_when_it_is_given_up_does_not_use_up_its_grace() {
+    for call in both_ways(&sh("echo $$ > started; exec sleep 600")) {
+        let fixture = Fixture::new();
+        let (context, switch) = context();
+        let call = with(call, json!({"cwd": fixture.path(""), "grace": "60s"}));
+        let started = fixture.path("started");
+        let begun = Instant::now();
+        let give_up = async {
+            until("the program has started", || number_in(&started).is_some()).await;
+            switch.cancel();
+        };
+        let (outcome, ()) = tokio::join!(fixture.run(call, &context), give_up);
+        assert_eq!(outcome.unwrap_err().class, FailureClass::InDoubt);
+        assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+    }
+}
+
+#[tokio::test]
 async fn a_supervised_program_that_outlives_drctl_is_adopted_and_its_end_is_known() {
     let fixture = Fixture::new();
     let (context, _switch) = context();
