@@ -90,7 +90,7 @@ impl CommandProvider {
         let output = |name| call.capture.then(|| files.append(name)).transpose();
         let argv = if call.supervised {
             let mut argv: Vec<OsString> = vec![self.executable.clone().into()];
-            argv.extend(supervise::arguments(files.directory()));
+            argv.extend(supervise::arguments(files.base()));
             argv.extend(call.argv.iter().cloned());
             argv
         } else {
