@@ -90,8 +90,8 @@ pub struct Driver {
 pub(super) enum Opening {
     /// The run exists already.
     None,
-    /// The run is created.
-    Create(Box<event::RunCreated>),
+    /// The run is created, by a plan that was made with the service record at this sequence.
+    Create(Box<event::RunCreated>, Option<u64>),
 }
 
 impl Driver {
@@ -154,7 +154,7 @@ impl Driver {
         // What was asked while nobody drove is decided before anything else; of a run that does not exist yet
         // nothing can have been asked.
         let waiting = match self.opening {
-            Opening::Create(_) => Vec::new(),
+            Opening::Create(..) => Vec::new(),
             Opening::None => self.journal.inbox(&self.state.created.run).await?,
         };
         let seen: BTreeSet<_> = waiting.iter().map(|request| request.id.clone()).collect();
@@ -200,12 +200,16 @@ impl Driver {
         let at = self.state.last_at;
         let opening = std::mem::replace(&mut self.opening, Opening::None);
         let mut all = Vec::with_capacity(events.len() + 1);
-        if let Opening::Create(created) = opening {
+        let mut planned_at = None;
+        if let Opening::Create(created, head) = opening {
             all.push(Event::RunCreated(created));
+            planned_at = head;
         }
         all.extend(events);
         let before = self.state.sequence - all.len() as u64;
         let mut appends = vec![self.append(before, at, &all)];
+        // In the same append as the run's creation, which takes the lock of the service.
+        appends.extend(planned_at.map(|head| service::still_at(&self.state.created.service, head)));
         appends.extend(service::consequences(&self.plan, &self.state, &all));
         self.journal.append(appends).await?;
         let facts: Vec<_> =

@@ -131,6 +131,7 @@ fn new_run(text: &str) -> NewRun {
         adopt: false,
         staged_for: None,
         idempotency_key: None,
+        service_head: None,
         sensitive: BTreeMap::new(),
         notes: BTreeMap::new(),
     }
