@@ -8,6 +8,7 @@ mod look;
 mod moves;
 mod runs;
 mod service;
+mod unwinds;
 mod validate;
 
 use crate::support::binary::Drctl;
