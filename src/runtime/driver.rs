@@ -165,6 +165,10 @@ impl Driver {
         let result = self.turn(follower, stop).await;
         inbox.abort();
         if result.is_ok() {
+            if !self.state.status.is_terminal() {
+                // Whoever drives on looks what became of them: nobody else must go on making them meanwhile.
+                self.dispatcher.leave_all();
+            }
             // Whoever drives on adopts what is under way.
             self.journal.release(&self.state.created.run, self.token).await?;
         } else {
