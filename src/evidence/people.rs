@@ -74,7 +74,8 @@ fn of_node(plan: &IndexedPlan, state: &RunState, node: NodeIndex, run: &str) -> 
                 Direction::Undo => "taken back",
             };
             let why = it.failure.as_ref().map_or("", |failure| failure.message.as_str());
-            let text = format!("nobody can tell whether it was {what}: {why}");
+            let colon = if why.is_empty() { "" } else { ": " };
+            let text = format!("nobody can tell whether it was {what}{colon}{why}");
             ("doubt", text, ways_out(plan, state, node)?)
         }
         _ => return None,
