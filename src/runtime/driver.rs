@@ -14,7 +14,7 @@ use super::{Error, service};
 use crate::engine::context::Confidential;
 use crate::engine::event::{self, Event};
 use crate::engine::input::{Consents, Control, Input, Observation, Request};
-use crate::engine::{IndexedPlan, RunState, STATE_FORMAT, apply, commands, decide, next_wake};
+use crate::engine::{IndexedPlan, RunState, STATE_FORMAT, apply, clock, commands, decide, next_wake};
 use crate::model::limits;
 use crate::model::run::{Identity, NodeStatus, RunStatus};
 use crate::model::time::{Duration, Timestamp};
@@ -270,6 +270,7 @@ impl Driver {
             ended_at: self.state.clock.ended_at,
             idempotency_key: self.idempotency_key.clone(),
             locks_service: created.intent == crate::model::run::Intent::Real,
+            verdict: self.state.status.is_terminal().then(|| clock::verdict(&self.plan, &self.state)),
         }
     }
 

@@ -14,7 +14,7 @@ fn failed() -> (Drctl, String) {
     drctl.write_program("step", STEP);
     let ended = drctl.run("failover pay --reason drill --confirm pay:west --accept-loss unmeasured");
     assert_eq!(ended.code, 6, "{}{}", ended.stdout, ended.stderr);
-    let run = json(&drctl, "runs list --open -o json")[0]["run"].as_str().unwrap().to_owned();
+    let run = json(&drctl, "runs list --open -o json")[0]["id"].as_str().unwrap().to_owned();
     assert_eq!(effects(&drctl), "freeze drain warm fence");
     (drctl, run)
 }
