@@ -29,7 +29,7 @@ pub(crate) struct Arguments {
 /// # Errors
 /// When the approval is refused, or a consent is missing and nobody can be asked.
 pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
-    let session = Session::open(global)?;
+    let session = Session::open_existing(global)?;
     session::block_on(async {
         let run = session.find_run(&arguments.run, true).await?;
         let loaded = runtime::load(session.journal.as_ref(), &run).await?;

@@ -148,7 +148,7 @@ fn send(
         return Err(Error::new(exit::USAGE, format!("{} needs a reason", control.verb()))
             .help("add --reason \"…\"; it stands in the journal and in the report"));
     }
-    let session = Session::open(global)?;
+    let session = Session::open_existing(global)?;
     session::block_on(async {
         let run = session.find_run(&arguments.run, true).await?;
         ask(global, &session, &run, control, arguments.reason.clone()).await

@@ -34,7 +34,7 @@ pub(crate) struct Arguments {
 /// # Errors
 /// When the run cannot be found, loaded or taken over.
 pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
-    let session = Session::open(global)?;
+    let session = Session::open_existing(global)?;
     session::block_on(async {
         let run = session.find_run(&arguments.run, true).await?;
         let lease = session.journal.lease(&run).await?;

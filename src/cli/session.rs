@@ -1,11 +1,12 @@
 //! What most commands need: configuration, journal, identity, an async runtime.
 
 use std::future::Future;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::{Error, Global, exit};
 use crate::app::{self, FindRunError};
-use crate::config::{Config, Flags};
+use crate::config::{Config, Flags, JournalPlace};
 use crate::journal::OpenMode;
 use crate::model::id::RunId;
 use crate::model::run::Identity;
@@ -41,6 +42,17 @@ impl Session {
         Self::open_as(global, OpenMode::ReadWrite)
     }
 
+    /// Opens the journal for steering what stands in it: there must be one.
+    ///
+    /// # Errors
+    /// When it cannot be opened, or is not there.
+    pub(crate) fn open_existing(global: &Global) -> Result<Self, Error> {
+        // Reading says that there is none; writing would make one.
+        let mode =
+            if new_journal(&config(global)?).is_some() { OpenMode::ReadOnly } else { OpenMode::ReadWrite };
+        Self::open_as(global, mode)
+    }
+
     /// Opens the journal in a mode.
     ///
     /// # Errors
@@ -65,6 +77,15 @@ impl Session {
                     .help("`drctl runs list --simulated` shows them all"))
             }
         }
+    }
+}
+
+/// Path of the journal, when opening it for writing would make a new one.
+#[must_use]
+pub(crate) fn new_journal(config: &Config) -> Option<&Path> {
+    match &config.journal {
+        JournalPlace::Sqlite(path) => Some(path.as_path()).filter(|path| !path.exists()),
+        JournalPlace::Memory => None,
     }
 }
 

@@ -134,7 +134,14 @@ pub(crate) fn run(global: &Global, operation: Operation, arguments: &Arguments) 
     }
     let config = session::config(global)?;
     let source = runbook::load(&config, &arguments.binding.runbook)?;
+    let new = session::new_journal(&config).filter(|_| !arguments.simulate);
     let (session, broken_glass) = open(global, arguments.break_glass)?;
+    if let Some(path) = new.filter(|_| broken_glass.is_none()) {
+        output::say(&format!(
+            "\x1b[33mthe journal {} is new\x1b[0m: where services run and which are locked is not known to it",
+            path.display()
+        ));
+    }
     let glass = broken_glass.as_deref();
     session::block_on(start(global, &session, operation, arguments, &source, glass))
 }

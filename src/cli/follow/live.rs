@@ -5,7 +5,8 @@ use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{into_background, prompt, screen};
+use super::prompt::Typed;
+use super::{into_background, screen};
 use crate::cli::session::Session;
 use crate::cli::{Error, control, output};
 use crate::engine::event::MissingConsent;
@@ -13,7 +14,7 @@ use crate::engine::input::{Consents, Control};
 use crate::engine::{IndexedPlan, RunState};
 use crate::model::run::RunStatus;
 use crate::plan::NodeIndex;
-use crate::ports::Clock;
+use crate::ports::{BoxFuture, Clock};
 use crate::runtime::{Driver, Follower, Recorded, Stop};
 
 /// Pause between two pictures.
@@ -69,7 +70,8 @@ impl Follower for Live {
     }
 }
 
-/// Drives a run under the live view.
+/// Drives a run under the live view. The run goes on while a question is open. Nothing is returned when it
+/// goes on in another process.
 ///
 /// # Errors
 /// As the driver.
@@ -77,47 +79,59 @@ pub(crate) async fn drive(
     session: &Session,
     driver: Driver,
     stop: Stop,
-) -> Result<(Arc<IndexedPlan>, RunState), Error> {
+) -> Result<Option<(Arc<IndexedPlan>, RunState)>, Error> {
     let live = Arc::new(Live { shared: Mutex::default(), leave: AtomicBool::new(false) });
     let plan = Arc::clone(driver.plan());
     let clock = driver.clock();
     let run = driver.state().created.run.clone();
-    let mut asked = Vec::new();
-    let mut background = false;
+    let typed = Arc::new(tokio::sync::Mutex::new(Typed::default()));
+    let (mut asked, mut question, mut background) = (Vec::new(), None, false);
     let driving = driver.drive(live.as_ref(), stop);
     tokio::pin!(driving);
     let result = loop {
         tokio::select! {
             result = &mut driving => break result,
-            () = tokio::time::sleep(std::time::Duration::from_millis(FRAME_MS)) => {
-                live.draw(&plan, clock.as_ref());
-                let missing = waiting_at_gate(&live);
-                if !missing.is_empty() && missing != asked {
-                    live.freeze();
-                    let consents = on_terminal({ let missing = missing.clone(); move || {
-                        let mut consents = Consents::default();
-                        prompt::ask_consents(&missing, &mut consents);
-                        consents
-                    }}).await;
-                    asked = missing;
-                    if let Some(consents) = consents {
+            answer = answered(&mut question) => {
+                question = None;
+                match answer {
+                    Answer::Consents(consents) if consents == Consents::default() => {}
+                    Answer::Consents(consents) => {
                         let control = Control::Approve { node: None, consents };
-                        control::submit(session, &run, control, Some("typed at the terminal".to_owned())).await?;
+                        let why = Some("typed at the terminal".to_owned());
+                        control::submit(session, &run, control, why).await?;
                     }
+                    Answer::WayOut(Some(WayOut::Pause)) => {
+                        control::submit(session, &run, Control::Pause, Some("Ctrl-C".to_owned())).await?;
+                    }
+                    Answer::WayOut(Some(WayOut::Background)) => {
+                        background = true;
+                        live.leave.store(true, Ordering::SeqCst);
+                    }
+                    Answer::WayOut(None) => {}
+                }
+            }
+            () = tokio::time::sleep(std::time::Duration::from_millis(FRAME_MS)) => {
+                let missing = waiting_at_gate(&live);
+                // Somebody else has answered, or the gate is no longer waited for.
+                if question.as_ref().is_some_and(|open: &Question| open.at_gate) && missing != asked {
+                    output::say("");
+                    question = None;
+                }
+                if question.is_none() {
+                    live.draw(&plan, clock.as_ref());
+                    if !missing.is_empty() && missing != asked {
+                        live.freeze();
+                        question = Some(Question::at_gate(&typed, missing.clone()));
+                    }
+                    asked = missing;
                 }
             }
             _ = tokio::signal::ctrl_c() => {
                 live.freeze();
-                match on_terminal(ask_way_out).await.flatten() {
-                    Some(WayOut::Background) => {
-                        background = true;
-                        live.leave.store(true, Ordering::SeqCst);
-                    }
-                    Some(WayOut::Pause) => {
-                        control::submit(session, &run, Control::Pause, Some("Ctrl-C".to_owned())).await?;
-                    }
-                    None => {}
-                }
+                output::say("");
+                // What was asked at the gate is asked again afterwards.
+                asked.clear();
+                question = Some(Question::way_out(&typed));
             }
         }
     };
@@ -126,8 +140,9 @@ pub(crate) async fn drive(
     if background && !state.status.is_terminal() {
         let pid = into_background(session, run.as_str())?;
         output::say(&format!("goes on in the background (pid {pid}); `drctl runs watch {run}` follows it"));
+        return Ok(None);
     }
-    Ok((plan, state))
+    Ok(Some((plan, state)))
 }
 
 fn waiting_at_gate(live: &Live) -> Vec<MissingConsent> {
@@ -136,23 +151,50 @@ fn waiting_at_gate(live: &Live) -> Vec<MissingConsent> {
     waits.map(|state| state.missing.clone()).unwrap_or_default()
 }
 
+/// A question that is open.
+struct Question {
+    at_gate: bool,
+    answer: BoxFuture<'static, Answer>,
+}
+
+enum Answer {
+    Consents(Consents),
+    WayOut(Option<WayOut>),
+}
+
 /// What a person chose after Ctrl-C.
 enum WayOut {
     Background,
     Pause,
 }
 
-fn ask_way_out() -> Option<WayOut> {
-    match prompt::ask("The run goes on. [b]ackground it, [p]ause it, or [s]tay? ").as_deref() {
-        Some("b" | "background") => Some(WayOut::Background),
-        Some("p" | "pause") => Some(WayOut::Pause),
-        Some(_) | None => None,
+impl Question {
+    fn at_gate(typed: &Arc<tokio::sync::Mutex<Typed>>, missing: Vec<MissingConsent>) -> Self {
+        let typed = Arc::clone(typed);
+        let answer =
+            Box::pin(async move { Answer::Consents(typed.lock().await.ask_consents(&missing).await) });
+        Self { at_gate: true, answer }
+    }
+
+    fn way_out(typed: &Arc<tokio::sync::Mutex<Typed>>) -> Self {
+        let typed = Arc::clone(typed);
+        let answer = Box::pin(async move {
+            let question = "The run goes on. [b]ackground it, [p]ause it, or [s]tay? ";
+            Answer::WayOut(match typed.lock().await.ask(question).await.as_deref() {
+                Some("b" | "background") => Some(WayOut::Background),
+                Some("p" | "pause") => Some(WayOut::Pause),
+                Some(_) | None => None,
+            })
+        });
+        Self { at_gate: false, answer }
     }
 }
 
-/// Asks on a thread of its own, so that the run goes on meanwhile.
-async fn on_terminal<T: Send + 'static>(ask: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    tokio::task::spawn_blocking(ask).await.ok()
+async fn answered(question: &mut Option<Question>) -> Answer {
+    match question {
+        Some(question) => question.answer.as_mut().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Columns and lines of the terminal.

@@ -54,17 +54,17 @@ pub(crate) async fn drive(
         let told = lines::Lines::new(leave);
         let result = driver.drive(&told, stop).await;
         signal.abort();
-        result.map_err(Error::from)
+        result.map(Some).map_err(Error::from)
     };
     match ended {
-        Ok((plan, state)) => finish(global, &plan, &state),
+        Ok(Some((plan, state))) => finish(global, &plan, &state),
+        Ok(None) => Ok(exit::SUCCESS),
         Err(error) => Err(stopped::with_way_on(session, &run, error).await),
     }
 }
 
 /// A run without a terminal is left to others when this process is told to end: what is under way goes on,
-/// and
-/// `drctl resume` adopts it.
+/// and `drctl resume` adopts it.
 async fn leave_on_signal(leave: Arc<AtomicBool>) {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut interrupt), Ok(mut ended)) =

@@ -287,8 +287,8 @@ impl Cluster {
         matches!(read(), Ok(1 | 2))
     }
 
-    /// Whether pg_rewind has come to its end here and no server was started since: the last thing it writes
-    /// is a backup label of its own kind, which the next server to start takes away.
+    /// Whether `pg_rewind` has come to its end here and no server was started since: the last thing it
+    /// writes is a backup label of its own kind, which the next server to start takes away.
     fn is_rewound(&self) -> bool {
         std::fs::read_to_string(self.directory.join("backup_label"))
             .is_ok_and(|label| label.lines().any(|line| line == "BACKUP METHOD: pg_rewind"))
