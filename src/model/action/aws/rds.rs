@@ -53,6 +53,8 @@ words! {
 pub struct Fence {
     /// Region of the old primary.
     pub region: String,
+    /// Account it is in; default: that of the site with this region, else that of the credentials.
+    pub account: Option<String>,
     /// Whether it is an instance or a cluster.
     pub kind: DatabaseKind,
     /// Identifier of the instance or the cluster.
@@ -92,6 +94,8 @@ impl Fence {
 pub struct PromoteReadReplica {
     /// Region of the replica.
     pub region: String,
+    /// Account it is in; default: that of the site with this region, else that of the credentials.
+    pub account: Option<String>,
     /// Identifier of the replica, an instance.
     pub instance: String,
     /// Days automated backups are kept afterwards; 0 leaves the new primary without backups.
@@ -123,6 +127,8 @@ impl PromoteReadReplica {
 pub struct FailoverGlobalCluster {
     /// Region whose API is called: one that survives, normally that of the target.
     pub region: String,
+    /// Account it is in; default: that of the site with this region, else that of the credentials.
+    pub account: Option<String>,
     /// Identifier of the global cluster.
     pub global_cluster: String,
     /// ARN of the secondary cluster that becomes the writer.
@@ -152,6 +158,8 @@ impl FailoverGlobalCluster {
 pub struct SwitchoverGlobalCluster {
     /// Region whose API is called: that of the present writer.
     pub region: String,
+    /// Account it is in; default: that of the site with this region, else that of the credentials.
+    pub account: Option<String>,
     /// Identifier of the global cluster.
     pub global_cluster: String,
     /// ARN of the secondary cluster that becomes the writer.
@@ -178,6 +186,8 @@ impl SwitchoverGlobalCluster {
 pub struct FailoverCluster {
     /// Region of the cluster.
     pub region: String,
+    /// Account it is in; default: that of the site with this region, else that of the credentials.
+    pub account: Option<String>,
     /// Identifier of the cluster.
     pub cluster: String,
     /// Identifier of the instance that becomes the writer; default: the one with the best tier.
@@ -207,6 +217,8 @@ impl FailoverCluster {
 pub struct RebootWithFailover {
     /// Region of the instance.
     pub region: String,
+    /// Account it is in; default: that of the site with this region, else that of the credentials.
+    pub account: Option<String>,
     /// Identifier of the Multi-AZ instance.
     pub instance: String,
     /// Availability zone that must serve it afterwards; already there counts as done.
@@ -245,6 +257,8 @@ words! {
 pub struct CheckReplication {
     /// Region of the standby, where its metrics are.
     pub region: String,
+    /// Account it is in; default: that of the site with this region, else that of the credentials.
+    pub account: Option<String>,
     /// How the standby follows.
     pub kind: ReplicationKind,
     /// Identifier of the replica or the secondary cluster; ARN of the automated backups.

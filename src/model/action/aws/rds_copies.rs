@@ -71,6 +71,8 @@ pub struct DatabaseSettings {
 pub struct RestoreFromSnapshot {
     /// Region of the snapshot and the new database.
     pub region: String,
+    /// Account it is in; default: that of the site with this region, else that of the credentials.
+    pub account: Option<String>,
     /// Whether an instance or a cluster is restored; default `instance`.
     pub kind: Option<DatabaseKind>,
     /// Identifier of the snapshot; an ARN when it is shared.
@@ -124,6 +126,8 @@ words! {
 pub struct RestoreToPointInTime {
     /// Region of the backups and the new database.
     pub region: String,
+    /// Account it is in; default: that of the site with this region, else that of the credentials.
+    pub account: Option<String>,
     /// What `source` names.
     pub source_kind: RestoreSource,
     /// Identifier, ARN or resource id of the source.
@@ -163,6 +167,8 @@ impl RestoreToPointInTime {
 pub struct CreateReadReplica {
     /// Region the replica is made in.
     pub region: String,
+    /// Account it is in; default: that of the site with this region, else that of the credentials.
+    pub account: Option<String>,
     /// ARN of the source instance, which needs automated backups.
     pub source_arn: String,
     /// Identifier of the new replica; it must not exist.
@@ -198,6 +204,8 @@ impl CreateReadReplica {
 pub struct CopySnapshot {
     /// Region the snapshot is copied to, whose API is called.
     pub region: String,
+    /// Account it is in; default: that of the site with this region, else that of the credentials.
+    pub account: Option<String>,
     /// Region of the source snapshot; it must answer too.
     pub source_region: String,
     /// Whether it is a snapshot of an instance or a cluster; default `instance`.
