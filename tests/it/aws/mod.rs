@@ -1,0 +1,15 @@
+//! The actions of `aws.*` against emulators of AWS on 127.0.0.1, and against a fake of our own where the
+//! emulators are unfaithful. Nothing here reaches AWS.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test may fail; the exceptions for tests do not reach functions beside them"
+)]
+
+mod access;
+mod client;
+mod estate;
+mod faults;
