@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{
-    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings,
-    UriPathNormalizationMode, sign,
+    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SignatureLocation,
+    SigningSettings, UriPathNormalizationMode, sign,
 };
 use aws_sigv4::sign::v4;
 use bytes::Bytes;
@@ -16,6 +16,9 @@ use serde_json::Value;
 use super::failure::{Error, seconds};
 use super::place::domain;
 use super::transport::{NoAnswer, Transport};
+
+/// How long a presigned address is good for.
+const PRESIGNED: Duration = Duration::from_hours(1);
 
 /// One call, not signed yet.
 #[derive(Debug, Clone)]
@@ -214,6 +217,17 @@ fn signature(
         settings.percent_encoding_mode = PercentEncodingMode::Single;
         settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
     }
+    signature_with(call, address, credentials, region, now, settings)
+}
+
+fn signature_with(
+    call: &Call,
+    address: &str,
+    credentials: Credentials,
+    region: &str,
+    now: SystemTime,
+    settings: SigningSettings,
+) -> Option<aws_sigv4::http_request::SigningInstructions> {
     let identity = credentials.into();
     let parameters = v4::SigningParams::builder()
         .identity(&identity)
@@ -227,6 +241,18 @@ fn signature(
     let body = SignableBody::Bytes(&call.body);
     let request = SignableRequest::new(call.method.as_str(), address, headers, body).ok()?;
     Some(sign(request, &parameters.into()).ok()?.into_parts().0)
+}
+
+/// The address of a call with its signature, good for an hour.
+pub(super) fn presigned(call: &Call, with: Signed<'_>) -> Option<String> {
+    let address = call.address(with.region, with.endpoint);
+    let mut settings = SigningSettings::default();
+    settings.signature_location = SignatureLocation::QueryParams;
+    settings.expires_in = Some(PRESIGNED);
+    let signed = signature_with(call, &address, with.credentials?, with.region, with.now, settings)?;
+    let mut request = http::Request::builder().method(call.method.clone()).uri(&address).body(()).ok()?;
+    signed.apply_to_request_http1x(&mut request);
+    Some(request.uri().to_string())
 }
 
 /// What a status of 300 and more says, in whichever of the protocols.
@@ -305,6 +331,18 @@ mod tests {
             .host("arc-region-switch.{region}.api.aws");
         assert_eq!(own.address("eu-west-1", None), "https://arc-region-switch.eu-west-1.api.aws/");
         assert_eq!(own.at("http://c").address("eu-west-1", Some("http://x")), "http://c/");
+    }
+
+    #[test]
+    fn a_presigned_address_carries_its_signature_and_no_secret() {
+        let call = Call::rest("rds", http::Method::GET, "/").parameter("Action", "CopyDBSnapshot");
+        let credentials = Credentials::new("AKIDEXAMPLE", "s3cret", None, None, "test");
+        let now = SystemTime::UNIX_EPOCH + Duration::from_mins(24_015_636);
+        let with = Signed { region: "us-east-1", credentials: Some(credentials), now, endpoint: None };
+        let url = presigned(&call, with).unwrap();
+        assert!(url.starts_with("https://rds.us-east-1.amazonaws.com/?Action=CopyDBSnapshot&"), "{url}");
+        assert!(url.contains("X-Amz-Signature=") && url.contains("X-Amz-Expires=3600"), "{url}");
+        assert!(!url.contains("s3cret"), "{url}");
     }
 
     #[test]

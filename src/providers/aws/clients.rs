@@ -37,6 +37,8 @@ pub(super) struct Aws {
     keepers: Mutex<HashMap<Option<String>, Arc<Keeper>>>,
     /// Every operation that was asked for, as permissions name it.
     operations: Mutex<BTreeSet<String>>,
+    /// What this process has done. Only ever saves a repetition that would be harmless.
+    notes: Mutex<BTreeSet<String>>,
 }
 
 impl Aws {
@@ -47,6 +49,7 @@ impl Aws {
             clock,
             keepers: Mutex::default(),
             operations: Mutex::default(),
+            notes: Mutex::default(),
         }
     }
 
@@ -58,6 +61,16 @@ impl Aws {
     /// Operations asked for so far, such as `rds:PromoteReadReplica`.
     pub(super) fn operations(&self) -> BTreeSet<String> {
         self.operations.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes that something was done.
+    pub(super) fn note(&self, what: String) {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).insert(what);
+    }
+
+    /// Whether this process has noted something.
+    pub(super) fn has_noted(&self, what: &str) -> bool {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).contains(what)
     }
 
     /// Names a question that changes nothing. `service` is its prefix in permissions.
@@ -204,6 +217,26 @@ impl Aws {
             endpoint: self.settings.endpoint_of(call.service(), &place.region),
         };
         Ok(call::send(&self.transport, call, with).await)
+    }
+
+    /// Signs a call into its address, so that another service can make it. The address is as good as
+    /// credentials for this one call: it must never be shown.
+    ///
+    /// # Errors
+    /// When there are no credentials.
+    pub(super) async fn presigned(
+        &self,
+        call: &Call,
+        place: &Place,
+        context: &AttemptContext,
+    ) -> Result<String, Failure> {
+        let with = Signed {
+            region: &place.region,
+            credentials: Some(self.credentials_for(place, context).await?),
+            now: self.system_time(),
+            endpoint: self.settings.endpoint_of(call.service(), &place.region),
+        };
+        call::presigned(call, with).ok_or_else(|| super::permanent("an address could not be signed"))
     }
 
     fn system_time(&self) -> SystemTime {

@@ -10,6 +10,7 @@ mod clients;
 mod credentials;
 mod failure;
 mod group;
+mod metrics;
 mod place;
 mod provider;
 mod ready;

@@ -12,4 +12,7 @@
 mod access;
 mod client;
 mod estate;
+mod fake;
 mod faults;
+#[cfg(feature = "aws-rds")]
+mod rds;

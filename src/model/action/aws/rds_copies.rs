@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::super::spec::{ActionSpec, Adapter, ApiHome, Doubt, DrillDefault, Effect, Plane, Role, SPEC};
+use super::super::spec::{ActionSpec, ApiHome, Doubt, DrillDefault, Effect, Plane, Role, SPEC};
 use super::rds::DatabaseKind;
 use crate::model::policy::Reversibility;
 use crate::model::run::words;
@@ -19,7 +19,6 @@ const CREATION: ActionSpec = ActionSpec {
     reversibility: Reversibility::Compensable,
     doubt: Doubt::Observable,
     drill: DrillDefault::MustDeclare,
-    adapter: Adapter::SimulatedOnly,
     timeout: Duration::from_secs(14_400),
     poll_interval: Duration::from_secs(30),
     estimate: Duration::from_secs(1_800),
@@ -100,6 +99,16 @@ impl RestoreFromSnapshot {
             ("arn", "its ARN"),
             ("recovery_point_at", "when the snapshot was taken"),
         ],
+        permissions: &[
+            "rds:AddTagsToResource",
+            "rds:CreateDBInstance",
+            "rds:DescribeDBClusterSnapshots",
+            "rds:DescribeDBClusters",
+            "rds:DescribeDBInstances",
+            "rds:DescribeDBSnapshots",
+            "rds:RestoreDBClusterFromSnapshot",
+            "rds:RestoreDBInstanceFromDBSnapshot",
+        ],
         ..CREATION
     };
 }
@@ -157,6 +166,16 @@ impl RestoreToPointInTime {
             ("arn", "its ARN"),
             ("recovery_point_at", "the time it was restored to"),
         ],
+        permissions: &[
+            "rds:AddTagsToResource",
+            "rds:CreateDBInstance",
+            "rds:DescribeDBClusterAutomatedBackups",
+            "rds:DescribeDBClusters",
+            "rds:DescribeDBInstanceAutomatedBackups",
+            "rds:DescribeDBInstances",
+            "rds:RestoreDBClusterToPointInTime",
+            "rds:RestoreDBInstanceToPointInTime",
+        ],
         ..CREATION
     };
 }
@@ -194,6 +213,12 @@ impl CreateReadReplica {
             ("arn", "its ARN"),
             ("status", "state of replication"),
         ],
+        permissions: &[
+            "rds:AddTagsToResource",
+            "rds:CreateDBInstanceReadReplica",
+            "rds:DescribeDBInstances",
+            "rds:ModifyDBInstance",
+        ],
         ..CREATION
     };
 }
@@ -230,6 +255,13 @@ impl CopySnapshot {
         outputs: &[
             ("snapshot_arn", "ARN of the copy"),
             ("recovery_point_at", "when the original snapshot was taken"),
+        ],
+        permissions: &[
+            "rds:AddTagsToResource",
+            "rds:CopyDBClusterSnapshot",
+            "rds:CopyDBSnapshot",
+            "rds:DescribeDBClusterSnapshots",
+            "rds:DescribeDBSnapshots",
         ],
         ..CREATION
     };

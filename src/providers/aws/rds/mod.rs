@@ -1,59 +1,29 @@
-//! Actions of `aws.rds`: fences, promotions, failovers, restores, replication.
-//! Nothing of it is performed by this build yet.
+//! Actions of `aws.rds`: fences, promotions, failovers, restores, replicas, replication. Must tell by the
+//! state of the database, never by a reply, whether something has been done.
 
-use serde_json::Value;
+mod actions;
+mod cluster;
+mod fence;
+mod fence_target;
+mod global;
+mod promote;
+mod quarantine;
+mod reboot;
+mod replica;
+mod replication;
+mod restore;
+mod restore_source;
+mod session;
+mod settings;
+mod snapshot;
+mod state;
+mod tags;
 
-use super::clients::Aws;
-use super::group::Group;
-use super::permanent;
-use crate::engine::input::Observation;
-use crate::model::action::Action;
-use crate::model::run::Failure;
-use crate::ports::{AttemptContext, BoxFuture, Polled, Started};
+use super::{Outputs, permanent};
+use crate::model::run::{Failure, FailureClass};
 
-/// The group.
-pub(super) struct Rds;
+pub(super) use actions::Rds;
 
-fn not_yet(action: &Action) -> Failure {
-    permanent(format!("{} cannot be performed for real by this build yet; nothing was done", action.name()))
-}
-
-impl Group for Rds {
-    fn prepare<'a>(
-        &'a self,
-        _: &'a Aws,
-        action: &'a Action,
-        _: &'a AttemptContext,
-    ) -> BoxFuture<'a, Result<Option<Value>, Failure>> {
-        Box::pin(async move { Err(not_yet(action)) })
-    }
-
-    fn start<'a>(
-        &'a self,
-        _: &'a Aws,
-        action: &'a Action,
-        _: &'a AttemptContext,
-    ) -> BoxFuture<'a, Result<Started, Failure>> {
-        Box::pin(async move { Err(not_yet(action)) })
-    }
-
-    fn poll<'a>(
-        &'a self,
-        _: &'a Aws,
-        action: &'a Action,
-        _: &'a AttemptContext,
-        _: &'a Value,
-    ) -> BoxFuture<'a, Result<Polled, Failure>> {
-        Box::pin(async move { Err(not_yet(action)) })
-    }
-
-    fn observe<'a>(
-        &'a self,
-        _: &'a Aws,
-        action: &'a Action,
-        _: &'a AttemptContext,
-        _: Option<&'a Value>,
-    ) -> BoxFuture<'a, Observation> {
-        Box::pin(async move { Observation::Unknown(not_yet(action).message) })
-    }
+fn refused(message: impl Into<String>) -> Failure {
+    Failure::new(FailureClass::Refused, message)
 }
