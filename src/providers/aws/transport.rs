@@ -66,8 +66,9 @@ impl Transport {
     pub(super) fn for_sdk(&self) -> SharedHttpClient {
         let transport = self.clone();
         http_client_fn(move |settings: &HttpConnectorSettings, _| {
-            let times = [settings.connect_timeout(), settings.read_timeout()];
-            let limit = times.into_iter().flatten().reduce(|one, other| one + other);
+            // Of the two times only the second says how long an answer may take.
+            let connect = settings.connect_timeout().unwrap_or_default();
+            let limit = settings.read_timeout().map(|read| read + connect);
             SharedHttpConnector::new(SdkConnector { transport: transport.clone(), limit })
         })
     }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::global::Move;
-use super::{cluster, fence, global, permanent, promote, reboot, replica, replication, restore, snapshot};
+use super::{cluster, copy, fence, global, permanent, promote, reboot, replica, replication, restore};
 use crate::engine::input::{Direction, Observation};
 use crate::model::action::Action;
 use crate::model::run::Failure;
@@ -115,7 +115,7 @@ async fn start(aws: &Aws, action: &Action, context: &AttemptContext) -> Result<S
         (Action::AwsRdsRestoreFromSnapshot(it), _) => restore::start(aws, &it.into(), context).await,
         (Action::AwsRdsRestoreToPointInTime(it), _) => restore::start(aws, &it.into(), context).await,
         (Action::AwsRdsCreateReadReplica(it), _) => replica::start(aws, it, context).await,
-        (Action::AwsRdsCopySnapshot(it), _) => snapshot::start(aws, it, context).await,
+        (Action::AwsRdsCopySnapshot(it), _) => copy::start(aws, it, context).await,
         (other, _) => Err(not_ours(other)),
     }
 }
@@ -137,7 +137,7 @@ async fn poll(
         Action::AwsRdsRestoreFromSnapshot(it) => restore::poll(aws, &it.into(), context).await,
         Action::AwsRdsRestoreToPointInTime(it) => restore::poll(aws, &it.into(), context).await,
         Action::AwsRdsCreateReadReplica(it) => replica::poll(aws, it, context).await,
-        Action::AwsRdsCopySnapshot(it) => snapshot::poll(aws, it, context).await,
+        Action::AwsRdsCopySnapshot(it) => copy::poll(aws, it, context).await,
         other => Err(not_ours(other)),
     }
 }
@@ -157,7 +157,7 @@ async fn observe(aws: &Aws, action: &Action, context: &AttemptContext) -> Observ
         Action::AwsRdsRestoreFromSnapshot(it) => restore::observe(aws, &it.into(), context).await,
         Action::AwsRdsRestoreToPointInTime(it) => restore::observe(aws, &it.into(), context).await,
         Action::AwsRdsCreateReadReplica(it) => replica::observe(aws, it, context).await,
-        Action::AwsRdsCopySnapshot(it) => snapshot::observe(aws, it, context).await,
+        Action::AwsRdsCopySnapshot(it) => copy::observe(aws, it, context).await,
         Action::AwsRdsCheckReplication(_) => Observation::NotApplied,
         other => Observation::Unknown(not_ours(other).message),
     }

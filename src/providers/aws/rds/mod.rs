@@ -3,6 +3,7 @@
 
 mod actions;
 mod cluster;
+mod copy;
 mod fence;
 mod fence_target;
 mod global;

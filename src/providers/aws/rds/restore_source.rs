@@ -4,7 +4,8 @@
 use aws_sdk_rds::types::RestoreWindow;
 
 use super::permanent;
-use super::session::{Session, absent};
+use super::session::Session;
+use super::snapshot::Snapshot;
 use super::state::{busy, none_such, time};
 use crate::model::action::aws::rds::{DatabaseKind, DatabaseSettings, RestoreSource};
 use crate::model::action::aws::rds::{RestoreFromSnapshot, RestoreToPointInTime};
@@ -73,8 +74,7 @@ impl<'a> From<&'a RestoreToPointInTime> for Restore<'a> {
 /// Looks at what is restored.
 pub(super) async fn look(session: &Session<'_>, it: &Restore<'_>) -> Result<Found, Failure> {
     match it.from {
-        Source::Snapshot(name) if it.cluster => cluster_snapshot(session, name).await,
-        Source::Snapshot(name) => instance_snapshot(session, name).await,
+        Source::Snapshot(name) => snapshot(session, it.cluster, name).await,
         Source::Backups { kind, name, at } => {
             let (earliest, latest, engine) = window(session, kind, name).await?;
             let latest = latest.ok_or_else(|| {
@@ -91,32 +91,21 @@ pub(super) async fn look(session: &Session<'_>, it: &Restore<'_>) -> Result<Foun
     }
 }
 
-async fn instance_snapshot(session: &Session<'_>, name: &str) -> Result<Found, Failure> {
-    let asked = session.read("DescribeDBSnapshots");
-    let sent =
-        session.client.describe_db_snapshots().db_snapshot_identifier(name).include_shared(is_arn(name));
-    let found = match sent.send().await {
-        Ok(found) => found.db_snapshots.unwrap_or_default().into_iter().next(),
-        Err(error) => absent(error.into(), &asked, &["DBSnapshotNotFound", "DBSnapshotNotFoundFault"])?,
-    };
+async fn snapshot(session: &Session<'_>, cluster: bool, name: &str) -> Result<Found, Failure> {
+    let kind = if cluster { DatabaseKind::Cluster } else { DatabaseKind::Instance };
+    let found = Snapshot::find(session, Some(kind), name).await?;
     let found = found.ok_or_else(|| none_such("snapshot", name, &session.place.region))?;
-    must_be_available(name, found.status())?;
-    let taken = found.original_snapshot_create_time().or_else(|| found.snapshot_create_time());
-    Ok(Found { point: known(time(taken), name)?, engine: found.engine().map(str::to_owned) })
-}
-
-async fn cluster_snapshot(session: &Session<'_>, name: &str) -> Result<Found, Failure> {
-    let asked = session.read("DescribeDBClusterSnapshots");
-    let order = session.client.describe_db_cluster_snapshots().db_cluster_snapshot_identifier(name);
-    let codes = ["DBClusterSnapshotNotFoundFault", "DBClusterSnapshotNotFound"];
-    let found = match order.include_shared(is_arn(name)).send().await {
-        Ok(found) => found.db_cluster_snapshots.unwrap_or_default().into_iter().next(),
-        Err(error) => absent(error.into(), &asked, &codes)?,
-    };
-    let found = found.ok_or_else(|| none_such("cluster snapshot", name, &session.place.region))?;
-    must_be_available(name, found.status())?;
-    let point = known(time(found.snapshot_create_time()), name)?;
-    Ok(Found { point, engine: found.engine().map(str::to_owned) })
+    let shown = excerpt::head(name, 120);
+    match found.status.as_str() {
+        "available" => {}
+        "failed" => return Err(permanent(format!("snapshot `{shown}` has failed and cannot be restored"))),
+        status => {
+            let status = excerpt::head(status, 60);
+            return Err(busy(format!("snapshot `{shown}` is `{status}`, not available yet")));
+        }
+    }
+    let unknown = || permanent(format!("RDS does not say when snapshot `{shown}` was taken"));
+    Ok(Found { point: found.taken.ok_or_else(unknown)?, engine: found.engine })
 }
 
 /// Earliest and latest time, and the engine.
@@ -163,25 +152,4 @@ fn times(window: Option<&RestoreWindow>) -> (Option<Timestamp>, Option<Timestamp
         window.and_then(|window| time(pick(window)))
     };
     (window(RestoreWindow::earliest_time), window(RestoreWindow::latest_time))
-}
-
-fn is_arn(name: &str) -> bool {
-    name.starts_with("arn:")
-}
-
-fn known(at: Option<Timestamp>, name: &str) -> Result<Timestamp, Failure> {
-    let name = excerpt::head(name, 120);
-    at.ok_or_else(|| permanent(format!("RDS does not say when snapshot `{name}` was taken")))
-}
-
-fn must_be_available(name: &str, status: Option<&str>) -> Result<(), Failure> {
-    let name = excerpt::head(name, 120);
-    match status {
-        Some("available") => Ok(()),
-        Some("failed") => Err(permanent(format!("snapshot `{name}` has failed and cannot be restored"))),
-        status => {
-            let status = excerpt::head(status.unwrap_or("unknown"), 60);
-            Err(busy(format!("snapshot `{name}` is `{status}`, not available yet")))
-        }
-    }
 }

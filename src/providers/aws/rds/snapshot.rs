@@ -1,195 +1,122 @@
-//! `aws.rds.copy_snapshot`. Must never take a snapshot that somebody else made for its own.
+//! Snapshots of instances and clusters, by name or ARN. Must never change anything.
 
-use serde_json::{Value, json};
+use aws_sdk_rds::types::{DbClusterSnapshot, DbSnapshot, Tag};
 
 use super::session::{Session, absent};
-use super::state::{self, time};
-use super::{Outputs, permanent, tags};
-use crate::engine::input::Observation;
-use crate::model::action::aws::rds::{CopySnapshot, DatabaseKind};
+use super::state::time;
+use crate::model::action::aws::rds::DatabaseKind;
 use crate::model::run::Failure;
 use crate::model::time::Timestamp;
-use crate::ports::{AttemptContext, Polled, Started};
-use crate::providers::aws::clients::Aws;
-use crate::providers::aws::failure::{Asked, Error};
-use crate::providers::excerpt;
-
-pub(super) async fn start(
-    aws: &Aws,
-    it: &CopySnapshot,
-    context: &AttemptContext,
-) -> Result<Started, Failure> {
-    let session = open(aws, it, context).await?;
-    if let Some(copy) = Snapshot::find(&session, it, &it.snapshot).await? {
-        return copy.adopt(it, context).map(Started::Handle);
-    }
-    let there = session.elsewhere(&it.source_region).await?;
-    let source = Snapshot::find(&there, it, &it.source_snapshot_arn).await?;
-    let source =
-        source.ok_or_else(|| state::none_such("snapshot", &it.source_snapshot_arn, &it.source_region))?;
-    check_source(it, &source)?;
-    let (asked, sent) = send(&session, it, &source, context).await?;
-    match sent {
-        Ok(()) => Ok(Started::Handle(handle(it))),
-        Err(error) if error.code().is_some_and(|code| code.contains("AlreadyExists")) => {
-            match Snapshot::find(&session, it, &it.snapshot).await? {
-                Some(copy) => copy.adopt(it, context).map(Started::Handle),
-                None => Err(asked.failure(error)),
-            }
-        }
-        Err(error) => Err(Session::refused(&asked, error)),
-    }
-}
-
-pub(super) async fn poll(aws: &Aws, it: &CopySnapshot, context: &AttemptContext) -> Result<Polled, Failure> {
-    let session = open(aws, it, context).await?;
-    let copy = Snapshot::find(&session, it, &it.snapshot).await?;
-    let copy = copy.ok_or_else(|| state::none_such("snapshot", &it.snapshot, &it.region))?;
-    match copy.status.as_str() {
-        "available" => Ok(Polled::Done(copy.outputs())),
-        "failed" => Err(permanent(format!("the copy to snapshot `{}` has failed", it.snapshot))),
-        status => {
-            let (status, percent) = (excerpt::head(status, 60), copy.percent.unwrap_or(0));
-            Ok(Polled::Pending(Some(format!("{} is {status}, {percent} % copied", it.snapshot))))
-        }
-    }
-}
-
-pub(super) async fn observe(aws: &Aws, it: &CopySnapshot, context: &AttemptContext) -> Observation {
-    let look = async {
-        let session = open(aws, it, context).await?;
-        let Some(copy) = Snapshot::find(&session, it, &it.snapshot).await? else {
-            return Ok(Observation::NotApplied);
-        };
-        let handle = copy.adopt(it, context)?;
-        Ok(if copy.status == "available" {
-            Observation::Applied(copy.outputs())
-        } else {
-            Observation::InProgress(handle)
-        })
-    };
-    look.await.unwrap_or_else(|failure: Failure| Observation::Unknown(failure.message))
-}
-
-async fn open<'a>(
-    aws: &'a Aws,
-    it: &CopySnapshot,
-    context: &'a AttemptContext,
-) -> Result<Session<'a>, Failure> {
-    Session::open(aws, &it.region, it.account.as_ref(), context).await
-}
 
 /// What matters of a snapshot of either kind.
-struct Snapshot {
-    arn: Option<String>,
-    status: String,
-    percent: Option<i32>,
-    encrypted: bool,
-    taken: Option<Timestamp>,
-    tags: Vec<aws_sdk_rds::types::Tag>,
+pub(super) struct Snapshot {
+    pub(super) arn: Option<String>,
+    pub(super) status: String,
+    pub(super) percent: Option<i32>,
+    pub(super) encrypted: bool,
+    pub(super) engine: Option<String>,
+    /// When the original was taken: the time of a copy says nothing about its data.
+    pub(super) taken: Option<Timestamp>,
+    pub(super) tags: Vec<Tag>,
 }
 
 impl Snapshot {
-    async fn find(session: &Session<'_>, it: &CopySnapshot, name: &str) -> Result<Option<Self>, Failure> {
-        if it.kind == Some(DatabaseKind::Cluster) {
-            return Self::of_cluster(session, name).await;
+    /// The snapshot of a name or ARN, if there is one. An ARN may be that of another account which shares it.
+    pub(super) async fn find(
+        session: &Session<'_>,
+        kind: Option<DatabaseKind>,
+        name: &str,
+    ) -> Result<Option<Self>, Failure> {
+        let own = Self::look(session, kind, name_of(name), false).await?;
+        if !name.starts_with("arn:") || own.as_ref().is_some_and(|found| found.arn.as_deref() == Some(name)) {
+            return Ok(own);
+        }
+        Self::look(session, kind, name, true).await
+    }
+
+    async fn look(
+        session: &Session<'_>,
+        kind: Option<DatabaseKind>,
+        name: &str,
+        shared: bool,
+    ) -> Result<Option<Self>, Failure> {
+        if kind == Some(DatabaseKind::Cluster) {
+            let asked = session.read("DescribeDBClusterSnapshots");
+            let order = session.client.describe_db_cluster_snapshots().db_cluster_snapshot_identifier(name);
+            let order = order.include_shared(shared).set_snapshot_type(made_by(name));
+            return match order.send().await {
+                Ok(found) => {
+                    Ok(found.db_cluster_snapshots.unwrap_or_default().into_iter().next().map(Self::from))
+                }
+                Err(error) => absent(error.into(), &asked, &["DBClusterSnapshotNotFoundFault"]),
+            };
         }
         let asked = session.read("DescribeDBSnapshots");
         let order = session.client.describe_db_snapshots().db_snapshot_identifier(name);
-        let found = match order.send().await {
-            Ok(found) => found.db_snapshots.unwrap_or_default().into_iter().next(),
-            Err(error) => absent(error.into(), &asked, &["DBSnapshotNotFound", "DBSnapshotNotFoundFault"])?,
-        };
-        Ok(found.map(|found| Self {
+        match order.include_shared(shared).set_snapshot_type(made_by(name)).send().await {
+            Ok(found) => Ok(found.db_snapshots.unwrap_or_default().into_iter().next().map(Self::from)),
+            Err(error) => absent(error.into(), &asked, &["DBSnapshotNotFound", "DBSnapshotNotFoundFault"]),
+        }
+    }
+}
+
+impl From<DbSnapshot> for Snapshot {
+    fn from(found: DbSnapshot) -> Self {
+        Self {
             arn: found.db_snapshot_arn().map(str::to_owned),
             status: found.status().unwrap_or("unknown").to_owned(),
             percent: found.percent_progress(),
             encrypted: found.encrypted() == Some(true),
-            // The copy's own time says nothing about the data.
+            engine: found.engine().map(str::to_owned),
             taken: time(found.original_snapshot_create_time().or_else(|| found.snapshot_create_time())),
             tags: found.tag_list.unwrap_or_default(),
-        }))
+        }
     }
+}
 
-    async fn of_cluster(session: &Session<'_>, name: &str) -> Result<Option<Self>, Failure> {
-        let asked = session.read("DescribeDBClusterSnapshots");
-        let order = session.client.describe_db_cluster_snapshots().db_cluster_snapshot_identifier(name);
-        let codes = ["DBClusterSnapshotNotFoundFault", "DBClusterSnapshotNotFound"];
-        let found = match order.send().await {
-            Ok(found) => found.db_cluster_snapshots.unwrap_or_default().into_iter().next(),
-            Err(error) => absent(error.into(), &asked, &codes)?,
-        };
-        Ok(found.map(|found| Self {
+impl From<DbClusterSnapshot> for Snapshot {
+    fn from(found: DbClusterSnapshot) -> Self {
+        Self {
             arn: found.db_cluster_snapshot_arn().map(str::to_owned),
             status: found.status().unwrap_or("unknown").to_owned(),
             percent: found.percent_progress(),
             encrypted: found.storage_encrypted() == Some(true),
+            engine: found.engine().map(str::to_owned),
             taken: time(found.snapshot_create_time()),
             tags: found.tag_list.unwrap_or_default(),
-        }))
-    }
-
-    fn adopt(&self, it: &CopySnapshot, context: &AttemptContext) -> Result<Value, Failure> {
-        if tags::are_ours(&self.tags, context) {
-            return Ok(handle(it));
         }
-        Err(permanent(format!(
-            "snapshot `{}` exists in {} already and was not made by this step: give another name",
-            it.snapshot, it.region
-        )))
-    }
-
-    fn outputs(&self) -> Outputs {
-        let point = tags::recovery_point(&self.tags).or(self.taken);
-        state::outputs(json!({"snapshot_arn": self.arn, "recovery_point_at": point}))
     }
 }
 
-fn check_source(it: &CopySnapshot, source: &Snapshot) -> Result<(), Failure> {
-    if source.status != "available" {
-        let status = excerpt::head(&source.status, 60);
-        return Err(state::busy(format!("the source snapshot is `{status}`, not available yet")));
-    }
-    if source.encrypted && it.source_region != it.region && it.kms_key_id.is_none() {
-        return Err(permanent(format!(
-            "the source is encrypted: say with `kms_key_id` which key of {} the copy gets",
-            it.region
-        )));
-    }
-    Ok(())
+/// The name in an ARN. Names of automated snapshots have a colon themselves.
+fn name_of(arn: &str) -> &str {
+    let rest = arn.split_once(":cluster-snapshot:").or_else(|| arn.split_once(":snapshot:"));
+    rest.map_or(arn, |(_, name)| name)
 }
 
-fn handle(it: &CopySnapshot) -> Value {
-    json!({"snapshot": it.snapshot})
+/// RDS finds a snapshot it did not make for its owner only when told who made it.
+fn made_by(name: &str) -> Option<String> {
+    match name_of(name).split_once(':') {
+        Some(("rds", _)) => Some("automated".to_owned()),
+        Some(("awsbackup", _)) => Some("awsbackup".to_owned()),
+        _ => None,
+    }
 }
 
-async fn send(
-    session: &Session<'_>,
-    it: &CopySnapshot,
-    source: &Snapshot,
-    context: &AttemptContext,
-) -> Result<(Asked, Result<(), Error>), Failure> {
-    let tags = tags::of(context, &std::collections::BTreeMap::new(), source.taken);
-    let (arn, key) = (it.source_snapshot_arn.as_str(), it.kms_key_id.as_ref());
-    if it.kind == Some(DatabaseKind::Cluster) {
-        let parameters = [
-            ("SourceDBClusterSnapshotIdentifier", arn),
-            ("TargetDBClusterSnapshotIdentifier", it.snapshot.as_str()),
-        ];
-        let url = session.presigned("CopyDBClusterSnapshot", &it.source_region, &parameters, key).await?;
-        let asked = session.change("CopyDBClusterSnapshot");
-        let order = session.client.copy_db_cluster_snapshot().source_db_cluster_snapshot_identifier(arn);
-        let order = order.target_db_cluster_snapshot_identifier(&it.snapshot).copy_tags(it.copy_tags);
-        let order = order.set_kms_key_id(key.cloned()).set_pre_signed_url(url).set_tags(Some(tags));
-        return Ok((asked, order.send().await.map(|_| ()).map_err(Error::from)));
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_in_an_arn_says_who_made_it() {
+        let arn = |rest: &str| format!("arn:aws:rds:us-east-1:111122223333:{rest}");
+        for (text, name, made) in [
+            (arn("snapshot:nightly"), "nightly", None),
+            (arn("snapshot:rds:payments-2026-11-20"), "rds:payments-2026-11-20", Some("automated")),
+            (arn("cluster-snapshot:awsbackup:job-1"), "awsbackup:job-1", Some("awsbackup")),
+            ("nightly".to_owned(), "nightly", None),
+        ] {
+            assert_eq!((name_of(&text), made_by(&text).as_deref()), (name, made), "{text}");
+        }
     }
-    let parameters =
-        [("SourceDBSnapshotIdentifier", arn), ("TargetDBSnapshotIdentifier", it.snapshot.as_str())];
-    let url = session.presigned("CopyDBSnapshot", &it.source_region, &parameters, key).await?;
-    let asked = session.change("CopyDBSnapshot");
-    let order = session.client.copy_db_snapshot().source_db_snapshot_identifier(arn);
-    let order = order.target_db_snapshot_identifier(&it.snapshot).copy_tags(it.copy_tags);
-    let order = order.set_option_group_name(it.option_group.clone()).set_kms_key_id(key.cloned());
-    let sent = order.set_pre_signed_url(url).set_tags(Some(tags)).send().await;
-    Ok((asked, sent.map(|_| ()).map_err(Error::from)))
 }

@@ -75,7 +75,7 @@ async fn backups_are_restored_to_a_point_in_time() {
     let restore = action("aws.rds.restore_to_point_in_time", with);
     // moto does not say how far its backups reach; a database whose backups are unknown is not restored.
     match perform(&provider(&estate.moto), &restore, &mut context).await {
-        Ok((outputs, _)) => assert_eq!(outputs["recovery_point_at"], "2020-01-01T00:00:00Z"),
+        Ok((outputs, _)) => assert_eq!(outputs["recovery_point_at"], "2020-01-01T00:00:00.000Z"),
         Err(failure) => assert!(failure.message.contains("no automated backups"), "{failure}"),
     }
 }
