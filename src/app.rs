@@ -39,6 +39,8 @@ pub fn host_name() -> String {
 /// # Errors
 /// When a provider cannot be set up.
 pub fn real_runtime(config: &Config, journal: Arc<dyn Journal>) -> anyhow::Result<Runtime> {
+    // Every HTTP client needs one; an error says that there is one already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let runs = config.state.join("runs");
     let postgres = PostgresProvider::new(ProgramRunner::new(runs.clone()));
     let command = CommandProvider::new(runs, std::env::current_exe()?);

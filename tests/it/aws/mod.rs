@@ -16,3 +16,5 @@ mod fake;
 mod faults;
 #[cfg(feature = "aws-rds")]
 mod rds;
+#[cfg(feature = "aws-rds")]
+mod whole;

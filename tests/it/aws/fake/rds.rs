@@ -21,7 +21,11 @@ struct Thing {
 
 /// All of it. Global clusters are in the region ``.
 #[derive(Debug, Default)]
-pub(crate) struct World(BTreeMap<Key, Thing>);
+pub(crate) struct World {
+    things: BTreeMap<Key, Thing>,
+    /// Restores take no time.
+    at_once: bool,
+}
 
 /// A fake RDS and a hand on its world.
 pub(crate) struct FakeRds {
@@ -100,10 +104,27 @@ impl FakeRds {
         arn
     }
 
+    /// Puts a cluster snapshot there.
+    pub(crate) fn cluster_snapshot(&self, region: &str, name: &str, taken: &str) {
+        let shown = json!({
+            "DBClusterSnapshotIdentifier": name,
+            "DBClusterSnapshotArn": format!("arn:aws:rds:{region}:111122223333:cluster-snapshot:{name}"),
+            "Status": "available",
+            "Engine": "aurora-postgresql",
+            "SnapshotCreateTime": taken,
+        });
+        self.put(region, "cluster snapshot", name, shown);
+    }
+
+    /// Restores take no time from now on.
+    pub(crate) fn restores_at_once(&self) {
+        self.world.lock().unwrap().at_once = true;
+    }
+
     /// Changes what is shown of a thing, and what becomes of it afterwards.
     pub(crate) fn change(&self, region: &str, kind: &'static str, name: &str, now: Value, future: &[Value]) {
         let mut world = self.world.lock().unwrap();
-        let thing = world.0.get_mut(&(region.to_owned(), kind, name.to_owned())).unwrap();
+        let thing = world.things.get_mut(&(region.to_owned(), kind, name.to_owned())).unwrap();
         merge(&mut thing.shown, now);
         thing.future = future.iter().cloned().collect();
     }
@@ -111,13 +132,13 @@ impl FakeRds {
     /// A field of a thing.
     pub(crate) fn field(&self, region: &str, kind: &'static str, name: &str, field: &str) -> Value {
         let world = self.world.lock().unwrap();
-        let thing = world.0.get(&(region.to_owned(), kind, name.to_owned()));
+        let thing = world.things.get(&(region.to_owned(), kind, name.to_owned()));
         thing.map_or(Value::Null, |thing| thing.shown[field].clone())
     }
 
     fn put(&self, region: &str, kind: &'static str, name: &str, shown: Value) {
         let thing = Thing { shown, future: VecDeque::new() };
-        self.world.lock().unwrap().0.insert((region.to_owned(), kind, name.to_owned()), thing);
+        self.world.lock().unwrap().things.insert((region.to_owned(), kind, name.to_owned()), thing);
     }
 }
 
@@ -138,9 +159,12 @@ impl World {
             "DescribeGlobalClusters" => self.describe(it, "global", "GlobalCluster"),
             "PromoteReadReplica" => self.promote(it),
             "RebootDBInstance" => self.reboot(it),
-            "ModifyDBInstance" => self.modify(it),
-            "StopDBInstance" => self.stop(it),
+            "ModifyDBInstance" | "ModifyDBCluster" => self.modify(it),
+            "StopDBInstance" | "StopDBCluster" => self.stop(it),
             "StartDBInstance" => self.start(it),
+            "CreateDBInstance" => self.create(it),
+            "DescribeDBClusterSnapshots" => self.describe(it, "cluster snapshot", "DBClusterSnapshot"),
+            "RestoreDBClusterFromSnapshot" => self.restore_cluster(it),
             "FailoverDBCluster" => self.fail_over_cluster(it),
             "FailoverGlobalCluster" | "SwitchoverGlobalCluster" => self.move_global(it),
             "CreateDBInstanceReadReplica" => self.replicate(it),
@@ -157,20 +181,24 @@ impl World {
         let member = if kind == "global" { "GlobalClusterMember" } else { element };
         let list = format!("{element}s/{member}");
         if name.is_empty() {
-            let all = self.0.iter_mut().filter(|(key, _)| key.0 == region && key.1 == kind);
+            let all = self.things.iter_mut().filter(|(key, _)| key.0 == region && key.1 == kind);
             let all: Vec<_> = all.map(|(_, thing)| thing.look()).collect();
             return answer(&it.action, &json!({list: all}));
         }
-        match self.0.get_mut(&(region, kind, name.clone())) {
+        match self.things.get_mut(&(region, kind, name.clone())) {
             Some(thing) => answer(&it.action, &json!({list: [thing.look()]})),
             None => not_found(kind, &name),
         }
     }
 
     fn instance(&mut self, it: &Request) -> Result<&mut Thing, Response> {
-        let (region, name) = located(it, "instance", it.get("DBInstanceIdentifier"));
-        let key = (region, "instance", name);
-        self.0.get_mut(&key).ok_or_else(|| not_found("instance", &key.2))
+        let (kind, name) = match it.get("DBInstanceIdentifier") {
+            "" => ("cluster", it.get("DBClusterIdentifier")),
+            name => ("instance", name),
+        };
+        let (region, name) = located(it, kind, name);
+        let key = (region, kind, name);
+        self.things.get_mut(&key).ok_or_else(|| not_found(kind, &key.2))
     }
 
     fn promote(&mut self, it: &Request) -> Response {
@@ -242,7 +270,7 @@ impl World {
             groups.iter().map(|id| json!({"VpcSecurityGroupId": id, "Status": status})).collect()
         };
         let list = "VpcSecurityGroups/VpcSecurityGroupMembership";
-        let mut after = json!({"DBInstanceStatus": "available"});
+        let mut after = thing.status("available");
         if !groups.is_empty() {
             merge(&mut thing.shown, json!({list: memberships("adding")}));
             merge(&mut after, json!({list: memberships("active")}));
@@ -250,9 +278,10 @@ impl World {
         if let Some(days) = days {
             merge(&mut after, json!({"BackupRetentionPeriod": days}));
         }
-        merge(&mut thing.shown, json!({"DBInstanceStatus": "modifying"}));
+        let now = thing.status("modifying");
+        merge(&mut thing.shown, now);
         thing.future = [json!({}), after].into();
-        answer(&it.action, &json!({"DBInstance": thing.shown}))
+        thing.answered(it)
     }
 
     fn stop(&mut self, it: &Request) -> Response {
@@ -263,9 +292,10 @@ impl World {
         if let Some(refusal) = thing.busy() {
             return refusal;
         }
-        merge(&mut thing.shown, json!({"DBInstanceStatus": "stopping"}));
-        thing.future = [json!({}), json!({"DBInstanceStatus": "stopped"})].into();
-        answer(&it.action, &json!({"DBInstance": thing.shown}))
+        let now = thing.status("stopping");
+        merge(&mut thing.shown, now);
+        thing.future = [json!({}), thing.status("stopped")].into();
+        thing.answered(it)
     }
 
     fn start(&mut self, it: &Request) -> Response {
@@ -283,7 +313,7 @@ impl World {
 
     fn fail_over_cluster(&mut self, it: &Request) -> Response {
         let (region, name) = located(it, "cluster", it.get("DBClusterIdentifier"));
-        let Some(thing) = self.0.get_mut(&(region, "cluster", name.clone())) else {
+        let Some(thing) = self.things.get_mut(&(region, "cluster", name.clone())) else {
             return not_found("cluster", &name);
         };
         if thing.shown["Status"] != "available" {
@@ -306,7 +336,7 @@ impl World {
 
     fn move_global(&mut self, it: &Request) -> Response {
         let name = it.get("GlobalClusterIdentifier").to_owned();
-        let Some(thing) = self.0.get_mut(&(String::new(), "global", name.clone())) else {
+        let Some(thing) = self.things.get_mut(&(String::new(), "global", name.clone())) else {
             return not_found("global", &name);
         };
         let list = "GlobalClusterMembers/GlobalClusterMember";
@@ -346,7 +376,7 @@ impl World {
         let name = it.get("DBInstanceIdentifier").to_owned();
         let source = it.get("SourceDBInstanceIdentifier").to_owned();
         let key = (it.region.clone(), "instance", name.clone());
-        if self.0.contains_key(&key) {
+        if self.things.contains_key(&key) {
             return refusal("DBInstanceAlreadyExists", "DB instance already exists");
         }
         let infos = "StatusInfos/DBInstanceStatusInfo";
@@ -359,7 +389,7 @@ impl World {
         ];
         let shown = self.make(it, &name, &future);
         merge(
-            &mut self.0.get_mut(&key).unwrap().shown,
+            &mut self.things.get_mut(&key).unwrap().shown,
             json!({
                 "ReadReplicaSourceDBInstanceIdentifier": source, "BackupRetentionPeriod": 0,
             }),
@@ -367,13 +397,53 @@ impl World {
         answer(&it.action, &json!({"DBInstance": shown}))
     }
 
+    fn restore_cluster(&mut self, it: &Request) -> Response {
+        let (name, snapshot) = (it.get("DBClusterIdentifier"), it.get("SnapshotIdentifier"));
+        let (region, source) = located(it, "cluster snapshot", snapshot);
+        if !self.things.contains_key(&(region, "cluster snapshot", source.clone())) {
+            return not_found("cluster snapshot", &source);
+        }
+        if it.get("Engine").is_empty() {
+            return refusal("InvalidParameterValue", "Engine is needed.");
+        }
+        let key = (it.region.clone(), "cluster", name.to_owned());
+        if self.things.contains_key(&key) {
+            return refusal("DBClusterAlreadyExistsFault", "DB Cluster already exists");
+        }
+        let shown = json!({
+            "DBClusterIdentifier": name,
+            "Status": "creating",
+            "DBClusterArn": format!("arn:aws:rds:{}:111122223333:cluster:{name}", it.region),
+            "Engine": it.get("Engine"),
+            "Endpoint": format!("{name}.{}.rds.example", it.region),
+            "Port": 5432,
+            "TagList/Tag": tags(it),
+        });
+        let future = [json!({}), json!({"Status": "available"})].into();
+        self.things.insert(key, Thing { shown: shown.clone(), future });
+        answer(&it.action, &json!({"DBCluster": shown}))
+    }
+
+    fn create(&mut self, it: &Request) -> Response {
+        let name = it.get("DBInstanceIdentifier").to_owned();
+        let key = (it.region.clone(), "instance", name.clone());
+        if self.things.contains_key(&key) {
+            return refusal("DBInstanceAlreadyExists", "DB instance already exists");
+        }
+        let future = [json!({"DBInstanceStatus": "creating"}), json!({"DBInstanceStatus": "available"})];
+        let shown = self.make(it, &name, &future);
+        let cluster = json!({"DBClusterIdentifier": it.get("DBClusterIdentifier")});
+        merge(&mut self.things.get_mut(&key).unwrap().shown, cluster);
+        answer(&it.action, &json!({"DBInstance": shown}))
+    }
+
     fn restore(&mut self, it: &Request) -> Response {
         let name = it.get("DBInstanceIdentifier").to_owned();
         let snapshot = it.get("DBSnapshotIdentifier").to_owned();
-        if !self.0.contains_key(&(it.region.clone(), "snapshot", snapshot.clone())) {
+        if !self.things.contains_key(&(it.region.clone(), "snapshot", snapshot.clone())) {
             return not_found("snapshot", &snapshot);
         }
-        if self.0.contains_key(&(it.region.clone(), "instance", name.clone())) {
+        if self.things.contains_key(&(it.region.clone(), "instance", name.clone())) {
             return refusal("DBInstanceAlreadyExists", "DB instance already exists");
         }
         let future = [
@@ -382,6 +452,10 @@ impl World {
             json!({"DBInstanceStatus": "available"}),
         ];
         let shown = self.make(it, &name, &future);
+        if self.at_once {
+            let key = (it.region.clone(), "instance", name);
+            self.things.get_mut(&key).unwrap().shown["DBInstanceStatus"] = json!("available");
+        }
         answer(&it.action, &json!({"DBInstance": shown}))
     }
 
@@ -398,13 +472,13 @@ impl World {
             "TagList/Tag": tags(it),
         });
         let thing = Thing { shown: shown.clone(), future: future.iter().cloned().collect() };
-        self.0.insert((region.clone(), "instance", name.to_owned()), thing);
+        self.things.insert((region.clone(), "instance", name.to_owned()), thing);
         shown
     }
 
     fn copy_snapshot(&mut self, it: &Request) -> Response {
         let (region, source) = located(it, "snapshot", it.get("SourceDBSnapshotIdentifier"));
-        let Some(source) = self.0.get(&(region.clone(), "snapshot", source.clone())) else {
+        let Some(source) = self.things.get(&(region.clone(), "snapshot", source.clone())) else {
             return not_found("snapshot", &source);
         };
         if region != it.region && it.get("PreSignedUrl").is_empty() {
@@ -424,16 +498,28 @@ impl World {
             }),
         );
         let key = (it.region.clone(), "snapshot", name);
-        if self.0.contains_key(&key) {
+        if self.things.contains_key(&key) {
             return refusal("DBSnapshotAlreadyExists", "Snapshot already exists.");
         }
         let future = [json!({"PercentProgress": 40}), json!({"Status": "available", "PercentProgress": 100})];
-        self.0.insert(key, Thing { shown: shown.clone(), future: future.into() });
+        self.things.insert(key, Thing { shown: shown.clone(), future: future.into() });
         answer(&it.action, &json!({"DBSnapshot": shown}))
     }
 }
 
 impl Thing {
+    /// A status, under the name it has for this kind of thing.
+    fn status(&self, status: &str) -> Value {
+        let name = if self.shown.get("DBInstanceStatus").is_some() { "DBInstanceStatus" } else { "Status" };
+        json!({name: status})
+    }
+
+    /// The answer to an order about it.
+    fn answered(&self, it: &Request) -> Response {
+        let name = if self.shown.get("DBInstanceStatus").is_some() { "DBInstance" } else { "DBCluster" };
+        answer(&it.action, &json!({name: self.shown}))
+    }
+
     /// Shows it as it is, and moves it on.
     fn look(&mut self) -> Value {
         let shown = self.shown.clone();
@@ -445,7 +531,8 @@ impl Thing {
 
     /// What an instance that is not available answers to every order.
     fn busy(&self) -> Option<Response> {
-        let status = self.shown["DBInstanceStatus"].as_str().unwrap_or("unknown");
+        let status = self.shown.get("DBInstanceStatus").or_else(|| self.shown.get("Status"));
+        let status = status.and_then(Value::as_str).unwrap_or("unknown");
         (status != "available").then(|| {
             refusal("InvalidDBInstanceState", &format!("Instance is not in available state, but {status}."))
         })
@@ -475,6 +562,7 @@ fn not_found(kind: &str, name: &str) -> Response {
         "instance" => "DBInstanceNotFound",
         "cluster" => "DBClusterNotFoundFault",
         "snapshot" => "DBSnapshotNotFound",
+        "cluster snapshot" => "DBClusterSnapshotNotFoundFault",
         _ => "GlobalClusterNotFoundFault",
     };
     refusal(code, &format!("{name} not found"))

@@ -172,3 +172,32 @@ async fn a_copy_whose_answer_was_lost_is_not_made_again() {
     follow(&provider, &copy(&arn), &context, &handle).await.unwrap();
     assert_eq!(rds.fake.count("CopyDBSnapshot"), 1);
 }
+
+#[tokio::test]
+async fn a_cluster_snapshot_becomes_a_cluster_with_instances_even_when_answers_are_lost() {
+    let (rds, (context, _switch)) = (FakeRds::start(), context());
+    rds.cluster_snapshot("us-west-2", "nightly", TAKEN);
+    let with = json!({
+        "region": "us-west-2",
+        "kind": "cluster",
+        "snapshot": "arn:aws:rds:us-west-2:111122223333:cluster-snapshot:nightly",
+        "identifier": "payments",
+        "cluster_instances": ["payments-1", "payments-2"],
+        "settings": {"instance_class": "db.r6g.large"},
+    });
+    let restore = action("aws.rds.restore_from_snapshot", with);
+    let provider = provider(&rds.fake.caller());
+    rds.fake.lose_answer("RestoreDBClusterFromSnapshot");
+    assert_eq!(provider.start(&restore, &context).await.unwrap_err().class, FailureClass::InDoubt);
+    let handle = under_way(provider.observe(&restore, &context, None).await);
+    rds.fake.lose_answer("CreateDBInstance");
+    let failure = follow(&provider, &restore, &context, &handle).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::InDoubt, "{failure}");
+    let handle = under_way(provider.observe(&restore, &context, None).await);
+    let (outputs, _) = follow(&provider, &restore, &context, &handle).await.unwrap();
+    assert_eq!(outputs["endpoint"], "payments.us-west-2.rds.example");
+    assert!(outputs["recovery_point_at"].as_str().unwrap().starts_with("2026-11-20T03:00:00"), "{outputs:?}");
+    assert_eq!((rds.fake.count("RestoreDBClusterFromSnapshot"), rds.fake.count("CreateDBInstance")), (1, 2));
+    let engine = rds.field("us-west-2", "cluster", "payments", "Engine");
+    assert_eq!(engine, "aurora-postgresql");
+}

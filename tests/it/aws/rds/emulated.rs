@@ -71,13 +71,41 @@ async fn backups_are_restored_to_a_point_in_time() {
         "identifier": "payments-rewound",
         "restore_at": "2020-01-01T00:00:00Z",
     });
+    let rewound = outputs(&estate.moto, &action("aws.rds.restore_to_point_in_time", with.clone())).await;
+    assert_eq!(rewound["recovery_point_at"], "2020-01-01T00:00:00.000Z");
+    assert!(rewound["endpoint"].is_string(), "{rewound:?}");
+    let mut later = with;
+    later["restore_at"] = json!("2100-01-01T00:00:00Z");
+    later["identifier"] = json!("payments-later");
     let (mut context, _switch) = context();
-    let restore = action("aws.rds.restore_to_point_in_time", with);
-    // moto does not say how far its backups reach; a database whose backups are unknown is not restored.
-    match perform(&provider(&estate.moto), &restore, &mut context).await {
-        Ok((outputs, _)) => assert_eq!(outputs["recovery_point_at"], "2020-01-01T00:00:00.000Z"),
-        Err(failure) => assert!(failure.message.contains("no automated backups"), "{failure}"),
-    }
+    let later = action("aws.rds.restore_to_point_in_time", later);
+    let failure = perform(&provider(&estate.moto), &later, &mut context).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Permanent);
+    assert!(failure.message.contains("`restore_at`"), "{failure}");
+}
+
+#[tokio::test]
+async fn a_cluster_is_restored_with_its_instances() {
+    let estate = Estate::up().await;
+    let cluster = [
+        ("DBClusterIdentifier", "payments"),
+        ("Engine", "aurora-postgresql"),
+        ("MasterUsername", "root"),
+        ("MasterUserPassword", "not-a-secret"),
+    ];
+    estate.moto.rds("us-east-1", "CreateDBCluster", &cluster).await;
+    let with = json!({
+        "region": "us-east-1",
+        "source_kind": "cluster",
+        "source": "payments",
+        "identifier": "payments-rewound",
+        "cluster_instances": ["rewound-1", "rewound-2"],
+        "settings": {"instance_class": "db.r6g.large"},
+    });
+    let restored = outputs(&estate.moto, &action("aws.rds.restore_to_point_in_time", with)).await;
+    assert!(restored["arn"].as_str().unwrap().ends_with(":cluster:payments-rewound"), "{restored:?}");
+    let found = estate.moto.rds("us-east-1", "DescribeDBInstances", &[]).await;
+    assert!(found.text.contains("rewound-1") && found.text.contains("rewound-2"), "{}", found.text);
 }
 
 #[tokio::test]

@@ -190,3 +190,50 @@ async fn the_fence_of_a_lost_region_is_unreachable() {
     assert_eq!(failure.class, FailureClass::Unreachable);
     assert!(failure.message.starts_with("unreachable us-east-1"), "{failure}");
 }
+
+#[tokio::test]
+async fn a_cluster_is_quarantined_and_its_writers_connections_ended() {
+    let (rds, estate) = (FakeRds::start(), Estate::up().await);
+    rds.cluster("us-east-1", "payments", &["one", "two"]);
+    let list = "VpcSecurityGroups/VpcSecurityGroupMembership";
+    let open = json!({list: [{"VpcSecurityGroupId": "sg-open", "Status": "active"}]});
+    rds.change("us-east-1", "cluster", "payments", open, &[]);
+    rds.instance("us-east-1", "one", json!({"DBClusterIdentifier": "payments"}));
+    let provider = provider(&rds, &estate.moto);
+    let mut with = json!({
+        "region": "us-east-1",
+        "kind": "cluster",
+        "identifier": "payments",
+        "method": "quarantine",
+        "quarantine_security_group_ids": [group(&estate.moto, false).await],
+        "end_connections": true,
+    });
+    let (mut context, _switch) = context();
+    let fence = action("aws.rds.fence", with.clone());
+    let (outputs, lines) = perform(&provider, &fence, &mut context).await.unwrap();
+    assert_eq!(outputs["confirmed"], json!(true));
+    assert!(lines.iter().any(|line| line.contains("one is in quarantine")), "{lines:?}");
+    assert_eq!((rds.fake.count("ModifyDBCluster"), rds.fake.count("RebootDBInstance")), (1, 1));
+    // Its instances have no groups of their own.
+    with["kind"] = json!("instance");
+    with["identifier"] = json!("one");
+    let failure = perform(&provider, &action("aws.rds.fence", with), &mut context).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Permanent);
+    assert!(failure.message.contains("belongs to cluster `payments`"), "{failure}");
+}
+
+#[tokio::test]
+async fn a_member_of_a_global_database_is_not_stopped() {
+    let (rds, estate) = (FakeRds::start(), Estate::up().await);
+    rds.cluster("us-east-1", "payments", &["one"]);
+    rds.change("us-east-1", "cluster", "payments", json!({"GlobalClusterIdentifier": "world"}), &[]);
+    let with = json!({"region": "us-east-1", "kind": "cluster", "identifier": "payments", "method": "stop"});
+    let (mut context, _switch) = context();
+    let provider = provider(&rds, &estate.moto);
+    let failure = perform(&provider, &action("aws.rds.fence", with.clone()), &mut context).await.unwrap_err();
+    assert!(failure.message.contains("global database"), "{failure}");
+    rds.change("us-east-1", "cluster", "payments", json!({"GlobalClusterIdentifier": null}), &[]);
+    let (outputs, _) = perform(&provider, &action("aws.rds.fence", with), &mut context).await.unwrap();
+    assert_eq!(outputs["confirmed"], json!(true));
+    assert_eq!(rds.fake.count("StopDBCluster"), 1);
+}
