@@ -98,8 +98,8 @@ mod tests {
     #[test]
     fn the_newest_value_that_was_measured_counts() {
         let text = "<GetMetricDataResponse><GetMetricDataResult><MetricDataResults>\
-            <member><Id>m1</Id><Timestamps><member>2026-11-21T10:00:00Z</member><member>2026-11-21T10:02:00Z</member>\
-            <member>2026-11-21T10:01:00+00:00</member></Timestamps>\
+            <member><Id>m1</Id><Timestamps><member>2026-11-21T10:00:00Z</member>\
+            <member>2026-11-21T10:02:00Z</member><member>2026-11-21T10:01:00+00:00</member></Timestamps>\
             <Values><member>4.0</member><member>-1.0</member><member>7.5</member></Values></member>\
             <member><Id>m2</Id><Timestamps/><Values/></member>\
             </MetricDataResults></GetMetricDataResult></GetMetricDataResponse>";

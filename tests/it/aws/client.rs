@@ -98,7 +98,7 @@ impl Caller {
 pub(super) fn client() -> reqwest::Client {
     static CLIENT: LazyLock<reqwest::Client> = LazyLock::new(|| {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).build().unwrap()
+        reqwest::Client::builder().no_proxy().timeout(Duration::from_mins(1)).build().unwrap()
     });
     CLIENT.clone()
 }

@@ -3,6 +3,7 @@
 
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -42,7 +43,7 @@ impl Estate {
         let parameters = [("RoleArn", role.as_str()), ("RoleSessionName", "test")];
         let mut moto = caller("moto");
         let assumed = moto.query("sts", "us-east-1", "2011-06-15", "AssumeRole", &parameters).await;
-        moto.key = assumed.element("AccessKeyId").unwrap().to_owned();
+        assumed.element("AccessKeyId").unwrap().clone_into(&mut moto.key);
         Self { moto, ministack: caller("ministack"), _users: users }
     }
 }
@@ -102,6 +103,7 @@ fn addresses(folder: &std::path::Path) -> Option<Value> {
 }
 
 /// Starts the emulators, unless another process just does.
+#[expect(clippy::zombie_processes, reason = "it outlives this process, and ends by itself")]
 fn start(folder: &std::path::Path) -> Value {
     let starting = open(&folder.join("starting"));
     starting.lock().unwrap();
@@ -113,6 +115,8 @@ fn start(folder: &std::path::Path) -> Value {
     let mut child = Command::new(python("python"))
         .arg(root().join("tests/it/aws/estate.py"))
         .arg(folder)
+        // Whoever ends this test must not end what others use.
+        .process_group(0)
         .stdin(Stdio::null())
         .stdout(log.try_clone().unwrap())
         .stderr(log)

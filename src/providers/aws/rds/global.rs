@@ -1,7 +1,7 @@
-//! `aws.rds.failover_global_cluster` and `aws.rds.switchover_global_cluster`. Must never send a failover that AWS
-//! would take for a switchover, and tells by the writer, not by a reply, whether it took place.
+//! `aws.rds.failover_global_cluster` and `aws.rds.switchover_global_cluster`. Must never send a failover that
+//! AWS would take for a switchover, and tells by the writer, not by a reply, whether it took place.
 
-use aws_sdk_rds::types::GlobalCluster;
+use aws_sdk_rds::types::{GlobalCluster, GlobalClusterMemberSynchronizationStatus as SyncStatus};
 use serde_json::{Value, json};
 
 use super::session::Session;
@@ -82,7 +82,7 @@ pub(super) async fn start(aws: &Aws, it: Move<'_>, context: &AttemptContext) -> 
     let previous = writer(&found).map(str::to_owned);
     match seen(it, &found) {
         Seen::There => return Ok(Started::Done(outputs(it, None, true))),
-        Seen::UnderWay => return Ok(Started::Handle(handle(aws.now(), previous))),
+        Seen::UnderWay => return Ok(Started::Handle(handle(aws.now(), previous.as_deref()))),
         Seen::Elsewhere(to) => {
             let to = excerpt::head(&to, 120);
             return Err(busy(format!("global cluster `{}` is moving to {to}", it.global)));
@@ -103,11 +103,11 @@ pub(super) async fn start(aws: &Aws, it: Move<'_>, context: &AttemptContext) -> 
         order.target_db_cluster_identifier(it.target).send().await.map(|_| ()).map_err(Error::from)
     };
     match sent {
-        Ok(()) => Ok(Started::Handle(handle(aws.now(), previous))),
+        Ok(()) => Ok(Started::Handle(handle(aws.now(), previous.as_deref()))),
         // Somebody else may have been quicker.
         Err(error) if error.code() == Some("InvalidGlobalClusterStateFault") => {
             match seen(it, &session.present_global_cluster(it.global).await?) {
-                Seen::There | Seen::UnderWay => Ok(Started::Handle(handle(aws.now(), previous))),
+                Seen::There | Seen::UnderWay => Ok(Started::Handle(handle(aws.now(), previous.as_deref()))),
                 Seen::Elsewhere(_) | Seen::Still => Err(Session::refused(&asked, error)),
             }
         }
@@ -159,7 +159,7 @@ pub(super) async fn observe(aws: &Aws, it: Move<'_>, context: &AttemptContext) -
             Seen::There if writes(&session, it).await?.is_none() => {
                 Observation::Applied(outputs(it, before.as_deref(), false))
             }
-            Seen::There | Seen::UnderWay => Observation::InProgress(handle(aws.now(), before)),
+            Seen::There | Seen::UnderWay => Observation::InProgress(handle(aws.now(), before.as_deref())),
             Seen::Elsewhere(_) | Seen::Still => Observation::NotApplied,
         })
     };
@@ -229,7 +229,7 @@ fn check_target(it: Move<'_>, found: &GlobalCluster) -> Result<(), Failure> {
 fn check_in_sync(it: Move<'_>, found: &GlobalCluster) -> Result<(), Failure> {
     state::must_be_ready("global cluster", it.global, found.status())?;
     let lagging = found.global_cluster_members().iter().find(|member| {
-        let status = member.synchronization_status().map(|status| status.as_str());
+        let status = member.synchronization_status().map(SyncStatus::as_str);
         member.db_cluster_arn() == Some(it.target) && status.is_some_and(|status| status != "connected")
     });
     match lagging.and_then(|member| member.synchronization_status()) {
@@ -242,7 +242,7 @@ fn check_in_sync(it: Move<'_>, found: &GlobalCluster) -> Result<(), Failure> {
     }
 }
 
-fn handle(at: Timestamp, previous: Option<String>) -> Value {
+fn handle(at: Timestamp, previous: Option<&str>) -> Value {
     json!({"at": at, "previous": previous})
 }
 

@@ -1,7 +1,7 @@
 //! `aws.rds.promote_read_replica`. Must call a promotion done only when the instance is available and has no
 //! source any more: an error that says "already" proves nothing.
 
-use aws_sdk_rds::types::DbInstance;
+use aws_sdk_rds::types::{DbInstance, Endpoint};
 use serde_json::{Value, json};
 
 use super::session::Session;
@@ -24,7 +24,7 @@ pub(super) async fn start(
     let found = session.present_instance(&it.instance).await?;
     if source(&found).is_none() {
         return Ok(match looked_at(it, &found)? {
-            Some(_) => Started::Done(outputs(&found, true)),
+            Some(()) => Started::Done(outputs(&found, true)),
             None => Started::Handle(handle(it, true)),
         });
     }
@@ -127,7 +127,7 @@ fn outputs(found: &DbInstance, already: bool) -> Outputs {
     let endpoint = found.endpoint();
     state::outputs(json!({
         "endpoint": endpoint.and_then(|endpoint| endpoint.address()),
-        "port": endpoint.and_then(|endpoint| endpoint.port()),
+        "port": endpoint.and_then(Endpoint::port),
         "arn": found.db_instance_arn(),
         "already": already,
     }))

@@ -1,7 +1,7 @@
 //! `aws.rds.create_read_replica`. Must never take a replica that somebody else made for its own, and calls it
 //! done only when it replicates.
 
-use aws_sdk_rds::types::DbInstance;
+use aws_sdk_rds::types::{DbInstance, PendingModifiedValues};
 use serde_json::{Value, json};
 
 use super::session::Session;
@@ -166,7 +166,7 @@ fn replication(found: &DbInstance) -> &str {
 /// Days of backups that are still to be switched on.
 fn wanted_backups(it: &CreateReadReplica, found: &DbInstance) -> Option<i32> {
     let days = i32::try_from(it.backup_retention_days?).ok()?;
-    let pending = found.pending_modified_values().and_then(|pending| pending.backup_retention_period());
+    let pending = found.pending_modified_values().and_then(PendingModifiedValues::backup_retention_period);
     (found.backup_retention_period() != Some(days) && pending != Some(days)).then_some(days)
 }
 

@@ -136,9 +136,10 @@ async fn automated_backups(session: &Session<'_>, it: &CheckReplication) -> Resu
 fn within(it: &CheckReplication, reading: &Reading, now: Timestamp) -> Result<(), Failure> {
     let limited = it.max_lag.is_some() || it.max_metric_age.is_some();
     let (Some(lag), Some(at)) = (reading.lag, reading.measured_at) else {
-        return match limited {
-            true => Err(unhealthy(format!("`{}` has no measured lag", it.identifier))),
-            false => Ok(()),
+        return if limited {
+            Err(unhealthy(format!("`{}` has no measured lag", it.identifier)))
+        } else {
+            Ok(())
         };
     };
     if let Some(allowed) = it.max_lag.filter(|allowed| lag > *allowed) {

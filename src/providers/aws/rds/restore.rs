@@ -1,7 +1,7 @@
 //! `aws.rds.restore_from_snapshot` and `aws.rds.restore_to_point_in_time`. Must never take a database that
 //! somebody else made for the one it restores.
 
-use aws_sdk_rds::types::{DbCluster, DbInstance, Tag};
+use aws_sdk_rds::types::{DbCluster, DbInstance, Endpoint, Tag};
 use serde_json::{Value, json};
 
 use super::restore_source::{self, Found, Restore, Source};
@@ -171,7 +171,7 @@ impl Made {
             Self::Instance(found) => {
                 let endpoint = found.endpoint();
                 let address = endpoint.and_then(|endpoint| endpoint.address());
-                (address, endpoint.and_then(|endpoint| endpoint.port()), found.db_instance_arn())
+                (address, endpoint.and_then(Endpoint::port), found.db_instance_arn())
             }
             Self::Cluster(found) => (found.endpoint(), found.port(), found.db_cluster_arn()),
         };

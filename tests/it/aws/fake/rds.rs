@@ -1,5 +1,5 @@
-//! RDS as its reference says it behaves. Things have a future: each describe call shows them, then moves them one
-//! state on.
+//! RDS as its reference says it behaves. Things have a future: each describe call shows them, then moves them
+//! one state on.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -19,7 +19,7 @@ struct Thing {
     future: VecDeque<Value>,
 }
 
-/// All of it. Global clusters are in the region ``.
+/// All of it. Global clusters are in a region without a name.
 #[derive(Debug, Default)]
 pub(crate) struct World {
     things: BTreeMap<Key, Thing>,
@@ -242,11 +242,10 @@ impl World {
         }
         let (zone, other) =
             (thing.shown["AvailabilityZone"].clone(), thing.shown["SecondaryAvailabilityZone"].clone());
-        let after = match forced {
-            true => {
-                json!({"DBInstanceStatus": "available", "AvailabilityZone": other, "SecondaryAvailabilityZone": zone})
-            }
-            false => json!({"DBInstanceStatus": "available"}),
+        let after = if forced {
+            json!({"DBInstanceStatus": "available", "AvailabilityZone": other, "SecondaryAvailabilityZone": zone})
+        } else {
+            json!({"DBInstanceStatus": "available"})
         };
         merge(&mut thing.shown, json!({"DBInstanceStatus": "rebooting"}));
         thing.future = [json!({}), after].into();

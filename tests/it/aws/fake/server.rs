@@ -150,7 +150,7 @@ fn read(stream: &TcpStream) -> Option<Request> {
         match name.to_ascii_lowercase().as_str() {
             "content-length" => length = value.trim().parse().ok()?,
             // Credential=KEY/DATE/REGION/SERVICE/aws4_request
-            "authorization" => region = value.split('/').nth(2).unwrap_or_default().to_owned(),
+            "authorization" => value.split('/').nth(2).unwrap_or_default().clone_into(&mut region),
             _ => {}
         }
     }

@@ -1,6 +1,8 @@
 //! Writes the XML of the query protocol out of JSON: an object is a sequence of elements, a list repeats the
 //! element its key names after a slash (`TagList/Tag`).
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 
 use super::Response;
@@ -33,12 +35,16 @@ fn elements(value: &Value) -> String {
     for (name, field) in fields {
         match (name.split_once('/'), field) {
             (Some((list, member)), Value::Array(members)) => {
-                let members: String =
-                    members.iter().map(|one| format!("<{member}>{}</{member}>", elements(one))).collect();
-                text.push_str(&format!("<{list}>{members}</{list}>"));
+                let _ = write!(text, "<{list}>");
+                for one in members {
+                    let _ = write!(text, "<{member}>{}</{member}>", elements(one));
+                }
+                let _ = write!(text, "</{list}>");
             }
             (_, Value::Null) => {}
-            (_, field) => text.push_str(&format!("<{name}>{}</{name}>", elements(field))),
+            (_, field) => {
+                let _ = write!(text, "<{name}>{}</{name}>", elements(field));
+            }
         }
     }
     text

@@ -1,7 +1,9 @@
 //! Against moto and ministack, as far as they are faithful.
 
+use drctl::engine::input::Observation;
 use drctl::model::action::Action;
 use drctl::model::run::FailureClass;
+use drctl::ports::Provider as _;
 use serde_json::{Value, json};
 
 use super::perform;
@@ -48,6 +50,64 @@ async fn a_snapshot_is_copied_to_another_region_and_restored_there() {
         json!({"region": "us-west-2", "snapshot": "nightly-copy", "identifier": "payments-restored"});
     let restored = outputs(moto, &action("aws.rds.restore_from_snapshot", restore)).await;
     assert!(restored["endpoint"].is_string() && restored["recovery_point_at"].is_string(), "{restored:?}");
+}
+
+#[tokio::test]
+async fn an_encrypted_snapshot_needs_a_key_of_the_other_region() {
+    let estate = Estate::up().await;
+    let moto = &estate.moto;
+    let key = async |region| {
+        let made = moto.json("kms", region, "TrentService.CreateKey", &json!({})).await;
+        made["KeyMetadata"]["Arn"].as_str().unwrap().to_owned()
+    };
+    let (east, west) = (key("us-east-1").await, key("us-west-2").await);
+    let parameters = [
+        ("DBInstanceIdentifier", "payments"),
+        ("DBInstanceClass", "db.t3.medium"),
+        ("Engine", "postgres"),
+        ("AllocatedStorage", "20"),
+        ("MasterUsername", "root"),
+        ("MasterUserPassword", "not-a-secret"),
+        ("StorageEncrypted", "true"),
+        ("KmsKeyId", &east),
+    ];
+    moto.rds("us-east-1", "CreateDBInstance", &parameters).await;
+    let parameters = [("DBInstanceIdentifier", "payments"), ("DBSnapshotIdentifier", "nightly")];
+    let made = moto.rds("us-east-1", "CreateDBSnapshot", &parameters).await;
+    let mut copy = json!({
+        "region": "us-west-2",
+        "source_region": "us-east-1",
+        "source_snapshot_arn": made.element("DBSnapshotArn").unwrap(),
+        "snapshot": "nightly-copy",
+    });
+    let (mut context, _switch) = context();
+    let without = action("aws.rds.copy_snapshot", copy.clone());
+    let failure = perform(&provider(moto), &without, &mut context).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Permanent);
+    assert!(failure.message.contains("`kms_key_id`"), "{failure}");
+    copy["kms_key_id"] = json!(west);
+    outputs(moto, &action("aws.rds.copy_snapshot", copy)).await;
+    let found = moto.rds("us-west-2", "DescribeDBSnapshots", &[]).await;
+    assert!(found.text.contains(&west), "{}", found.text);
+}
+
+#[tokio::test]
+async fn a_restore_whose_answer_was_cut_by_a_proxy_is_observed_and_not_repeated() {
+    let estate = Estate::up().await;
+    instance(&estate.moto, "us-east-1", "payments").await;
+    let parameters = [("DBInstanceIdentifier", "payments"), ("DBSnapshotIdentifier", "nightly")];
+    estate.moto.rds("us-east-1", "CreateDBSnapshot", &parameters).await;
+    let faults = Faults::before(&estate.moto).await;
+    faults.set(Faults::lost_answer("rds", "RestoreDBInstanceFromDBSnapshot")).await;
+    let with = json!({"region": "us-east-1", "snapshot": "nightly", "identifier": "payments-restored"});
+    let restore = action("aws.rds.restore_from_snapshot", with);
+    let (context, _switch) = context();
+    let provider = provider(&faults.caller());
+    let failure = provider.start(&restore, &context).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::InDoubt, "{failure}");
+    let seen = provider.observe(&restore, &context, None).await;
+    assert!(matches!(seen, Observation::Applied(_)), "{seen:?}");
+    assert_eq!(faults.fired().await.as_array().map_or(0, Vec::len), 1, "{}", faults.fired().await);
 }
 
 #[tokio::test]
@@ -146,6 +206,8 @@ async fn the_lag_of_a_replica_is_its_last_measurement_with_its_age() {
     }
 }
 
+type Parameters = Vec<(&'static str, String)>;
+
 /// A global database of two regions.
 async fn global(caller: &Caller) -> (String, String) {
     let found = caller.rds("us-east-1", "DescribeDBEngineVersions", &[("Engine", "aurora-postgresql")]).await;
@@ -157,7 +219,7 @@ async fn global(caller: &Caller) -> (String, String) {
     };
     let arn = |region: &str, name: &str| format!("arn:aws:rds:{region}:{}:cluster:{name}", caller.account);
     let (east, west) = (arn("us-east-1", "payments-east"), arn("us-west-2", "payments-west"));
-    let create = |region: &'static str, action: &'static str, parameters: Vec<(&'static str, String)>| async move {
+    let create = |region: &'static str, action: &'static str, parameters: Parameters| async move {
         let parameters: Vec<_> = parameters.iter().map(|(name, value)| (*name, value.as_str())).collect();
         caller.rds(region, action, &parameters).await;
     };
