@@ -2,19 +2,23 @@
 //! STS is asked.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use drctl::model::action::ActionName;
 use drctl::model::id::SiteName;
 use drctl::model::run::FailureClass;
+use drctl::model::time::{Duration, Timestamp};
 use drctl::model::values::Site;
-use drctl::ports::Provider as _;
+use drctl::ports::{BoxFuture, Clock, Provider as _};
 use drctl::providers::aws::{Access, AwsProvider, Settings};
 use drctl::runtime::SystemClock;
 use serde_json::json;
 
 use super::estate::{Estate, settings};
+use super::fake::rds::FakeRds;
+use super::fake::{Fake, Request};
 use super::faults::Faults;
+use crate::support::attempt::{action, context};
 
 type Sites = Arc<BTreeMap<SiteName, Site>>;
 
@@ -44,24 +48,96 @@ async fn credentials_of_another_account_than_the_sites_are_refused() {
     assert!(failure.message.contains(own) && failure.message.contains("999988887777"), "{failure}");
 }
 
+/// An STS that gives out credentials for half an hour, and what was asked of it.
+fn sts(now: jiff::Timestamp) -> (Fake, Arc<Mutex<Vec<Request>>>) {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&asked);
+    let end = now.checked_add(jiff::Span::new().minutes(30)).unwrap();
+    let fake = Fake::start(Box::new(move |request| {
+        seen.lock().unwrap().push(request.clone());
+        let body = format!(
+            "<R><{0}Result><Credentials><AccessKeyId>ASIAROLE</AccessKeyId><SecretAccessKey>s</SecretAccessKey>\
+             <SessionToken>t</SessionToken><Expiration>{end}</Expiration></Credentials></{0}Result></R>",
+            request.action
+        );
+        (200, body)
+    }));
+    (fake, asked)
+}
+
+fn role(external_id: &str) -> Access {
+    Access {
+        role_arn: Some("arn:aws:iam::999988887777:role/drctl".to_owned()),
+        external_id: Some(external_id.to_owned()),
+        ..Access::default()
+    }
+}
+
 #[tokio::test]
 async fn a_role_is_assumed_with_its_external_id_through_the_regional_sts() {
-    let estate = Estate::up().await;
-    let faults = Faults::before(&estate.moto).await;
-    // Recorded, not failed: the rule lets every call pass.
-    faults.set(json!([{"service": "sts", "latency_ms": 1}])).await;
-    let mut settings = settings(&faults.caller());
-    let access = Access {
-        role_arn: Some("arn:aws:iam::999988887777:role/drctl".to_owned()),
-        external_id: Some("payments-7".to_owned()),
-        ..Access::default()
-    };
-    settings.accounts.insert("999988887777".to_owned(), access);
+    let (sts, asked) = sts(jiff::Timestamp::now());
+    let mut settings = settings(&sts.caller());
+    settings.accounts.insert("999988887777".to_owned(), role("payments-7"));
     let there = sites(&[("west", "us-west-2", Some("999988887777")), ("east", "us-east-1", None)]);
     ready(settings, &there).await.unwrap();
-    let fired = faults.fired().await.to_string();
-    assert!(fired.contains("AssumeRole") && fired.contains("us-west-2"), "{fired}");
-    assert!(!fired.contains("us-east-1"), "the region recovered into is asked: {fired}");
+    let asked = asked.lock().unwrap();
+    let [asked] = asked.as_slice() else { panic!("{asked:?}") };
+    assert_eq!((asked.action.as_str(), asked.region.as_str()), ("AssumeRole", "us-west-2"));
+    assert_eq!((asked.get("ExternalId"), asked.get("RoleSessionName")), ("payments-7", "drctl"));
+    assert_eq!(asked.get("RoleArn"), "arn:aws:iam::999988887777:role/drctl");
+}
+
+/// A clock that goes on when it is told to.
+#[cfg(feature = "aws-rds")]
+struct Told(Mutex<Timestamp>);
+
+#[cfg(feature = "aws-rds")]
+impl Clock for Told {
+    fn now(&self) -> Timestamp {
+        *self.0.lock().unwrap()
+    }
+
+    fn sleep_until(&self, _: Timestamp) -> BoxFuture<'_, ()> {
+        Box::pin(async {})
+    }
+}
+
+#[cfg(feature = "aws-rds")]
+#[tokio::test]
+async fn credentials_are_fetched_once_and_serve_to_their_end_when_they_cannot_be_renewed() {
+    let now = jiff::Timestamp::now();
+    let (sts, asked) = sts(now);
+    let rds = FakeRds::start();
+    rds.instance("us-west-2", "payments", json!({}));
+    let mut settings = settings(&rds.fake.caller());
+    settings.endpoints.insert("sts".to_owned(), sts.caller().endpoint);
+    settings.accounts.insert("999988887777".to_owned(), role("x"));
+    let clock = Arc::new(Told(Mutex::new(Timestamp::from_millis(now.as_millisecond()))));
+    let pass = |minutes: u64| {
+        let mut now = clock.0.lock().unwrap();
+        *now = now.plus(Duration::from_secs(minutes * 60));
+    };
+    let provider = AwsProvider::new(settings, Arc::clone(&clock) as Arc<dyn Clock>);
+    let with = json!({
+        "region": "us-west-2",
+        "account": "999988887777",
+        "instance": "payments",
+        "backup_retention_days": 7,
+    });
+    let look = action("aws.rds.promote_read_replica", with);
+    let (context, _switch) = context();
+    for _ in 0..3 {
+        provider.start(&look, &context).await.unwrap();
+    }
+    assert_eq!(asked.lock().unwrap().len(), 1);
+    // Ten minutes before their end they are renewed; the region that gives them out is lost by then.
+    pass(21);
+    sts.lose_region("us-west-2");
+    provider.start(&look, &context).await.unwrap();
+    pass(10);
+    let failure = provider.start(&look, &context).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Unreachable);
+    assert!(failure.message.starts_with("unreachable us-west-2: sts"), "{failure}");
 }
 
 #[tokio::test]
