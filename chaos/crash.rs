@@ -8,6 +8,7 @@ use drctl::providers::simulated::Scenario;
 
 use crate::case::block_on;
 use crate::checker;
+use crate::replies::applied;
 use crate::world::{Crash, World, plan_of, root, shipped};
 
 fn scenario(name: &str) -> Scenario {
@@ -37,17 +38,17 @@ fn crash_everywhere(scenario_name: &str, stride: usize) {
         let (plan, text) = plan_of(&file, operation).unwrap();
         let what = format!("{} {operation} under {scenario_name}", file.file_name().unwrap().display());
         let indexed = IndexedPlan::new(plan.clone()).unwrap();
-        let (expected, appends) = block_on(async {
+        let (expected, effects, appends) = block_on(async {
             let mut world = World::new(plan.clone(), text.clone(), scenario(scenario_name));
             let (state, appends) = world.live(Crash::Never).await;
             let state = state.unwrap_or_else(|| panic!("{what}: the undisturbed run did not end"));
             verify(&indexed, &world, &state, &what).await;
-            (essence(&indexed, &state), appends)
+            (essence(&indexed, &state), applied(&world.estate.snapshot()), appends)
         });
         for number in (1..=appends).step_by(stride) {
             for crash in [Crash::Before(number), Crash::After(number)] {
                 let what = format!("{what}, killed {crash:?}");
-                let state = block_on(async {
+                let (state, made) = block_on(async {
                     let mut world = World::new(plan.clone(), text.clone(), scenario(scenario_name));
                     let (state, _) = world.live(crash).await;
                     assert!(state.is_none() || crash == Crash::After(appends), "{what}: it lived on");
@@ -55,9 +56,11 @@ fn crash_everywhere(scenario_name: &str, stride: usize) {
                     let state =
                         state.unwrap_or_else(|| panic!("{what}: the second engine did not come to an end"));
                     verify(&indexed, &world, &state, &what).await;
-                    state
+                    (state, applied(&world.estate.snapshot()))
                 });
                 assert_eq!(essence(&indexed, &state), expected, "{what}");
+                // Under whatever key: one that was not applied and begins anew has another.
+                assert_eq!(made, effects, "{what}: effects of each step");
                 points += 1;
             }
         }

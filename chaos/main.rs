@@ -9,6 +9,7 @@ mod crash;
 mod estate;
 mod failures;
 mod kill9;
+mod moved;
 mod replies;
 mod undos;
 mod unwound;

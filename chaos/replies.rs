@@ -80,10 +80,10 @@ async fn was_in_doubt(world: &World, index: NodeIndex) -> bool {
 }
 
 /// How many effects each node has had, over all keys.
-fn applied(estate: &Estate) -> BTreeMap<&NodeAddress, u32> {
+pub(crate) fn applied(estate: &Estate) -> BTreeMap<NodeAddress, u32> {
     let mut counts = BTreeMap::new();
     for (_, effect) in estate.ledger().iter() {
-        *counts.entry(&effect.node).or_default() += 1 + effect.doubles;
+        *counts.entry(effect.node.clone()).or_default() += 1 + effect.doubles;
     }
     counts
 }

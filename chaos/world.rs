@@ -201,6 +201,8 @@ pub(crate) struct World {
     /// The estate as it was before anything was changed; looked at only where it is asked for.
     pub(crate) found: Option<Found>,
     asked: u32,
+    /// Where the service record was when the plan was made; absent: nobody asks.
+    pub(crate) service_head: Option<u64>,
 }
 
 impl World {
@@ -217,6 +219,7 @@ impl World {
             run,
             found: None,
             asked: 0,
+            service_head: None,
         }
     }
 
@@ -309,6 +312,7 @@ impl World {
             adopt: false,
             staged_for: None,
             idempotency_key: None,
+            service_head: self.service_head,
             sensitive: BTreeMap::new(),
             notes: BTreeMap::new(),
         }

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use crate::engine::input::{Direction, Observation, Request};
 use crate::model::action::{Action, ActionName};
 use crate::model::id::{NodeAddress, RunId, ServiceName, SiteName};
-use crate::model::run::{Failure, Intent, Mode, Operation, RunStatus};
+use crate::model::run::{Failure, Intent, Mode, Operation, RunStatus, Verdict};
 use crate::model::time::{Duration, Timestamp};
 use crate::model::values::Site;
 
@@ -339,6 +339,9 @@ pub struct RunSummary {
     pub idempotency_key: Option<String>,
     /// Holds the lock of its service until it is terminal. Only real runs and live drills do.
     pub locks_service: bool,
+    /// Its objectives against what was measured, once it is terminal.
+    #[serde(default)]
+    pub verdict: Option<Verdict>,
 }
 
 /// Who holds a lease.

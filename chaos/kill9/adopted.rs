@@ -11,7 +11,7 @@ use super::service::Service;
 use crate::case::block_on;
 
 /// Kills this test must make.
-const SHARE: u32 = 40;
+const SHARE: u32 = 45;
 /// The slow programs take 300 ms and 250 ms.
 const SLOW: Duration = Duration::from_millis(300);
 

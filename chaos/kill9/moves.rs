@@ -157,15 +157,15 @@ const UNWOUND: Move = Move { code: 5, ..FAILOVER };
 
 #[test]
 fn a_failover_survives_its_driver() {
-    repeat("failover", include_str!("pay.yaml"), &[FAILOVER], 70);
+    repeat("failover", include_str!("pay.yaml"), &[FAILOVER], 55);
 }
 
 #[test]
 fn a_switchover_and_the_way_back_survive_their_drivers() {
-    repeat("switchover", include_str!("pay.yaml"), &[SWITCHOVER, FAILBACK], 70);
+    repeat("switchover", include_str!("pay.yaml"), &[SWITCHOVER, FAILBACK], 55);
 }
 
 #[test]
 fn taking_everything_back_survives_its_driver() {
-    repeat("unwind", include_str!("unwind.yaml"), &[UNWOUND], 60);
+    repeat("unwind", include_str!("unwind.yaml"), &[UNWOUND], 55);
 }

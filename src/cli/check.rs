@@ -89,6 +89,7 @@ async fn check(
         adopt: false,
         staged_for: None,
         idempotency_key: None,
+        service_head: None,
         sensitive,
         notes: BTreeMap::from([("command".to_owned(), "check".to_owned())]),
     };

@@ -57,6 +57,11 @@ impl From<JournalError> for Error {
             JournalError::Fenced { .. } => Self::new(exit::HELD, message)
                 .help("another process has taken the run over; this one has stopped")
                 .reason("fenced"),
+            JournalError::Conflict { stream, .. } if stream.as_str().starts_with("service/") => {
+                Self::new(exit::HELD, "the service was moved while this run was planned; nothing was started")
+                    .help("run the command again: it is planned by where the service is now")
+                    .reason("service_changed")
+            }
             JournalError::Conflict { .. } => Self::new(exit::HELD, message).reason("conflict"),
             JournalError::UnknownRun(_) => {
                 Self::new(exit::USAGE, message).help("`drctl runs list` shows the runs").reason("unknown_run")

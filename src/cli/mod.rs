@@ -169,9 +169,9 @@ fn run(cli: Cli) -> Result<u8, Error> {
     match command {
         Command::Validate(arguments) => validate::run(&global, &arguments),
         Command::Plan(arguments) => plan::run(&global, &arguments),
-        Command::Failover(arguments) => start::run(&global, Operation::Failover, arguments),
-        Command::Switchover(arguments) => start::run(&global, Operation::Switchover, arguments),
-        Command::Failback(arguments) => start::run(&global, Operation::Failback, arguments),
+        Command::Failover(arguments) => start::run(&global, Operation::Failover, &arguments),
+        Command::Switchover(arguments) => start::run(&global, Operation::Switchover, &arguments),
+        Command::Failback(arguments) => start::run(&global, Operation::Failback, &arguments),
         Command::Check(arguments) => check::run(&global, &arguments),
         Command::Runs(command) => runs::run(&global, &command),
         Command::Start(arguments) => control::of_run(&global, &arguments, Control::Start),

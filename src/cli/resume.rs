@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::follow::{self, Followed};
 use super::session::{self, Session};
-use super::{Error, Global, control, exit, start};
+use super::{Error, Global, control, exit, output, start, table};
 use crate::app;
 use crate::engine::event::Want;
 use crate::engine::input::Control;
@@ -44,6 +44,9 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
         }
         let loaded = runtime::load(session.journal.as_ref(), &run).await?;
         if loaded.state.status.is_terminal() {
+            let ended = table::local(loaded.state.last_at);
+            let status = loaded.state.status;
+            output::say(&format!("run {run} was over before ({status}, {ended}); nothing is resumed"));
             return super::runs::show_existing(global, &session, &run).await;
         }
         if loaded.state.status == RunStatus::Staged {

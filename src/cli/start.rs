@@ -22,6 +22,8 @@ use crate::runtime::{self, NewRun, Runtime, SystemClock};
 
 /// How long a staged run waits to be started.
 const STAGED_FOR: Duration = Duration::from_secs(4 * 3600);
+/// How often a run is planned while others keep moving its service.
+const PLANS: u32 = 3;
 
 /// Arguments of the three operations.
 #[derive(Debug, Clone, Args)]
@@ -122,7 +124,7 @@ impl ConsentFlags {
 ///
 /// # Errors
 /// When the runbook, the plan or the journal refuse; the exit code says which.
-pub(crate) fn run(global: &Global, operation: Operation, arguments: Arguments) -> Result<u8, Error> {
+pub(crate) fn run(global: &Global, operation: Operation, arguments: &Arguments) -> Result<u8, Error> {
     if !arguments.simulate && arguments.reason.as_deref().is_none_or(|reason| reason.trim().is_empty()) {
         return Err(Error::new(exit::USAGE, "a real run needs a reason")
             .help("add --reason \"what happened\"; it stands in the journal and in the report"));
@@ -133,7 +135,8 @@ pub(crate) fn run(global: &Global, operation: Operation, arguments: Arguments) -
     let config = session::config(global)?;
     let source = runbook::load(&config, &arguments.binding.runbook)?;
     let (session, broken_glass) = open(global, arguments.break_glass)?;
-    session::block_on(start(global, session, operation, arguments, source, broken_glass))
+    let glass = broken_glass.as_deref();
+    session::block_on(start(global, &session, operation, arguments, &source, glass))
 }
 
 fn open(global: &Global, break_glass: bool) -> Result<(Session, Option<String>), Error> {
@@ -156,45 +159,67 @@ fn open(global: &Global, break_glass: bool) -> Result<(Session, Option<String>),
     }
 }
 
+/// Plans and starts; when somebody moved the service in between, plans again by where it is now.
 async fn start(
     global: &Global,
-    session: Session,
+    session: &Session,
     operation: Operation,
-    arguments: Arguments,
-    source: Source,
-    broken_glass: Option<String>,
+    arguments: &Arguments,
+    source: &Source,
+    broken_glass: Option<&str>,
+) -> Result<u8, Error> {
+    for _ in 1..PLANS {
+        match start_once(global, session, operation, arguments, source, broken_glass).await {
+            Err(error) if error.reason == Some("service_changed") => {
+                output::say("the service was moved while this run was planned: planning it again");
+            }
+            ended => return ended,
+        }
+    }
+    start_once(global, session, operation, arguments, source, broken_glass).await
+}
+
+async fn start_once(
+    global: &Global,
+    session: &Session,
+    operation: Operation,
+    arguments: &Arguments,
+    source: &Source,
+    broken_glass: Option<&str>,
 ) -> Result<u8, Error> {
     // Asked first: after the run of the first start the service is where the second one would move it.
-    if let Some(run) = started_before(&session, arguments.idempotency_key.as_deref()).await? {
-        return super::runs::show_existing(global, &session, &run).await;
+    if let Some(run) = started_before(session, arguments.idempotency_key.as_deref()).await? {
+        return super::runs::show_existing(global, session, &run).await;
     }
-    let record = if arguments.simulate {
-        ServiceRecord::default()
+    let (record, head) = if arguments.simulate {
+        (ServiceRecord::default(), None)
     } else {
-        runtime::service_record(session.journal.as_ref(), &source.runbook.metadata.name).await?
+        let (journal, service) = (session.journal.as_ref(), &source.runbook.metadata.name);
+        let (record, head) = runtime::service_record_and_head(journal, service).await?;
+        (record, Some(head))
     };
     let intent = if arguments.simulate { Intent::Simulate } else { Intent::Real };
     let choices = route::choices(&arguments.binding, operation, intent, &source.runbook, &record)?;
-    let plan = bind(&source, &choices)?;
+    let plan = bind(source, &choices)?;
     refuse_quarantined(&record, &plan)?;
-    let mut new = new_run(&session, &arguments, &source, &choices, &plan);
+    let mut new = new_run(session, arguments, source, &choices, &plan, head);
     if let Some(why) = broken_glass {
-        new.notes.insert("break_glass".to_owned(), why);
+        new.notes.insert("break_glass".to_owned(), why.to_owned());
     }
     let runtime = if arguments.simulate {
-        simulated(&session, &arguments, &plan, &mut new)?
+        simulated(session, arguments, &plan, &mut new)?
     } else {
         app::real_runtime(&session.config, session.journal.clone())
             .map_err(|error| Error::new(exit::BUG, error.to_string()))?
     };
     let driver = match runtime.create(plan, new).await {
         Err(runtime::Error::Journal(JournalError::DuplicateStart { run })) => {
-            return super::runs::show_existing(global, &session, &run).await;
+            return super::runs::show_existing(global, session, &run).await;
         }
         other => other?,
     };
     let stay = if arguments.stage { Followed::UntilPerson } else { Followed::default() };
-    follow::drive(global, &session, driver, stay).await
+    follow::drive(global, session, driver, stay).await
 }
 
 /// The run that was started with this key.
@@ -247,6 +272,7 @@ fn new_run(
     source: &Source,
     choices: &Choices,
     plan: &Plan,
+    service_head: Option<u64>,
 ) -> NewRun {
     let mut consents = arguments.consents.consents();
     if arguments.simulate {
@@ -269,6 +295,7 @@ fn new_run(
         adopt: arguments.adopt,
         staged_for: arguments.stage.then_some(STAGED_FOR),
         idempotency_key: arguments.idempotency_key.clone(),
+        service_head,
         sensitive: values,
         notes: BTreeMap::new(),
     }

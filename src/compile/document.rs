@@ -239,6 +239,10 @@ fn explain(text: &str, error: &Error) -> Diagnostic {
     let span = error.location().map(|location| placed(text, tree::span(&location)));
     let (code, message, help) = match inner {
         Error::Budget { breach, .. } => return breached(breach, span),
+        // Beyond a limit as well, so that only the first is known.
+        Error::DuplicateMappingKey { key, .. } => {
+            return duplicate(key.as_deref().unwrap_or_default(), "", span, None);
+        }
         Error::MultipleDocuments { .. } => {
             (Code::ManyDocuments, "a second document begins here".to_owned(), "one file holds one runbook")
         }
@@ -267,7 +271,9 @@ fn explain(text: &str, error: &Error) -> Diagnostic {
         ),
         other => {
             let message = plain(other);
-            if message.contains("recursion limit") {
+            if message.starts_with(tree::TOO_MANY_KEYS) {
+                (Code::TooLarge, message, "a runbook of one service stays far below")
+            } else if message.contains("recursion limit") {
                 (
                     Code::TooLarge,
                     "the document is nested too deep".to_owned(),

@@ -6,13 +6,16 @@ use std::fmt;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 use serde_saphyr::options::{DuplicateKeyPolicy, NonFiniteFloatPolicy};
-use serde_saphyr::{Location, Spanned, budget, options};
+use serde_saphyr::{Location, Spanned, alias_limits, budget, options};
 
 use super::diagnostic::Span;
 use crate::model::limits;
 
 /// Most text in scalars once aliases are followed, in bytes.
 const SCALAR_BYTES: usize = 4 * limits::RUNBOOK_BYTES;
+
+/// How the message about a mapping with too many keys begins; their number follows.
+pub(super) const TOO_MANY_KEYS: &str = "a mapping has more keys than";
 
 /// A value and its place.
 pub(super) struct Node {
@@ -46,6 +49,7 @@ pub(super) fn read(text: &str, keep_duplicates: bool) -> Result<Node, serde_saph
             // One anchor used by every step is ordinary; the limits above are what stops a bomb.
             enforce_alias_anchor_ratio: false,
         },
+        alias_limits: alias_limits! { max_total_replayed_events: limits::DOCUMENT_REPLAYED },
         duplicate_keys: duplicate_keys,
         strict_booleans: true,
         reject_unsupported_tags: true,
@@ -122,6 +126,12 @@ impl<'de> Visitor<'de> for KindVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Kind, A::Error> {
         let mut entries = Vec::new();
         while let Some(key) = access.next_key::<Spanned<String>>()? {
+            if entries.len() == limits::MAPPING_KEYS {
+                let (most, line) = (limits::MAPPING_KEYS, key.referenced.line());
+                return Err(de::Error::custom(format_args!(
+                    "{TOO_MANY_KEYS} {most}; the next is in line {line}"
+                )));
+            }
             entries.push((key, access.next_value()?));
         }
         Ok(Kind::Mapping(entries))

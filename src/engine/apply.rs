@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::event::{Applied, AttemptStarted, ClockMark, Event, NodeSucceeded, SkipCause};
 use super::input::{AttemptKey, Consents, Direction, Observation};
 use super::state::{Adoption, AttemptState, IndexedPlan, Intervention, NodeState, RunState};
-use crate::model::run::{Failure, Identity, Mode, NodeStatus};
+use crate::model::run::{Failure, FailureClass, Identity, Mode, NodeStatus};
 use crate::model::time::Timestamp;
 use crate::plan::NodeIndex;
 
@@ -27,7 +27,11 @@ pub fn apply(plan: &IndexedPlan, state: &mut RunState, event: &Event, at: Timest
             node.until = Some(*until);
             node.failure.clone_from(failure);
         }),
-        Event::PersonNeeded { node, .. } => edit(state, *node, |node| node.person_needed = true),
+        Event::PersonNeeded { node, why } => edit(state, *node, |node| {
+            node.failure = Some(Failure::new(FailureClass::InDoubt, why.clone()));
+            node.person_needed = true;
+            node.asked_again = false;
+        }),
         Event::RetryScheduled { node, at, failure, counts } => {
             retry_scheduled(plan, state, *node, *at, failure, *counts);
         }
@@ -39,14 +43,7 @@ pub fn apply(plan: &IndexedPlan, state: &mut RunState, event: &Event, at: Timest
             set(plan, state, *node, NodeStatus::Waiting, at);
         }
         Event::NodeSucceeded(succeeded) => node_succeeded(plan, state, succeeded, at),
-        Event::NodeFailed { node, failure, applied } => {
-            over(state, *node, |node| {
-                node.failure = Some(failure.clone());
-                node.applied = *applied;
-                node.generation += 1;
-            });
-            set(plan, state, *node, NodeStatus::Failed, at);
-        }
+        Event::NodeFailed { node, failure, applied } => node_failed(plan, state, *node, failure, *applied),
         Event::FailureIgnored { node } => set(plan, state, *node, NodeStatus::FailedIgnored, at),
         Event::NodeSkipped { node, why } => node_skipped(plan, state, *node, why, at),
         Event::NodeMarkedDone { node, outputs, .. } => {
@@ -61,19 +58,19 @@ pub fn apply(plan: &IndexedPlan, state: &mut RunState, event: &Event, at: Timest
             over(state, *node, |_| {});
             set(plan, state, *node, NodeStatus::Cancelled, at);
         }
-        Event::NodeReset { node, .. } => node_reset(plan, state, *node, at),
+        Event::NodeReset { node, look: true, .. } => look_again(state, *node, at),
+        Event::NodeReset { node, look: false, .. } => node_reset(plan, state, *node, at),
         Event::NodeUndone { node } => {
             over(state, *node, |node| {
                 node.applied = Applied::No;
                 node.generation += 1;
+                node.unsettled = false;
             });
             set(plan, state, *node, NodeStatus::Undone, at);
         }
         Event::UndoFailed { node, failure } => {
-            over(state, *node, |node| {
-                node.failure = Some(failure.clone());
-                node.generation += 1;
-            });
+            known_failure(state, *node);
+            over(state, *node, |node| node.failure = Some(failure.clone()));
             set(plan, state, *node, NodeStatus::UndoFailed, at);
         }
         of_run_or_people => apply_to_run(plan, state, of_run_or_people, at),
@@ -203,8 +200,35 @@ fn over(state: &mut RunState, node: NodeIndex, change: impl FnOnce(&mut NodeStat
         node.current = None;
         node.until = None;
         node.person_needed = false;
+        node.asked_again = false;
         node.unknowns = 0;
         change(node);
+    });
+}
+
+fn node_failed(
+    plan: &IndexedPlan,
+    state: &mut RunState,
+    node: NodeIndex,
+    failure: &Failure,
+    applied: Applied,
+) {
+    let at = state.last_at;
+    edit(state, node, |node| node.unsettled &= applied != Applied::Yes);
+    known_failure(state, node);
+    over(state, node, |node| {
+        node.failure = Some(failure.clone());
+        node.applied = applied;
+    });
+    set(plan, state, node, NodeStatus::Failed, at);
+}
+
+/// What follows a known failure is another intent with a key of its own, unless an earlier send of this one
+/// may have been applied all the same: only its own key tells it apart from a second effect.
+fn known_failure(state: &mut RunState, node: NodeIndex) {
+    edit(state, node, |node| {
+        let accepted = node.current.as_ref().is_some_and(|attempt| attempt.handle.is_some());
+        node.generation += u32::from(accepted || !node.unsettled);
     });
 }
 
@@ -343,15 +367,20 @@ fn attempt_started(plan: &IndexedPlan, state: &mut RunState, started: &AttemptSt
         node.attempts = started.attempt.attempt;
         node.until = None;
         node.person_needed = false;
+        node.asked_again = false;
         if node.direction != started.direction {
             // Taking back is work of its own: what the effect used up of time and retries does not count.
-            (node.failures, node.started_at) = (0, None);
+            (node.failures, node.started_at, node.unsettled) = (0, None, false);
         }
         node.direction = started.direction;
+        node.generation = started.generation;
+        node.unsettled |= node.current.is_some();
         if started.direction == Direction::Do {
+            // What was read while the effect may have been there is nothing to go back to.
+            let (first, now) = (node.prepared.take(), started.prepared.clone());
+            node.prepared = if node.applied == Applied::No { now.or(first) } else { first.or(now) };
             node.applied = Applied::Unknown;
             node.mode = Some(started.mode);
-            node.prepared = started.prepared.clone().or(node.prepared.take());
         }
         node.current = Some(AttemptState {
             number: started.attempt.attempt,
@@ -392,6 +421,10 @@ fn observed(
         Observation::NotApplied => edit(state, key.node, |node| {
             node.unknowns = 0;
             if node.adoption == Adoption::Looking {
+                node.generation += u32::from(node.unsettled);
+            }
+            node.unsettled = false;
+            if node.adoption == Adoption::Looking {
                 node.adoption = Adoption::Looked;
             }
         }),
@@ -402,7 +435,13 @@ fn observed(
                 attempt.token = token;
                 attempt.deadline = deadline.unwrap_or(attempt.deadline);
             });
-            edit(state, key.node, |node| node.unknowns = 0);
+            edit(state, key.node, |node| {
+                node.unknowns = 0;
+                node.asked_again = false;
+                if node.adoption == Adoption::Looking {
+                    node.adoption = Adoption::Looked;
+                }
+            });
             set(plan, state, key.node, NodeStatus::Running, at);
         }
         Observation::Unknown(_) => edit(state, key.node, |node| {
@@ -423,13 +462,14 @@ fn retry_scheduled(
     counts: bool,
 ) {
     let now = state.last_at;
+    known_failure(state, node);
     over(state, node, |node| {
         node.failures += u32::from(counts);
         node.failure = Some(failure.clone());
         node.until = Some(at);
-        node.generation += 1;
         if node.direction == Direction::Do {
-            node.applied = Applied::No; // Only what is known not to have happened is tried again.
+            // This try is known not to have happened; an earlier one without an answer is not.
+            node.applied = if node.unsettled { Applied::Unknown } else { Applied::No };
         }
     });
     set(plan, state, node, NodeStatus::Retrying, now);
@@ -443,6 +483,7 @@ fn node_succeeded(plan: &IndexedPlan, state: &mut RunState, succeeded: &NodeSucc
         node.failure = None;
         node.applied = Applied::Yes;
         node.generation += 1;
+        node.unsettled = false;
     });
     set(plan, state, succeeded.node, NodeStatus::Succeeded, at);
 }
@@ -452,13 +493,26 @@ fn node_skipped(plan: &IndexedPlan, state: &mut RunState, node: NodeIndex, why: 
     set(plan, state, node, NodeStatus::Skipped, at);
 }
 
+/// A person wants an attempt in doubt made again: what has become of it is looked at once more before.
+fn look_again(state: &mut RunState, node: NodeIndex, at: Timestamp) {
+    edit(state, node, |node| {
+        (node.failures, node.unknowns) = (0, 0);
+        (node.person_needed, node.asked_again) = (false, true);
+        node.until = None;
+        // The step has all its time again.
+        node.started_at = Some(at);
+    });
+}
+
 /// Makes a failed node pending again, or one whose undo failed or is in doubt applied again.
 fn node_reset(plan: &IndexedPlan, state: &mut RunState, node: NodeIndex, at: Timestamp) {
     let taken_back = state.node(node).direction == Direction::Undo;
+    let doubtful = state.node(node).status == NodeStatus::InDoubt;
     over(state, node, |node| {
         node.failures = 0;
         node.streak = 0;
-        node.generation += 1;
+        node.unsettled |= doubtful;
+        node.generation += u32::from(!node.unsettled);
         node.started_at = None;
         node.ended_at = None;
     });

@@ -12,6 +12,7 @@ use super::ready;
 use crate::model::id::NodeAddress;
 use crate::model::policy::{Approval, NotBy, OnExpiry};
 use crate::model::run::{Failure, FailureClass, Identity, NodeStatus};
+use crate::model::time::Duration;
 use crate::plan::{Node, NodeIndex, NodeKind};
 
 /// Asks people to agree.
@@ -41,7 +42,10 @@ pub(super) fn approve(
             }
             decision.emit(Event::GateReached { missing: missing.clone() });
             let flags: Vec<_> = missing.iter().map(consent_flag).collect();
-            Err(refused(&format!("the gate also needs {}", flags.join(" "))))
+            let unconfirmed = missing.iter().any(|consent| matches!(consent, MissingConsent::Confirm(_)));
+            let wrong = consents.confirm.as_ref().filter(|_| unconfirmed);
+            let wrong = wrong.map(|given| format!("`{given}` is not this move; ")).unwrap_or_default();
+            Err(refused(&format!("{wrong}the gate needs {}", flags.join(" "))))
         }
         NodeKind::Approval { approval } => {
             allowed(decision, node, approval, by)?;
@@ -212,7 +216,7 @@ fn missing_consents(decision: &Decision<'_>) -> Vec<MissingConsent> {
     if let Some(objective) = decision.plan.plan.objectives.rpo {
         match clock::data_loss(decision.plan, &decision.state) {
             Some(loss) if loss > objective && consents.accept_loss.is_none_or(|accepted| accepted < loss) => {
-                missing.push(MissingConsent::AcceptLoss(loss));
+                missing.push(MissingConsent::AcceptLoss(askable(decision, loss)));
             }
             Some(_) => {}
             None if consents.accept_unmeasured_loss => {}
@@ -224,6 +228,14 @@ fn missing_consents(decision: &Decision<'_>) -> Vec<MissingConsent> {
         missing.push(MissingConsent::AcceptUnfenced(unfenced));
     }
     missing
+}
+
+/// The loss to ask for: with some minutes more where it grows until the answer is there.
+fn askable(decision: &Decision<'_>, loss: Duration) -> Duration {
+    if !clock::loss_grows(decision.plan, &decision.state) {
+        return loss;
+    }
+    Duration::from_secs((loss.as_millis().div_ceil(60_000) + 2) * 60)
 }
 
 /// The text that confirms the point of no return: `<service>:<to site>`.

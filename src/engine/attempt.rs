@@ -1,11 +1,12 @@
-//! One attempt of one node: begin, end, run out of time, fall into doubt, be observed.
+//! One attempt of one node: begin, end, run out of time.
 
 use serde_json::{Map, Value};
 
 use super::context;
 use super::decide::{Decision, timed_out};
-use super::event::{Applied, AttemptStarted, Event, FenceResult, NodeSucceeded, Reading};
-use super::input::{AttemptKey, Direction, Observation, Rejection};
+use super::doubt::doubt;
+use super::event::{Applied, AttemptStarted, Event, FenceResult, NodeSucceeded, Reading, SkipCause};
+use super::input::{AttemptKey, Direction, Rejection};
 use super::ready;
 use super::state::{Adoption, AttemptState};
 use super::unwind;
@@ -13,13 +14,6 @@ use crate::model::action::{Doubt, Effect, Role, traits};
 use crate::model::run::{Failure, FailureClass, Mode, NodeStatus, Phase};
 use crate::model::time::{Duration, Timestamp};
 use crate::plan::{Call, Node, NodeIndex, NodeKind, PlannedUndo, ReadingPoint};
-
-/// Observations that cannot tell, before a person is asked.
-const UNKNOWNS_BEFORE_PERSON: u32 = 3;
-/// Sends of an idempotent action that got no answer, before a person is asked; its retries may allow more.
-const SENDS_BEFORE_PERSON: u32 = 3;
-/// Pause between two observations that could not tell.
-const OBSERVE_AGAIN: Duration = Duration::from_secs(2);
 /// Throttling without a deadline is bounded by this many timeouts.
 const THROTTLE_TIMEOUTS: u64 = 20;
 
@@ -43,8 +37,22 @@ pub(super) fn begin(decision: &mut Decision<'_>, node: NodeIndex) {
 
 /// Begins the attempt a retry was scheduled for, in the direction of the last one.
 pub(super) fn begin_next(decision: &mut Decision<'_>, node: NodeIndex) {
-    let direction = decision.node(node).direction;
-    start(decision, node, direction, None);
+    let Some(definition) = decision.definition(node) else { return };
+    let (state, mode) = (decision.node(node), decision.state.mode);
+    if state.direction == Direction::Do {
+        let unprepared = state.applied == Applied::No && state.prepared.is_none();
+        if unprepared && prepares(definition, mode) {
+            return decision.emit(Event::NodeReady { node });
+        }
+    }
+    start(decision, node, state.direction, None);
+}
+
+fn prepares(definition: &Node, mode: Mode) -> bool {
+    let call = definition.call(mode);
+    call.is_some_and(|call| {
+        call.action.spec().prepares && traits::effect(call.action, &call.with) == Effect::Mutate
+    })
 }
 
 /// Begins an attempt that takes the effect back.
@@ -52,7 +60,12 @@ pub(super) fn begin_undo(decision: &mut Decision<'_>, node: NodeIndex) {
     start(decision, node, Direction::Undo, None);
 }
 
-fn start(decision: &mut Decision<'_>, node: NodeIndex, direction: Direction, prepared: Option<Value>) {
+pub(super) fn start(
+    decision: &mut Decision<'_>,
+    node: NodeIndex,
+    direction: Direction,
+    prepared: Option<Value>,
+) {
     let Some(definition) = decision.definition(node) else { return };
     let state = decision.node(node);
     let mut deadline = decision.now.plus(definition.timeout);
@@ -60,14 +73,28 @@ fn start(decision: &mut Decision<'_>, node: NodeIndex, direction: Direction, pre
         deadline = deadline.min(last);
     }
     let mode = match direction {
+        // Sent again it is what it was, or the doubt about it would be forgotten.
+        Direction::Do
+            if state.current.is_some() || (state.unsettled && state.status == NodeStatus::Retrying) =>
+        {
+            state.mode.unwrap_or(decision.state.mode)
+        }
         Direction::Do => decision.state.mode,
         // The source may have been lost since: what was applied is still what it was.
         Direction::Undo => state.mode.unwrap_or(decision.state.mode),
     };
+    if direction == Direction::Do && definition.is_skipped_in(mode) {
+        // The mode has changed since the node was ready.
+        return decision.emit(Event::NodeSkipped { node, why: SkipCause::Mode });
+    }
+    // What a person wants done in another way than before is another intent.
+    let call = |mode| definition.call(mode);
+    let earlier = state.mode.filter(|_| direction == Direction::Do && state.unsettled);
+    let other = earlier.is_some_and(|earlier| call(earlier) != call(mode));
     let started = AttemptStarted {
         attempt: AttemptKey { node, attempt: state.attempts + 1 },
         direction,
-        generation: state.generation,
+        generation: state.generation + u32::from(other),
         mode,
         deadline,
         prepared,
@@ -76,7 +103,7 @@ fn start(decision: &mut Decision<'_>, node: NodeIndex, direction: Direction, pre
 }
 
 /// When a node with all its attempts must be over. Taking back has no deadline.
-fn step_deadline(
+pub(super) fn step_deadline(
     decision: &Decision<'_>,
     node: NodeIndex,
     definition: &Node,
@@ -131,7 +158,7 @@ pub(super) fn ended(
     Ok(())
 }
 
-fn succeeded(
+pub(super) fn succeeded(
     decision: &mut Decision<'_>,
     key: AttemptKey,
     definition: &Node,
@@ -165,7 +192,7 @@ fn succeeded(
 }
 
 /// Ends a node that did what it should: evaluates its outputs and says whether a fence holds.
-fn done(
+pub(super) fn done(
     decision: &mut Decision<'_>,
     node: NodeIndex,
     definition: &Node,
@@ -218,7 +245,12 @@ fn failed(
         return super::check::looked(decision, key.node, definition, Err(failure));
     }
     let mutates = mutates(definition, attempt.mode, attempt.direction);
+    // Of an operation that was accepted, a look without an answer says nothing.
+    let accepted = decision.node(key.node).current.as_ref().is_some_and(|attempt| attempt.handle.is_some());
     match failure.class {
+        FailureClass::Unreachable | FailureClass::Throttled if mutates && accepted => {
+            doubt(decision, key, &failure.message);
+        }
         FailureClass::InDoubt | FailureClass::TimedOut if mutates => doubt(decision, key, &failure.message),
         FailureClass::Throttled => throttled(decision, key.node, definition, failure),
         FailureClass::Transient
@@ -295,41 +327,13 @@ fn backoff(decision: &Decision<'_>, node: NodeIndex, definition: &Node, failures
     Duration::from_millis(full - full * (seed % 1_000) / 4_000)
 }
 
-/// The outcome of an attempt is unknown: observe, send again under the same key, or ask a person.
-pub(super) fn doubt(decision: &mut Decision<'_>, key: AttemptKey, why: &str) {
-    let Ok((definition, attempt)) = decision.current(key) else { return };
-    decision.emit(Event::AttemptInDoubt { attempt: key, why: why.to_owned() });
-    if !mutates(definition, attempt.mode, attempt.direction) {
-        return start(decision, key.node, attempt.direction, None);
-    }
-    match rule(definition, &attempt) {
-        Doubt::Observable => {}
-        Doubt::Idempotent if is_sent_too_often(decision, key, definition) => {
-            let times = attempt.sends;
-            ask_person(decision, key.node, &format!("sent {times} times without an answer: {why}"));
-        }
-        Doubt::Idempotent => start(decision, key.node, attempt.direction, None),
-        Doubt::Ask => ask_person(decision, key.node, why),
-    }
-}
-
-/// Sending again is harmless, but not for ever. A lost driver is no fault of the action and does not count.
-fn is_sent_too_often(decision: &Decision<'_>, key: AttemptKey, definition: &Node) -> bool {
-    let limit = definition.retry.attempts.max(SENDS_BEFORE_PERSON);
-    let current = decision.node(key.node).current.as_ref();
-    current.is_some_and(|attempt| !attempt.driver_lost && attempt.sends >= limit)
-}
-
-fn ask_person(decision: &mut Decision<'_>, node: NodeIndex, why: &str) {
-    decision.emit(Event::PersonNeeded { node, why: why.to_owned() });
-}
-
-fn rule(definition: &Node, attempt: &AttemptState) -> Doubt {
+/// How doubt about an attempt is settled.
+pub(super) fn rule(definition: &Node, attempt: &AttemptState) -> Doubt {
     let call = call_of(definition, attempt.mode, attempt.direction);
     call.map_or(Doubt::Ask, |call| traits::doubt(call.action, &call.with))
 }
 
-fn mutates(definition: &Node, mode: Mode, direction: Direction) -> bool {
+pub(super) fn mutates(definition: &Node, mode: Mode, direction: Direction) -> bool {
     let call = call_of(definition, mode, direction);
     call.is_some_and(|call| traits::effect(call.action, &call.with) == Effect::Mutate)
 }
@@ -338,120 +342,6 @@ fn mutates(definition: &Node, mode: Mode, direction: Direction) -> bool {
 pub(super) fn is_read(decision: &Decision<'_>, definition: &Node, node: NodeIndex) -> bool {
     let mode = decision.mode_of(node);
     !mutates(definition, mode, decision.node(node).direction)
-}
-
-/// Somebody looked whether the effect is true.
-pub(super) fn observed(
-    decision: &mut Decision<'_>,
-    key: AttemptKey,
-    observation: Observation,
-) -> Result<(), Rejection> {
-    if decision.node(key.node).adoption == Adoption::Looking {
-        return adopted(decision, key, observation);
-    }
-    let (definition, attempt) = decision.current(key)?;
-    if decision.node(key.node).status != NodeStatus::InDoubt {
-        return Err(Rejection::Stale(format!(
-            "attempt {} of node {} is not in doubt",
-            key.attempt, key.node
-        )));
-    }
-    if let Observation::InProgress(_) = observation {
-        in_progress(decision, key, definition, &attempt, observation);
-        return Ok(());
-    }
-    decision.emit(Event::Observed { attempt: key, observation: observation.clone(), deadline: None });
-    match observation {
-        Observation::Applied(outputs) => succeeded(decision, key, definition, &attempt, outputs, false),
-        Observation::NotApplied => not_applied(decision, key, definition, &attempt),
-        Observation::InProgress(_) => {}
-        Observation::Unknown(why) => unknown(decision, key, definition, &attempt, &why),
-    }
-    Ok(())
-}
-
-/// An operation that goes on is followed for another timeout, as long as the step's deadline allows.
-fn in_progress(
-    decision: &mut Decision<'_>,
-    key: AttemptKey,
-    definition: &Node,
-    attempt: &AttemptState,
-    observation: Observation,
-) {
-    let last = step_deadline(decision, key.node, definition, attempt.direction);
-    if last.is_some_and(|last| last <= decision.now) {
-        return ask_person(decision, key.node, "it still goes on beyond the deadline of its step");
-    }
-    let renewed = decision.now.plus(definition.timeout);
-    let deadline = if attempt.deadline > decision.now { attempt.deadline } else { renewed };
-    let deadline = Some(last.map_or(deadline, |last| deadline.min(last)));
-    decision.emit(Event::Observed { attempt: key, observation, deadline });
-}
-
-fn not_applied(decision: &mut Decision<'_>, key: AttemptKey, definition: &Node, attempt: &AttemptState) {
-    let settle = call_of(definition, attempt.mode, attempt.direction)
-        .map_or(Duration::ZERO, |call| call.action.spec().settle);
-    let believable = attempt.started_at.plus(settle);
-    if decision.now < believable {
-        // The effect may show late: look again once `not_applied` can be believed.
-        let failure = Some(Failure::new(FailureClass::InDoubt, "not visible yet"));
-        return decision.emit(Event::ObserveAgain { node: key.node, at: believable, failure });
-    }
-    if attempt.driver_lost {
-        // Known not to have happened, and through no fault of the step: begin anew without using up an
-        // attempt.
-        let failure = Failure::new(FailureClass::Transient, "not applied before the driver was lost");
-        let at = decision.now;
-        decision.emit(Event::RetryScheduled { node: key.node, at, failure, counts: false });
-        return begin_next(decision, key.node);
-    }
-    let failure = Failure::new(FailureClass::Transient, "no reply, and observed not to be applied");
-    try_again_or_fail(decision, key.node, failure, Applied::No);
-}
-
-fn unknown(
-    decision: &mut Decision<'_>,
-    key: AttemptKey,
-    definition: &Node,
-    attempt: &AttemptState,
-    why: &str,
-) {
-    if ready::is_fence(definition)
-        && decision.state.mode == Mode::Ungraceful
-        && attempt.direction == Direction::Do
-    {
-        let fence = Some(FenceResult::Unconfirmed(why.to_owned()));
-        let outputs = Map::new();
-        return ready::finish(decision, NodeSucceeded { node: key.node, outputs, adopted: false, fence });
-    }
-    let call = call_of(definition, attempt.mode, attempt.direction);
-    if call.is_some_and(|call| traits::may_resend(call.action, &call.with)) {
-        return start(decision, key.node, attempt.direction, None);
-    }
-    if decision.node(key.node).unknowns >= UNKNOWNS_BEFORE_PERSON {
-        return ask_person(decision, key.node, why);
-    }
-    let at = decision.now.plus(OBSERVE_AGAIN);
-    let failure = Some(Failure::new(FailureClass::InDoubt, why));
-    decision.emit(Event::ObserveAgain { node: key.node, at, failure });
-}
-
-/// The answer of an observation before a node begins.
-fn adopted(decision: &mut Decision<'_>, key: AttemptKey, observation: Observation) -> Result<(), Rejection> {
-    let definition = decision.definition(key.node);
-    let definition = definition.ok_or_else(|| Rejection::Stale("no such node".to_owned()))?;
-    decision.emit(Event::Observed { attempt: key, observation: observation.clone(), deadline: None });
-    match observation {
-        Observation::Applied(outputs) => done(decision, key.node, definition, outputs, true),
-        Observation::NotApplied | Observation::InProgress(_) | Observation::Unknown(_) => {
-            let prepares =
-                definition.call(decision.state.mode).is_some_and(|call| call.action.spec().prepares);
-            if !prepares {
-                begin(decision, key.node);
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Looks whether an attempt under way has run out of time.

@@ -123,19 +123,45 @@ pub(super) fn burn_at(plan: &IndexedPlan, state: &RunState) -> Option<Timestamp>
     Some(state.clock_zero().plus(part))
 }
 
+/// When the source stopped accepting writes.
+enum WritesEnded {
+    /// At the incident, or when its fences were confirmed.
+    At(Timestamp),
+    /// There is nothing to fence it by, and nobody said when.
+    WhenRead,
+    /// A fence could not be confirmed, and nobody said when the incident was: for all that is known, it
+    /// still accepts them.
+    MayGoOn,
+}
+
 /// Upper bound of the data lost, from the readings; `None` when nothing was read.
 ///
-/// A reading at the fence counts most, because nothing was written after it; the worst source counts.
+/// A reading at the fence counts most, because nothing was written after it; the worst source counts. Where
+/// the fence is not confirmed, what the promoted site had counts instead, and the loss grows until it is
+/// promoted.
 #[must_use]
 pub fn data_loss(plan: &IndexedPlan, state: &RunState) -> Option<Duration> {
-    let order = [ReadingPoint::AtFence, ReadingPoint::AfterPromotion, ReadingPoint::BeforeFence];
+    let ended = writes_ended(plan, state);
+    let order = match ended {
+        WritesEnded::At(_) | WritesEnded::WhenRead => {
+            [ReadingPoint::AtFence, ReadingPoint::AfterPromotion, ReadingPoint::BeforeFence]
+        }
+        WritesEnded::MayGoOn => {
+            [ReadingPoint::AfterPromotion, ReadingPoint::AtFence, ReadingPoint::BeforeFence]
+        }
+    };
     order.into_iter().find_map(|point| {
         let mut newest: std::collections::BTreeMap<NodeIndex, Duration> = std::collections::BTreeMap::new();
         for (at, reading) in state.readings.iter().filter(|(_, reading)| reading.point == point) {
-            let lost_at = writes_ended_at(plan, state).unwrap_or(*at).min(*at);
+            let lost_at = match ended {
+                WritesEnded::At(time) => time.min(*at),
+                WritesEnded::WhenRead => *at,
+                WritesEnded::MayGoOn if point == ReadingPoint::AfterPromotion => *at,
+                WritesEnded::MayGoOn => state.clock.pnr_at.unwrap_or(state.last_at).max(*at),
+            };
             let loss = match (reading.recovery_point_at, reading.lag) {
                 (Some(reached), _) => lost_at.since(reached),
-                (None, Some(lag)) => lag,
+                (None, Some(lag)) => lag.plus(lost_at.since(*at)),
                 (None, None) => continue,
             };
             newest.insert(reading.node, loss);
@@ -144,19 +170,26 @@ pub fn data_loss(plan: &IndexedPlan, state: &RunState) -> Option<Duration> {
     })
 }
 
-/// When the source stopped accepting writes: at the incident, or when its fence was confirmed.
-fn writes_ended_at(plan: &IndexedPlan, state: &RunState) -> Option<Timestamp> {
+/// Whether the data loss grows for as long as nobody decides.
+pub(super) fn loss_grows(plan: &IndexedPlan, state: &RunState) -> bool {
+    match writes_ended(plan, state) {
+        WritesEnded::MayGoOn => state.clock.pnr_at.is_none(),
+        WritesEnded::At(_) | WritesEnded::WhenRead => false,
+    }
+}
+
+fn writes_ended(plan: &IndexedPlan, state: &RunState) -> WritesEnded {
     let fences = plan.plan.nodes.iter().zip(&state.nodes).filter(|(_, node)| node.fence.is_some());
     let mut confirmed = None;
     for (_, node) in fences {
         match (&node.fence, node.ended_at) {
             (Some(FenceResult::Confirmed), Some(at)) => confirmed = confirmed.max(Some(at)),
             (Some(FenceResult::Confirmed | FenceResult::Unconfirmed(_)) | None, _) => {
-                return state.created.incident_at;
+                return state.created.incident_at.map_or(WritesEnded::MayGoOn, WritesEnded::At);
             }
         }
     }
-    confirmed.or(state.created.incident_at)
+    confirmed.or(state.created.incident_at).map_or(WritesEnded::WhenRead, WritesEnded::At)
 }
 
 /// Recovery time against its objective.

@@ -3,8 +3,9 @@
 use serde_json::Map;
 
 use super::decide::Decision;
-use super::event::{Event, SkipCause, Want};
+use super::event::{Event, NodeSucceeded, SkipCause, Want};
 use super::input::{Control, Direction, Rejection, Request};
+use super::remedy::{self, Remedy};
 use super::{approval, unwind};
 use crate::model::id::NodeAddress;
 use crate::model::run::{Identity, Mode, NodeStatus, RunStatus};
@@ -97,12 +98,14 @@ fn resume(decision: &mut Decision<'_>, request: &Request) -> Result<(), Rejectio
         decision.emit(Event::WantChanged { want: Want::Run, by, reason });
         return Ok(());
     }
+    let goes_on = decision.state.want == Want::Run;
     let failed: Vec<_> = decision.state.failed.iter().filter_map(|node| decision.definition(*node)).collect();
-    match failed.first() {
+    match failed.first().filter(|_| goes_on) {
         Some(first) => {
             Err(refused(&format!("`{0}` failed: retry {0}, skip {0}, done {0}, or abort", first.address)))
         }
-        None => Err(refused("the run is not paused")),
+        None if goes_on => Err(refused("the run is not paused")),
+        None => Err(refused(&format!("the run was asked to {}", decision.state.want))),
     }
 }
 
@@ -127,23 +130,19 @@ fn find(decision: &Decision<'_>, address: &NodeAddress) -> Result<NodeIndex, Rej
     node.ok_or_else(|| refused(&format!("the plan has no node `{address}`; `drctl runs show` lists them")))
 }
 
+fn permitted(decision: &Decision<'_>, node: NodeIndex, remedy: Remedy) -> Result<(), Rejection> {
+    remedy::refusal(decision.plan, &decision.state, node, remedy).map_or(Ok(()), |why| Err(refused(&why)))
+}
+
 fn retry(decision: &mut Decision<'_>, address: &NodeAddress, by: &Identity) -> Result<(), Rejection> {
     let node = find(decision, address)?;
-    let state = decision.node(node);
-    match state.status {
-        NodeStatus::Failed | NodeStatus::UndoFailed => {}
-        NodeStatus::InDoubt if state.person_needed => {}
-        NodeStatus::Retrying => {
-            super::attempt::begin_next(decision, node);
-            return Ok(());
-        }
-        status => {
-            return Err(refused(&format!(
-                "`{address}` is {status}: only what failed or is in doubt can be retried"
-            )));
-        }
+    permitted(decision, node, Remedy::Retry)?;
+    if decision.node(node).status == NodeStatus::Retrying {
+        super::attempt::begin_next(decision, node);
+    } else {
+        let look = remedy::can_look(decision.plan, &decision.state, node);
+        decision.emit(Event::NodeReset { node, by: by.clone(), look });
     }
-    decision.emit(Event::NodeReset { node, by: by.clone() });
     Ok(())
 }
 
@@ -167,8 +166,8 @@ fn skip(
     }
     // Whoever takes back a fence has left the promotion behind it: what is left of the fence is no risk to
     // it.
-    let undoing = decision.node(node).direction == Direction::Undo;
-    let guarded = if undoing { Vec::new() } else { needed_for_safety(decision, node) };
+    let goes_on = matches!(decision.state.want, Want::Run | Want::Pause);
+    let guarded = if goes_on { needed_for_safety(decision, node) } else { Vec::new() };
     if !override_safety && !guarded.is_empty() {
         return Err(refused(&format!(
             "{} must not begin without `{address}`; add --override to take that risk, and it will stand in the report",
@@ -176,25 +175,7 @@ fn skip(
         )));
     }
     if !left_out {
-        match status {
-            NodeStatus::Running => {
-                return Err(refused(&format!("`{address}` is under way; wait for it, or abort")));
-            }
-            NodeStatus::Succeeded | NodeStatus::MarkedDone | NodeStatus::Undone | NodeStatus::Cancelled => {
-                return Err(refused(&format!("`{address}` is already {status}")));
-            }
-            NodeStatus::Pending
-            | NodeStatus::Ready
-            | NodeStatus::Waiting
-            | NodeStatus::AwaitingApproval
-            | NodeStatus::Retrying
-            | NodeStatus::InDoubt
-            | NodeStatus::Failed
-            | NodeStatus::UndoFailed
-            | NodeStatus::FailedIgnored
-            | NodeStatus::TimedOut
-            | NodeStatus::Skipped => {}
-        }
+        permitted(decision, node, Remedy::Skip)?;
         let why = SkipCause::Person { by: request.by.clone(), reason: reason.clone() };
         decision.emit(Event::NodeSkipped { node, why });
     }
@@ -227,11 +208,16 @@ fn done(
     if address.as_str() == NodeAddress::GATE {
         return Err(refused("the point of no return is approved, not done"));
     }
-    let state = decision.node(node);
+    permitted(decision, node, Remedy::Done)?;
+    let (state, outputs) = (decision.node(node), outputs.clone());
     match state.status {
         NodeStatus::UndoFailed => decision.emit(Event::NodeUndone { node }),
         NodeStatus::InDoubt | NodeStatus::Retrying if state.direction == Direction::Undo => {
             decision.emit(Event::NodeUndone { node });
+        }
+        // It was applied, then; and like everything that was, it is taken back.
+        NodeStatus::InDoubt if decision.state.want == Want::Unwind => {
+            decision.emit(Event::NodeSucceeded(NodeSucceeded { node, outputs, adopted: false, fence: None }));
         }
         NodeStatus::Failed
         | NodeStatus::InDoubt
@@ -243,14 +229,15 @@ fn done(
         | NodeStatus::FailedIgnored
         | NodeStatus::Skipped
         | NodeStatus::TimedOut => {
-            let (outputs, by) = (outputs.clone(), request.by.clone());
+            let by = request.by.clone();
             decision.emit(Event::NodeMarkedDone { node, outputs, by, reason });
         }
-        status @ (NodeStatus::Running
+        // Refused above.
+        NodeStatus::Running
         | NodeStatus::Succeeded
         | NodeStatus::MarkedDone
         | NodeStatus::Undone
-        | NodeStatus::Cancelled) => return Err(refused(&format!("`{address}` is {status}"))),
+        | NodeStatus::Cancelled => {}
     }
     Ok(())
 }

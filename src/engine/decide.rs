@@ -5,7 +5,7 @@ use super::apply::apply;
 use super::event::{Event, Want};
 use super::input::{AttemptKey, Direction, Input, Rejection};
 use super::state::{AttemptState, IndexedPlan, NodeState, RunState};
-use super::{approval, attempt, clock, control, ready, status, unwind};
+use super::{approval, attempt, clock, control, doubt, ready, status, unwind};
 use crate::model::run::{Failure, FailureClass, Mode, NodeStatus, RunStatus};
 use crate::model::time::{Duration, Timestamp};
 use crate::plan::{Node, NodeIndex};
@@ -35,7 +35,7 @@ pub fn decide(
             attempt::handle_returned(&mut decision, attempt, handle)?;
         }
         Input::AttemptEnded { attempt, result } => attempt::ended(&mut decision, attempt, result)?,
-        Input::Observed { attempt, observation } => attempt::observed(&mut decision, attempt, observation)?,
+        Input::Observed { attempt, observation } => doubt::observed(&mut decision, attempt, observation)?,
         Input::Request(request) => control::request(&mut decision, request)?,
     }
     if !decision.state.status.is_terminal() {
@@ -141,7 +141,7 @@ fn took_over(decision: &mut Decision<'_>, event: Event, token: u64) -> Result<()
         let Some(attempt) = state.current.as_ref() else { continue };
         if state.status == NodeStatus::Running {
             let key = AttemptKey { node, attempt: attempt.number };
-            attempt::doubt(decision, key, "the process that drove the run was lost");
+            doubt::doubt(decision, key, "the process that drove the run was lost");
         }
     }
     Ok(())

@@ -170,6 +170,9 @@ pub enum Event {
         node: NodeIndex,
         /// Who.
         by: Identity,
+        /// It is looked at once more before anything begins.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        look: bool,
     },
     /// People are asked.
     ApprovalRequested {

@@ -11,9 +11,11 @@ pub mod command;
 pub mod context;
 mod control;
 mod decide;
+mod doubt;
 pub mod event;
 pub mod input;
 mod ready;
+mod remedy;
 pub mod service;
 pub mod state;
 mod status;
@@ -25,6 +27,7 @@ pub use approval::consent_flag;
 pub use attempt::call_of;
 pub use command::commands;
 pub use decide::{decide, idempotency_key};
+pub use remedy::{Remedy, refusal, remedies};
 pub use state::{IndexedPlan, RunState};
 pub use wake::next_wake;
 
@@ -34,7 +37,7 @@ use model::run::NodeStatus;
 use crate::model;
 
 /// Version of the state that checkpoints hold; another version ignores them.
-pub const STATE_FORMAT: u32 = 2;
+pub const STATE_FORMAT: u32 = 3;
 
 /// Says whether nobody had to intervene: numbers of a run that was helped along are marked so.
 #[must_use]

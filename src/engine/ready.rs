@@ -168,6 +168,8 @@ pub(super) fn finish(decision: &mut Decision<'_>, succeeded: NodeSucceeded) {
 /// Records a failure for good and what the author wants to follow from it.
 pub(super) fn fail(decision: &mut Decision<'_>, node: NodeIndex, failure: Failure, applied: Applied) {
     let Some(definition) = decision.definition(node) else { return };
+    let unsettled = applied == Applied::No && decision.node(node).unsettled;
+    let applied = if unsettled { Applied::Unknown } else { applied };
     if unreachable_fence(decision, definition, &failure) {
         let fence = Some(FenceResult::Unconfirmed(failure.message));
         return finish(
@@ -258,7 +260,12 @@ fn on_failure(decision: &Decision<'_>, definition: &Node) -> OnFailure {
     }
 }
 
+/// What a step's policy wants does not count against what is wanted already.
 fn want(decision: &mut Decision<'_>, want: Want, definition: &Node) {
+    match decision.state.want {
+        Want::Run | Want::Pause => {}
+        Want::Abort | Want::Fail | Want::Unwind => return,
+    }
     let reason = Some(format!("{} failed, and its policy is {}", definition.address, definition.on_failure));
     decision.emit(Event::WantChanged { want, by: None, reason });
 }
@@ -313,6 +320,9 @@ fn look_at_group(decision: &mut Decision<'_>, member: NodeIndex) {
 
 /// Leaves out a member that has not begun or only waits. An effect under way is never dropped.
 fn give_up(decision: &mut Decision<'_>, node: NodeIndex, why: SkipCause) {
+    if decision.node(node).direction == Direction::Undo {
+        return; // It is being taken back, which nobody's success makes superfluous.
+    }
     match decision.node(node).status {
         NodeStatus::Pending
         | NodeStatus::Ready

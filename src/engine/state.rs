@@ -115,6 +115,7 @@ pub struct Intervention {
 
 /// State of one node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct NodeState {
     /// Status.
     pub status: NodeStatus,
@@ -156,6 +157,12 @@ pub struct NodeState {
     /// Only a person can tell what came of it.
     #[serde(default)]
     pub person_needed: bool,
+    /// A person wants it tried again as soon as it was looked at once more.
+    #[serde(default)]
+    pub asked_again: bool,
+    /// An earlier send of the same intent may have been applied.
+    #[serde(default)]
+    pub unsettled: bool,
     /// It was observed before it began, or is about to be.
     #[serde(default)]
     pub adoption: Adoption,
@@ -239,6 +246,8 @@ impl Default for NodeState {
             streak: 0,
             unknowns: 0,
             person_needed: false,
+            asked_again: false,
+            unsettled: false,
             adoption: Adoption::No,
             applied: Applied::No,
             prepared: None,

@@ -2,7 +2,7 @@
 
 use super::attempt;
 use super::decide::Decision;
-use super::event::Applied;
+use super::event::{Applied, SkipCause};
 use super::input::Rejection;
 use crate::model::action::{Effect, traits};
 use crate::model::policy::Reversibility;
@@ -73,18 +73,20 @@ pub(super) fn is_outstanding(decision: &Decision<'_>, node: NodeIndex) -> bool {
     let there = match state.status {
         NodeStatus::Succeeded => !state.adopted,
         NodeStatus::Failed | NodeStatus::FailedIgnored | NodeStatus::TimedOut => state.applied != Applied::No,
-        NodeStatus::Pending
-        | NodeStatus::Ready
+        // It was to be tried again, or was left out in between, while an earlier try may have been applied.
+        NodeStatus::Pending | NodeStatus::Cancelled => state.applied != Applied::No,
+        NodeStatus::Skipped => {
+            state.applied != Applied::No && !matches!(state.skipped, Some(SkipCause::Person { .. }))
+        }
+        NodeStatus::Ready
         | NodeStatus::Running
         | NodeStatus::Waiting
         | NodeStatus::AwaitingApproval
         | NodeStatus::Retrying
         | NodeStatus::InDoubt
-        | NodeStatus::Skipped
         | NodeStatus::MarkedDone
         | NodeStatus::Undone
-        | NodeStatus::UndoFailed
-        | NodeStatus::Cancelled => false,
+        | NodeStatus::UndoFailed => false,
     };
     there && attempt::can_undo(definition)
 }

@@ -69,7 +69,7 @@ fn node_fact(plan: &IndexedPlan, event: &Event) -> Option<String> {
         Event::SafetyOverridden { node, by, reason } => {
             format!("{}: safety overridden by {}: {reason}", name(node), by.name)
         }
-        Event::NodeReset { node, by } => format!("{}: to be tried again, says {}", name(node), by.name),
+        Event::NodeReset { node, by, .. } => format!("{}: to be tried again, says {}", name(node), by.name),
         Event::ApprovalRequested { node, .. } => format!("{}: waits for a person", name(node)),
         Event::VoteCast { node, by, granted } => {
             format!("{}: {} by {}", name(node), if *granted { "approved" } else { "refused" }, by.name)

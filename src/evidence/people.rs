@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use crate::engine::event::MissingConsent;
-use crate::engine::{IndexedPlan, RunState, consent_flag};
+use crate::engine::input::Direction;
+use crate::engine::{IndexedPlan, Remedy, RunState, consent_flag, remedies};
 use crate::model::run::{NodeStatus, RunStatus};
 use crate::plan::{NodeIndex, NodeKind};
 
@@ -65,19 +66,35 @@ fn of_node(plan: &IndexedPlan, state: &RunState, node: NodeIndex, run: &str) -> 
                 ("approval", text, format!("drctl approve {run} {address}"))
             }
         },
-        NodeStatus::Failed => ("failure", failure, format!("drctl retry {run} {address}")),
-        NodeStatus::UndoFailed => ("undo", failure, format!("drctl retry {run} {address}")),
+        NodeStatus::Failed => ("failure", failure, ways_out(plan, state, node)?),
+        NodeStatus::UndoFailed => ("undo", failure, ways_out(plan, state, node)?),
         NodeStatus::InDoubt if it.person_needed => {
-            let text = format!("nobody can tell whether it was applied: {failure}");
-            (
-                "doubt",
-                text,
-                format!("drctl done {run} {address} --reason \"…\"   (or: drctl retry {run} {address})"),
-            )
+            let what = match it.direction {
+                Direction::Do => "applied",
+                Direction::Undo => "taken back",
+            };
+            let why = it.failure.as_ref().map_or("", |failure| failure.message.as_str());
+            let colon = if why.is_empty() { "" } else { ": " };
+            let text = format!("nobody can tell whether it was {what}{colon}{why}");
+            ("doubt", text, ways_out(plan, state, node)?)
         }
         _ => return None,
     };
     Some(PersonNeeded { step: Some(address), kind, text, command })
+}
+
+/// What to type about a node that cannot go on by itself; `None`: the run goes its way without a word.
+fn ways_out(plan: &IndexedPlan, state: &RunState, node: NodeIndex) -> Option<String> {
+    let (run, address) = (&state.created.run, &plan.plan.nodes.get(node as usize)?.address);
+    let typed = |remedy: &Remedy| match remedy {
+        Remedy::Retry => format!("drctl retry {run} {address}"),
+        Remedy::Done => format!("drctl done {run} {address} --reason \"…\""),
+        Remedy::Skip => format!("drctl skip {run} {address} --reason \"…\""),
+    };
+    let ways: Vec<_> = remedies(plan, state, node).iter().map(typed).collect();
+    let (best, others) = ways.split_first()?;
+    let others = if others.is_empty() { String::new() } else { format!("   (or: {})", others.join(", ")) };
+    Some(format!("{best}{others}"))
 }
 
 fn gate_text(missing: &[MissingConsent]) -> String {

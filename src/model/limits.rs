@@ -9,6 +9,10 @@ pub const DOCUMENT_NODES: usize = 250_000;
 pub const DOCUMENT_DEPTH: usize = 32;
 /// Most aliases in one document.
 pub const DOCUMENT_ALIASES: usize = 1_000;
+/// Most values that following aliases may add to a document.
+pub const DOCUMENT_REPLAYED: usize = 50_000;
+/// Most keys of one mapping.
+pub const MAPPING_KEYS: usize = 10_000;
 /// Most nodes of a plan, after fan-out.
 pub const PLAN_NODES: usize = 50_000;
 /// Most items of one `for_each`.
@@ -27,7 +31,7 @@ pub const REASON_CHARS: usize = 1_000;
 pub const EXPRESSION_FUEL: u64 = 50_000;
 /// Longest identifier.
 pub const ID_CHARS: usize = 64;
-/// Events between two checkpoints of a run.
-pub const CHECKPOINT_EVERY: u64 = 64;
+/// Least number of events between two checkpoints of a run.
+pub const CHECKPOINT_EVERY: u64 = 256;
 /// Requests waiting for one run's driver.
 pub const INBOX: usize = 1_000;

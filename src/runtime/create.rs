@@ -64,6 +64,9 @@ pub struct NewRun {
     pub staged_for: Option<Duration>,
     /// The same key starts a run once.
     pub idempotency_key: Option<String>,
+    /// Sequence of the service record the plan was made with: the run is refused with a conflict when the
+    /// record has gone on since. Absent: the plan does not depend on it.
+    pub service_head: Option<u64>,
     /// Values of sensitive parameters.
     pub sensitive: BTreeMap<String, Value>,
     /// Further facts to keep.
@@ -113,7 +116,7 @@ impl Runtime {
         let token = self.journal.grant(&run).await?;
         let state = RunState::new(&plan, created.clone(), now);
         let mut driver = self.driver(plan, state, token, confidential, sites);
-        driver.opening = Opening::Create(Box::new(created));
+        driver.opening = Opening::Create(Box::new(created), new.service_head);
         driver.idempotency_key = new.idempotency_key;
         driver.blobs = vec![(plan_digest, plan_bytes), (runbook_digest, runbook_bytes)];
         self.take_lease(&mut driver, now);

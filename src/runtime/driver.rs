@@ -13,7 +13,7 @@ use super::outputs::{self, Blob};
 use super::{Error, service};
 use crate::engine::event::{self, Event};
 use crate::engine::input::{Consents, Control, Input, Observation, Request};
-use crate::engine::{IndexedPlan, RunState, STATE_FORMAT, apply, commands, decide, next_wake};
+use crate::engine::{IndexedPlan, RunState, STATE_FORMAT, apply, clock, commands, decide, next_wake};
 use crate::model::limits;
 use crate::model::run::{Identity, NodeStatus, RunStatus};
 use crate::model::time::{Duration, Timestamp};
@@ -89,8 +89,8 @@ pub struct Driver {
 pub(super) enum Opening {
     /// The run exists already.
     None,
-    /// The run is created.
-    Create(Box<event::RunCreated>),
+    /// The run is created, by a plan that was made with the service record at this sequence.
+    Create(Box<event::RunCreated>, Option<u64>),
 }
 
 impl Driver {
@@ -144,7 +144,7 @@ impl Driver {
         // What was asked while nobody drove is decided before anything else; of a run that does not exist yet
         // nothing can have been asked.
         let waiting = match self.opening {
-            Opening::Create(_) => Vec::new(),
+            Opening::Create(..) => Vec::new(),
             Opening::None => self.journal.inbox(&self.state.created.run).await?,
         };
         let seen: BTreeSet<_> = waiting.iter().map(|request| request.id.clone()).collect();
@@ -155,6 +155,10 @@ impl Driver {
         let result = self.turn(follower, stop).await;
         inbox.abort();
         if result.is_ok() {
+            if !self.state.status.is_terminal() {
+                // Whoever drives on looks what became of them: nobody else must go on making them meanwhile.
+                self.dispatcher.leave_all();
+            }
             // Whoever drives on adopts what is under way.
             self.journal.release(&self.state.created.run, self.token).await?;
         } else {
@@ -190,12 +194,16 @@ impl Driver {
         let at = self.state.last_at;
         let opening = std::mem::replace(&mut self.opening, Opening::None);
         let mut all = Vec::with_capacity(events.len() + 1);
-        if let Opening::Create(created) = opening {
+        let mut planned_at = None;
+        if let Opening::Create(created, head) = opening {
             all.push(Event::RunCreated(created));
+            planned_at = head;
         }
         all.extend(events);
         let before = self.state.sequence - all.len() as u64;
         let mut appends = vec![self.append(before, at, &all)];
+        // In the same append as the run's creation, which takes the lock of the service.
+        appends.extend(planned_at.map(|head| service::still_at(&self.state.created.service, head)));
         appends.extend(service::consequences(&self.plan, &self.state, &all));
         self.journal.append(appends).await?;
         let facts: Vec<_> =
@@ -216,7 +224,10 @@ impl Driver {
         });
         let changed = self.last_status != Some(self.state.status);
         self.last_status = Some(self.state.status);
-        let due = self.state.sequence >= self.last_checkpoint + limits::CHECKPOINT_EVERY;
+        // A stored state is as long as its nodes are many: it is due after as many facts, so that writing it
+        // never costs more than the facts themselves.
+        let nodes = u64::try_from(self.state.nodes.len()).unwrap_or(u64::MAX);
+        let due = self.state.sequence >= self.last_checkpoint + limits::CHECKPOINT_EVERY.max(nodes);
         let checkpoint = due.then(|| {
             self.last_checkpoint = self.state.sequence;
             let body = serde_json::to_vec(&self.state).unwrap_or_default();
@@ -249,6 +260,7 @@ impl Driver {
             ended_at: self.state.clock.ended_at,
             idempotency_key: self.idempotency_key.clone(),
             locks_service: created.intent == crate::model::run::Intent::Real,
+            verdict: self.state.status.is_terminal().then(|| clock::verdict(&self.plan, &self.state)),
         }
     }
 

@@ -15,7 +15,7 @@ pub use create::{NewRun, Runtime};
 pub use driver::{Driver, Follower, Recorded, SimulatedOperator, Stop};
 pub use load::{Loaded, load, load_plan};
 pub use redact::Redactor;
-pub use service::service_record;
+pub use service::{service_record, service_record_and_head};
 
 use crate::model::id::RunId;
 use crate::ports::{JournalError, SecretError};

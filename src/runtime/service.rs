@@ -14,6 +14,18 @@ use crate::ports::{Append, Journal, NewRecord, StreamName};
 /// # Errors
 /// When the journal cannot be read or its record makes no sense.
 pub async fn service_record(journal: &dyn Journal, service: &ServiceName) -> Result<ServiceRecord, Error> {
+    service_record_and_head(journal, service).await.map(|(record, _)| record)
+}
+
+/// Reads where a service is, and the sequence of the last entry that says so: a run that is planned by the
+/// record is created only while that is still the last one.
+///
+/// # Errors
+/// As [`service_record`].
+pub async fn service_record_and_head(
+    journal: &dyn Journal,
+    service: &ServiceName,
+) -> Result<(ServiceRecord, u64), Error> {
     let stream = StreamName::service(service);
     let mut record = ServiceRecord::default();
     let mut after = 0;
@@ -27,9 +39,14 @@ pub async fn service_record(journal: &dyn Journal, service: &ServiceName) -> Res
             after = entry.sequence;
         }
         if records.len() < 1_000 {
-            return Ok(record);
+            return Ok((record, after));
         }
     }
+}
+
+/// Refuses the append it travels with when the record has gone on since it was read.
+pub(super) fn still_at(service: &ServiceName, head: u64) -> Append {
+    Append { stream: Some(StreamName::service(service)), expected: Some(head), ..Append::default() }
 }
 
 /// What a run's new events mean for its service, as an append that travels with them.

@@ -131,6 +131,7 @@ fn new_run(text: &str) -> NewRun {
         adopt: false,
         staged_for: None,
         idempotency_key: None,
+        service_head: None,
         sensitive: BTreeMap::new(),
         notes: BTreeMap::new(),
     }
@@ -217,8 +218,9 @@ pub(crate) async fn fleet(folder: &Path) -> Value {
     let journal = journal(folder, "fleet");
     let runtime = runtime(Arc::clone(&journal), Arc::new(Nothing));
     let (mut times, mut floors, mut syncs) = (Vec::new(), Vec::new(), Vec::new());
+    let mut last = 0;
     for _ in 0..ROUNDS {
-        let before = (journal.sync_count(), records(&journal).await);
+        let before = (journal.sync_count(), last);
         let start = Instant::now();
         let mut tasks = tokio::task::JoinSet::new();
         for _ in 0..RUNS {
@@ -228,7 +230,8 @@ pub(crate) async fn fleet(folder: &Path) -> Value {
         tasks.join_all().await;
         times.push(ms(start));
         let commits = journal.sync_count() - before.0;
-        let rows = records(&journal).await - before.1;
+        last = end(&journal, last).await;
+        let rows = last - before.1;
         syncs.push(commits as f64 / (RUNS * STEPS) as f64);
         floors.push(floor::batched_ms(folder, rows as usize, commits as usize, floor::BODY));
     }
@@ -240,15 +243,12 @@ pub(crate) async fn fleet(folder: &Path) -> Value {
     })
 }
 
-async fn records(journal: &SqliteJournal) -> u64 {
-    let mut position = 0;
-    let mut count = 0;
-    loop {
-        let page = journal.read_after(position, 10_000).await.unwrap();
-        let Some(last) = page.last() else { return count };
+/// Last position of the journal, which is the number of its records.
+async fn end(journal: &SqliteJournal, mut position: u64) -> u64 {
+    while let Some(last) = journal.read_after(position, 10_000).await.unwrap().last() {
         position = last.position;
-        count += page.len() as u64;
     }
+    position
 }
 
 /// Peak resident memory of this process so far, floor figures and measuring included.

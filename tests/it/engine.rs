@@ -8,10 +8,13 @@
     reason = "parts of tests"
 )]
 
+mod advice;
 mod doubt;
 mod gate;
 mod order;
+mod outside;
 mod people;
 mod properties;
 mod script;
+mod starts;
 mod undo;

@@ -68,6 +68,7 @@ fn summary(run: &RunId, service: &str, status: RunStatus) -> RunSummary {
         ended_at: status.is_terminal().then(|| at(9_000)),
         idempotency_key: None,
         locks_service: true,
+        verdict: None,
     }
 }
 

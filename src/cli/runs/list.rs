@@ -2,11 +2,12 @@
 
 use clap::Args;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::cli::session::Session;
 use crate::cli::table::{Table, local, short};
 use crate::cli::{Error, Global, exit, output};
-use crate::model::id::ServiceName;
+use crate::model::id::{RunId, ServiceName};
 use crate::model::run::{Intent, RunStatus};
 use crate::ports::{RunFilter, RunSummary};
 
@@ -35,11 +36,14 @@ pub(crate) fn service_name(text: &str) -> Result<ServiceName, String> {
     ServiceName::new(text).map_err(|error| error.to_string())
 }
 
-/// A line of the list, with who drives the run.
+/// A line of the list, with who drives the run. Its fields are named as in the document of a run.
 #[derive(Debug, Serialize)]
 struct Line {
-    #[serde(flatten)]
+    id: RunId,
+    #[serde(skip)]
     summary: RunSummary,
+    #[serde(flatten)]
+    fields: Value,
     driver: Option<String>,
 }
 
@@ -65,7 +69,7 @@ pub(crate) async fn run(global: &Global, session: &Session, arguments: &Argument
     for summary in runs {
         let over = summary.status.is_terminal();
         let driver = if over { None } else { super::driver(session, &summary.run).await? };
-        lines.push(Line { summary, driver });
+        lines.push(line(summary, driver));
     }
     if lines.is_empty() && global.output == crate::cli::Format::Text {
         output::say(if arguments.simulated {
@@ -82,9 +86,18 @@ pub(crate) async fn run(global: &Global, session: &Session, arguments: &Argument
     Ok(exit::SUCCESS)
 }
 
+fn line(summary: RunSummary, driver: Option<String>) -> Line {
+    let mut fields = serde_json::to_value(&summary).unwrap_or_default();
+    if let Some(fields) = fields.as_object_mut() {
+        fields.remove("run");
+    }
+    Line { id: summary.run.clone(), summary, fields, driver }
+}
+
 fn table(lines: &[Line]) -> String {
-    let mut table = Table::new(&["RUN", "OPERATION", "FROM → TO", "STATUS", "STARTED", "TOOK", "DRIVER"]);
-    for Line { summary, driver } in lines {
+    let mut table =
+        Table::new(&["RUN", "OPERATION", "FROM → TO", "STATUS", "OBJECTIVE", "STARTED", "TOOK", "DRIVER"]);
+    for Line { summary, driver, .. } in lines {
         let from = summary.from.as_ref().map_or("?", |site| site.as_str());
         let to = summary.to.as_ref().map_or("others", |site| site.as_str());
         let intent = match summary.intent {
@@ -102,6 +115,7 @@ fn table(lines: &[Line]) -> String {
             format!("{}{intent}", summary.operation),
             format!("{from} → {to}"),
             coloured(summary.status),
+            summary.verdict.map_or_else(String::new, |verdict| verdict.to_string()),
             local(summary.created_at),
             took,
             driver,

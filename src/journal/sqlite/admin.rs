@@ -13,7 +13,7 @@ use super::append::{self, signed, tip, unsigned};
 use super::fault::{Fault, Place};
 use super::format::{open_reader, sync_folder_of};
 use super::read::{EVENT, stored};
-use super::writer::Ledger;
+use super::transaction::Ledger;
 use crate::journal::audit::{Audit, PRUNED, Pruned};
 use crate::journal::record::digest;
 use crate::journal::rules;
@@ -93,15 +93,7 @@ fn orphans(connection: &Connection, audit: &mut Audit) -> Result<(), rusqlite::E
 fn heads(connection: &Connection) -> Result<BTreeMap<String, Head>, rusqlite::Error> {
     let mut select =
         connection.prepare("select name, sequence, hash, recorded_at from stream where id > 0")?;
-    let read = |row: &rusqlite::Row<'_>| {
-        let head = Head {
-            sequence: unsigned(row.get(1)?),
-            hash: row.get(2)?,
-            recorded_at: Timestamp::from_millis(row.get(3)?),
-        };
-        Ok((row.get(0)?, head))
-    };
-    select.query_map([], read)?.collect()
+    select.query_map([], |row| Ok((row.get(0)?, append::head(row, 1)?)))?.collect()
 }
 
 /// Copies the journal to a path that must not exist, makes the copy durable, and verifies it.

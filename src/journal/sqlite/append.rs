@@ -1,12 +1,13 @@
 //! Writes an append: stream heads, events, and the projections that travel with them. Runs on the writer's
 //! thread only, inside its transaction.
 
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::fault::Fault;
-use super::writer::Ledger;
+use super::known::Ends;
+use super::transaction::Ledger;
 use crate::journal::record::{Hash, Tip};
-use crate::journal::rules::{self, Facts, Placed, empty_head, run_of};
+use crate::journal::rules::{self, Facts, Placed, run_of};
 use crate::model::id::RunId;
 use crate::model::run::Intent;
 use crate::model::time::Timestamp;
@@ -24,16 +25,13 @@ pub(super) fn unsigned(number: i64) -> u64 {
 
 /// Where the journal ends.
 pub(super) fn tip(connection: &Connection) -> Result<Tip, rusqlite::Error> {
-    connection.prepare_cached("select sequence, hash, recorded_at from stream where id = 0")?.query_row(
-        [],
-        |row| {
-            Ok(Tip {
-                position: unsigned(row.get(0)?),
-                chain: row.get(1)?,
-                recorded_at: Timestamp::from_millis(row.get(2)?),
-            })
-        },
-    )
+    let read = |row: &Row<'_>| {
+        let Head { sequence, hash, recorded_at } = head(row, 0)?;
+        Ok(Tip { position: sequence, chain: hash, recorded_at })
+    };
+    connection
+        .prepare_cached("select sequence, hash, recorded_at from stream where id = 0")?
+        .query_row([], read)
 }
 
 /// Stores where the journal ends.
@@ -44,15 +42,7 @@ pub(super) fn store_tip(connection: &Connection, tip: &Tip) -> Result<(), rusqli
 /// Id and head of a stream.
 pub(super) fn stream(connection: &Connection, name: &str) -> Result<Option<(i64, Head)>, rusqlite::Error> {
     const SQL: &str = "select id, sequence, hash, recorded_at from stream where name = ?1 and id > 0";
-    let read = |row: &rusqlite::Row<'_>| {
-        let head = Head {
-            sequence: unsigned(row.get(1)?),
-            hash: row.get(2)?,
-            recorded_at: Timestamp::from_millis(row.get(3)?),
-        };
-        Ok((row.get(0)?, head))
-    };
-    connection.prepare_cached(SQL)?.query_row([name], read).optional()
+    connection.prepare_cached(SQL)?.query_row([name], |row| Ok((row.get(0)?, head(row, 1)?))).optional()
 }
 
 /// Appends to one or more streams.
@@ -62,34 +52,36 @@ pub(super) fn append(ledger: &mut Ledger<'_>, appends: &[Facts]) -> Result<Vec<H
 
 fn append_one(ledger: &mut Ledger<'_>, facts: &Facts) -> Result<Head, Fault> {
     let connection = ledger.connection;
-    let known = stream(connection, facts.stream.as_str())?;
-    if let Some(run) = run_of(&facts.stream) {
-        rules::fence(facts, token(connection, run)?)?;
-    }
-    let (id, mut head) = known.map_or((None, empty_head()), |(id, head)| (Some(id), head));
+    let name = facts.stream.as_str();
+    let Ends { id, mut head, token } = ledger.known.ends(connection, name, run_of(&facts.stream))?;
+    rules::fence(facts, token)?;
     rules::expect(facts, head.sequence)?;
     if let Some(summary) = &facts.summary {
         admit(connection, summary)?;
     }
-    let placed = rules::place(facts, &mut head, &mut ledger.tip);
-    match id {
-        Some(id) if !placed.is_empty() => {
-            store_head(connection, id, head.sequence, &head.hash, head.recorded_at)?;
-            write_events(connection, id, facts, &placed)?;
-        }
-        Some(_) => {}
-        None => {
-            let id = create_stream(connection, facts.stream.as_str(), &head)?;
-            write_events(connection, id, facts, &placed)?;
-        }
+    let only_expects = facts.records.is_empty() && facts.blobs.is_empty();
+    if id.is_none() && only_expects && run_of(&facts.stream).is_none() {
+        return Ok(head); // Only an expectation was checked.
     }
+    let placed = rules::place(facts, &mut head, &mut ledger.known.tip);
+    let id = match id {
+        Some(id) if placed.is_empty() => id,
+        Some(id) => {
+            store_head(connection, id, head.sequence, &head.hash, head.recorded_at)?;
+            id
+        }
+        None => create_stream(connection, name, &head)?,
+    };
+    write_events(connection, id, facts, &placed)?;
     write_rest(connection, facts)?;
+    ledger.known.end(name, Ends { id: Some(id), head: head.clone(), token });
     Ok(head)
 }
 
-fn token(connection: &Connection, run: &str) -> Result<u64, rusqlite::Error> {
-    let mut select = connection.prepare_cached("select token from lease where run = ?1")?;
-    Ok(select.query_row([run], |row| row.get(0)).optional()?.map_or(0, unsigned))
+/// Reads a head from three columns.
+pub(super) fn head(row: &Row<'_>, first: usize) -> Result<Head, rusqlite::Error> {
+    let recorded_at = Timestamp::from_millis(row.get(first + 2)?);
+    Ok(Head { sequence: unsigned(row.get(first)?), hash: row.get(first + 1)?, recorded_at })
 }
 
 /// Checks the idempotency key and the lock of the service.

@@ -159,7 +159,7 @@ fn refuse_read_only(place: &Place) -> Result<(), JournalError> {
 }
 
 /// Waits in short steps: SQLite's own back-off sleeps up to 100 ms, long beside a commit of 0.2 ms.
-fn wait_for_others(connection: &mut Connection) -> Result<(), rusqlite::Error> {
+pub(super) fn wait_for_others(connection: &mut Connection) -> Result<(), rusqlite::Error> {
     const STEP: Duration = Duration::from_millis(1);
     connection.busy_handler(Some(|tries: i32| {
         std::thread::sleep(STEP);

@@ -4,7 +4,7 @@ use rusqlite::{Connection, params};
 
 use super::append::{signed, stream};
 use super::fault::{Fault, Place};
-use super::writer::Ledger;
+use super::transaction::Ledger;
 use crate::engine::input::Request;
 use crate::model::id::RunId;
 use crate::model::limits;

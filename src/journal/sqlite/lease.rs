@@ -6,13 +6,9 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use super::append::{signed, unsigned};
 use super::fault::{Fault, Place};
 use super::holder::{Holders, OwnHolder};
-use super::writer::Ledger;
+use super::transaction::Ledger;
 use crate::model::id::RunId;
 use crate::ports::{Holder, JournalError, Lease, StreamName};
-
-const LEASE: &str = "\
-    select l.token, l.holder, h.pid, h.host, h.name from lease l left join holder h on h.id = l.holder \
-    where l.run = ?1";
 
 /// Grants the lease: to this process again, or from nobody, or from the dead.
 pub(super) fn grant(ledger: &mut Ledger<'_>, run: &RunId, own: &OwnHolder) -> Result<u64, Fault> {
@@ -20,17 +16,19 @@ pub(super) fn grant(ledger: &mut Ledger<'_>, run: &RunId, own: &OwnHolder) -> Re
     const GRANT: &str = "insert into lease(run, token, holder) values (?1, ?2, ?3) \
                          on conflict(run) do update set token = ?2, holder = ?3";
     let (token, holder) = find(ledger.connection, run)?.unwrap_or((0, None));
-    if let Some(holder) = holder.filter(|holder| holder.id != own.facts().id) {
-        if own.holders().alive(&holder.id) {
+    if let Some(id) = holder.filter(|id| *id != own.facts().id) {
+        if own.holders().alive(&id) {
+            let holder = named(ledger.connection, id)?;
             return Err(JournalError::Held { run: run.clone(), holder }.into());
         }
-        own.holders().forget(&holder.id);
+        own.holders().forget(&id);
     }
     own.ensure().map_err(|error| no_lock_file(ledger.place, &error))?;
     let me = own.facts();
     ledger.connection.prepare_cached(HOLDER)?.execute(params![me.id, me.pid, me.host, me.name])?;
     let token = token + 1;
     ledger.connection.prepare_cached(GRANT)?.execute(params![run.as_str(), signed(token), me.id])?;
+    ledger.known.grant(StreamName::run(run).as_str(), token);
     Ok(token)
 }
 
@@ -57,20 +55,22 @@ pub(super) fn release(ledger: &mut Ledger<'_>, run: &RunId, token: u64) -> Resul
 
 /// Who holds a lease.
 pub(super) fn lease(connection: &Connection, run: &RunId, holders: &Holders) -> Result<Option<Lease>, Fault> {
-    Ok(find(connection, run)?.map(|(token, holder)| {
-        let alive = holder.as_ref().is_some_and(|holder| holders.alive(&holder.id));
-        Lease { token, holder, alive }
-    }))
+    let Some((token, holder)) = find(connection, run)? else { return Ok(None) };
+    let alive = holder.as_ref().is_some_and(|id| holders.alive(id));
+    let holder = holder.map(|id| named(connection, id)).transpose()?;
+    Ok(Some(Lease { token, holder, alive }))
 }
 
-fn find(connection: &Connection, run: &RunId) -> Result<Option<(u64, Option<Holder>)>, rusqlite::Error> {
-    let read = |row: &Row<'_>| {
-        let id: Option<String> = row.get(1)?;
-        let text =
-            |column| Ok::<_, rusqlite::Error>(row.get::<_, Option<String>>(column)?.unwrap_or_default());
-        let pid = row.get::<_, Option<u32>>(2)?.unwrap_or(0);
-        let (host, name) = (text(3)?, text(4)?);
-        Ok((unsigned(row.get(0)?), id.map(|id| Holder { id, pid, host, name })))
-    };
-    connection.prepare_cached(LEASE)?.query_row([run.as_str()], read).optional()
+/// Token and id of the holder.
+fn find(connection: &Connection, run: &RunId) -> Result<Option<(u64, Option<String>)>, rusqlite::Error> {
+    let mut select = connection.prepare_cached("select token, holder from lease where run = ?1")?;
+    select.query_row([run.as_str()], |row| Ok((unsigned(row.get(0)?), row.get(1)?))).optional()
+}
+
+/// What is known of a holder.
+fn named(connection: &Connection, id: String) -> Result<Holder, rusqlite::Error> {
+    let mut select = connection.prepare_cached("select pid, host, name from holder where id = ?1")?;
+    let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+    let (pid, host, name) = select.query_row([&id], read).optional()?.unwrap_or_default();
+    Ok(Holder { id, pid, host, name })
 }

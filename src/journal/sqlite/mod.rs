@@ -11,11 +11,13 @@ mod format;
 mod holder;
 mod inbox;
 mod journal;
+mod known;
 mod lease;
 mod others;
 mod read;
 #[cfg(test)]
 mod tests;
+mod transaction;
 mod writer;
 
 use std::path::{Path, PathBuf};

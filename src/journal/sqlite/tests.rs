@@ -17,7 +17,7 @@ fn fact(stream: &str, body: String) -> Vec<Append> {
 }
 
 async fn limit_pages(journal: &SqliteJournal, pages: i64) {
-    let limit = move |ledger: &mut writer::Ledger<'_>| {
+    let limit = move |ledger: &mut transaction::Ledger<'_>| {
         Ok(ledger.connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?)
     };
     journal.write.as_ref().unwrap().writer.run(limit).await.unwrap();
@@ -59,7 +59,7 @@ async fn after_a_failed_commit_nothing_is_written_any_more() {
     let journal = open(&folder);
     journal.append(fact("service/a", "1".into())).await.unwrap();
     // A deferred constraint makes the commit itself fail, as a failed sync would.
-    let spoil = |ledger: &mut writer::Ledger<'_>| {
+    let spoil = |ledger: &mut transaction::Ledger<'_>| {
         Ok(ledger.connection.execute_batch(
             "create table parent(id integer primary key);
              create table child(parent references parent(id) deferrable initially deferred);
@@ -97,4 +97,42 @@ async fn the_log_is_written_out_once_and_kept() {
     let copy = SqliteJournal::open(&copy, facts, OpenMode::ReadOnly).unwrap();
     let found = copy.verify().await.unwrap();
     assert_eq!((found.records, found.damage), (1_500, Vec::new()));
+}
+
+/// An append to two streams whose second part is refused: its first part has been written by then.
+fn half_refused() -> Vec<Append> {
+    let mut appends = fact("service/half", "1".into());
+    appends.extend(fact("service/a", "1".into()));
+    if let Some(second) = appends.last_mut() {
+        second.expected = Some(7);
+    }
+    appends
+}
+
+#[tokio::test]
+async fn a_job_refused_half_way_leaves_nothing_and_hinders_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = open(&folder);
+    let writer = &journal.write.as_ref().unwrap().writer;
+    // The thread takes the first job and waits for the connection; the others share the next transaction.
+    let held = writer.hold();
+    let release = async {
+        while writer.waiting() < 3 {
+            tokio::task::yield_now().await;
+        }
+        drop(held);
+    };
+    let (first, good, bad, ()) = tokio::join!(
+        journal.append(fact("service/first", "1".into())),
+        journal.append(fact("service/good", "1".into())),
+        journal.append(half_refused()),
+        release
+    );
+    first.unwrap();
+    good.unwrap();
+    assert!(matches!(bad.unwrap_err(), JournalError::Conflict { expected: 7, actual: 0, .. }));
+    for (stream, records) in [("service/good", 1), ("service/half", 0), ("service/a", 0)] {
+        assert_eq!(journal.read(&StreamName::typed(stream), 0, 9).await.unwrap().len(), records, "{stream}");
+    }
+    assert_eq!(journal.verify().await.unwrap().damage, Vec::<String>::new());
 }

@@ -1,18 +1,18 @@
-//! The only thread of a process that writes: takes everything that waits, makes one transaction of it,
-//! commits once, then answers all. Never delays a commit to gather more, and never retries one that failed.
+//! Brings work to the connection that writes: to the only thread of a process that does so, which takes
+//! everything that waits and commits once. Never delays a commit to gather more.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, mpsc};
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{Semaphore, oneshot};
 
-use super::fault::{Fault, Place, has_no_room};
-use super::{append, format};
+use super::fault::{Fault, Place};
+use super::transaction::{Job, Ledger, Task, Writing};
 use crate::journal::changes::Changes;
-use crate::journal::record::Tip;
 use crate::ports::JournalError;
 
 /// Most pieces of work in one transaction.
@@ -21,25 +21,32 @@ const BATCH: usize = 1_024;
 const QUEUE: usize = 4_096;
 /// After this long without work the log is copied back.
 const IDLE: Duration = Duration::from_millis(200);
-/// How long the thread stays awake for the next job.
-const ALERT: Duration = Duration::from_micros(60);
+/// A transaction that takes longer than this is not worth a caller's own time.
+const QUICK: Duration = Duration::from_millis(1);
 
-/// A transaction under way.
-pub(super) struct Ledger<'c> {
-    pub(super) connection: &'c Connection,
-    pub(super) place: &'c Place,
-    /// Where the journal ends, with what this transaction has added.
-    pub(super) tip: Tip,
-}
-
-/// Hands work to the thread.
+/// Hands work to the thread, or does it itself.
 #[derive(Debug)]
 pub(super) struct Writer {
-    queue: Option<mpsc::Sender<Box<dyn Job>>>,
+    queue: Option<mpsc::Sender<Message>>,
     permits: Arc<Semaphore>,
     thread: Option<JoinHandle<()>>,
+    shared: Arc<Shared>,
     syncs: Arc<AtomicU64>,
     place: Place,
+}
+
+/// What the thread is told.
+enum Message {
+    Work(Box<dyn Job>),
+    /// A caller has written, and the log will want to be copied back.
+    Written,
+}
+
+/// What the thread and the callers share.
+struct Shared {
+    writing: Mutex<Writing>,
+    /// The last transaction was for one caller, and quick.
+    quick: AtomicBool,
 }
 
 impl Writer {
@@ -51,30 +58,49 @@ impl Writer {
     ) -> Result<Self, JournalError> {
         let (sender, receiver) = mpsc::channel();
         let syncs = Arc::new(AtomicU64::new(0));
-        let writing =
-            Writing { connection, place: place.clone(), changes, syncs: Arc::clone(&syncs), stopped: None };
+        let writing = Writing::new(connection, place.clone(), changes, Arc::clone(&syncs));
+        let shared = Arc::new(Shared { writing: Mutex::new(writing), quick: AtomicBool::new(true) });
+        let own = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("journal".to_owned())
-            .spawn(move || writing.run(&receiver))
+            .spawn(move || own.serve(&receiver))
             .map_err(|error| place.unavailable(&format!("its writer could not be started ({error})")))?;
         let permits = Arc::new(Semaphore::new(QUEUE));
-        Ok(Self { queue: Some(sender), permits, thread: Some(thread), syncs, place })
+        Ok(Self { queue: Some(sender), permits, thread: Some(thread), shared, syncs, place })
     }
 
     /// Does a piece of work, all or nothing, in a transaction shared with whatever else waits. Durable when
-    /// it returns.
+    /// it returns. It is done a second time, alone, when its transaction came to nothing.
     pub(super) async fn run<T, F>(&self, work: F) -> Result<T, JournalError>
     where
         T: Send + 'static,
-        F: FnOnce(&mut Ledger<'_>) -> Result<T, Fault> + Send + 'static,
+        F: FnMut(&mut Ledger<'_>) -> Result<T, Fault> + Send + 'static,
     {
         let gone = || self.place.unavailable("its writer has stopped; start drctl again");
         let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| gone())?;
         let (reply, answer) = oneshot::channel();
-        let task = Task { work: Some(work), outcome: None, reply, _permit: permit };
         let queue = self.queue.as_ref().ok_or_else(gone)?;
-        queue.send(Box::new(task)).map_err(|_| gone())?;
+        let message = match self.shared.at_once(Box::new(Task::new(work, reply, permit))) {
+            Done::Later(job) => Some(Message::Work(job)),
+            Done::First => Some(Message::Written),
+            Done::Again => None,
+        };
+        if let Some(message) = message {
+            queue.send(message).map_err(|_| gone())?;
+        }
         answer.await.map_err(|_| gone())?
+    }
+
+    /// Keeps everybody from the connection.
+    #[cfg(test)]
+    pub(super) fn hold(&self) -> impl Drop + use<'_> {
+        self.shared.writing()
+    }
+
+    /// Pieces of work that are not done yet.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        QUEUE - self.permits.available_permits()
     }
 
     /// Commits so far; each is one sync of the log.
@@ -93,192 +119,89 @@ impl Drop for Writer {
     }
 }
 
-/// A piece of work in the queue.
-trait Job: Send {
-    /// Does it, inside the transaction; keeps the outcome. Returns why when it came to nothing.
-    fn work(&mut self, ledger: &mut Ledger<'_>) -> Option<JournalError>;
-    /// Tells the outcome, or why the transaction as a whole came to nothing.
-    fn answer(self: Box<Self>, failure: Option<JournalError>);
+/// What became of a caller's try to do its work itself.
+enum Done {
+    /// Nothing: the thread must do it.
+    Later(Box<dyn Job>),
+    /// Done, and the first to be written for a while.
+    First,
+    /// Done.
+    Again,
 }
 
-struct Task<T, F> {
-    work: Option<F>,
-    outcome: Option<Result<T, JournalError>>,
-    reply: oneshot::Sender<Result<T, JournalError>>,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl<T, F> Job for Task<T, F>
-where
-    T: Send,
-    F: FnOnce(&mut Ledger<'_>) -> Result<T, Fault> + Send,
-{
-    fn work(&mut self, ledger: &mut Ledger<'_>) -> Option<JournalError> {
-        let work = self.work.take()?;
-        let outcome = ledger.guarded(work).map_err(|fault| ledger.place.explain(fault));
-        let failure = outcome.as_ref().err().cloned();
-        self.outcome = Some(outcome);
-        failure
+impl fmt::Debug for Shared {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Shared").field("quick", &self.quick).finish_non_exhaustive()
     }
+}
 
-    fn answer(self: Box<Self>, failure: Option<JournalError>) {
-        let outcome = match (self.outcome, failure) {
-            (Some(Err(own)), _) => Err(own),
-            (_, Some(failure)) => Err(failure),
-            (Some(Ok(value)), None) => Ok(value),
-            (None, None) => return,
+impl Shared {
+    /// Does the work on the caller's thread when nobody else needs the connection and the disk is quick: to
+    /// wake the thread and to be woken by it would take as long as the commit.
+    fn at_once(&self, job: Box<dyn Job>) -> Done {
+        if !self.quick.load(Ordering::Relaxed) {
+            return Done::Later(job);
+        }
+        let mut writing = match self.writing.try_lock() {
+            Ok(writing) => writing,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return Done::Later(job),
         };
-        // Nobody waits any more: the caller has given up, the work is done all the same.
-        let _ = self.reply.send(outcome);
-    }
-}
-
-impl Ledger<'_> {
-    /// Runs a cached statement without parameters.
-    fn run(&self, sql: &str) -> Result<(), rusqlite::Error> {
-        self.connection.prepare_cached(sql)?.execute([]).map(|_| ())
-    }
-
-    /// Does a piece of work so that it leaves nothing behind when it fails.
-    fn guarded<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, Fault>) -> Result<T, Fault> {
-        let tip = self.tip.clone();
-        self.run("savepoint job")?;
-        let outcome = work(self);
-        if outcome.is_err() {
-            self.tip = tip;
-            if self.connection.is_autocommit() {
-                return outcome;
-            }
-            self.run("rollback to job")?;
-        }
-        self.run("release job")?;
-        outcome
-    }
-}
-
-/// Waits for the next job. `None`: there will be no more; `Some(None)`: nothing came for a while, and the log
-/// has something to copy back.
-#[expect(clippy::option_option, reason = "the end of the queue, and nothing to do for now")]
-fn next(queue: &mpsc::Receiver<Box<dyn Job>>, dirty: bool) -> Option<Option<Box<dyn Job>>> {
-    if !dirty {
-        return queue.recv().ok().map(Some);
-    }
-    // The last answer most likely leads to the next job: falling asleep and being woken takes longer than a
-    // run needs to decide what follows.
-    let start = Instant::now();
-    while start.elapsed() < ALERT {
-        if let Ok(job) = queue.try_recv() {
-            return Some(Some(job));
-        }
-        std::hint::spin_loop();
-    }
-    match queue.recv_timeout(IDLE) {
-        Ok(job) => Some(Some(job)),
-        Err(mpsc::RecvTimeoutError::Timeout) => Some(None),
-        Err(mpsc::RecvTimeoutError::Disconnected) => None,
-    }
-}
-
-struct Writing {
-    connection: Connection,
-    place: Place,
-    changes: Arc<Changes>,
-    syncs: Arc<AtomicU64>,
-    /// Why nothing is written any more.
-    stopped: Option<JournalError>,
-}
-
-impl Writing {
-    fn run(mut self, queue: &mpsc::Receiver<Box<dyn Job>>) {
-        let (mut dirty, mut written) = (false, false);
-        while let Some(next) = next(queue, dirty) {
-            let Some(first) = next else {
-                self.checkpoint();
-                dirty = false;
-                continue;
-            };
-            let mut jobs = vec![first];
-            jobs.extend(queue.try_iter().take(BATCH - 1));
-            dirty |= self.batch(jobs);
-            written |= dirty;
-        }
-        if written {
-            self.settle();
+        let (start, dirty) = (Instant::now(), writing.is_dirty());
+        let left = writing.at_once(job);
+        self.quick.store(left.is_none() && start.elapsed() < QUICK, Ordering::Relaxed);
+        match left {
+            Some(job) => Done::Later(job),
+            None if writing.is_dirty() && !dirty => Done::First,
+            None => Done::Again,
         }
     }
 
-    /// Returns whether something was written.
-    fn batch(&mut self, mut jobs: Vec<Box<dyn Job>>) -> bool {
-        let outcome = match &self.stopped {
-            Some(why) => Err(why.clone()),
-            None => self.transaction(&mut jobs),
-        };
-        if !self.connection.is_autocommit() && self.connection.execute_batch("rollback").is_err() {
-            self.stop("a transaction could not be rolled back");
-        }
-        if matches!(outcome, Ok(true)) {
-            self.syncs.fetch_add(1, Ordering::Relaxed);
-            self.changes.bump();
-        }
-        let failure = outcome.as_ref().err();
-        for job in jobs {
-            job.answer(failure.cloned());
-        }
-        matches!(outcome, Ok(true))
+    fn writing(&self) -> MutexGuard<'_, Writing> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn transaction(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<bool, JournalError> {
-        let explain = |error: rusqlite::Error| self.place.explain_sqlite(&error);
-        let before = self.connection.total_changes();
-        let begin = self.connection.prepare_cached("begin immediate");
-        begin.and_then(|mut begin| begin.execute([])).map_err(explain)?;
-        let tip = append::tip(&self.connection).map_err(explain)?;
-        let mut ledger = Ledger { connection: &self.connection, place: &self.place, tip: tip.clone() };
-        for job in jobs {
-            let failure = job.work(&mut ledger);
-            // SQLite itself has rolled everything back, as it may when the disk is full.
-            if self.connection.is_autocommit() {
-                let why = || self.place.unavailable("the transaction was rolled back, nothing was written");
-                return Err(failure.unwrap_or_else(why));
+    /// The thread.
+    fn serve(&self, queue: &mpsc::Receiver<Message>) {
+        let mut dirty = false;
+        loop {
+            match next(queue, dirty) {
+                Ok(first) => {
+                    let jobs: Vec<_> =
+                        std::iter::once(first).chain(queue.try_iter()).take(BATCH).filter_map(job).collect();
+                    dirty = self.batch(jobs);
+                }
+                Err(mpsc::RecvTimeoutError::Timeout) => dirty = self.writing().tidy(IDLE),
+                Err(mpsc::RecvTimeoutError::Disconnected) => break,
             }
         }
-        if ledger.tip != tip {
-            append::store_tip(&self.connection, &ledger.tip).map_err(explain)?;
-        }
-        let wrote = self.connection.total_changes() != before;
-        let commit = self.connection.prepare_cached("commit").and_then(|mut commit| commit.execute([]));
-        match commit {
-            Ok(_) => Ok(wrote),
-            // Nothing was synced yet: the log simply could not be extended. Space may come back.
-            Err(error) if has_no_room(&error) => Err(self.place.explain_sqlite(&error)),
-            Err(error) => Err(self.stop(&format!("a commit failed ({error})"))),
-        }
+        self.writing().settle();
     }
 
-    /// After a failed sync nobody knows what the disk holds, and asking again would lie: the kernel has
-    /// dropped the pages. Only opening the file anew tells.
-    fn stop(&mut self, what: &str) -> JournalError {
-        let why = self.place.unavailable(&format!(
-            "{what}; this process writes nothing any more, whether the last facts are stored shows when the \
-             journal is opened again: check the disk, then start drctl again"
-        ));
-        self.stopped = Some(why.clone());
-        why
-    }
-
-    fn checkpoint(&self) -> bool {
-        // A checkpoint is housekeeping: what hinders it will hinder a commit, and that one speaks up.
-        self.stopped.is_none()
-            && self.connection.query_row("pragma wal_checkpoint(passive)", [], |_| Ok(())).is_ok()
-    }
-
-    /// Copies the whole log back and begins it anew, so that the next process to open the file has nothing to
-    /// replay.
-    fn settle(&self) {
-        // Whoever else is writing will settle the log; the end of this process does not wait for them.
-        let patience = self.connection.busy_timeout(Duration::ZERO);
-        if patience.is_ok() && self.checkpoint() {
-            let _ = self.connection.execute_batch(format::RESTART_LOG);
+    /// Returns whether the log has something to copy back.
+    fn batch(&self, jobs: Vec<Box<dyn Job>>) -> bool {
+        let mut writing = self.writing();
+        if !jobs.is_empty() {
+            let (start, alone) = (Instant::now(), jobs.len() == 1);
+            writing.batch(jobs);
+            self.quick.store(alone && start.elapsed() < QUICK, Ordering::Relaxed);
         }
+        writing.is_dirty()
+    }
+}
+
+/// Waits for the next message; while the log has something to copy back, not for ever.
+fn next(queue: &mpsc::Receiver<Message>, dirty: bool) -> Result<Message, mpsc::RecvTimeoutError> {
+    if dirty {
+        queue.recv_timeout(IDLE)
+    } else {
+        queue.recv().map_err(|_| mpsc::RecvTimeoutError::Disconnected)
+    }
+}
+
+fn job(message: Message) -> Option<Box<dyn Job>> {
+    match message {
+        Message::Work(job) => Some(job),
+        Message::Written => None,
     }
 }

@@ -13,12 +13,12 @@ use sha2::{Digest as _, Sha256};
 
 use crate::ports::AttemptContext;
 
-/// Longest readable part of an attempt's directory name, in bytes.
+/// Longest readable part of the name of an attempt's files, in bytes.
 const NAME_BYTES: usize = 120;
 /// Most bytes read of a record file; a longer one is not ours.
 const RECORD_BYTES: u64 = 64 * 1024;
 
-/// The directory `<state>/runs`, in which every attempt has a directory of its own.
+/// The directory `<state>/runs`, in which every run has a directory.
 #[derive(Debug, Clone)]
 pub(in crate::providers) struct RunFiles {
     root: PathBuf,
@@ -33,67 +33,74 @@ impl RunFiles {
     /// The files of one attempt; creates nothing.
     pub(in crate::providers) fn attempt(&self, context: &AttemptContext) -> AttemptFiles {
         let name = format!("{}-{}", file_safe(context.node.as_str()), context.attempt);
-        AttemptFiles { directory: self.root.join(context.run.as_str()).join(name) }
+        AttemptFiles { base: self.root.join(context.run.as_str()).join(name) }
     }
 }
 
-/// The files of one attempt.
+/// The files of one attempt, `<base>.<name>`: a directory for each would cost more than all that is in it.
 #[derive(Debug, Clone)]
 pub(in crate::providers) struct AttemptFiles {
-    directory: PathBuf,
+    base: PathBuf,
 }
 
 impl AttemptFiles {
-    /// Takes a directory that exists already.
-    pub(in crate::providers) fn at(directory: &Path) -> Self {
-        Self { directory: directory.to_owned() }
+    /// Takes what their paths begin with; the directory exists already.
+    pub(in crate::providers) fn at(base: &Path) -> Self {
+        Self { base: base.to_owned() }
     }
 
-    /// Creates the directory, readable by its owner alone.
+    /// Creates the directory of the run, readable by its owner alone.
     pub(in crate::providers) fn create(&self) -> io::Result<()> {
-        DirBuilder::new().recursive(true).mode(0o700).create(&self.directory)
+        let directory = self.base.parent().unwrap_or(&self.base);
+        DirBuilder::new().recursive(true).mode(0o700).create(directory)
     }
 
-    /// The directory.
-    pub(in crate::providers) fn directory(&self) -> &Path {
-        &self.directory
+    /// What their paths begin with.
+    pub(in crate::providers) fn base(&self) -> &Path {
+        &self.base
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        let mut path = self.base.clone().into_os_string();
+        path.push(".");
+        path.push(name);
+        path.into()
     }
 
     /// Opens a file that several programs may append to.
     pub(in crate::providers) fn append(&self, name: &str) -> io::Result<File> {
-        OpenOptions::new().create(true).append(true).mode(0o600).open(self.directory.join(name))
+        OpenOptions::new().create(true).append(true).mode(0o600).open(self.path(name))
     }
 
     /// Writes a record; fails when it is there already.
     pub(in crate::providers) fn write_once(&self, name: &str, record: &impl Serialize) -> io::Result<()> {
-        let mut file =
-            OpenOptions::new().create_new(true).write(true).mode(0o600).open(self.directory.join(name))?;
+        let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(self.path(name))?;
         file.write_all(&serde_json::to_vec(record)?)
     }
 
     /// Writes a record so that a reader sees all of it or nothing.
     pub(in crate::providers) fn publish(&self, name: &str, record: &impl Serialize) -> io::Result<()> {
-        let draft = self.directory.join(format!("{name}.tmp"));
+        let draft = self.path(&format!("{name}.tmp"));
         let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&draft)?;
         file.write_all(&serde_json::to_vec(record)?)?;
-        std::fs::rename(&draft, self.directory.join(name))
+        std::fs::rename(&draft, self.path(name))
     }
 
     /// Reads a record; `None` when it is absent or not readable as one.
     pub(in crate::providers) fn record<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
         let mut bytes = Vec::new();
-        File::open(self.directory.join(name)).ok()?.take(RECORD_BYTES).read_to_end(&mut bytes).ok()?;
+        File::open(self.path(name)).ok()?.take(RECORD_BYTES).read_to_end(&mut bytes).ok()?;
         serde_json::from_slice(&bytes).ok()
     }
 
     /// Removes a file, if it is there.
     pub(in crate::providers) fn remove(&self, name: &str) {
-        let _ = std::fs::remove_file(self.directory.join(name));
+        let _ = std::fs::remove_file(self.path(name));
     }
 
     /// A file without a name that holds these bytes, to be read by a program; gone with its last reader.
     pub(in crate::providers) fn anonymous(&self, bytes: &[u8]) -> io::Result<File> {
-        let path = self.directory.join("stdin.tmp");
+        let path = self.path("stdin.tmp");
         let mut file =
             OpenOptions::new().create(true).truncate(true).read(true).write(true).mode(0o600).open(&path)?;
         std::fs::remove_file(&path)?;
@@ -105,7 +112,7 @@ impl AttemptFiles {
     /// The first `limit` bytes of a file and its whole length; nothing when it is absent.
     pub(in crate::providers) fn beginning(&self, name: &str, limit: usize) -> (Vec<u8>, u64) {
         let read = || -> io::Result<(Vec<u8>, u64)> {
-            let file = File::open(self.directory.join(name))?;
+            let file = File::open(self.path(name))?;
             let length = file.metadata()?.len();
             let mut bytes = Vec::new();
             file.take(limit as u64).read_to_end(&mut bytes)?;
@@ -117,7 +124,7 @@ impl AttemptFiles {
     /// The last 16 KiB of a file; nothing when it is absent.
     pub(in crate::providers) fn ending(&self, name: &str) -> Vec<u8> {
         let read = || -> io::Result<Vec<u8>> {
-            let mut file = File::open(self.directory.join(name))?;
+            let mut file = File::open(self.path(name))?;
             let length = file.metadata()?.len();
             file.seek(SeekFrom::Start(length.saturating_sub(16 * 1024)))?;
             let mut bytes = Vec::new();

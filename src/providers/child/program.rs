@@ -84,6 +84,7 @@ impl ProgramRunner {
             () = expired(limit) => None,
             () = context.cancelled.cancelled() => None,
         };
+        let _ = files.publish(&format!("{name}-end"), &matches!(&ended, Some(Ok(_))));
         let said = || if context.sensitive { String::new() } else { excerpt::tail(&files.ending(&output)) };
         match ended {
             Some(Ok(status)) => {
@@ -93,14 +94,24 @@ impl ProgramRunner {
                 Ok(ProgramEnd { success: false, account: format!("its end was missed: {error}") })
             }
             None => {
-                stop_group(pid, GRACE).await;
-                let _ = child.wait().await;
+                // What has ended counts as there until it is waited for.
+                let _ = tokio::join!(stop_group(pid, GRACE), child.wait());
                 Ok(ProgramEnd {
                     success: false,
                     account: with_words("it took too long and was stopped", &said()),
                 })
             }
         }
+    }
+
+    /// Whether an earlier attempt of the same step started a program of that name, and nobody saw it end by
+    /// itself.
+    pub(in crate::providers) fn was_cut_off(&self, name: &str, context: &AttemptContext) -> bool {
+        (1..context.attempt).any(|attempt| {
+            let files = self.files.attempt(&AttemptContext { attempt, ..context.clone() });
+            files.record::<ProcessRecord>(&format!("{name}-process")).is_some()
+                && files.record::<bool>(&format!("{name}-end")) != Some(true)
+        })
     }
 
     /// The program of that name that was started by this attempt and still runs.

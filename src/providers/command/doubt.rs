@@ -188,8 +188,7 @@ impl CommandProvider {
             Some(Ok(status)) => Err(format!("the command was asked for its state and failed: {status}")),
             Some(Err(error)) => Err(unable(&error)),
             None => {
-                stop_group(pid, call.grace).await;
-                let _ = child.wait().await;
+                let _ = tokio::join!(stop_group(pid, call.grace), child.wait());
                 Err("the command was asked for its state and did not answer in time".to_owned())
             }
         }

@@ -53,15 +53,13 @@ impl CommandProvider {
         let ended = tokio::select! {
             ended = child.wait() => ended,
             () = context.cancelled.cancelled() => {
-                let stop = async {
-                    if supervised {
-                        stop_supervised(&mut child, &files, grace).await;
-                    } else {
-                        stop_group(pid, grace).await;
-                    }
-                    child.wait().await
-                };
-                let _ = stop.await;
+                if supervised {
+                    stop_supervised(&mut child, &files, grace).await;
+                    let _ = child.wait().await;
+                } else {
+                    // What has ended counts as there until it is waited for.
+                    let _ = tokio::join!(stop_group(pid, grace), child.wait());
+                }
                 return Err(given_up());
             }
         };
@@ -77,24 +75,11 @@ impl CommandProvider {
 
     fn launch(&self, call: Call, files: &AttemptFiles, context: &AttemptContext) -> Result<Child, Failure> {
         files.create().map_err(|error| unwritable(&error))?;
-        let intent = Intent {
-            key: context.idempotency_key.clone(),
-            token: context.fencing_token,
-            boot: boot_id().map(str::to_owned),
-        };
-        files.write_once(file::INTENT, &intent).map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => Failure::new(
-                FailureClass::InDoubt,
-                "this attempt was begun before on this host; it is not started a second time",
-            ),
-            _ => unwritable(&error),
-        })?;
         let program = call.argv.first().cloned().unwrap_or_default();
         let directory = call.directory.as_ref().map(|directory| directory.to_string_lossy().into_owned());
-        let launch = self.prepare_launch(call, files).map_err(|error| {
-            files.remove(file::INTENT);
-            unwritable(&error)
-        })?;
+        let launch = self.prepare_launch(call, files).map_err(|error| unwritable(&error))?;
+        // The last thing before the start: a crash between the two leaves doubt where there need be none.
+        note_intent(files, context)?;
         launch.spawn().map_err(|error| {
             files.remove(file::INTENT);
             Failure::new(FailureClass::Permanent, why_not_started(&program, directory.as_deref(), &error))
@@ -105,7 +90,7 @@ impl CommandProvider {
         let output = |name| call.capture.then(|| files.append(name)).transpose();
         let argv = if call.supervised {
             let mut argv: Vec<OsString> = vec![self.executable.clone().into()];
-            argv.extend(supervise::arguments(files.directory()));
+            argv.extend(supervise::arguments(files.base()));
             argv.extend(call.argv.iter().cloned());
             argv
         } else {
@@ -120,6 +105,22 @@ impl CommandProvider {
             directory: call.directory,
         })
     }
+}
+
+/// Writes down that the program is about to be started.
+fn note_intent(files: &AttemptFiles, context: &AttemptContext) -> Result<(), Failure> {
+    let intent = Intent {
+        key: context.idempotency_key.clone(),
+        token: context.fencing_token,
+        boot: boot_id().map(str::to_owned),
+    };
+    files.write_once(file::INTENT, &intent).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => Failure::new(
+            FailureClass::InDoubt,
+            "this attempt was begun before on this host; it is not started a second time",
+        ),
+        _ => unwritable(&error),
+    })
 }
 
 /// How a supervised program ended, once its supervisor has said so.

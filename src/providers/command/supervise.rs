@@ -24,19 +24,20 @@ pub fn from_arguments(arguments: impl IntoIterator<Item = OsString>) -> Option<E
     if arguments.next()? != OsStr::new(ARGUMENT) {
         return None;
     }
-    let directory = arguments.next().unwrap_or_default();
+    let base = arguments.next().unwrap_or_default();
     let separator = arguments.next();
     let argv: Vec<OsString> = arguments.collect();
     if separator.as_deref() != Some(OsStr::new("--")) || argv.is_empty() {
         return Some(ExitCode::from(2));
     }
-    Some(run(Path::new(&directory), &argv))
+    Some(run(Path::new(&base), &argv))
 }
 
-/// Runs a program and writes its process record and exit status into the directory of its attempt.
+/// Runs a program and writes its process record and exit status beside the other files of its attempt, whose
+/// paths begin with `base`.
 #[expect(clippy::disallowed_methods, reason = "one of the two places that start programs")]
-pub fn run(directory: &Path, argv: &[OsString]) -> ExitCode {
-    let files = AttemptFiles::at(directory);
+pub fn run(base: &Path, argv: &[OsString]) -> ExitCode {
+    let files = AttemptFiles::at(base);
     let [program, arguments @ ..] = argv else { return ExitCode::from(2) };
     let exit = match Command::new(program).args(arguments).process_group(0).spawn() {
         Err(error) => {
@@ -58,8 +59,8 @@ pub fn run(directory: &Path, argv: &[OsString]) -> ExitCode {
 }
 
 /// Arguments that make drctl a supervisor for an attempt; the program's argv follows.
-pub(super) fn arguments(directory: &Path) -> [OsString; 3] {
-    [ARGUMENT.into(), directory.into(), "--".into()]
+pub(super) fn arguments(base: &Path) -> [OsString; 3] {
+    [ARGUMENT.into(), base.into(), "--".into()]
 }
 
 #[cfg(test)]
@@ -80,13 +81,14 @@ mod tests {
     #[test]
     fn the_end_of_a_program_is_written_down() {
         let directory = tempfile::tempdir().unwrap();
-        let files = AttemptFiles::at(directory.path());
-        assert_eq!(run(directory.path(), &words(&["/bin/sh", "-c", "exit 7"])), ExitCode::SUCCESS);
+        let base = directory.path().join("step-1");
+        let files = AttemptFiles::at(&base);
+        assert_eq!(run(&base, &words(&["/bin/sh", "-c", "exit 7"])), ExitCode::SUCCESS);
         let exit: Exit = files.record(file::EXIT).unwrap();
         assert_eq!((exit.code, exit.not_started), (Some(7), None));
         assert!(files.record::<ProcessRecord>(file::PROCESS).is_some());
 
-        assert_eq!(run(directory.path(), &words(&["/nowhere/program"])), ExitCode::SUCCESS);
+        assert_eq!(run(&base, &words(&["/nowhere/program"])), ExitCode::SUCCESS);
         let exit: Exit = files.record(file::EXIT).unwrap();
         assert!(exit.not_started.unwrap().contains("/nowhere/program"));
     }

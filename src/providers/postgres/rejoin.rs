@@ -34,6 +34,11 @@ const START: &str = "start";
 /// Why a failed attempt is safe.
 const GUARDED: &str = "standby.signal is in place, so the server cannot start read-write";
 
+/// Why there is no second rewind.
+const CUT_OFF: &str = "a rewind of this step was cut off while nobody watched, and how far it came is not \
+                       known: such a data directory cannot be trusted; make a new one (pg_basebackup), start \
+                       it as a standby, then retry the step";
+
 /// Rewinds and starts the server, and waits until it follows.
 pub(super) async fn apply(
     programs: &ProgramRunner,
@@ -55,13 +60,19 @@ pub(super) async fn apply(
     let cluster =
         unless_cancelled(context, FailureClass::TimedOut, Cluster::open(&rejoin.data_directory)).await?;
     cluster.guard()?;
-    let rewound = rewind(programs, &cluster, rejoin, context).await;
-    // pg_rewind removes what the new primary does not have, standby.signal too, unless it is told to write
-    // its own.
-    cluster.guard()?;
-    let end = rewound?;
-    if !end.success {
-        return Err(permanent(format!("the rewind command failed: {}; {GUARDED}", end.account)));
+    // A second rewind recovers the cluster first, with records of its own that no primary has.
+    if !cluster.is_rewound() {
+        if programs.was_cut_off(REWIND, context) {
+            return Err(permanent(format!("{CUT_OFF}; {GUARDED}")));
+        }
+        let rewound = rewind(programs, &cluster, rejoin, context).await;
+        // pg_rewind removes what the new primary does not have, standby.signal too, unless it is told to
+        // write its own.
+        cluster.guard()?;
+        let end = rewound?;
+        if !end.success {
+            return Err(permanent(format!("the rewind command failed: {}; {GUARDED}", end.account)));
+        }
     }
     let end = programs.run(START, &rejoin.start_command, Some(START_LIMIT), context).await?;
     if !end.success {
@@ -177,7 +188,7 @@ pub(super) async fn observe(
             Ok(false) => Observation::NotApplied,
             Err(failure) => Observation::Unknown(failure.message),
         },
-        // Rewinding and starting can be done again from wherever the last attempt stopped.
+        // The next attempt goes on from wherever the last one stopped.
         Found::Primary(_) | Found::Nobody(Unconnected::Stopped(_)) => Observation::NotApplied,
         Found::Nobody(why) => Observation::Unknown(why.message().to_owned()),
         Found::Unclear(failure) => Observation::Unknown(failure.message),
@@ -274,6 +285,13 @@ impl Cluster {
             Ok(u32::from_ne_bytes([a, b, c, d]))
         };
         matches!(read(), Ok(1 | 2))
+    }
+
+    /// Whether `pg_rewind` has come to its end here and no server was started since: the last thing it writes
+    /// is a backup label of its own kind, which the next server to start takes away.
+    fn is_rewound(&self) -> bool {
+        std::fs::read_to_string(self.directory.join("backup_label"))
+            .is_ok_and(|label| label.lines().any(|line| line == "BACKUP METHOD: pg_rewind"))
     }
 
     fn signal(&self) -> PathBuf {

@@ -60,7 +60,8 @@ async fn written_by(primary: &Server) -> Option<String> {
 /// Lag is zero when all that was received is replayed and the receiver runs; otherwise the age of the last
 /// transaction replayed, which also grows while the primary is idle and therefore counts only then.
 async fn read(session: &Session, written: Option<&str>) -> Result<Lag, Failure> {
-    let sql = "SELECT pg_last_wal_receive_lsn() IS NOT DISTINCT FROM pg_last_wal_replay_lsn(), \
+    // After a start, or a rewind, what lies in its own log is replayed beyond what the receiver has brought.
+    let sql = "SELECT coalesce(pg_last_wal_replay_lsn() >= pg_last_wal_receive_lsn(), false), \
                (extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()) * 1000)::bigint, \
                pg_wal_lsn_diff($1::text::pg_lsn, pg_last_wal_replay_lsn())::bigint";
     let streaming = role::is_streaming(session).await?;

@@ -8,6 +8,7 @@ mod look;
 mod moves;
 mod runs;
 mod service;
+mod unwinds;
 mod validate;
 
 use crate::support::binary::Drctl;
@@ -30,7 +31,7 @@ fn simulated() -> (Drctl, String) {
     let done = drctl.run("failover pay --simulate --seed 7");
     assert_eq!(done.code, 0, "{}{}", done.stdout, done.stderr);
     let runs: serde_json::Value = json(&drctl, "runs list --simulated -o json");
-    let run = runs[0]["run"].as_str().unwrap().to_owned();
+    let run = runs[0]["id"].as_str().unwrap().to_owned();
     (drctl, run)
 }
 

@@ -58,7 +58,7 @@ fn a_run_that_waits_says_who_drives_it_and_how_to_go_on() {
     let staged = drctl.run("failover pay --simulate --seed 7 --stage");
     assert_eq!(staged.code, 6, "{}", staged.stderr);
     let runs = json(&drctl, "runs list --simulated --open -o json");
-    let run = runs[0]["run"].as_str().unwrap();
+    let run = runs[0]["id"].as_str().unwrap();
     assert_eq!(runs[0]["driver"], serde_json::Value::Null);
     insta::assert_snapshot!(session(
         &drctl,

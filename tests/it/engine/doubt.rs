@@ -1,6 +1,8 @@
 //! What happens when nobody knows what came of an attempt.
 
-use drctl::engine::input::{Input, Observation};
+use drctl::engine::command::Command;
+use drctl::engine::commands;
+use drctl::engine::input::{Control, Input, Observation};
 use drctl::model::run::{FailureClass, Mode, NodeStatus, RunStatus};
 use serde_json::{Map, json};
 
@@ -143,4 +145,119 @@ fn an_idempotent_action_that_never_answers_is_not_sent_for_ever() {
     }
     assert_eq!((script.status("a"), script.run()), (NodeStatus::InDoubt, RunStatus::Stuck));
     assert_eq!(script.state.node(script.node("a")).attempts, 3);
+}
+
+/// The key of the only start that must be in flight.
+fn key(script: &Script) -> String {
+    match commands(&script.plan, &script.state, script.now).as_slice() {
+        [Command::Start { key, .. }] => key.clone(),
+        other => panic!("one start is expected: {other:?}"),
+    }
+}
+
+#[test]
+fn what_a_person_sends_again_in_doubt_keeps_its_key() {
+    let mut script = Script::new(IDEMPOTENT, "", Mode::Graceful);
+    let first = key(&script);
+    for _ in 0..3 {
+        script.fail("a", FailureClass::InDoubt);
+    }
+    assert_eq!(script.run(), RunStatus::Stuck);
+    assert_eq!(script.ask(retry("a")), None);
+    assert_eq!(key(&script), first);
+}
+
+#[test]
+fn a_second_send_that_is_known_to_have_failed_settles_no_doubt_about_the_first() {
+    let steps = "- {id: a, uses: http.request, with: {method: POST, url: 'https://x', idempotent: true}, \
+                 retry: {attempts: 2, backoff: 1s}, undo: {uses: command.run, with: {argv: [u]}}}";
+    let mut script = Script::new(steps, "", Mode::Graceful);
+    let first = key(&script);
+    script.fail("a", FailureClass::InDoubt);
+    script.fail("a", FailureClass::Transient);
+    script.wait_for_wake();
+    assert_eq!(key(&script), first, "another key would apply it a second time");
+    script.fail("a", FailureClass::Permanent);
+    assert_eq!(script.ask(Control::Unwind), None);
+    assert_eq!(script.in_flight(), ["a:start"], "what may be there is taken back");
+}
+
+#[test]
+fn what_still_goes_on_is_followed_when_a_person_wants_it_again() {
+    let steps = "- {id: a, uses: command.run, with: {argv: [a]}, timeout: 1m, deadline: 2m}";
+    let mut script = Script::new(steps, "", Mode::Graceful);
+    script.wait("3m");
+    script.observe("a", Observation::InProgress(json!({"pid": 7})));
+    assert_eq!((script.status("a"), script.run()), (NodeStatus::InDoubt, RunStatus::Stuck));
+    assert_eq!(script.ask(retry("a")), None);
+    assert_eq!(script.in_flight(), ["a:observe"], "nothing is started beside it");
+    script.observe("a", Observation::InProgress(json!({"pid": 7})));
+    assert_eq!(script.in_flight(), ["a:poll"]);
+    script.ok("a");
+    assert_eq!(script.run(), RunStatus::SucceededWithWarnings);
+}
+
+#[test]
+fn what_a_person_wants_again_begins_when_it_is_not_there_and_when_nobody_can_tell() {
+    for observation in [Observation::NotApplied, Observation::Unknown("no answer".to_owned())] {
+        let mut script = Script::new(OBSERVABLE, "", Mode::Graceful);
+        script.take_over(2);
+        for _ in 0..3 {
+            script.observe("a", Observation::Unknown("no answer".to_owned()));
+            script.wait("2s");
+        }
+        assert_eq!(script.run(), RunStatus::Stuck);
+        assert_eq!(script.ask(retry("a")), None);
+        assert_eq!(script.in_flight(), ["a:observe"]);
+        script.observe("a", observation);
+        assert_eq!(script.in_flight(), ["a:start"]);
+    }
+}
+
+#[test]
+fn what_is_not_there_does_not_begin_again_once_the_run_is_to_end() {
+    for control in [Control::Pause, Control::Unwind, Control::Abort] {
+        let mut script = Script::new("- {id: a, uses: command.run, with: {argv: [a]}}", "", Mode::Graceful);
+        script.take_over(2);
+        assert_eq!(script.ask(control), None);
+        script.observe("a", Observation::NotApplied);
+        assert!(script.in_flight().is_empty(), "{}", script.run());
+    }
+}
+
+const TWO: &str = "
+- {id: a, uses: command.run, with: {argv: [a]}}
+- {id: b, uses: command.run, with: {argv: [b]}}
+";
+
+/// The second step is looked at before it begins.
+fn looking() -> Script {
+    let mut script = Script::new(TWO, "", Mode::Graceful);
+    assert_eq!(script.ask(Control::Adopt), None);
+    script.ok("a");
+    assert_eq!(script.in_flight(), ["b:observe"]);
+    script
+}
+
+#[test]
+fn what_somebody_else_is_doing_is_followed_and_not_begun_beside_it() {
+    let mut script = looking();
+    let attempt = drctl::engine::input::AttemptKey { node: script.node("b"), attempt: 1 };
+    let observation = Observation::InProgress(json!({"pid": 7}));
+    script.input(Input::Observed { attempt, observation }).unwrap();
+    assert_eq!(script.in_flight(), ["b:poll"]);
+    script.ok("b");
+    assert_eq!(script.run(), RunStatus::SucceededWithWarnings);
+}
+
+#[test]
+fn a_look_that_comes_too_late_begins_nothing() {
+    for control in [by_hand("b"), super::script::skip("b", false), Control::Unwind] {
+        let mut script = looking();
+        let attempt = drctl::engine::input::AttemptKey { node: script.node("b"), attempt: 1 };
+        assert_eq!(script.ask(control), None);
+        let late = Input::Observed { attempt, observation: Observation::Unknown("given up".to_owned()) };
+        assert!(script.input(late).is_err());
+        assert!(script.in_flight().is_empty());
+    }
 }

@@ -1,5 +1,6 @@
 //! Fence, readings, consents and the point of no return.
 
+use drctl::engine::clock::data_loss;
 use drctl::engine::input::Consents;
 use drctl::model::run::{FailureClass, Mode, NodeStatus, RunStatus};
 use drctl::model::time::Duration;
@@ -52,14 +53,35 @@ fn every_consent_is_asked_for_by_name() {
     assert_eq!(script.run(), RunStatus::AwaitingApproval);
     assert!(script.in_flight().is_empty());
     let refused = script.ask(approve(confirmed())).unwrap();
-    assert_eq!(refused, "the gate also needs --accept-loss \"1m 30s\" --accept-unfenced");
+    // The source may still accept writes: what is asked for leaves time to answer.
+    assert_eq!(refused, "the gate needs --accept-loss \"4m\" --accept-unfenced");
     let too_little = Consents { accept_loss: Some(Duration::from_secs(89)), ..Consents::default() };
     assert!(script.ask(approve(too_little)).is_some());
     let unfenced = Consents { accept_unfenced: true, ..Consents::default() };
-    assert_eq!(script.ask(approve(unfenced)).unwrap(), "the gate also needs --accept-loss \"1m 30s\"");
+    assert_eq!(script.ask(approve(unfenced)).unwrap(), "the gate needs --accept-loss \"4m\"");
     let enough = Consents { accept_loss: Some(Duration::from_secs(90)), ..Consents::default() };
     assert_eq!(script.ask(approve(enough)), None);
     assert_eq!(script.in_flight(), ["promote:start"]);
+}
+
+#[test]
+fn behind_an_unconfirmed_fence_the_loss_grows_until_the_promotion() {
+    let mut script = to_gate(Mode::Ungraceful, confirmed(), 2_000);
+    script.wait("45s");
+    let unfenced = Consents { accept_unfenced: true, ..Consents::default() };
+    assert_eq!(script.ask(approve(unfenced.clone())), None, "47 s are within 60 s");
+    script.ok("promote");
+    script.done("rpo/after-promotion", json!({"lag_ms": 48_000}));
+    assert_eq!(data_loss(&script.plan, &script.state), Some(Duration::from_secs(48)));
+
+    let mut script = to_gate(Mode::Ungraceful, confirmed(), 2_000);
+    script.wait("70s");
+    assert_eq!(script.ask(approve(unfenced)).unwrap(), "the gate needs --accept-loss \"4m\"");
+    // A confirmed fence ended the writes, however long the gate is waited for.
+    let mut script = to_gate(Mode::Graceful, Consents::default(), 2_000);
+    script.wait("70s");
+    assert_eq!(script.ask(approve(confirmed())), None);
+    assert_eq!(data_loss(&script.plan, &script.state), Some(Duration::from_secs(2)));
 }
 
 #[test]

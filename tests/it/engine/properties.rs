@@ -166,6 +166,8 @@ proptest! {
                 apply(&script.plan, &mut folded, &stored, script.now);
             }
             prop_assert_eq!(&script.state, &folded);
+            let advised = super::advice::refused(&script, &script.state);
+            prop_assert!(advised.is_ok(), "{}", advised.unwrap_err());
             let copy: RunState = serde_json::from_slice(&serde_json::to_vec(&script.state).unwrap()).unwrap();
             prop_assert_eq!(&script.state, &copy);
             if script.state.status.is_terminal() {

@@ -2,8 +2,8 @@
 
 use drctl::engine::command::Command;
 use drctl::engine::commands;
-use drctl::engine::input::{Control, Direction, Observation};
-use drctl::model::run::{FailureClass, Mode, NodeStatus, RunStatus};
+use drctl::engine::input::{Control, Direction, Input, Observation};
+use drctl::model::run::{Failure, FailureClass, Mode, NodeStatus, RunStatus};
 use serde_json::Map;
 
 use super::script::{Script, by_hand, retry, skip};
@@ -289,4 +289,61 @@ fn an_effect_is_taken_back_in_the_mode_it_was_applied_in() {
     assert_eq!(script.ask(Control::Unwind), None);
     let undo = script.state.node(script.node("a")).current.clone().unwrap();
     assert_eq!((undo.direction, undo.mode), (Direction::Undo, Mode::Graceful));
+}
+
+#[test]
+fn what_undo_needs_is_read_again_after_a_failure_and_never_after_the_effect() {
+    let steps = "- {id: a, uses: aws.lambda.set_event_source, \
+                 with: {region: us-east-1, mapping_id: m, enabled: false}, undo: auto, retry: {attempts: 2, backoff: 1s}}";
+    let mut script = Script::new(steps, "", Mode::Graceful);
+    let node = script.node("a");
+    let failure = Failure::new(FailureClass::Transient, "no answer");
+    script.input(Input::Prepared { node, result: Err(failure) }).unwrap();
+    script.wait_for_wake();
+    assert_eq!(script.in_flight(), ["a:prepare"]);
+    script.prepared("a");
+    script.fail("a", FailureClass::InDoubt);
+    script.fail("a", FailureClass::Permanent);
+    assert_eq!(script.ask(retry("a")), None);
+    let after = Ok(Some(serde_json::json!({"after": 1})));
+    script.input(Input::Prepared { node, result: after }).unwrap();
+    let kept = script.state.node(node).prepared.clone();
+    assert_eq!(kept, Some(serde_json::json!({"before": 1})), "the first try may have been applied");
+}
+
+#[test]
+fn the_policy_of_a_step_does_not_change_what_people_want() {
+    for (policy, control, ended) in
+        [("abort", Control::Unwind, RunStatus::Unwound), ("unwind", Control::Abort, RunStatus::Aborted)]
+    {
+        let steps = format!(
+            "- {{id: a, uses: command.run, with: {{argv: [a]}}, undo: {{uses: command.run, with: {{argv: [u]}}}}}}\n\
+             - {{id: z, uses: command.run, with: {{argv: [z]}}, on_failure: {policy}}}"
+        );
+        let mut script = Script::new(&steps, "", Mode::Graceful);
+        script.ok("a");
+        assert_eq!(script.ask(control), None);
+        script.fail("z", FailureClass::Permanent);
+        if ended == RunStatus::Unwound {
+            script.ok("a");
+        }
+        assert_eq!(script.run(), ended);
+    }
+}
+
+#[test]
+fn enough_successes_do_not_end_an_undo() {
+    let steps = "
+- {id: fan, for_each: [p, q, s], max_parallel: 2, min_success: 2, stragglers: cancel,
+   uses: command.run, with: {argv: ['{{ item }}']}, retry: {attempts: 2, backoff: 1h},
+   undo: {uses: command.run, with: {argv: [u]}}}
+";
+    let mut script = Script::new(steps, "", Mode::Graceful);
+    assert_eq!(script.ask(Control::Pause), None);
+    script.ok("fan[p]");
+    assert_eq!(script.ask(Control::Unwind), None);
+    script.fail("fan[p]", FailureClass::Transient);
+    assert_eq!(script.ask(skip("fan[s]", false)), None);
+    script.ok("fan[q]");
+    assert_eq!(script.status("fan[p]"), NodeStatus::Retrying);
 }

@@ -29,6 +29,7 @@ macro_rules! conformance {
 conformance!(
     appended_facts_are_read_back_in_order,
     a_wrong_expectation_writes_nothing,
+    an_expectation_by_itself_is_checked_and_leaves_nothing,
     only_the_current_token_appends,
     an_append_over_several_streams_is_all_or_nothing,
     one_real_run_works_on_a_service,
@@ -89,6 +90,21 @@ async fn a_wrong_expectation_writes_nothing(world: &World) {
     assert_eq!(bodies(&*journal, &stream).await.len(), 3);
     let whatever = Append { expected: None, ..to_run(&run, token, 0, &["x"]) };
     assert_eq!(journal.append(vec![whatever]).await.unwrap()[0].sequence, 4);
+}
+
+async fn an_expectation_by_itself_is_checked_and_leaves_nothing(world: &World) {
+    let journal = world.open();
+    let service = StreamName::service(&ServiceName::new("shop").unwrap());
+    let only = |expected| to(service.clone(), Some(expected), &[]);
+    let other = || to(StreamName::journal(), None, &["x"]);
+    journal.append(vec![other(), only(0)]).await.unwrap();
+    journal.append(vec![other(), to(service.clone(), Some(0), &["moved"])]).await.unwrap();
+    let error = journal.append(vec![other(), only(0)]).await.unwrap_err();
+    assert_eq!(error, JournalError::Conflict { stream: service.clone(), expected: 0, actual: 1 });
+    journal.append(vec![other(), only(1)]).await.unwrap();
+    assert_eq!(bodies(&*journal, &service).await.len(), 1);
+    assert_eq!(bodies(&*journal, &StreamName::journal()).await.len(), 3);
+    sound(&*world.open()).await;
 }
 
 async fn only_the_current_token_appends(world: &World) {

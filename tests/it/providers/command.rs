@@ -27,6 +27,11 @@ impl Fixture {
         CommandProvider::new(self.folder.path().join("runs"), env!("CARGO_BIN_EXE_drctl").into())
     }
 
+    /// A file of the first attempt of the step.
+    fn of_attempt(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join("runs/payments-abcdefgh").join(format!("work-1.{name}"))
+    }
+
     fn path(&self, name: &str) -> String {
         self.folder.path().join(name).to_str().unwrap().to_owned()
     }
@@ -43,7 +48,7 @@ impl Fixture {
         let (provider, action) = (self.provider(), action("command.run", with.clone()));
         let mut attempt = provider.start(&action, context);
         let started = self.path("started");
-        let record = self.path("runs/payments-abcdefgh/work-1/process");
+        let record = self.of_attempt("process");
         let begun = || Path::new(&started).exists() && Path::new(&record).exists();
         tokio::select! {
             outcome = &mut attempt => panic!("ended before the crash: {outcome:?}"),
@@ -188,6 +193,24 @@ async fn giving_up_ends_the_whole_group_even_one_that_ignores_sigterm() {
 }
 
 #[tokio::test]
+async fn a_program_that_obeys_when_it_is_given_up_does_not_use_up_its_grace() {
+    for call in both_ways(&sh("echo $$ > started; exec sleep 600")) {
+        let fixture = Fixture::new();
+        let (context, switch) = context();
+        let call = with(call, json!({"cwd": fixture.path(""), "grace": "60s"}));
+        let started = fixture.path("started");
+        let begun = Instant::now();
+        let give_up = async {
+            until("the program has started", || number_in(&started).is_some()).await;
+            switch.cancel();
+        };
+        let (outcome, ()) = tokio::join!(fixture.run(call, &context), give_up);
+        assert_eq!(outcome.unwrap_err().class, FailureClass::InDoubt);
+        assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+    }
+}
+
+#[tokio::test]
 async fn a_supervised_program_that_outlives_drctl_is_adopted_and_its_end_is_known() {
     let fixture = Fixture::new();
     let (context, _switch) = context();
@@ -285,9 +308,8 @@ async fn without_a_record_the_live_program_is_found_by_its_key() {
     let (context, _switch) = context();
     let call = with(sh("echo $$ > started; sleep 600"), json!({"cwd": fixture.path("")}));
     fixture.crash_during(&call, &context).await;
-    let attempt = Path::new(&fixture.path("runs")).join("payments-abcdefgh/work-1");
     for name in ["process", "supervisor"] {
-        std::fs::remove_file(attempt.join(name)).unwrap();
+        std::fs::remove_file(fixture.of_attempt(name)).unwrap();
     }
     let (provider, action) = (fixture.provider(), action("command.run", call));
     let observed = provider.observe(&action, &context, None).await;
@@ -311,8 +333,7 @@ async fn a_live_program_is_followed_before_it_is_asked() {
     let call = json!({"argv": ["/bin/sh", script], "cwd": fixture.path(""), "observes": true});
     fixture.crash_during(&call, &context).await;
     // drctl was killed between the start of the program and the note of its number.
-    let attempt = Path::new(&fixture.path("runs")).join("payments-abcdefgh/work-1");
-    std::fs::remove_file(attempt.join("process")).unwrap();
+    std::fs::remove_file(fixture.of_attempt("process")).unwrap();
     let (provider, action) = (fixture.provider(), action("command.run", call));
     let observed = provider.observe(&action, &context, None).await;
     let pid = number_in(&fixture.path("started")).unwrap();
@@ -340,12 +361,11 @@ async fn doubt_without_evidence_is_answered_honestly() {
     let elsewhere = json!({"process": {"pid": 1, "start": 1, "boot": "another"}});
     assert!(matches!(provider.observe(&call, &context, Some(&elsewhere)).await, Observation::Unknown(_)));
 
-    let attempt = Path::new(&fixture.path("runs")).join("payments-abcdefgh/work-1");
-    std::fs::create_dir_all(&attempt).unwrap();
+    std::fs::create_dir_all(fixture.of_attempt("intent").parent().unwrap()).unwrap();
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
     for (boot, words) in [(boot.trim(), "while nobody watched"), ("another boot", "host was restarted")] {
         let intent = json!({"key": "nobody has this key", "token": 1, "boot": boot});
-        std::fs::write(attempt.join("intent"), intent.to_string()).unwrap();
+        std::fs::write(fixture.of_attempt("intent"), intent.to_string()).unwrap();
         let observed = provider.observe(&call, &context, None).await;
         let Observation::Unknown(why) = observed else { panic!("{observed:?}") };
         assert!(why.contains(words), "{why}");
@@ -421,15 +441,16 @@ async fn files_of_an_attempt_are_for_their_owner_alone() {
     use std::os::unix::fs::PermissionsExt as _;
     let fixture = Fixture::new();
     fixture.run(sh("echo x; umask"), &context().0).await.unwrap();
-    let attempt = Path::new(&fixture.path("runs")).join("payments-abcdefgh/work-1");
+    let run = Path::new(&fixture.path("runs")).join("payments-abcdefgh");
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    assert_eq!(mode(&attempt), 0o700);
+    assert_eq!(mode(&run), 0o700);
     let mut seen = Vec::new();
-    for entry in std::fs::read_dir(&attempt).unwrap() {
+    for entry in std::fs::read_dir(&run).unwrap() {
         let path = entry.unwrap().path();
         assert_eq!(mode(&path), 0o600, "{}", path.display());
         seen.push(path.file_name().unwrap().to_str().unwrap().to_owned());
     }
     seen.sort();
-    assert_eq!(seen, ["exit", "intent", "process", "stderr", "stdout", "supervisor"]);
+    let names = ["exit", "intent", "process", "stderr", "stdout", "supervisor"];
+    assert_eq!(seen, names.map(|name| format!("work-1.{name}")));
 }

@@ -263,6 +263,74 @@ async fn an_old_primary_that_diverged_and_crashed_rejoins() {
         outputs,
         "a second time does nothing"
     );
+
+    // A rewound server has replayed beyond what its receiver brought: on an idle pair that is no lag.
+    let lag = json!({"standby": fixture.primary(), "primary": fixture.standby()});
+    let begun = std::time::Instant::now();
+    loop {
+        let outputs = fixture.run("postgres.check_replication", lag.clone()).await.unwrap();
+        if outputs["lag_ms"] == 0 {
+            break;
+        }
+        assert!(begun.elapsed() < std::time::Duration::from_secs(10), "{outputs:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_rewind_that_ended_unwatched_is_not_done_again() {
+    let fixture = Fixture::new().await;
+    let (primary, standby) = (&fixture.pair.primary, &fixture.pair.standby);
+    primary.run("CREATE TABLE t (id int)").await;
+    fixture.pair.wait_until_replayed().await;
+    primary.kill9();
+    fixture.run("postgres.promote", json!({"standby": fixture.standby()})).await.unwrap();
+    standby.run("INSERT INTO t SELECT generate_series(1, 10); CHECKPOINT").await;
+    let rewind: Vec<String> = serde_json::from_value(fixture.rejoin()["rewind_command"].clone()).unwrap();
+    // The killed server holds its directory until init has waited for it.
+    until("the rewind succeeds", || {
+        std::process::Command::new(&rewind[0]).args(&rewind[1..]).output().unwrap().status.success()
+    })
+    .await;
+
+    let mut again = fixture.rejoin();
+    again["rewind_command"] = json!(["/bin/sh", "-c", "echo a second rewind >&2; exit 1"]);
+    fixture.run("postgres.rejoin", again).await.unwrap();
+    standby.run("INSERT INTO t VALUES (11)").await;
+    let begun = std::time::Instant::now();
+    while primary.number("SELECT count(*) FROM t").await != 11 {
+        assert!(begun.elapsed() < std::time::Duration::from_secs(10), "the rejoined server does not follow");
+    }
+}
+
+#[tokio::test]
+async fn a_rewind_that_was_cut_off_is_never_done_again() {
+    let mut fixture = Fixture::new().await;
+    fixture.pair.primary.kill9();
+    fixture.run("postgres.promote", json!({"standby": fixture.standby()})).await.unwrap();
+    let mut slow = fixture.rejoin();
+    let begun = fixture.folder.path().join("begun");
+    let pid = || std::fs::read_to_string(&begun).ok()?.trim().parse::<i32>().ok();
+    slow["rewind_command"] =
+        json!(["/bin/sh", "-c", format!("echo $$ > {}; exec sleep 600", begun.display())]);
+    let cut_off = tokio::time::timeout(std::time::Duration::from_secs(10), async {
+        tokio::select! {
+            outcome = fixture.run("postgres.rejoin", slow.clone()) => panic!("{outcome:?}"),
+            () = until("the rewind has begun", || pid().is_some()) => {}
+        }
+    });
+    cut_off.await.unwrap();
+    let observed = fixture.observe("postgres.rejoin", slow.clone()).await;
+    assert!(matches!(observed, Observation::InProgress(_)), "{observed:?}");
+    let group = rustix::process::Pid::from_raw(pid().unwrap()).unwrap();
+    rustix::process::kill_process_group(group, rustix::process::Signal::KILL).unwrap();
+    while rustix::process::test_kill_process(group).is_ok() {
+        tokio::task::yield_now().await;
+    }
+
+    fixture.context.attempt = 2;
+    let failure = fixture.run("postgres.rejoin", fixture.rejoin()).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Permanent, "{failure}");
+    assert!(failure.message.contains("pg_basebackup"), "{failure}");
 }
 
 #[tokio::test]

@@ -20,9 +20,9 @@ pub(crate) const DUPLICATE_KEY: Entry = error(
 
 pub(crate) const TOO_LARGE: Entry = error(
     "the document is beyond a limit",
-    "A runbook has limits: 1 MiB of text, 32 levels of nesting, 1,000 aliases, and 250,000 values once \
-     they are followed. They keep a hostile or generated file from costing time or memory. A real service \
-     stays far below them; split a larger one.",
+    "A runbook has limits: 1 MiB of text, 32 levels of nesting, 10,000 keys in one mapping, 1,000 aliases, \
+     50,000 values that following them adds, and 250,000 values in all. They keep a hostile or generated \
+     file from costing time or memory. A real service stays far below them; split a larger one.",
     "[[[[[[[[…",
     "steps:\n  - {id: one, uses: manual.task, with: {instructions: Call the team}}",
 );

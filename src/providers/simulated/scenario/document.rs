@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-use serde_saphyr::{budget, options};
+use serde_saphyr::{alias_limits, budget, options};
 
 use super::{Fault, Rule, Scenario};
 use crate::model::id::SiteName;
@@ -50,6 +50,7 @@ pub(super) fn parse(text: &str) -> Result<Scenario, ScenarioError> {
             max_documents: 1,
             max_total_scalar_bytes: 4 * BYTES,
         },
+        alias_limits: alias_limits! { max_total_replayed_events: limits::DOCUMENT_REPLAYED },
         strict_booleans: true,
         reject_unsupported_tags: true,
         with_snippet: false,

@@ -1,0 +1,155 @@
+//! What a person may do about a node that cannot go on by itself: one answer for what is advised and for what
+//! is granted. Never changes anything.
+
+use super::attempt;
+use super::event::{Applied, Want};
+use super::input::Direction;
+use super::state::{IndexedPlan, NodeState, RunState};
+use crate::model::action::Doubt;
+use crate::model::run::NodeStatus;
+use crate::plan::NodeIndex;
+
+const LOOKED_AT: &str = "is in doubt and being looked at; wait for the answer";
+
+/// Something a person may say about a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remedy {
+    /// Try it again; what is in doubt is looked at first, where that is possible.
+    Retry,
+    /// It is done: applied, or taken back.
+    Done,
+    /// Leave it as it is.
+    Skip,
+}
+
+/// What is worth telling a person about a node that waits for one, the best first.
+#[must_use]
+pub fn remedies(plan: &IndexedPlan, state: &RunState, node: NodeIndex) -> Vec<Remedy> {
+    let it = state.node(node);
+    let worth: &[Remedy] = match it.status {
+        // Trying again what is known to be there would do it twice.
+        NodeStatus::Failed if it.applied == Applied::Yes => &[Remedy::Done, Remedy::Retry],
+        NodeStatus::Failed | NodeStatus::UndoFailed => &[Remedy::Retry],
+        NodeStatus::InDoubt if !it.person_needed => &[],
+        NodeStatus::InDoubt if state.want == Want::Unwind && it.direction == Direction::Do => {
+            &[Remedy::Retry, Remedy::Done, Remedy::Skip]
+        }
+        NodeStatus::InDoubt => &[Remedy::Done, Remedy::Retry],
+        NodeStatus::Pending
+        | NodeStatus::Ready
+        | NodeStatus::Running
+        | NodeStatus::Waiting
+        | NodeStatus::AwaitingApproval
+        | NodeStatus::Retrying
+        | NodeStatus::Succeeded
+        | NodeStatus::FailedIgnored
+        | NodeStatus::TimedOut
+        | NodeStatus::Skipped
+        | NodeStatus::MarkedDone
+        | NodeStatus::Undone
+        | NodeStatus::Cancelled => &[],
+    };
+    let ends = matches!(state.want, Want::Abort | Want::Fail);
+    let may = |remedy: &Remedy| !ends && refusal(plan, state, node, *remedy).is_none();
+    worth.iter().copied().filter(may).collect()
+}
+
+/// Why a person may not do this about a node now; `None`: nothing speaks against it here. A reason, consents
+/// and safety are asked for elsewhere.
+#[must_use]
+pub fn refusal(plan: &IndexedPlan, state: &RunState, node: NodeIndex, remedy: Remedy) -> Option<String> {
+    let address = plan.plan.nodes.get(node as usize).map_or_else(String::new, |it| it.address.to_string());
+    let it = state.node(node);
+    let why = match remedy {
+        Remedy::Retry => retry_refusal(plan, state, node),
+        Remedy::Done => done_refusal(state, it),
+        Remedy::Skip => match it.status {
+            NodeStatus::Running => Some("is under way; wait for it, or abort".to_owned()),
+            NodeStatus::Succeeded | NodeStatus::MarkedDone | NodeStatus::Undone | NodeStatus::Cancelled => {
+                Some(format!("is already {}", it.status))
+            }
+            NodeStatus::Pending
+            | NodeStatus::Ready
+            | NodeStatus::Waiting
+            | NodeStatus::AwaitingApproval
+            | NodeStatus::Retrying
+            | NodeStatus::InDoubt
+            | NodeStatus::Failed
+            | NodeStatus::UndoFailed
+            | NodeStatus::FailedIgnored
+            | NodeStatus::TimedOut
+            | NodeStatus::Skipped => None,
+        },
+    };
+    why.map(|why| format!("`{address}` {why}"))
+}
+
+fn retry_refusal(plan: &IndexedPlan, state: &RunState, node: NodeIndex) -> Option<String> {
+    let it = state.node(node);
+    match it.status {
+        NodeStatus::Failed | NodeStatus::Retrying | NodeStatus::UndoFailed | NodeStatus::InDoubt => {}
+        NodeStatus::Pending
+        | NodeStatus::Ready
+        | NodeStatus::Running
+        | NodeStatus::Waiting
+        | NodeStatus::AwaitingApproval
+        | NodeStatus::Succeeded
+        | NodeStatus::FailedIgnored
+        | NodeStatus::TimedOut
+        | NodeStatus::Skipped
+        | NodeStatus::MarkedDone
+        | NodeStatus::Undone
+        | NodeStatus::Cancelled => {
+            return Some(format!("is {}: only what failed or is in doubt can be retried", it.status));
+        }
+    }
+    if it.status == NodeStatus::InDoubt && !it.person_needed {
+        return Some(LOOKED_AT.to_owned());
+    }
+    let wanted = match state.want {
+        Want::Run | Want::Pause => it.direction == Direction::Do,
+        // Looking whether there is anything to take back begins nothing.
+        Want::Unwind => it.direction == Direction::Undo || can_look(plan, state, node),
+        Want::Abort | Want::Fail => false,
+    };
+    let want = state.want;
+    (!wanted).then(|| format!("is not tried again: the run was asked to {want}"))
+}
+
+fn done_refusal(state: &RunState, it: &NodeState) -> Option<String> {
+    match it.status {
+        // What it stands in the way of would be taken back beside it.
+        NodeStatus::InDoubt if state.want == Want::Unwind && !it.person_needed => Some(LOOKED_AT.to_owned()),
+        NodeStatus::InDoubt | NodeStatus::UndoFailed => None,
+        NodeStatus::Retrying if it.direction == Direction::Undo => None,
+        NodeStatus::Failed
+        | NodeStatus::AwaitingApproval
+        | NodeStatus::Retrying
+        | NodeStatus::Pending
+        | NodeStatus::Ready
+        | NodeStatus::Waiting
+        | NodeStatus::FailedIgnored
+        | NodeStatus::Skipped
+        | NodeStatus::TimedOut => match state.want {
+            Want::Run | Want::Pause => None,
+            Want::Abort | Want::Fail | Want::Unwind => {
+                Some(format!("needs nothing any more: the run was asked to {}", state.want))
+            }
+        },
+        NodeStatus::Running
+        | NodeStatus::Succeeded
+        | NodeStatus::MarkedDone
+        | NodeStatus::Undone
+        | NodeStatus::Cancelled => Some(format!("is {}", it.status)),
+    }
+}
+
+/// Says whether what is in doubt about a node can be looked at.
+pub(super) fn can_look(plan: &IndexedPlan, state: &RunState, node: NodeIndex) -> bool {
+    let it = state.node(node);
+    let definition = plan.plan.nodes.get(node as usize);
+    let attempt = it.current.as_ref().filter(|_| it.status == NodeStatus::InDoubt);
+    definition
+        .zip(attempt)
+        .is_some_and(|(definition, attempt)| attempt::rule(definition, attempt) == Doubt::Observable)
+}

@@ -1,0 +1,80 @@
+//! A real run that fails and is taken back from another terminal: every undo runs once, in reverse, and one
+//! that fails waits for a person.
+
+use super::json;
+use crate::support::binary::{Drctl, Output};
+
+const RUNBOOK: &str = include_str!("../../fixtures/cli/unwinds.yaml");
+/// Writes down what it is asked for, and fails while a file of that name lies about.
+const STEP: &str = "#!/bin/sh\necho \"$1\" >> effects\n[ ! -e \"broken-$1\" ]\n";
+
+/// A run whose fence has failed, for good.
+fn failed() -> (Drctl, String) {
+    let drctl = Drctl::with(&[("runbooks/pay.yaml", RUNBOOK), ("broken-fence", "")]);
+    drctl.write_program("step", STEP);
+    let ended = drctl.run("failover pay --reason drill --confirm pay:west --accept-loss unmeasured");
+    assert_eq!(ended.code, 6, "{}{}", ended.stdout, ended.stderr);
+    let run = json(&drctl, "runs list --open -o json")[0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(effects(&drctl), "freeze drain warm fence");
+    (drctl, run)
+}
+
+fn effects(drctl: &Drctl) -> String {
+    let text = std::fs::read_to_string(drctl.path("effects")).unwrap();
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn ask(drctl: &Drctl, line: &str, code: i32) -> Output {
+    let output = drctl.run(line);
+    assert_eq!(output.code, code, "{line}\n{}{}", output.stdout, output.stderr);
+    output
+}
+
+fn advice(drctl: &Drctl, run: &str) -> Vec<String> {
+    let view = json(drctl, &format!("runs show {run} -o json"));
+    let needed = view["needs_person"].as_array().unwrap().iter();
+    needed.map(|needed| needed["command"].as_str().unwrap().to_owned()).collect()
+}
+
+/// A run that is being taken back and whose second undo has failed.
+fn stuck() -> (Drctl, String) {
+    let (drctl, run) = failed();
+    drctl.write("broken-fill", "");
+    ask(&drctl, &format!("unwind {run} --reason broken"), 6);
+    assert_eq!(effects(&drctl), "freeze drain warm fence cool fill", "nothing before it is taken back");
+    assert_eq!(json(&drctl, &format!("runs show {run} -o json"))["status"], "stuck");
+    assert_eq!(advice(&drctl, &run), [format!("drctl retry {run} drain")]);
+    (drctl, run)
+}
+
+#[test]
+fn what_was_applied_is_taken_back_once_and_in_reverse() {
+    let (drctl, run) = failed();
+    assert_eq!(advice(&drctl, &run), [format!("drctl retry {run} fence")]);
+    ask(&drctl, &format!("unwind {run} --reason broken"), 5);
+    assert_eq!(effects(&drctl), "freeze drain warm fence cool fill thaw");
+    assert_eq!(json(&drctl, &format!("runs show {run} -o json"))["status"], "unwound");
+    // It is over: nothing begins any more.
+    assert_ne!(drctl.run(&format!("retry {run} fence")).code, 0);
+    assert_eq!(effects(&drctl), "freeze drain warm fence cool fill thaw");
+    ask(&drctl, &format!("runs verify {run}"), 0);
+}
+
+#[test]
+fn an_undo_that_failed_is_tried_again_and_the_rest_follows() {
+    let (drctl, run) = stuck();
+    let refused = drctl.run(&format!("retry {run} fence"));
+    assert!(refused.stderr.contains("`fence` is not tried again"), "{}", refused.stderr);
+    std::fs::remove_file(drctl.path("broken-fill")).unwrap();
+    ask(&drctl, &format!("retry {run} drain"), 5);
+    assert_eq!(effects(&drctl), "freeze drain warm fence cool fill fill thaw");
+}
+
+#[test]
+fn an_undo_that_was_done_by_hand_is_not_made_again() {
+    let (drctl, run) = stuck();
+    let words = ["done", &run, "drain", "--reason", "filled by hand"];
+    let ended = drctl.run_words(&words);
+    assert_eq!(ended.code, 5, "{}{}", ended.stdout, ended.stderr);
+    assert_eq!(effects(&drctl), "freeze drain warm fence cool fill thaw");
+}
