@@ -33,8 +33,10 @@ def start(folder, name):
         ready = "/moto-api/data.json"
     else:
         command = [sys.executable, "-m", "ministack"]
-        # Without BIND_HOST it listens on every address of the machine. There is no Docker for it to use.
+        # Without BIND_HOST it listens on every address of the machine, and two of its services always do. There is no
+        # Docker for it to use.
         environment |= {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "DOCKER_HOST": "unix:///nonexistent"}
+        environment |= {"IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0"}
         ready = "/_ministack/health"
     log = open(os.path.join(folder, f"{name}.log"), "wb")
     process = subprocess.Popen(
@@ -53,6 +55,26 @@ def wait_until_ready(process, url, ready):
         except OSError:
             time.sleep(0.1)
     raise SystemExit(f"{url}{ready} does not answer")
+
+
+def listens_elsewhere(process):
+    """Addresses other than the loopback's on which a process listens, as Linux tells them."""
+    sockets = set()
+    for descriptor in os.listdir(f"/proc/{process.pid}/fd"):
+        try:
+            sockets.add(os.readlink(f"/proc/{process.pid}/fd/{descriptor}"))
+        except OSError:
+            continue  # closed in between
+    found = []
+    for family, loopback in (("tcp", "0100007F"), ("tcp6", "00000000000000000000000001000000")):
+        with open(f"/proc/{process.pid}/net/{family}") as table:
+            for row in list(table)[1:]:
+                fields = row.split()
+                address, _, port = fields[1].partition(":")
+                listening = fields[3] == "0A" and f"socket:[{fields[9]}]" in sockets
+                if listening and address != loopback:
+                    found.append(int(port, 16))
+    return found
 
 
 def wait_until_unused(users, seconds, processes):
@@ -78,6 +100,8 @@ def main():
     try:
         for process, url, ready in started.values():
             wait_until_ready(process, url, ready)
+            if sys.platform == "linux" and (ports := listens_elsewhere(process)):
+                raise SystemExit(f"an emulator listens on ports {ports} of every address of this machine")
         with open(place + ".new", "w") as file:
             json.dump({name: url for name, (_, url, _) in started.items()} | {"pid": os.getpid()}, file)
         os.rename(place + ".new", place)
