@@ -39,11 +39,39 @@ pub fn host_name() -> String {
 /// # Errors
 /// When a provider cannot be set up.
 pub fn real_runtime(config: &Config, journal: Arc<dyn Journal>) -> anyhow::Result<Runtime> {
+    // Every HTTP client needs one; an error says that there is one already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let runs = config.state.join("runs");
     let postgres = PostgresProvider::new(ProgramRunner::new(runs.clone()));
     let command = CommandProvider::new(runs, std::env::current_exe()?);
-    let router = Router::new(command, HttpProvider::new(), postgres);
+    let router = with_aws(Router::new(command, HttpProvider::new(), postgres), &config.aws);
     Ok(runtime(config, journal, Arc::new(router), Time::System(SystemClock::real()), None))
+}
+
+#[cfg(feature = "aws-base")]
+fn with_aws(router: Router, configured: &config::AwsSection) -> Router {
+    use crate::providers::aws::{Access, AwsProvider, Settings};
+    let access = |account: &config::AwsAccount| Access {
+        profile: account.profile.clone(),
+        role_arn: account.role_arn.clone(),
+        external_id: account.external_id.clone(),
+        session_name: account.session_name.clone(),
+        web_identity_token_file: account.web_identity_token_file.clone(),
+    };
+    let settings = Settings {
+        profile: configured.profile.clone(),
+        endpoint: configured.endpoint_url.clone(),
+        endpoints: configured.endpoints.clone(),
+        sts_region: configured.sts_region.clone(),
+        accounts: configured.accounts.iter().map(|(id, account)| (id.clone(), access(account))).collect(),
+        keys: None,
+    };
+    router.with_aws(Arc::new(AwsProvider::new(settings, Arc::new(SystemClock::real()))))
+}
+
+#[cfg(not(feature = "aws-base"))]
+fn with_aws(router: Router, _: &config::AwsSection) -> Router {
+    router
 }
 
 /// How fast a simulation runs.

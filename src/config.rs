@@ -1,5 +1,6 @@
 //! Configuration: flags over environment over `drctl.toml` over defaults. The only reader of the environment.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
@@ -65,6 +66,8 @@ pub struct Config {
     pub state: PathBuf,
     /// Name of the person at this terminal.
     pub user: String,
+    /// How AWS is reached.
+    pub aws: AwsSection,
 }
 
 /// JSON Schema of the configuration file.
@@ -83,6 +86,8 @@ struct File {
     journal: JournalSection,
     /// Where runbooks are found.
     runbooks: RunbooksSection,
+    /// How AWS is reached.
+    aws: AwsSection,
 }
 
 /// Where runs are recorded.
@@ -99,6 +104,39 @@ struct JournalSection {
 struct RunbooksSection {
     /// Folders in which runbooks are looked up by name; default: ./runbooks.
     paths: Vec<PathBuf>,
+}
+
+/// How AWS is reached. Without it: the credentials, profiles and addresses that the AWS tools use.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AwsSection {
+    /// Named profile of the shared AWS configuration; default: `AWS_PROFILE`, else `default`.
+    pub profile: Option<String>,
+    /// Address of every service in every region, such as that of an emulator; default: `AWS_ENDPOINT_URL`.
+    pub endpoint_url: Option<String>,
+    /// Addresses by `service` or `service.region`, such as those of VPC endpoints; stronger than
+    /// `endpoint_url`.
+    pub endpoints: BTreeMap<String, String>,
+    /// Region whose STS gives out credentials; default: the region that is recovered into.
+    pub sts_region: Option<String>,
+    /// How to get into each account, by its twelve digits.
+    pub accounts: BTreeMap<String, AwsAccount>,
+}
+
+/// How to get into an AWS account. Without a role, the profile's own credentials must belong to it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AwsAccount {
+    /// Named profile the role is assumed from, or that belongs to the account.
+    pub profile: Option<String>,
+    /// ARN of the role that is assumed.
+    pub role_arn: Option<String>,
+    /// External id the role asks for.
+    pub external_id: Option<String>,
+    /// Name of the session, as CloudTrail shows it; default `drctl`.
+    pub session_name: Option<String>,
+    /// File with a web identity token, with which the role is assumed.
+    pub web_identity_token_file: Option<PathBuf>,
 }
 
 impl Config {
@@ -128,7 +166,10 @@ impl Config {
         };
         let user =
             environment("DRCTL_USER").or_else(|| environment("USER")).or_else(|| environment("LOGNAME"));
-        Ok(Self { file, journal, runbooks, state, user: user.unwrap_or_else(|| "unknown".to_owned()) })
+        let user = user.unwrap_or_else(|| "unknown".to_owned());
+        let mut aws = content.aws;
+        aws.endpoint_url = environment("AWS_ENDPOINT_URL").or(aws.endpoint_url);
+        Ok(Self { file, journal, runbooks, state, user, aws })
     }
 }
 

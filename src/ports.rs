@@ -11,10 +11,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::engine::input::{Direction, Observation, Request};
-use crate::model::action::Action;
+use crate::model::action::{Action, ActionName};
 use crate::model::id::{NodeAddress, RunId, ServiceName, SiteName};
 use crate::model::run::{Failure, Intent, Mode, Operation, RunStatus, Verdict};
 use crate::model::time::{Duration, Timestamp};
+use crate::model::values::Site;
 
 /// A boxed future, so that ports can be used as trait objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -58,6 +59,17 @@ pub struct SecretError {
 
 /// Performs the actions of one or more families. One try each: retries belong to the engine.
 pub trait Provider: Send + Sync {
+    /// Fetches what must not be looked for once a site is lost, such as credentials. Called when a driver
+    /// takes up a run, before any step; the actions are those of its plan.
+    fn make_ready<'a>(
+        &'a self,
+        _actions: &'a [ActionName],
+        _sites: &'a Arc<BTreeMap<SiteName, Site>>,
+        _to: Option<&'a SiteName>,
+    ) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(async { Ok(()) })
+    }
+
     /// Reads what `undo` will need. Changes nothing.
     fn prepare<'a>(
         &'a self,
@@ -116,6 +128,8 @@ pub struct AttemptContext {
     pub from: Option<SiteName>,
     /// Site it moves to.
     pub to: Option<SiteName>,
+    /// The sites of the plan.
+    pub sites: Arc<BTreeMap<SiteName, Site>>,
     /// What `prepare` read before the effect.
     pub prepared: Option<Value>,
     /// When the attempt began, and the name of the machine its driver ran on then.

@@ -129,5 +129,12 @@ fn describe(action: ActionName) -> String {
         }
         let _ = write!(text, "\n{}", table.render("  "));
     }
+    if !spec.permissions.is_empty() {
+        let mut table = Table::new(&["PERMISSION"]);
+        for name in spec.permissions {
+            table.row([*name]);
+        }
+        let _ = write!(text, "\n{}", table.render("  "));
+    }
     text
 }

@@ -83,7 +83,9 @@ impl From<runtime::Error> for Error {
         let message = error.to_string();
         match error {
             runtime::Error::Journal(error) => error.into(),
-            runtime::Error::Secret(_) => Self::new(exit::REFUSED, message).reason("not_ready"),
+            runtime::Error::Secret(_) | runtime::Error::NotReady(_) => {
+                Self::new(exit::REFUSED, message).reason("not_ready")
+            }
             runtime::Error::Unusable { .. } => Self::new(exit::DAMAGED, message),
             runtime::Error::ParameterMissing(_) | runtime::Error::ParameterChanged(_) => {
                 Self::new(exit::USAGE, message)

@@ -166,7 +166,7 @@ fn only_looks(nodes: Vec<Node>) -> Vec<Node> {
 fn adapters(draft: &Draft, readings: &[ActionName], problems: &mut Vec<Problem>) {
     let mut refused: BTreeSet<(String, ActionName)> = BTreeSet::new();
     let mut ask = |owner: String, action: ActionName| {
-        if action.spec().adapter == Adapter::SimulatedOnly {
+        if action.adapter() == Adapter::SimulatedOnly {
             refused.insert((owner, action));
         }
     };

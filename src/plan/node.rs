@@ -1,6 +1,6 @@
 //! What a plan consists of. Plain data: stored with the run, read by the engine, drawn by the renderers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -288,6 +288,23 @@ pub struct Lane {
     pub id: u32,
     /// Most nodes under way at once.
     pub width: u32,
+}
+
+impl Plan {
+    /// Every action the plan may perform, in either mode, with those that take back; each once, in order.
+    #[must_use]
+    pub fn actions(&self) -> Vec<ActionName> {
+        let undo = |node: &Node| match &node.undo {
+            Some(PlannedUndo::Call(call)) => Some(call.action),
+            Some(PlannedUndo::Auto) | None => None,
+        };
+        let of = |node: &Node| {
+            let calls = [node.call(Mode::Graceful), node.call(Mode::Ungraceful)];
+            calls.into_iter().flatten().map(|call| call.action).chain(undo(node)).collect::<Vec<_>>()
+        };
+        let actions: BTreeSet<ActionName> = self.nodes.iter().flat_map(of).collect();
+        actions.into_iter().collect()
+    }
 }
 
 impl Node {

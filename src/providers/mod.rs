@@ -10,12 +10,16 @@ mod excerpt;
 mod router;
 mod unavailable;
 
+#[cfg(feature = "aws-base")]
+pub mod aws;
 pub mod command;
 pub mod http;
 pub mod postgres;
 pub mod secret;
 pub mod simulated;
 
+#[cfg(feature = "aws-base")]
+pub use aws::AwsProvider;
 pub use child::ProgramRunner;
 pub use command::CommandProvider;
 pub use http::HttpProvider;

@@ -1,5 +1,6 @@
 //! Sends each action to the provider of its family. Must never perform anything itself.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -8,8 +9,10 @@ use serde_json::Value;
 use super::child::ProgramRunner;
 use super::{CommandProvider, HttpProvider, PostgresProvider, UnavailableProvider};
 use crate::engine::input::Observation;
-use crate::model::action::{Action, Adapter};
+use crate::model::action::{Action, ActionName, Adapter};
+use crate::model::id::SiteName;
 use crate::model::run::{Failure, FailureClass};
+use crate::model::values::Site;
 use crate::ports::{AttemptContext, BoxFuture, Polled, Provider, Started};
 
 /// Dispatches actions by family. Cheap to clone.
@@ -18,6 +21,7 @@ pub struct Router {
     command: Arc<dyn Provider>,
     http: Arc<dyn Provider>,
     postgres: Arc<dyn Provider>,
+    aws: Arc<dyn Provider>,
     unavailable: Arc<dyn Provider>,
 }
 
@@ -32,11 +36,18 @@ impl Router {
     #[must_use]
     pub fn new(command: CommandProvider, http: HttpProvider, postgres: PostgresProvider) -> Self {
         Self {
+            aws: Arc::new(UnavailableProvider),
             command: Arc::new(command),
             http: Arc::new(http),
             postgres: Arc::new(postgres),
             unavailable: Arc::new(UnavailableProvider),
         }
+    }
+
+    /// Adds the provider of `aws.*`, which a build may be without.
+    #[must_use]
+    pub fn with_aws(self, aws: Arc<dyn Provider>) -> Self {
+        Self { aws, ..self }
     }
 
     /// Makes a router over the real providers: files of runs go to `run_directory` (`<state>/runs`),
@@ -52,7 +63,7 @@ impl Router {
     }
 
     fn route(&self, action: &Action) -> Route<'_> {
-        if action.name().spec().adapter == Adapter::SimulatedOnly {
+        if action.name().adapter() == Adapter::SimulatedOnly {
             return Route::To(&*self.unavailable);
         }
         match action {
@@ -68,6 +79,7 @@ impl Router {
             | Action::PostgresRejoin(_)
             | Action::PostgresQuery(_)
             | Action::PostgresHeartbeat(_) => Route::To(&*self.postgres),
+            _ if action.name().as_str().starts_with("aws.") => Route::To(&*self.aws),
             // Declared real without a provider: a test over the catalogue fails, and a run is told the truth.
             _ => Route::To(&*self.unavailable),
         }
@@ -84,6 +96,15 @@ fn misrouted(action: &Action) -> Failure {
 }
 
 impl Provider for Router {
+    fn make_ready<'a>(
+        &'a self,
+        actions: &'a [ActionName],
+        sites: &'a Arc<BTreeMap<SiteName, Site>>,
+        to: Option<&'a SiteName>,
+    ) -> BoxFuture<'a, Result<(), Failure>> {
+        self.aws.make_ready(actions, sites, to)
+    }
+
     fn prepare<'a>(
         &'a self,
         action: &'a Action,

@@ -6,15 +6,17 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::clock::Time;
+use super::dispatch::Dispatcher;
 use super::driver::{Driver, Opening, SimulatedOperator};
 use super::{Error, load, outputs};
 use crate::engine::context::Confidential;
 use crate::engine::event::RunCreated;
 use crate::engine::input::{Consents, Input};
 use crate::engine::{IndexedPlan, RunState};
-use crate::model::id::RunId;
+use crate::model::id::{RunId, SiteName};
 use crate::model::run::{Identity, Intent};
 use crate::model::time::{Duration, Timestamp};
+use crate::model::values::Site;
 use crate::plan::{self, Plan};
 use crate::ports::{IdSource, Journal, Provider, RunFilter, SecretSource};
 
@@ -80,6 +82,8 @@ impl Runtime {
     /// When a secret is missing, the plan is unusable, or the journal refuses.
     pub async fn create(&self, plan: Plan, new: NewRun) -> Result<Driver, Error> {
         let confidential = self.confidential(&plan, &new.sensitive).await?;
+        let sites = Arc::new(plan.sites.clone());
+        self.make_ready(&plan, &sites).await?;
         let now = self.time.clock().now();
         let text = serde_json::to_vec(&plan).map_err(|error| Error::Plan(error.to_string()))?;
         let (plan_digest, plan_bytes) = outputs::blob(&text);
@@ -111,7 +115,7 @@ impl Runtime {
         let plan = Arc::new(IndexedPlan::new(plan).map_err(|error| Error::Plan(error.to_string()))?);
         let token = self.journal.grant(&run).await?;
         let state = RunState::new(&plan, created.clone(), now);
-        let mut driver = self.driver(plan, state, token, confidential);
+        let mut driver = self.driver(plan, state, token, confidential, sites);
         driver.opening = Opening::Create(Box::new(created), new.service_head);
         driver.idempotency_key = new.idempotency_key;
         driver.blobs = vec![(plan_digest, plan_bytes), (runbook_digest, runbook_bytes)];
@@ -128,8 +132,11 @@ impl Runtime {
         // Loaded after the grant: nobody else can append any more.
         let loaded = load(self.journal.as_ref(), run).await?;
         let confidential = self.confidential(&loaded.plan.plan, &sensitive).await?;
+        let sites = Arc::new(loaded.plan.plan.sites.clone());
+        // A run that is under way is not held up: what cannot be had is said by the step that needs it.
+        let _ = self.make_ready(&loaded.plan.plan, &sites).await;
         let now = self.time.clock().now();
-        let mut driver = self.driver(loaded.plan, loaded.state, token, confidential);
+        let mut driver = self.driver(loaded.plan, loaded.state, token, confidential, sites);
         driver.idempotency_key = self.key_of(run).await?;
         self.take_lease(&mut driver, now);
         Ok(driver)
@@ -154,11 +161,17 @@ impl Runtime {
         state: RunState,
         token: u64,
         confidential: Confidential,
+        sites: Arc<BTreeMap<SiteName, Site>>,
     ) -> Driver {
         let (sender, reports) = Driver::channel();
         let clock = self.time.clock();
-        let dispatcher =
-            Driver::dispatcher(Arc::clone(&self.provider), Arc::clone(&clock), sender.clone(), confidential);
+        let dispatcher = Dispatcher::new(
+            Arc::clone(&self.provider),
+            Arc::clone(&clock),
+            sender.clone(),
+            Arc::new(confidential),
+            sites,
+        );
         Driver {
             last_checkpoint: state.sequence,
             last_status: None,
@@ -177,6 +190,15 @@ impl Runtime {
             pending: Vec::new(),
             blobs: Vec::new(),
         }
+    }
+
+    /// Fetches what must not be looked for once a site is lost.
+    async fn make_ready(&self, plan: &Plan, sites: &Arc<BTreeMap<SiteName, Site>>) -> Result<(), Error> {
+        if plan.intent == Intent::Simulate {
+            return Ok(());
+        }
+        let ready = self.provider.make_ready(&plan.actions(), sites, plan.to.as_ref()).await;
+        ready.map_err(|failure| Error::NotReady(failure.message))
     }
 
     async fn confidential(

@@ -2,7 +2,7 @@
 //! longer wanted.
 //! One attempt of a node at a time: what follows waits until what went before has truly ended.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -15,8 +15,10 @@ use crate::engine::context::{Confidential, render_call};
 use crate::engine::input::{AttemptKey, Direction, Input, Observation};
 use crate::engine::{IndexedPlan, RunState, call_of};
 use crate::model::action::Action;
+use crate::model::id::SiteName;
 use crate::model::run::{Failure, FailureClass};
 use crate::model::time::{Duration, Timestamp};
+use crate::model::values::Site;
 use crate::plan::{Node, NodeIndex, PlannedUndo};
 use crate::ports::{AttemptContext, CancelSignal, CancelSwitch, Clock, Polled, Provider, Started};
 
@@ -58,6 +60,7 @@ pub(super) struct Dispatcher {
     reports: UnboundedSender<Report>,
     flights: HashMap<NodeIndex, Flight>,
     confidential: Arc<Confidential>,
+    sites: Arc<BTreeMap<SiteName, Site>>,
     redactor: Redactor,
 }
 
@@ -67,9 +70,10 @@ impl Dispatcher {
         clock: Arc<dyn Clock>,
         reports: UnboundedSender<Report>,
         confidential: Arc<Confidential>,
+        sites: Arc<BTreeMap<SiteName, Site>>,
     ) -> Self {
         let redactor = Redactor::new(&confidential);
-        Self { provider, clock, reports, flights: HashMap::new(), confidential, redactor }
+        Self { provider, clock, reports, flights: HashMap::new(), confidential, sites, redactor }
     }
 
     /// How many tasks have not ended.
@@ -179,6 +183,7 @@ impl Dispatcher {
             intent: state.created.intent,
             from: plan.plan.from.clone(),
             to: plan.plan.to.clone(),
+            sites: Arc::clone(&self.sites),
             prepared,
             began: state
                 .node(node)

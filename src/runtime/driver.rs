@@ -11,7 +11,6 @@ use super::clock::Time;
 use super::dispatch::{Dispatcher, Report};
 use super::outputs::{self, Blob};
 use super::{Error, service};
-use crate::engine::context::Confidential;
 use crate::engine::event::{self, Event};
 use crate::engine::input::{Consents, Control, Input, Observation, Request};
 use crate::engine::{IndexedPlan, RunState, STATE_FORMAT, apply, clock, commands, decide, next_wake};
@@ -19,7 +18,7 @@ use crate::model::limits;
 use crate::model::run::{Identity, NodeStatus, RunStatus};
 use crate::model::time::{Duration, Timestamp};
 use crate::plan::{NodeIndex, NodeKind};
-use crate::ports::{Append, Checkpoint, Clock, Journal, NewRecord, Provider, RunSummary, StreamName};
+use crate::ports::{Append, Checkpoint, Clock, Journal, NewRecord, RunSummary, StreamName};
 
 /// Pause between two looks into the inbox.
 const INBOX_LOOK_MS: u64 = 100;
@@ -97,15 +96,6 @@ pub(super) enum Opening {
 impl Driver {
     pub(super) fn channel() -> (UnboundedSender<Report>, UnboundedReceiver<Report>) {
         unbounded_channel()
-    }
-
-    pub(super) fn dispatcher(
-        provider: Arc<dyn Provider>,
-        clock: Arc<dyn Clock>,
-        sender: UnboundedSender<Report>,
-        confidential: Confidential,
-    ) -> Dispatcher {
-        Dispatcher::new(provider, clock, sender, Arc::new(confidential))
     }
 
     /// The plan.

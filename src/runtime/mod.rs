@@ -29,6 +29,9 @@ pub enum Error {
     /// A secret the run needs could not be read.
     #[error(transparent)]
     Secret(#[from] SecretError),
+    /// What the run needs from the start, such as credentials, cannot be had.
+    #[error("{0}")]
+    NotReady(String),
     /// What is stored about the run cannot be used.
     #[error("run {run} cannot be loaded: {message}")]
     Unusable {

@@ -1,6 +1,8 @@
 //! The one integration-test binary.
 
 mod architecture;
+#[cfg(feature = "aws-base")]
+mod aws;
 mod cli;
 mod compile;
 mod engine;

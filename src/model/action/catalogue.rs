@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::spec::ActionSpec;
+use super::spec::{ActionSpec, Adapter};
 use super::{aws, azure, command, core, dns, gcp, http, kubernetes, network, postgres};
 
 /// Why parameters do not fit an action.
@@ -41,6 +41,13 @@ macro_rules! actions {
             #[must_use]
             pub const fn spec(self) -> &'static ActionSpec {
                 match self { $(Self::$variant => &$($path)::+::SPEC),+ }
+            }
+
+            /// Whether this very build can perform the action on real systems: what is real may have been
+            /// left out of it.
+            #[must_use]
+            pub fn adapter(self) -> Adapter {
+                if is_left_out(self.as_str()) { Adapter::SimulatedOnly } else { self.spec().adapter }
             }
 
             /// JSON Schema of the action's parameters.
@@ -158,6 +165,18 @@ actions! {
     GcpComputeResize = "gcp.compute.resize", gcp::Resize;
     NetworkCheckPath = "network.check_path", network::CheckPath;
     NetworkSwitchRoute = "network.switch_route", network::SwitchRoute;
+}
+
+/// Whether the cargo feature of an action's group is off.
+fn is_left_out(name: &str) -> bool {
+    let Some(rest) = name.strip_prefix("aws.") else { return false };
+    match rest.split('.').next() {
+        Some("route53") => cfg!(not(feature = "aws-route53")),
+        Some("arc") => cfg!(not(feature = "aws-arc")),
+        Some("rds") => cfg!(not(feature = "aws-rds")),
+        Some("backup") => cfg!(not(feature = "aws-backup")),
+        _ => cfg!(not(feature = "aws-compute")),
+    }
 }
 
 /// Says what does not fit without any value, which may be a secret: serde's own messages quote values.

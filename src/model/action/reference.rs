@@ -176,6 +176,10 @@ fn write_action(page: &mut String, action: ActionName) -> std::fmt::Result {
             writeln!(page, "| `{name}` | {} |", cell(meaning))?;
         }
     }
+    if !spec.permissions.is_empty() {
+        let permissions: Vec<_> = spec.permissions.iter().map(|name| format!("`{name}`")).collect();
+        writeln!(page, "\nPermissions: {}.", permissions.join(", "))?;
+    }
     Ok(())
 }
 

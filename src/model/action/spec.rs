@@ -121,6 +121,8 @@ pub struct ActionSpec {
     pub prepares: bool,
     /// Names and meanings of what it returns.
     pub outputs: &'static [(&'static str, &'static str)],
+    /// Permissions it needs, in the words of its vendor: `rds:PromoteReadReplica`.
+    pub permissions: &'static [&'static str],
 }
 
 /// A spec to start from: an ordinary idempotent read of half a minute.
@@ -140,4 +142,5 @@ pub const SPEC: ActionSpec = ActionSpec {
     settle: Duration::ZERO,
     prepares: false,
     outputs: &[],
+    permissions: &[],
 };

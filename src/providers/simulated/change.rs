@@ -104,6 +104,10 @@ pub enum Before {
     Nothing,
     /// Whether a database was fenced.
     Fenced(bool),
+    /// A database was a primary.
+    Led,
+    /// A database was a replica of the one in this site.
+    Followed(Option<SiteName>),
     /// A size.
     Size(Size),
     /// Settings by name.
@@ -199,6 +203,11 @@ impl Estate {
             Change::Fence { database, .. } | Change::Release { database } => {
                 Before::Fenced(self.databases.get(database).is_some_and(|it| it.fenced_at.is_some()))
             }
+            Change::Promote { database, source, .. } => match self.databases.get(database) {
+                Some(it) if it.role == DatabaseRole::Primary => Before::Led,
+                Some(it) => Before::Followed(it.source.clone()),
+                None => Before::Followed(source.clone()),
+            },
             Change::Scale { group, .. } => {
                 self.capacities.get(group).map_or(Before::Nothing, |capacity| Before::Size(capacity.size))
             }
@@ -209,11 +218,9 @@ impl Estate {
                 });
                 Before::Settings(known.collect())
             }
-            Change::Nothing
-            | Change::Promote { .. }
-            | Change::Follow { .. }
-            | Change::Restore { .. }
-            | Change::BackUp { .. } => Before::Nothing,
+            Change::Nothing | Change::Follow { .. } | Change::Restore { .. } | Change::BackUp { .. } => {
+                Before::Nothing
+            }
         }
     }
 
@@ -277,6 +284,13 @@ impl Change {
                 Some(Self::Release { database: database.clone() })
             }
             (Self::Fence { .. }, Before::Fenced(true)) => Some(self.clone()),
+            (Self::Promote { .. }, Before::Led) => Some(Self::Nothing),
+            (Self::Promote { database, site, .. }, Before::Followed(source)) => Some(Self::Follow {
+                database: database.clone(),
+                site: site.clone(),
+                source: source.clone(),
+                rejoins: true,
+            }),
             (Self::Scale { group, .. }, Before::Size(size)) => {
                 Some(Self::Scale { group: group.clone(), size: *size, enough: size.wanted })
             }

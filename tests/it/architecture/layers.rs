@@ -54,7 +54,7 @@ const LAYERS: [(&str, &[&str]); 14] = [
 ];
 
 /// Adapters of one folder that never name each other; what they share lies beside them.
-const PROVIDERS: [&str; 4] = ["command", "http", "postgres", "simulated"];
+const PROVIDERS: [&str; 5] = ["aws", "command", "http", "postgres", "simulated"];
 
 /// Pure: the same answer to the same question, for ever.
 const PURE: [&str; 6] = ["model", "compile", "plan", "engine", "forecast", "evidence"];
@@ -78,7 +78,12 @@ const IMPURE: [&str; 16] = [
 ];
 
 /// Crates that only their adapter knows.
-const ADAPTED: [(&str, &[&str]); 5] = [
+const ADAPTED: [(&str, &[&str]); 10] = [
+    ("aws_config", &["providers"]),
+    ("aws_sdk_backup", &["providers"]),
+    ("aws_sdk_rds", &["providers"]),
+    ("aws_sdk_route53", &["providers"]),
+    ("aws_sigv4", &["providers"]),
     ("rusqlite", &["journal"]),
     ("reqwest", &["providers"]),
     ("tokio_postgres", &["providers"]),

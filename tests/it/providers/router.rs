@@ -49,9 +49,13 @@ async fn an_action_without_an_adapter_says_so_in_every_call() {
 
 #[test]
 fn the_real_families_are_those_with_a_provider() {
-    let families = ["approval", "manual", "wait", "assert", "command", "http", "postgres"];
+    let families = ["approval", "manual", "wait", "assert", "command", "http", "postgres", "aws.rds"];
     for name in ActionName::ALL {
-        let family = name.as_str().split('.').next().unwrap();
+        let family = match name.as_str().split('.').next().unwrap() {
+            // One group of services after the other.
+            "aws" => name.as_str().rsplit_once('.').unwrap().0,
+            family => family,
+        };
         let real = name.spec().adapter == Adapter::Real;
         assert_eq!(
             real,

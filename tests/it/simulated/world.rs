@@ -80,6 +80,7 @@ impl World {
             intent: Intent::Simulate,
             from: Some(site("east")),
             to: Some(site("west")),
+            sites: Arc::default(),
             prepared: None,
             sensitive: false,
             cancelled,

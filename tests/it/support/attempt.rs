@@ -27,6 +27,7 @@ pub(crate) fn context() -> (AttemptContext, CancelSwitch) {
         intent: Intent::Real,
         from: None,
         to: None,
+        sites: std::sync::Arc::default(),
         prepared: None,
         began: None,
         sensitive: false,

@@ -43,6 +43,8 @@ pub struct SetRoutingControls {
     /// ARNs of safety rules that may be broken; a rule that is not named here refuses the change.
     #[serde(default)]
     pub safety_rules_to_override: Vec<String>,
+    /// Account it is in; default: that of the sites when they share one, else that of the credentials.
+    pub account: Option<String>,
 }
 
 impl SetRoutingControls {
@@ -85,6 +87,8 @@ words! {
 pub struct StartRegionSwitch {
     /// Region whose API is called: the one being activated.
     pub region: String,
+    /// Account it is in; default: that of the site with this region, else that of the credentials.
+    pub account: Option<String>,
     /// ARN of the plan.
     pub plan_arn: String,
     /// Region the plan activates or deactivates.

@@ -39,6 +39,8 @@ const JOB: ActionSpec = ActionSpec {
 pub struct FindRecoveryPoint {
     /// Region of the vault, normally the one recovered into.
     pub region: String,
+    /// Account it is in; default: that of the site with this region, else that of the credentials.
+    pub account: Option<String>,
     /// Name of the vault.
     pub vault: String,
     /// ARN of the resource that was backed up; copies keep the ARN of the original.
@@ -82,6 +84,8 @@ impl FindRecoveryPoint {
 pub struct StartBackup {
     /// Region of the resource and the vault.
     pub region: String,
+    /// Account it is in; default: that of the site with this region, else that of the credentials.
+    pub account: Option<String>,
     /// Name of the vault.
     pub vault: String,
     /// ARN of the resource.
@@ -122,6 +126,8 @@ impl StartBackup {
 pub struct CopyRecoveryPoint {
     /// Region of the source vault, whose API is called; without that region no copy can start.
     pub region: String,
+    /// Account it is in; default: that of the site with this region, else that of the credentials.
+    pub account: Option<String>,
     /// Name of the source vault.
     pub source_vault: String,
     /// ARN of the recovery point.
@@ -155,6 +161,8 @@ impl CopyRecoveryPoint {
 pub struct Restore {
     /// Region of the vault that holds the recovery point.
     pub region: String,
+    /// Account it is in; default: that of the site with this region, else that of the credentials.
+    pub account: Option<String>,
     /// Name of that vault.
     pub vault: String,
     /// ARN of the recovery point.
@@ -191,6 +199,8 @@ impl Restore {
 pub struct CheckCopies {
     /// Region the copies start from, where their jobs are recorded.
     pub region: String,
+    /// Account it is in; default: that of the site with this region, else that of the credentials.
+    pub account: Option<String>,
     /// ARN of the resource; absent: every resource.
     pub resource_arn: Option<String>,
     /// ARN of the vault copies go to; absent: any.

@@ -39,6 +39,8 @@ const CAPACITY: ActionSpec = ActionSpec {
 pub struct SetCapacity {
     /// Region of the group.
     pub region: String,
+    /// Account it is in; default: that of the site with this region, else that of the credentials.
+    pub account: Option<String>,
     /// Name of the Auto Scaling group.
     pub group: String,
     /// Smallest number of instances afterwards.
@@ -73,6 +75,8 @@ impl SetCapacity {
 pub struct SetDesiredCount {
     /// Region of the service.
     pub region: String,
+    /// Account it is in; default: that of the site with this region, else that of the credentials.
+    pub account: Option<String>,
     /// Name or ARN of the cluster.
     pub cluster: String,
     /// Name of the service.
@@ -106,6 +110,8 @@ impl SetDesiredCount {
 pub struct ScaleNodegroup {
     /// Region of the cluster.
     pub region: String,
+    /// Account it is in; default: that of the site with this region, else that of the credentials.
+    pub account: Option<String>,
     /// Name of the cluster.
     pub cluster: String,
     /// Name of the managed node group.
@@ -143,6 +149,8 @@ impl ScaleNodegroup {
 pub struct Invoke {
     /// Region of the function.
     pub region: String,
+    /// Account it is in; default: that of the site with this region, else that of the credentials.
+    pub account: Option<String>,
     /// Name or ARN of the function.
     pub function: String,
     /// Version or alias; default: the unpublished version.
@@ -185,6 +193,8 @@ impl Invoke {
 pub struct SetEventSource {
     /// Region of the function.
     pub region: String,
+    /// Account it is in; default: that of the site with this region, else that of the credentials.
+    pub account: Option<String>,
     /// UUID of the event source mapping; either this, or `function` and `event_source_arn`.
     pub mapping_id: Option<String>,
     /// Name or ARN of the function.
@@ -217,6 +227,8 @@ impl SetEventSource {
 pub struct RunAutomation {
     /// Region the automation runs in.
     pub region: String,
+    /// Account it is in; default: that of the site with this region, else that of the credentials.
+    pub account: Option<String>,
     /// Name or ARN of the automation document.
     pub document: String,
     /// Version of the document; default: its default version.
@@ -256,6 +268,8 @@ impl RunAutomation {
 pub struct CheckAlarms {
     /// Region of the alarms.
     pub region: String,
+    /// Account it is in; default: that of the site with this region, else that of the credentials.
+    pub account: Option<String>,
     /// Names of the alarms; metric and composite alarms alike.
     #[serde(default)]
     pub names: Vec<String>,
@@ -288,6 +302,8 @@ impl CheckAlarms {
 pub struct DynamodbCheckReplication {
     /// Region of the replica that is recovered to.
     pub region: String,
+    /// Account it is in; default: that of the site with this region, else that of the credentials.
+    pub account: Option<String>,
     /// Name of the global table.
     pub table: String,
     /// Region the writes come from, where their replication latency is measured.
@@ -319,6 +335,8 @@ impl DynamodbCheckReplication {
 pub struct S3CheckReplication {
     /// Region whose replication metrics are read.
     pub region: String,
+    /// Account it is in; default: that of the site with this region, else that of the credentials.
+    pub account: Option<String>,
     /// Source bucket.
     pub source_bucket: String,
     /// Destination bucket.

@@ -3,12 +3,15 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::super::spec::{ActionSpec, Adapter, ApiHome, Doubt, DrillDefault, Effect, Plane, Role, SPEC};
+use super::super::spec::{ActionSpec, ApiHome, Doubt, DrillDefault, Effect, Plane, Role, SPEC};
 use crate::model::policy::Reversibility;
 use crate::model::run::words;
 use crate::model::time::Duration;
 
-pub use super::rds_copies::{CopySnapshot, CreateReadReplica, RestoreFromSnapshot, RestoreToPointInTime};
+pub use super::rds_copies::{
+    CopySnapshot, CreateReadReplica, DatabaseSettings, RestoreFromSnapshot, RestoreSource,
+    RestoreToPointInTime,
+};
 
 /// What every change of a database here has in common.
 const PROMOTION: ActionSpec = ActionSpec {
@@ -19,7 +22,6 @@ const PROMOTION: ActionSpec = ActionSpec {
     doubt: Doubt::Observable,
     drill: DrillDefault::MustDeclare,
     role: Role::Promote,
-    adapter: Adapter::SimulatedOnly,
     timeout: Duration::from_secs(1_800),
     poll_interval: Duration::from_secs(10),
     estimate: Duration::from_secs(120),
@@ -53,6 +55,8 @@ words! {
 pub struct Fence {
     /// Region of the old primary.
     pub region: String,
+    /// Account it is in; default: that of the site with this region, else that of the credentials.
+    pub account: Option<String>,
     /// Whether it is an instance or a cluster.
     pub kind: DatabaseKind,
     /// Identifier of the instance or the cluster.
@@ -82,6 +86,18 @@ impl Fence {
             ("method", "how it was fenced"),
             ("previous_security_group_ids", "security groups it had before"),
         ],
+        permissions: &[
+            "ec2:DescribeSecurityGroups",
+            "rds:DescribeDBClusters",
+            "rds:DescribeDBInstances",
+            "rds:ModifyDBCluster",
+            "rds:ModifyDBInstance",
+            "rds:RebootDBInstance",
+            "rds:StartDBCluster",
+            "rds:StartDBInstance",
+            "rds:StopDBCluster",
+            "rds:StopDBInstance",
+        ],
         ..PROMOTION
     };
 }
@@ -92,6 +108,8 @@ impl Fence {
 pub struct PromoteReadReplica {
     /// Region of the replica.
     pub region: String,
+    /// Account it is in; default: that of the site with this region, else that of the credentials.
+    pub account: Option<String>,
     /// Identifier of the replica, an instance.
     pub instance: String,
     /// Days automated backups are kept afterwards; 0 leaves the new primary without backups.
@@ -113,6 +131,7 @@ impl PromoteReadReplica {
             ("arn", "its ARN"),
             ("already", "whether it had been promoted before"),
         ],
+        permissions: &["rds:DescribeDBInstances", "rds:PromoteReadReplica"],
         ..PROMOTION
     };
 }
@@ -123,6 +142,8 @@ impl PromoteReadReplica {
 pub struct FailoverGlobalCluster {
     /// Region whose API is called: one that survives, normally that of the target.
     pub region: String,
+    /// Account it is in; default: that of the site with this region, else that of the credentials.
+    pub account: Option<String>,
     /// Identifier of the global cluster.
     pub global_cluster: String,
     /// ARN of the secondary cluster that becomes the writer.
@@ -142,6 +163,7 @@ impl FailoverGlobalCluster {
             ("previous_writer", "ARN of the cluster that was the writer"),
             ("already", "whether the target was the writer before"),
         ],
+        permissions: &["rds:DescribeDBClusters", "rds:DescribeGlobalClusters", "rds:FailoverGlobalCluster"],
         ..PROMOTION
     };
 }
@@ -152,6 +174,8 @@ impl FailoverGlobalCluster {
 pub struct SwitchoverGlobalCluster {
     /// Region whose API is called: that of the present writer.
     pub region: String,
+    /// Account it is in; default: that of the site with this region, else that of the credentials.
+    pub account: Option<String>,
     /// Identifier of the global cluster.
     pub global_cluster: String,
     /// ARN of the secondary cluster that becomes the writer.
@@ -163,11 +187,13 @@ impl SwitchoverGlobalCluster {
     pub const SPEC: ActionSpec = ActionSpec {
         summary: "Swaps writer and secondary of an Aurora global database without loss; needs every region.",
         estimate: Duration::from_secs(180),
+        prepares: true,
         outputs: &[
             ("writer", "ARN of the writer cluster"),
             ("previous_writer", "ARN of the cluster that was the writer"),
             ("already", "whether the target was the writer before"),
         ],
+        permissions: &["rds:DescribeDBClusters", "rds:DescribeGlobalClusters", "rds:SwitchoverGlobalCluster"],
         ..PROMOTION
     };
 }
@@ -178,6 +204,8 @@ impl SwitchoverGlobalCluster {
 pub struct FailoverCluster {
     /// Region of the cluster.
     pub region: String,
+    /// Account it is in; default: that of the site with this region, else that of the credentials.
+    pub account: Option<String>,
     /// Identifier of the cluster.
     pub cluster: String,
     /// Identifier of the instance that becomes the writer; default: the one with the best tier.
@@ -192,11 +220,13 @@ impl FailoverCluster {
         poll_interval: Duration::from_secs(5),
         estimate: Duration::from_secs(35),
         settle: Duration::from_secs(30),
+        prepares: true,
         outputs: &[
             ("writer", "identifier of the writer instance"),
             ("previous_writer", "identifier of the instance that was the writer"),
             ("already", "whether the target was the writer before"),
         ],
+        permissions: &["rds:DescribeDBClusters", "rds:FailoverDBCluster"],
         ..PROMOTION
     };
 }
@@ -207,6 +237,8 @@ impl FailoverCluster {
 pub struct RebootWithFailover {
     /// Region of the instance.
     pub region: String,
+    /// Account it is in; default: that of the site with this region, else that of the credentials.
+    pub account: Option<String>,
     /// Identifier of the Multi-AZ instance.
     pub instance: String,
     /// Availability zone that must serve it afterwards; already there counts as done.
@@ -219,10 +251,12 @@ impl RebootWithFailover {
         summary: "Reboots a Multi-AZ instance over to its standby zone, inside one region.",
         timeout: Duration::from_secs(900),
         poll_interval: Duration::from_secs(5),
+        prepares: true,
         outputs: &[
             ("availability_zone", "zone that serves now"),
             ("previous_availability_zone", "zone that served before"),
         ],
+        permissions: &["rds:DescribeDBInstances", "rds:RebootDBInstance"],
         ..PROMOTION
     };
 }
@@ -245,6 +279,8 @@ words! {
 pub struct CheckReplication {
     /// Region of the standby, where its metrics are.
     pub region: String,
+    /// Account it is in; default: that of the site with this region, else that of the credentials.
+    pub account: Option<String>,
     /// How the standby follows.
     pub kind: ReplicationKind,
     /// Identifier of the replica or the secondary cluster; ARN of the automated backups.
@@ -264,7 +300,6 @@ impl CheckReplication {
         plane: Plane::Control,
         home: ApiHome::Parameter("region"),
         role: Role::Reading,
-        adapter: Adapter::SimulatedOnly,
         timeout: Duration::from_secs(60),
         poll_interval: Duration::from_secs(5),
         estimate: Duration::from_secs(2),
@@ -273,6 +308,13 @@ impl CheckReplication {
             ("measured_at", "when that was measured"),
             ("recovery_point_at", "how far the standby's data reaches: measured_at less the lag"),
             ("status", "state of replication, as RDS says"),
+        ],
+        permissions: &[
+            "cloudwatch:GetMetricData",
+            "rds:DescribeDBClusters",
+            "rds:DescribeDBInstanceAutomatedBackups",
+            "rds:DescribeDBInstances",
+            "rds:DescribeGlobalClusters",
         ],
         ..SPEC
     };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::super::spec::{ActionSpec, Adapter, ApiHome, Doubt, DrillDefault, Effect, Plane, Role, SPEC};
+use super::super::spec::{ActionSpec, ApiHome, Doubt, DrillDefault, Effect, Plane, Role, SPEC};
 use super::rds::DatabaseKind;
 use crate::model::policy::Reversibility;
 use crate::model::run::words;
@@ -19,7 +19,6 @@ const CREATION: ActionSpec = ActionSpec {
     reversibility: Reversibility::Compensable,
     doubt: Doubt::Observable,
     drill: DrillDefault::MustDeclare,
-    adapter: Adapter::SimulatedOnly,
     timeout: Duration::from_secs(14_400),
     poll_interval: Duration::from_secs(30),
     estimate: Duration::from_secs(1_800),
@@ -71,6 +70,8 @@ pub struct DatabaseSettings {
 pub struct RestoreFromSnapshot {
     /// Region of the snapshot and the new database.
     pub region: String,
+    /// Account it is in; default: that of the site with this region, else that of the credentials.
+    pub account: Option<String>,
     /// Whether an instance or a cluster is restored; default `instance`.
     pub kind: Option<DatabaseKind>,
     /// Identifier of the snapshot; an ARN when it is shared.
@@ -98,6 +99,16 @@ impl RestoreFromSnapshot {
             ("arn", "its ARN"),
             ("recovery_point_at", "when the snapshot was taken"),
         ],
+        permissions: &[
+            "rds:AddTagsToResource",
+            "rds:CreateDBInstance",
+            "rds:DescribeDBClusterSnapshots",
+            "rds:DescribeDBClusters",
+            "rds:DescribeDBInstances",
+            "rds:DescribeDBSnapshots",
+            "rds:RestoreDBClusterFromSnapshot",
+            "rds:RestoreDBInstanceFromDBSnapshot",
+        ],
         ..CREATION
     };
 }
@@ -124,6 +135,8 @@ words! {
 pub struct RestoreToPointInTime {
     /// Region of the backups and the new database.
     pub region: String,
+    /// Account it is in; default: that of the site with this region, else that of the credentials.
+    pub account: Option<String>,
     /// What `source` names.
     pub source_kind: RestoreSource,
     /// Identifier, ARN or resource id of the source.
@@ -153,6 +166,16 @@ impl RestoreToPointInTime {
             ("arn", "its ARN"),
             ("recovery_point_at", "the time it was restored to"),
         ],
+        permissions: &[
+            "rds:AddTagsToResource",
+            "rds:CreateDBInstance",
+            "rds:DescribeDBClusterAutomatedBackups",
+            "rds:DescribeDBClusters",
+            "rds:DescribeDBInstanceAutomatedBackups",
+            "rds:DescribeDBInstances",
+            "rds:RestoreDBClusterToPointInTime",
+            "rds:RestoreDBInstanceToPointInTime",
+        ],
         ..CREATION
     };
 }
@@ -163,6 +186,8 @@ impl RestoreToPointInTime {
 pub struct CreateReadReplica {
     /// Region the replica is made in.
     pub region: String,
+    /// Account it is in; default: that of the site with this region, else that of the credentials.
+    pub account: Option<String>,
     /// ARN of the source instance, which needs automated backups.
     pub source_arn: String,
     /// Identifier of the new replica; it must not exist.
@@ -188,6 +213,12 @@ impl CreateReadReplica {
             ("arn", "its ARN"),
             ("status", "state of replication"),
         ],
+        permissions: &[
+            "rds:AddTagsToResource",
+            "rds:CreateDBInstanceReadReplica",
+            "rds:DescribeDBInstances",
+            "rds:ModifyDBInstance",
+        ],
         ..CREATION
     };
 }
@@ -198,6 +229,8 @@ impl CreateReadReplica {
 pub struct CopySnapshot {
     /// Region the snapshot is copied to, whose API is called.
     pub region: String,
+    /// Account it is in; default: that of the site with this region, else that of the credentials.
+    pub account: Option<String>,
     /// Region of the source snapshot; it must answer too.
     pub source_region: String,
     /// Whether it is a snapshot of an instance or a cluster; default `instance`.
@@ -222,6 +255,13 @@ impl CopySnapshot {
         outputs: &[
             ("snapshot_arn", "ARN of the copy"),
             ("recovery_point_at", "when the original snapshot was taken"),
+        ],
+        permissions: &[
+            "rds:AddTagsToResource",
+            "rds:CopyDBClusterSnapshot",
+            "rds:CopyDBSnapshot",
+            "rds:DescribeDBClusterSnapshots",
+            "rds:DescribeDBSnapshots",
         ],
         ..CREATION
     };

@@ -104,6 +104,8 @@ pub struct ChangeRecords {
     pub comment: Option<String>,
     /// Wait until the longest old TTL has passed as well; default true.
     pub wait_ttl: Option<bool>,
+    /// Account it is in; default: that of the sites when they share one, else that of the credentials.
+    pub account: Option<String>,
 }
 
 impl ChangeRecords {
@@ -135,6 +137,8 @@ pub struct SetFailover {
     pub secondary: String,
     /// Wait until the old TTL has passed as well; default true.
     pub wait_ttl: Option<bool>,
+    /// Account it is in; default: that of the sites when they share one, else that of the credentials.
+    pub account: Option<String>,
 }
 
 impl SetFailover {
@@ -170,6 +174,8 @@ pub struct DrainSite {
     pub stage_pause: Option<Duration>,
     /// Wait until the old TTL has passed as well; default true.
     pub wait_ttl: Option<bool>,
+    /// Account it is in; default: that of the sites when they share one, else that of the credentials.
+    pub account: Option<String>,
 }
 
 impl DrainSite {
@@ -207,6 +213,8 @@ pub struct SetWeights {
     pub stage_pause: Option<Duration>,
     /// Wait until the old TTL has passed as well; default true.
     pub wait_ttl: Option<bool>,
+    /// Account it is in; default: that of the sites when they share one, else that of the credentials.
+    pub account: Option<String>,
 }
 
 impl SetWeights {
@@ -235,6 +243,8 @@ pub struct SetHealthCheck {
     pub healthy: bool,
     /// Wait until most checkers report what is wanted; default true.
     pub wait_status: Option<bool>,
+    /// Account it is in; default: that of the sites when they share one, else that of the credentials.
+    pub account: Option<String>,
 }
 
 impl SetHealthCheck {
@@ -258,6 +268,8 @@ impl SetHealthCheck {
 pub struct CheckChange {
     /// Id of the change, as an earlier step returned it.
     pub change_id: String,
+    /// Account it is in; default: that of the sites when they share one, else that of the credentials.
+    pub account: Option<String>,
 }
 
 impl CheckChange {

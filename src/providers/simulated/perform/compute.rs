@@ -27,7 +27,9 @@ fn previous(scene: &Scene<'_>, [min, max, wanted]: [&str; 3]) -> Value {
 fn previous_number(scene: &Scene<'_>) -> Value {
     match scene.before {
         Before::Size(size) => json!(size.wanted),
-        Before::Nothing | Before::Fenced(_) | Before::Settings(_) => Value::Null,
+        Before::Nothing | Before::Fenced(_) | Before::Led | Before::Followed(_) | Before::Settings(_) => {
+            Value::Null
+        }
     }
 }
 

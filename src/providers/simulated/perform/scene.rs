@@ -131,7 +131,9 @@ impl Scene<'_> {
     pub(super) fn previous(&self, name: &str) -> Value {
         match self.before {
             Before::Settings(settings) => settings.get(name).map_or(Value::Null, |it| it.value.clone()),
-            Before::Nothing | Before::Fenced(_) | Before::Size(_) => Value::Null,
+            Before::Nothing | Before::Fenced(_) | Before::Led | Before::Followed(_) | Before::Size(_) => {
+                Value::Null
+            }
         }
     }
 
@@ -141,7 +143,7 @@ impl Scene<'_> {
             Before::Settings(settings) => {
                 settings.values().map(|it| it.ttl.as_millis()).max().unwrap_or_default()
             }
-            Before::Nothing | Before::Fenced(_) | Before::Size(_) => 0,
+            Before::Nothing | Before::Fenced(_) | Before::Led | Before::Followed(_) | Before::Size(_) => 0,
         }
     }
 

@@ -1,0 +1,120 @@
+//! Gives each action of `aws.*` to the group that performs it. Must never try twice.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::clients::Aws;
+use super::settings::Settings;
+use super::{group, permanent, ready};
+use crate::engine::input::Observation;
+use crate::model::action::{Action, ActionName, Effect, traits};
+use crate::model::id::SiteName;
+use crate::model::run::{Failure, FailureClass};
+use crate::model::values::Site;
+use crate::ports::{AttemptContext, BoxFuture, Clock, Polled, Provider, Started};
+
+/// Performs `aws.*`. A `rustls` crypto provider must be installed before the first call.
+#[derive(Clone)]
+pub struct AwsProvider {
+    aws: Arc<Aws>,
+}
+
+impl AwsProvider {
+    /// Makes a provider; credentials and connections are set up when they are needed first.
+    #[must_use]
+    pub fn new(settings: Settings, clock: Arc<dyn Clock>) -> Self {
+        Self { aws: Arc::new(Aws::new(settings, clock)) }
+    }
+
+    /// Operations asked of AWS so far, as permissions name them: what the documented permissions must cover.
+    #[must_use]
+    pub fn operations(&self) -> BTreeSet<String> {
+        self.aws.operations()
+    }
+}
+
+fn group_of(action: &Action) -> Result<&'static dyn group::Group, Failure> {
+    group::of(action).ok_or_else(|| {
+        permanent(format!("this build of drctl has no {}: it was built without that feature", action.name()))
+    })
+}
+
+/// What it means that an attempt was given up while it was under way.
+fn given_up(action: &Action) -> Failure {
+    let changes = traits::effect(action.name(), &serde_json::Map::new()) == Effect::Mutate;
+    let class = if changes { FailureClass::InDoubt } else { FailureClass::TimedOut };
+    Failure::new(class, "the attempt was given up or ran out of time without an answer")
+}
+
+impl Provider for AwsProvider {
+    fn make_ready<'a>(
+        &'a self,
+        actions: &'a [ActionName],
+        sites: &'a Arc<BTreeMap<SiteName, Site>>,
+        to: Option<&'a SiteName>,
+    ) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(async move {
+            if !actions.iter().any(|action| action.as_str().starts_with("aws.")) {
+                return Ok(());
+            }
+            ready::fetch_credentials(&self.aws, sites, to).await
+        })
+    }
+
+    fn prepare<'a>(
+        &'a self,
+        action: &'a Action,
+        context: &'a AttemptContext,
+    ) -> BoxFuture<'a, Result<Option<Value>, Failure>> {
+        Box::pin(async move { group_of(action)?.prepare(&self.aws, action, context).await })
+    }
+
+    fn start<'a>(
+        &'a self,
+        action: &'a Action,
+        context: &'a AttemptContext,
+    ) -> BoxFuture<'a, Result<Started, Failure>> {
+        Box::pin(async move {
+            let group = group_of(action)?;
+            tokio::select! {
+                started = group.start(&self.aws, action, context) => started,
+                () = context.cancelled.cancelled() => Err(given_up(action)),
+            }
+        })
+    }
+
+    fn poll<'a>(
+        &'a self,
+        action: &'a Action,
+        context: &'a AttemptContext,
+        handle: &'a Value,
+    ) -> BoxFuture<'a, Result<Polled, Failure>> {
+        Box::pin(async move {
+            let group = group_of(action)?;
+            tokio::select! {
+                polled = group.poll(&self.aws, action, context, handle) => polled,
+                () = context.cancelled.cancelled() => Err(given_up(action)),
+            }
+        })
+    }
+
+    fn observe<'a>(
+        &'a self,
+        action: &'a Action,
+        context: &'a AttemptContext,
+        handle: Option<&'a Value>,
+    ) -> BoxFuture<'a, Observation> {
+        Box::pin(async move {
+            let group = match group_of(action) {
+                Ok(group) => group,
+                Err(failure) => return Observation::Unknown(failure.message),
+            };
+            tokio::select! {
+                seen = group.observe(&self.aws, action, context, handle) => seen,
+                () = context.cancelled.cancelled() => Observation::Unknown("the look was given up".to_owned()),
+            }
+        })
+    }
+}

@@ -1,0 +1,196 @@
+//! `aws.rds.fence`: keeps an old primary from accepting writes, and lifts that again. Must never call a fence
+//! confirmed while a connection made before it may still write.
+
+use serde_json::{Value, json};
+
+use super::fence_target::{Groups, Target};
+use super::quarantine;
+use super::session::Session;
+use super::state::{self, State, must_be_ready};
+use super::{Outputs, permanent};
+use crate::engine::input::{Direction, Observation};
+use crate::model::action::aws::rds::{Fence, FenceMethod};
+use crate::model::run::Failure;
+use crate::ports::{AttemptContext, Polled, Started};
+use crate::providers::aws::clients::Aws;
+use crate::providers::excerpt;
+
+/// Reads what `undo` needs, and refuses what cannot fence.
+pub(super) async fn prepare(aws: &Aws, it: &Fence, context: &AttemptContext) -> Result<Value, Failure> {
+    let session = open(aws, it, context).await?;
+    let target = Target::find(&session, it).await?;
+    match it.method {
+        FenceMethod::Quarantine => quarantine::check(&session, it).await?,
+        FenceMethod::Stop => target.can_be_stopped()?,
+    }
+    Ok(json!({"security_group_ids": target.groups().ids, "status": target.status()}))
+}
+
+pub(super) async fn start(aws: &Aws, it: &Fence, context: &AttemptContext) -> Result<Started, Failure> {
+    let session = open(aws, it, context).await?;
+    let target = Target::find(&session, it).await?;
+    let handle = Started::Handle(json!({"at": aws.now()}));
+    match (it.method, context.direction) {
+        (FenceMethod::Quarantine, direction) => {
+            let wanted = wanted_groups(it, context)?;
+            if target.groups().ids != wanted {
+                if direction == Direction::Do {
+                    quarantine::check(&session, it).await?;
+                }
+                target.set_groups(&session, wanted).await?;
+            }
+        }
+        (FenceMethod::Stop, Direction::Do) => match state::state(target.status()) {
+            State::Stopped => return Ok(Started::Done(outputs(it, context, true))),
+            _ if target.status() == "stopping" => {}
+            _ => {
+                target.can_be_stopped()?;
+                must_be_ready(target.kind(), &it.identifier, Some(target.status()))?;
+                target.stop(&session).await?;
+            }
+        },
+        (FenceMethod::Stop, Direction::Undo) => match state::state(target.status()) {
+            State::Stopped => target.start(&session).await?,
+            _ if target.status() == "stopping" => {
+                return Err(state::busy(format!("`{}` is still stopping", it.identifier)));
+            }
+            _ => {}
+        },
+    }
+    Ok(handle)
+}
+
+pub(super) async fn poll(aws: &Aws, it: &Fence, context: &AttemptContext) -> Result<Polled, Failure> {
+    let session = open(aws, it, context).await?;
+    let target = Target::find(&session, it).await?;
+    match stage(it, context, &target)? {
+        Stage::Holds => Ok(Polled::Done(outputs(it, context, true))),
+        Stage::GroupsHold => end_connections(&session, it, context, &target).await,
+        Stage::NotYet | Stage::Untouched => {
+            let status = excerpt::head(target.status(), 60);
+            let groups = target.groups().shown();
+            Ok(Polled::Pending(Some(format!("{} is {status}, in {groups}", it.identifier))))
+        }
+    }
+}
+
+pub(super) async fn observe(aws: &Aws, it: &Fence, context: &AttemptContext) -> Observation {
+    let look = async {
+        let session = open(aws, it, context).await?;
+        let target = Target::find(&session, it).await?;
+        Ok(match stage(it, context, &target)? {
+            Stage::Holds => Observation::Applied(outputs(it, context, true)),
+            Stage::GroupsHold | Stage::NotYet => Observation::InProgress(json!({"at": aws.now()})),
+            Stage::Untouched => Observation::NotApplied,
+        })
+    };
+    look.await.unwrap_or_else(|failure: Failure| Observation::Unknown(failure.message))
+}
+
+/// How far the fence, or its undo, has come.
+enum Stage {
+    Untouched,
+    NotYet,
+    /// The groups are as wanted, and connections made before have to be ended.
+    GroupsHold,
+    Holds,
+}
+
+fn stage(it: &Fence, context: &AttemptContext, target: &Target) -> Result<Stage, Failure> {
+    let state = state::state(target.status());
+    Ok(match (it.method, context.direction) {
+        (FenceMethod::Quarantine, direction) => {
+            let Groups { ids, settled } = target.groups();
+            match (ids == wanted_groups(it, context)?, settled && state != State::Busy) {
+                (false, _) => Stage::Untouched,
+                (true, false) => Stage::NotYet,
+                (true, true) if direction == Direction::Do && it.end_connections => Stage::GroupsHold,
+                (true, true) => Stage::Holds,
+            }
+        }
+        (FenceMethod::Stop, Direction::Do) => match state {
+            State::Stopped => Stage::Holds,
+            _ if target.status() == "stopping" => Stage::NotYet,
+            _ => Stage::Untouched,
+        },
+        (FenceMethod::Stop, Direction::Undo) => match state {
+            State::Ready => Stage::Holds,
+            State::Stopped => Stage::Untouched,
+            State::Busy => Stage::NotYet,
+            State::Broken => return Err(state::broken(target.kind(), &it.identifier, target.status())),
+        },
+    })
+}
+
+/// Reboots what accepts writes, once for each attempt that this process makes. After a takeover it may be
+/// rebooted again, which only takes longer: nobody can connect in between.
+async fn end_connections(
+    session: &Session<'_>,
+    it: &Fence,
+    context: &AttemptContext,
+    target: &Target,
+) -> Result<Polled, Failure> {
+    let Some(instance) = target.writer() else { return Ok(Polled::Done(outputs(it, context, true))) };
+    let writer = session.present_instance(instance).await?;
+    let status = writer.db_instance_status().unwrap_or("unknown");
+    let key = format!("{}/{instance}/rebooted", context.idempotency_key);
+    match state::state(status) {
+        State::Ready if session.aws.has_noted(&key) => Ok(Polled::Done(outputs(it, context, true))),
+        State::Ready => {
+            let asked = session.change("RebootDBInstance");
+            let order = session.client.reboot_db_instance().db_instance_identifier(instance);
+            order.send().await.map_err(|error| asked.failure(error))?;
+            session.aws.note(key);
+            Ok(Polled::Pending(Some(format!("{instance} is in quarantine; ending its connections"))))
+        }
+        // Nothing connects to a server that does not run.
+        State::Stopped | State::Broken => Ok(Polled::Done(outputs(it, context, true))),
+        State::Busy => {
+            let status = excerpt::head(status, 60);
+            Ok(Polled::Pending(Some(format!("{instance} is in quarantine and {status}"))))
+        }
+    }
+}
+
+async fn open<'a>(aws: &'a Aws, it: &Fence, context: &'a AttemptContext) -> Result<Session<'a>, Failure> {
+    Session::open(aws, &it.region, it.account.as_ref(), context).await
+}
+
+/// The groups it must have afterwards, in order.
+fn wanted_groups(it: &Fence, context: &AttemptContext) -> Result<Vec<String>, Failure> {
+    let mut wanted = match context.direction {
+        Direction::Do => it.quarantine_security_group_ids.clone(),
+        Direction::Undo => previous_groups(context),
+    };
+    wanted.sort();
+    match (wanted.is_empty(), context.direction) {
+        (false, _) => Ok(wanted),
+        (true, Direction::Do) => Err(permanent("`quarantine_security_group_ids` is empty; nothing was sent")),
+        (true, Direction::Undo) => Err(permanent(format!(
+            "the security groups `{}` had before the fence were not recorded: set them by hand",
+            it.identifier
+        ))),
+    }
+}
+
+fn previous_groups(context: &AttemptContext) -> Vec<String> {
+    let read = context.prepared.as_ref().and_then(|prepared| prepared["security_group_ids"].as_array());
+    read.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+fn outputs(it: &Fence, context: &AttemptContext, holds: bool) -> Outputs {
+    let confirmed = holds
+        && match it.method {
+            FenceMethod::Stop => true,
+            // A connection made before the change of groups may live on.
+            FenceMethod::Quarantine => it.end_connections,
+        };
+    let previous = previous_groups(context);
+    let outputs = match context.direction {
+        Direction::Do => {
+            json!({"confirmed": confirmed, "method": it.method, "previous_security_group_ids": previous})
+        }
+        Direction::Undo => json!({}),
+    };
+    state::outputs(outputs)
+}

@@ -1,0 +1,9 @@
+//! Fakes of our own for what no emulator does faithfully: changes that take time, refusals by state, lost
+//! answers, lost regions. Time passes with looks, not with seconds: each look at a thing moves it one state
+//! on. Python's official SDK talks to them too (`certify_*.py`), so that they are not only our own opinion.
+
+pub(crate) mod rds;
+mod server;
+mod xml;
+
+pub(crate) use server::{Fake, Request, Response};

@@ -1,0 +1,19 @@
+//! The actions of `aws.*` against emulators of AWS on 127.0.0.1, and against a fake of our own where the
+//! emulators are unfaithful. Nothing here reaches AWS.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test may fail; the exceptions for tests do not reach functions beside them"
+)]
+
+mod access;
+mod client;
+mod estate;
+mod fake;
+mod faults;
+#[cfg(feature = "aws-rds")]
+mod rds;
+#[cfg(feature = "aws-rds")]
+mod whole;

@@ -1,0 +1,239 @@
+//! Fences: quarantine and stop, their undo, groups that let somebody in, connections that live on.
+
+use drctl::engine::input::{Direction, Observation};
+use drctl::model::action::Action;
+use drctl::model::run::FailureClass;
+use drctl::ports::{AttemptContext, Provider as _};
+use drctl::providers::aws::{AwsProvider, Settings};
+use drctl::runtime::SystemClock;
+use serde_json::{Value, json};
+
+use super::{applied, follow, perform, under_way};
+use crate::aws::client::Caller;
+use crate::aws::estate::{Estate, settings};
+use crate::aws::fake::rds::FakeRds;
+use crate::support::attempt::{action, context};
+
+fn quarantine(group: &str, end_connections: bool) -> Action {
+    let with = json!({
+        "region": "us-east-1",
+        "kind": "instance",
+        "identifier": "payments-east",
+        "method": "quarantine",
+        "quarantine_security_group_ids": [group],
+        "end_connections": end_connections,
+    });
+    action("aws.rds.fence", with)
+}
+
+fn stop() -> Action {
+    let with =
+        json!({"region": "us-east-1", "kind": "instance", "identifier": "payments-east", "method": "stop"});
+    action("aws.rds.fence", with)
+}
+
+/// RDS is the fake, EC2 is moto, which knows security groups well.
+fn provider(rds: &FakeRds, ec2: &Caller) -> AwsProvider {
+    let endpoints = [("rds".to_owned(), rds.fake.caller().endpoint)].into();
+    let settings = Settings { endpoints, ..settings(ec2) };
+    AwsProvider::new(settings, std::sync::Arc::new(SystemClock::real()))
+}
+
+/// A security group of a new VPC; one that lets somebody in, or nobody.
+async fn group(ec2: &Caller, lets_in: bool) -> String {
+    let call = |action: &'static str, parameters: Vec<(&'static str, String)>| async move {
+        let parameters: Vec<_> = parameters.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        ec2.query("ec2", "us-east-1", "2016-11-15", action, &parameters).await
+    };
+    let vpc = call("CreateVpc", vec![("CidrBlock", "10.0.0.0/16".to_owned())]).await;
+    let vpc = vpc.element("vpcId").unwrap().to_owned();
+    let name = ("GroupName", "quarantine".to_owned());
+    let parameters = vec![name, ("GroupDescription", "nobody".to_owned()), ("VpcId", vpc)];
+    let made = call("CreateSecurityGroup", parameters).await;
+    let group = made.element("groupId").unwrap().to_owned();
+    if lets_in {
+        let rule = vec![
+            ("GroupId", group.clone()),
+            ("IpPermissions.1.IpProtocol", "tcp".to_owned()),
+            ("IpPermissions.1.FromPort", "5432".to_owned()),
+            ("IpPermissions.1.ToPort", "5432".to_owned()),
+            ("IpPermissions.1.IpRanges.1.CidrIp", "10.0.0.0/8".to_owned()),
+        ];
+        call("AuthorizeSecurityGroupIngress", rule).await;
+    }
+    group
+}
+
+fn groups(rds: &FakeRds) -> Value {
+    rds.field("us-east-1", "instance", "payments-east", "VpcSecurityGroups/VpcSecurityGroupMembership")[0]
+        ["VpcSecurityGroupId"]
+        .clone()
+}
+
+fn undoing(context: &AttemptContext) -> AttemptContext {
+    let idempotency_key = format!("{}/undo", context.idempotency_key);
+    AttemptContext { direction: Direction::Undo, idempotency_key, ..context.clone() }
+}
+
+#[tokio::test]
+async fn a_quarantine_is_confirmed_once_connections_made_before_are_ended() {
+    let (rds, estate) = (FakeRds::start(), Estate::up().await);
+    rds.instance("us-east-1", "payments-east", json!({}));
+    let provider = provider(&rds, &estate.moto);
+    let group = group(&estate.moto, false).await;
+    let fence = quarantine(&group, true);
+    let (mut context, _switch) = context();
+    assert_eq!(provider.observe(&fence, &context, None).await, Observation::NotApplied);
+
+    let (outputs, lines) = perform(&provider, &fence, &mut context).await.unwrap();
+    assert_eq!(outputs["confirmed"], json!(true));
+    assert_eq!(outputs["previous_security_group_ids"], json!(["sg-open"]));
+    assert_eq!(groups(&rds), json!(group));
+    assert_eq!((rds.fake.count("ModifyDBInstance"), rds.fake.count("RebootDBInstance")), (1, 1));
+    assert!(lines.iter().any(|line| line.contains("ending its connections")), "{lines:?}");
+
+    // Its undo gives back the groups it had, and reboots nothing.
+    let undo = undoing(&context);
+    let started = provider.start(&fence, &undo).await.unwrap();
+    let drctl::ports::Started::Handle(handle) = started else { panic!("over at once: {started:?}") };
+    follow(&provider, &fence, &undo, &handle).await.unwrap();
+    assert_eq!(groups(&rds), json!("sg-open"));
+    assert_eq!(rds.fake.count("RebootDBInstance"), 1);
+    applied(provider.observe(&fence, &undo, None).await);
+    assert_eq!(provider.observe(&fence, &context, None).await, Observation::NotApplied);
+}
+
+#[tokio::test]
+async fn a_quarantine_that_leaves_connections_alive_is_not_confirmed() {
+    let (rds, estate) = (FakeRds::start(), Estate::up().await);
+    rds.instance("us-east-1", "payments-east", json!({}));
+    let provider = provider(&rds, &estate.moto);
+    let fence = quarantine(&group(&estate.moto, false).await, false);
+    let (mut context, _switch) = context();
+    let (outputs, _) = perform(&provider, &fence, &mut context).await.unwrap();
+    assert_eq!(outputs["confirmed"], json!(false));
+    assert_eq!(rds.fake.count("RebootDBInstance"), 0);
+}
+
+#[tokio::test]
+async fn a_group_that_lets_somebody_in_fences_nothing() {
+    let (rds, estate) = (FakeRds::start(), Estate::up().await);
+    rds.instance("us-east-1", "payments-east", json!({}));
+    let provider = provider(&rds, &estate.moto);
+    let (mut context, _switch) = context();
+    let open = quarantine(&group(&estate.moto, true).await, true);
+    let failure = perform(&provider, &open, &mut context).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Refused);
+    assert!(failure.message.contains("1 inbound rules"), "{failure}");
+    let missing = quarantine("sg-0123456789abcdef0", true);
+    let failure = perform(&provider, &missing, &mut context).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Permanent, "{failure}");
+    assert_eq!(rds.fake.count("ModifyDBInstance"), 0);
+}
+
+#[tokio::test]
+async fn a_change_of_groups_whose_answer_was_lost_is_followed_and_not_repeated() {
+    let (rds, estate) = (FakeRds::start(), Estate::up().await);
+    rds.instance("us-east-1", "payments-east", json!({}));
+    let provider = provider(&rds, &estate.moto);
+    let fence = quarantine(&group(&estate.moto, false).await, true);
+    let (mut context, _switch) = context();
+    context.prepared = provider.prepare(&fence, &context).await.unwrap();
+    rds.fake.lose_answer("ModifyDBInstance");
+    let failure = provider.start(&fence, &context).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::InDoubt);
+    let handle = under_way(provider.observe(&fence, &context, None).await);
+    let (outputs, _) = follow(&provider, &fence, &context, &handle).await.unwrap();
+    assert_eq!(outputs["confirmed"], json!(true));
+    assert_eq!(rds.fake.count("ModifyDBInstance"), 1);
+}
+
+#[tokio::test]
+async fn a_stopped_instance_is_fenced_and_started_again_by_the_undo() {
+    let (rds, estate) = (FakeRds::start(), Estate::up().await);
+    rds.instance("us-east-1", "payments-east", json!({}));
+    let provider = provider(&rds, &estate.moto);
+    let (mut context, _switch) = context();
+    let (outputs, lines) = perform(&provider, &stop(), &mut context).await.unwrap();
+    assert_eq!((&outputs["confirmed"], &outputs["method"]), (&json!(true), &json!("stop")));
+    assert!(lines.iter().all(|line| line.contains("stopping")), "{lines:?}");
+    // Stopping it again is not an error.
+    let (again, _) = perform(&provider, &stop(), &mut context).await.unwrap();
+    assert_eq!(again["confirmed"], json!(true));
+    assert_eq!(rds.fake.count("StopDBInstance"), 1);
+    let undo = undoing(&context);
+    assert_eq!(provider.observe(&stop(), &undo, None).await, Observation::NotApplied);
+    perform(&provider, &stop(), &mut undo.clone()).await.unwrap();
+    assert_eq!(rds.field("us-east-1", "instance", "payments-east", "DBInstanceStatus"), "available");
+}
+
+#[tokio::test]
+async fn what_rds_does_not_stop_is_refused_before_anything_is_sent() {
+    let (rds, estate) = (FakeRds::start(), Estate::up().await);
+    let replicas = "ReadReplicaDBInstanceIdentifiers/ReadReplicaDBInstanceIdentifier";
+    rds.instance("us-east-1", "payments-east", json!({replicas: ["payments-west"]}));
+    let provider = provider(&rds, &estate.moto);
+    let (mut context, _switch) = context();
+    let failure = perform(&provider, &stop(), &mut context).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Permanent);
+    assert!(failure.message.contains("read replicas") && failure.message.contains("quarantine"), "{failure}");
+    assert_eq!(rds.fake.count("StopDBInstance"), 0);
+}
+
+#[tokio::test]
+async fn the_fence_of_a_lost_region_is_unreachable() {
+    let (rds, estate) = (FakeRds::start(), Estate::up().await);
+    rds.fake.lose_region("us-east-1");
+    let provider = provider(&rds, &estate.moto);
+    let (mut context, _switch) = context();
+    let failure = perform(&provider, &stop(), &mut context).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Unreachable);
+    assert!(failure.message.starts_with("unreachable us-east-1"), "{failure}");
+}
+
+#[tokio::test]
+async fn a_cluster_is_quarantined_and_its_writers_connections_ended() {
+    let (rds, estate) = (FakeRds::start(), Estate::up().await);
+    rds.cluster("us-east-1", "payments", &["one", "two"]);
+    let list = "VpcSecurityGroups/VpcSecurityGroupMembership";
+    let open = json!({list: [{"VpcSecurityGroupId": "sg-open", "Status": "active"}]});
+    rds.change("us-east-1", "cluster", "payments", open, &[]);
+    rds.instance("us-east-1", "one", json!({"DBClusterIdentifier": "payments"}));
+    let provider = provider(&rds, &estate.moto);
+    let mut with = json!({
+        "region": "us-east-1",
+        "kind": "cluster",
+        "identifier": "payments",
+        "method": "quarantine",
+        "quarantine_security_group_ids": [group(&estate.moto, false).await],
+        "end_connections": true,
+    });
+    let (mut context, _switch) = context();
+    let fence = action("aws.rds.fence", with.clone());
+    let (outputs, lines) = perform(&provider, &fence, &mut context).await.unwrap();
+    assert_eq!(outputs["confirmed"], json!(true));
+    assert!(lines.iter().any(|line| line.contains("one is in quarantine")), "{lines:?}");
+    assert_eq!((rds.fake.count("ModifyDBCluster"), rds.fake.count("RebootDBInstance")), (1, 1));
+    // Its instances have no groups of their own.
+    with["kind"] = json!("instance");
+    with["identifier"] = json!("one");
+    let failure = perform(&provider, &action("aws.rds.fence", with), &mut context).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Permanent);
+    assert!(failure.message.contains("belongs to cluster `payments`"), "{failure}");
+}
+
+#[tokio::test]
+async fn a_member_of_a_global_database_is_not_stopped() {
+    let (rds, estate) = (FakeRds::start(), Estate::up().await);
+    rds.cluster("us-east-1", "payments", &["one"]);
+    rds.change("us-east-1", "cluster", "payments", json!({"GlobalClusterIdentifier": "world"}), &[]);
+    let with = json!({"region": "us-east-1", "kind": "cluster", "identifier": "payments", "method": "stop"});
+    let (mut context, _switch) = context();
+    let provider = provider(&rds, &estate.moto);
+    let failure = perform(&provider, &action("aws.rds.fence", with.clone()), &mut context).await.unwrap_err();
+    assert!(failure.message.contains("global database"), "{failure}");
+    rds.change("us-east-1", "cluster", "payments", json!({"GlobalClusterIdentifier": null}), &[]);
+    let (outputs, _) = perform(&provider, &action("aws.rds.fence", with), &mut context).await.unwrap();
+    assert_eq!(outputs["confirmed"], json!(true));
+    assert_eq!(rds.fake.count("StopDBCluster"), 1);
+}
