@@ -9,7 +9,11 @@
 )]
 
 mod access;
+#[cfg(any(feature = "aws-compute", feature = "aws-arc", feature = "aws-backup"))]
+mod attempts;
 mod client;
+#[cfg(feature = "aws-compute")]
+mod compute;
 mod estate;
 mod fake;
 mod faults;
