@@ -9,6 +9,8 @@
 )]
 
 mod access;
+#[cfg(feature = "aws-arc")]
+mod arc;
 #[cfg(any(feature = "aws-compute", feature = "aws-arc", feature = "aws-backup"))]
 mod attempts;
 mod client;

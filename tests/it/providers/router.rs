@@ -58,6 +58,7 @@ fn the_real_families_are_those_with_a_provider() {
         "http",
         "postgres",
         "aws.rds",
+        "aws.arc",
         "aws.autoscaling",
         "aws.ecs",
         "aws.eks",

@@ -2,6 +2,8 @@
 //! answers, lost regions. Time passes with looks, not with seconds: each look at a thing moves it one state
 //! on. Python's official SDK talks to them too (`certify_*.py`), so that they are not only our own opinion.
 
+#[cfg(feature = "aws-arc")]
+pub(crate) mod arc;
 #[cfg(feature = "aws-compute")]
 pub(crate) mod capacity;
 #[cfg(feature = "aws-rds")]
