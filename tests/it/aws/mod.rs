@@ -13,6 +13,8 @@ mod access;
 mod arc;
 #[cfg(any(feature = "aws-compute", feature = "aws-arc", feature = "aws-backup"))]
 mod attempts;
+#[cfg(feature = "aws-backup")]
+mod backup;
 mod client;
 #[cfg(feature = "aws-compute")]
 mod compute;

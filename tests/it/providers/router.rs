@@ -59,6 +59,7 @@ fn the_real_families_are_those_with_a_provider() {
         "postgres",
         "aws.rds",
         "aws.arc",
+        "aws.backup",
         "aws.autoscaling",
         "aws.ecs",
         "aws.eks",

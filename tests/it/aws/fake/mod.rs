@@ -4,6 +4,8 @@
 
 #[cfg(feature = "aws-arc")]
 pub(crate) mod arc;
+#[cfg(feature = "aws-backup")]
+pub(crate) mod backup;
 #[cfg(feature = "aws-compute")]
 pub(crate) mod capacity;
 #[cfg(feature = "aws-rds")]
