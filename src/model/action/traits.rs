@@ -41,6 +41,8 @@ pub fn doubt(name: ActionName, with: &Map<String, Value>) -> Doubt {
         ActionName::HttpRequest if only_reads(with) => Doubt::Idempotent,
         ActionName::HttpRequest if with.contains_key("observe") => Doubt::Observable,
         ActionName::HttpRequest => Doubt::Ask,
+        ActionName::AwsLambdaInvoke if flag(with, "idempotent") => Doubt::Idempotent,
+        ActionName::AwsLambdaInvoke if !with.contains_key("observe") => Doubt::Ask,
         ActionName::PostgresQuery if effect(name, with) == Effect::Read => Doubt::Idempotent,
         ActionName::PostgresHeartbeat => Doubt::Idempotent,
         other => other.spec().doubt,
@@ -56,7 +58,9 @@ pub fn may_resend(name: ActionName, with: &Map<String, Value>) -> bool {
 /// Whether `undo: auto` can restore what the action found with these parameters.
 #[must_use]
 pub fn restores(name: ActionName, with: &Map<String, Value>) -> bool {
-    name.spec().prepares || (name == ActionName::CommandRun && flag(with, "undoes"))
+    name.spec().prepares
+        || (name == ActionName::CommandRun && flag(with, "undoes"))
+        || (name == ActionName::AwsLambdaInvoke && with.contains_key("undo"))
 }
 
 #[cfg(test)]
@@ -79,6 +83,9 @@ mod tests {
             ("postgres.heartbeat", json!({}), (Read, Idempotent)),
             ("command.run", json!({"idempotent": true}), (Mutate, Observable)),
             ("postgres.promote", json!({}), (Mutate, Observable)),
+            ("aws.lambda.invoke", json!({}), (Mutate, Ask)),
+            ("aws.lambda.invoke", json!({"observe": {}}), (Mutate, Observable)),
+            ("aws.lambda.invoke", json!({"idempotent": true}), (Mutate, Idempotent)),
         ] {
             let (name, with): (ActionName, _) = (name.parse().unwrap(), with.as_object().unwrap());
             assert_eq!((effect(name, with), doubt(name, with)), expected, "{name} {with:?}");

@@ -6,7 +6,7 @@ use super::clients::Aws;
 use super::failure::Error;
 use super::place::Place;
 use super::xml;
-use crate::model::run::Failure;
+use crate::model::run::{Failure, FailureClass};
 use crate::model::time::{Duration, Timestamp};
 use crate::ports::AttemptContext;
 
@@ -14,8 +14,8 @@ use crate::ports::AttemptContext;
 const MONITORING: &str = "2010-08-01";
 /// How far back a last value is looked for.
 const BACK: Duration = Duration::from_secs(24 * 60 * 60);
-/// Most values asked for; the newest come first.
-const VALUES: &str = "500";
+/// Most values asked for of each metric; the newest come first.
+const VALUES: usize = 500;
 
 /// One metric.
 #[derive(Debug, Clone)]
@@ -42,6 +42,17 @@ pub(super) async fn newest(
     place: &Place,
     context: &AttemptContext,
 ) -> Result<Vec<Option<Point>>, Failure> {
+    let all = series(aws, metrics, place, context).await?;
+    Ok(all.into_iter().map(|points| points.into_iter().max_by_key(|point| point.at)).collect())
+}
+
+/// The values of each metric in the last day, as far as they fit into one answer; the newest do.
+pub(super) async fn series(
+    aws: &Aws,
+    metrics: &[Metric],
+    place: &Place,
+    context: &AttemptContext,
+) -> Result<Vec<Vec<Point>>, Failure> {
     let now = aws.now();
     let from = Timestamp::from_millis(now.as_millis() - i64::try_from(BACK.as_millis()).unwrap_or_default());
     let mut parameters = vec![
@@ -49,7 +60,7 @@ pub(super) async fn newest(
         ("StartTime".to_owned(), from.to_string()),
         ("EndTime".to_owned(), now.plus(Duration::from_secs(60)).to_string()),
         ("ScanBy".to_owned(), "TimestampDescending".to_owned()),
-        ("MaxDatapoints".to_owned(), VALUES.to_owned()),
+        ("MaxDatapoints".to_owned(), (VALUES * metrics.len()).to_string()),
     ];
     for (at, metric) in (1..).zip(metrics) {
         let query = format!("MetricDataQueries.member.{at}");
@@ -74,11 +85,50 @@ pub(super) async fn newest(
     read.map_err(|error| asked.failure(error))
 }
 
-fn points(text: &str, metrics: usize) -> Result<Vec<Option<Point>>, Error> {
+/// A duration of that many milliseconds.
+pub(super) fn millis(value: f64) -> Duration {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "values below zero and beyond a century are left out"
+    )]
+    let millis = value.clamp(0.0, 3e12) as u64;
+    Duration::from_millis(millis)
+}
+
+/// Compares a lag and the age of its measurement with what is allowed.
+///
+/// # Errors
+/// Transient, when one of them is too large.
+pub(super) fn within(
+    what: &str,
+    measured: (Timestamp, Duration),
+    max_lag: Option<Duration>,
+    max_age: Option<Duration>,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    let (at, lag) = measured;
+    let too_large = |message| Err(Failure::new(FailureClass::Transient, message));
+    if let Some(allowed) = max_lag.filter(|allowed| lag > *allowed) {
+        return too_large(format!("{what} is {lag} behind, allowed are {allowed}"));
+    }
+    let age = now.since(at);
+    match max_age.filter(|allowed| age > *allowed) {
+        Some(allowed) => {
+            too_large(format!("the newest measurement of {what} is {age} old, allowed are {allowed}"))
+        }
+        None => Ok(()),
+    }
+}
+
+fn points(text: &str, metrics: usize) -> Result<Vec<Vec<Point>>, Error> {
     let document = xml::parse(text)?;
     let results = xml::members(document.root_element(), "GetMetricDataResult/MetricDataResults");
     let of = |id: String| {
-        let result = results.iter().find(|result| xml::text(**result, "Id") == Some(id.as_str()))?;
+        let Some(result) = results.iter().find(|result| xml::text(**result, "Id") == Some(id.as_str()))
+        else {
+            return Vec::new();
+        };
         let times = xml::members(*result, "Timestamps");
         let values = xml::members(*result, "Values");
         let points = times.iter().zip(&values).filter_map(|(at, value)| {
@@ -86,7 +136,7 @@ fn points(text: &str, metrics: usize) -> Result<Vec<Option<Point>>, Error> {
             let value: f64 = value.text()?.trim().parse().ok()?;
             Some(Point { at: Timestamp::from_millis(at.as_millisecond()), value })
         });
-        points.filter(|point| point.value >= 0.0 && point.value.is_finite()).max_by_key(|point| point.at)
+        points.filter(|point| point.value >= 0.0 && point.value.is_finite()).collect()
     };
     Ok((1..=metrics).map(|at| of(format!("m{at}"))).collect())
 }
@@ -103,7 +153,8 @@ mod tests {
             <Values><member>4.0</member><member>-1.0</member><member>7.5</member></Values></member>\
             <member><Id>m2</Id><Timestamps/><Values/></member>\
             </MetricDataResults></GetMetricDataResult></GetMetricDataResponse>";
-        let found = points(text, 3).unwrap();
+        let newest = |points: &Vec<Point>| points.iter().copied().max_by_key(|point| point.at);
+        let found: Vec<_> = points(text, 3).unwrap().iter().map(newest).collect();
         let at: jiff::Timestamp = "2026-11-21T10:01:00Z".parse().unwrap();
         let expected = Point { at: Timestamp::from_millis(at.as_millisecond()), value: 7.5 };
         assert_eq!(found, [Some(expected), None, None]);

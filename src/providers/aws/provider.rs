@@ -41,10 +41,25 @@ fn group_of(action: &Action) -> Result<&'static dyn group::Group, Failure> {
     })
 }
 
+fn changes(action: &Action) -> bool {
+    traits::effect(action.name(), &serde_json::Map::new()) == Effect::Mutate
+}
+
+/// A look that nobody answered says nothing about what goes on elsewhere: the look is repeated, never the
+/// order.
+fn followed(action: &Action, polled: Result<Polled, Failure>) -> Result<Polled, Failure> {
+    use FailureClass::{Throttled, Transient, Unreachable};
+    match polled {
+        Err(failure) if changes(action) && matches!(failure.class, Transient | Throttled | Unreachable) => {
+            Ok(Polled::Pending(Some(failure.message)))
+        }
+        polled => polled,
+    }
+}
+
 /// What it means that an attempt was given up while it was under way.
 fn given_up(action: &Action) -> Failure {
-    let changes = traits::effect(action.name(), &serde_json::Map::new()) == Effect::Mutate;
-    let class = if changes { FailureClass::InDoubt } else { FailureClass::TimedOut };
+    let class = if changes(action) { FailureClass::InDoubt } else { FailureClass::TimedOut };
     Failure::new(class, "the attempt was given up or ran out of time without an answer")
 }
 
@@ -94,7 +109,7 @@ impl Provider for AwsProvider {
         Box::pin(async move {
             let group = group_of(action)?;
             tokio::select! {
-                polled = group.poll(&self.aws, action, context, handle) => polled,
+                polled = group.poll(&self.aws, action, context, handle) => followed(action, polled),
                 () = context.cancelled.cancelled() => Err(given_up(action)),
             }
         })

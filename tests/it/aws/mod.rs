@@ -9,7 +9,15 @@
 )]
 
 mod access;
+#[cfg(feature = "aws-arc")]
+mod arc;
+#[cfg(any(feature = "aws-compute", feature = "aws-arc", feature = "aws-backup"))]
+mod attempts;
+#[cfg(feature = "aws-backup")]
+mod backup;
 mod client;
+#[cfg(feature = "aws-compute")]
+mod compute;
 mod estate;
 mod fake;
 mod faults;

@@ -49,7 +49,26 @@ async fn an_action_without_an_adapter_says_so_in_every_call() {
 
 #[test]
 fn the_real_families_are_those_with_a_provider() {
-    let families = ["approval", "manual", "wait", "assert", "command", "http", "postgres", "aws.rds"];
+    let families = [
+        "approval",
+        "manual",
+        "wait",
+        "assert",
+        "command",
+        "http",
+        "postgres",
+        "aws.rds",
+        "aws.arc",
+        "aws.backup",
+        "aws.autoscaling",
+        "aws.ecs",
+        "aws.eks",
+        "aws.lambda",
+        "aws.ssm",
+        "aws.cloudwatch",
+        "aws.dynamodb",
+        "aws.s3",
+    ];
     for name in ActionName::ALL {
         let family = match name.as_str().split('.').next().unwrap() {
             // One group of services after the other.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::super::spec::{ActionSpec, Adapter, ApiHome, Doubt, DrillDefault, Effect, Plane, Role, SPEC};
+use super::super::spec::{ActionSpec, ApiHome, Doubt, DrillDefault, Effect, Plane, Role, SPEC};
 use crate::model::policy::Reversibility;
 use crate::model::run::{Mode, words};
 use crate::model::time::Duration;
@@ -55,7 +55,6 @@ impl SetRoutingControls {
         plane: Plane::Data,
         drill: DrillDefault::MustDeclare,
         role: Role::Shift,
-        adapter: Adapter::SimulatedOnly,
         prepares: true,
         timeout: Duration::from_secs(120),
         estimate: Duration::from_secs(5),
@@ -64,6 +63,10 @@ impl SetRoutingControls {
             ("endpoint", "endpoint that took the change"),
             ("previous", "state by control before the change"),
             ("already", "whether every control was as wanted before"),
+        ],
+        permissions: &[
+            "route53-recovery-cluster:GetRoutingControlState",
+            "route53-recovery-cluster:UpdateRoutingControlStates",
         ],
         ..SPEC
     };
@@ -114,7 +117,6 @@ impl StartRegionSwitch {
         doubt: Doubt::Observable,
         drill: DrillDefault::MustDeclare,
         role: Role::Shift,
-        adapter: Adapter::SimulatedOnly,
         timeout: Duration::from_secs(7_200),
         poll_interval: Duration::from_secs(10),
         estimate: Duration::from_secs(900),
@@ -123,6 +125,11 @@ impl StartRegionSwitch {
             ("execution_id", "id of the plan execution"),
             ("state", "its last state"),
             ("exceptions", "whether it completed with exceptions"),
+        ],
+        permissions: &[
+            "arc-region-switch:GetPlanExecution",
+            "arc-region-switch:ListPlanExecutions",
+            "arc-region-switch:StartPlanExecution",
         ],
         ..SPEC
     };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::super::spec::{ActionSpec, Adapter, ApiHome, Doubt, DrillDefault, Effect, Plane, Role, SPEC};
+use super::super::spec::{ActionSpec, ApiHome, Doubt, DrillDefault, Effect, Plane, Role, SPEC};
 use crate::model::policy::Reversibility;
 use crate::model::time::{Duration, Timestamp};
 
@@ -13,7 +13,6 @@ use crate::model::time::{Duration, Timestamp};
 const LOOK: ActionSpec = ActionSpec {
     plane: Plane::Control,
     home: ApiHome::Parameter("region"),
-    adapter: Adapter::SimulatedOnly,
     timeout: Duration::from_secs(120),
     poll_interval: Duration::from_secs(5),
     estimate: Duration::from_secs(3),
@@ -74,6 +73,7 @@ impl FindRecoveryPoint {
             ("encrypted", "whether it is encrypted"),
             ("rejected", "newer recovery points that were not usable, and why"),
         ],
+        permissions: &["backup:ListRecoveryPointsByBackupVault"],
         ..LOOK
     };
 }
@@ -116,6 +116,7 @@ impl StartBackup {
             ("recovery_point_arn", "ARN of the recovery point"),
             ("recovery_point_at", "when it was made"),
         ],
+        permissions: &["backup:DescribeBackupJob", "backup:StartBackupJob", "iam:PassRole"],
         ..JOB
     };
 }
@@ -150,6 +151,12 @@ impl CopyRecoveryPoint {
             ("copy_job_id", "id of the job"),
             ("recovery_point_arn", "ARN of the copy"),
             ("recovery_point_at", "when the original backup was made"),
+        ],
+        permissions: &[
+            "backup:DescribeCopyJob",
+            "backup:DescribeRecoveryPoint",
+            "backup:StartCopyJob",
+            "iam:PassRole",
         ],
         ..JOB
     };
@@ -189,6 +196,13 @@ impl Restore {
             ("resource_arn", "ARN of the new resource"),
             ("recovery_point_at", "when the original backup was made"),
         ],
+        permissions: &[
+            "backup:DescribeRecoveryPoint",
+            "backup:DescribeRestoreJob",
+            "backup:GetRecoveryPointRestoreMetadata",
+            "backup:StartRestoreJob",
+            "iam:PassRole",
+        ],
         ..JOB
     };
 }
@@ -223,6 +237,7 @@ impl CheckCopies {
             ("failed", "copies that failed, with their messages"),
             ("newest_at", "creation of the newest original that has a complete copy"),
         ],
+        permissions: &["backup:DescribeRecoveryPoint", "backup:ListBackupJobs", "backup:ListCopyJobs"],
         ..LOOK
     };
 }

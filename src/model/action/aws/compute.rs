@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::super::spec::{ActionSpec, Adapter, ApiHome, Doubt, DrillDefault, Effect, Plane, Role, SPEC};
+use super::super::spec::{ActionSpec, ApiHome, Doubt, DrillDefault, Effect, Plane, Role, SPEC};
 use crate::model::policy::Reversibility;
 use crate::model::time::Duration;
 
@@ -14,7 +14,6 @@ use crate::model::time::Duration;
 const LOOK: ActionSpec = ActionSpec {
     plane: Plane::Control,
     home: ApiHome::Parameter("region"),
-    adapter: Adapter::SimulatedOnly,
     timeout: Duration::from_secs(60),
     poll_interval: Duration::from_secs(5),
     estimate: Duration::from_secs(2),
@@ -65,6 +64,16 @@ impl SetCapacity {
             ("in_service", "instances in service and healthy"),
             ("desired", "instances asked for"),
         ],
+        permissions: &[
+            "autoscaling:DescribeAutoScalingGroups",
+            "autoscaling:DescribeScalingActivities",
+            "autoscaling:UpdateAutoScalingGroup",
+            "cloudwatch:GetMetricData",
+            "ec2:DescribeInstanceTypes",
+            "ec2:DescribeLaunchTemplateVersions",
+            "ec2:DescribeSubnets",
+            "servicequotas:GetServiceQuota",
+        ],
         ..CAPACITY
     };
 }
@@ -99,6 +108,12 @@ impl SetDesiredCount {
             ("previous", "desired count and autoscaling limits before"),
             ("running", "tasks that run"),
             ("desired", "tasks asked for"),
+        ],
+        permissions: &[
+            "application-autoscaling:DescribeScalableTargets",
+            "application-autoscaling:RegisterScalableTarget",
+            "ecs:DescribeServices",
+            "ecs:UpdateService",
         ],
         ..CAPACITY
     };
@@ -138,6 +153,12 @@ impl ScaleNodegroup {
             ("update_id", "id of the update"),
             ("previous", "min, max and desired before"),
             ("in_service", "nodes in service"),
+        ],
+        permissions: &[
+            "autoscaling:DescribeAutoScalingGroups",
+            "eks:DescribeNodegroup",
+            "eks:DescribeUpdate",
+            "eks:UpdateNodegroupConfig",
         ],
         ..CAPACITY
     };
@@ -183,6 +204,7 @@ impl Invoke {
             ("json", "what the function returned"),
             ("version", "version that ran"),
         ],
+        permissions: &["lambda:InvokeFunction"],
         ..LOOK
     };
 }
@@ -216,6 +238,11 @@ impl SetEventSource {
             ("mapping_id", "UUID of the mapping"),
             ("state", "state of the mapping"),
             ("previous_enabled", "whether it was enabled before"),
+        ],
+        permissions: &[
+            "lambda:GetEventSourceMapping",
+            "lambda:ListEventSourceMappings",
+            "lambda:UpdateEventSourceMapping",
         ],
         ..CAPACITY
     };
@@ -258,6 +285,7 @@ impl RunAutomation {
             ("status", "its last status"),
             ("outputs", "outputs of the document, each a list of values"),
         ],
+        permissions: &["ssm:GetAutomationExecution", "ssm:StartAutomationExecution"],
         ..LOOK
     };
 }
@@ -292,6 +320,7 @@ impl CheckAlarms {
             ("alarming", "names of those that are not, with reasons"),
             ("insufficient", "names of those without enough data"),
         ],
+        permissions: &["cloudwatch:DescribeAlarms"],
         ..LOOK
     };
 }
@@ -325,6 +354,7 @@ impl DynamodbCheckReplication {
             ("status", "state of the replica"),
             ("consistency", "EVENTUAL or STRONG, between regions"),
         ],
+        permissions: &["cloudwatch:GetMetricData", "dynamodb:DescribeTable"],
         ..LOOK
     };
 }
@@ -369,6 +399,7 @@ impl S3CheckReplication {
             ("pending_bytes", "bytes not replicated yet"),
             ("failed_operations", "operations that failed over the last hour"),
         ],
+        permissions: &["cloudwatch:GetMetricData"],
         ..LOOK
     };
 }

@@ -1,59 +1,28 @@
-//! Actions of `aws.backup`: recovery points, copies, restores.
-//! Nothing of it is performed by this build yet.
+//! Actions of `aws.backup`: recovery points, backups, copies, restores. Must never start a job without the
+//! token of its intent, nor call a job done that is not.
+
+mod actions;
+mod copies;
+mod find;
+mod job;
+mod orders;
+mod session;
 
 use serde_json::Value;
 
-use super::clients::Aws;
-use super::group::Group;
-use super::permanent;
-use crate::engine::input::Observation;
-use crate::model::action::Action;
-use crate::model::run::Failure;
-use crate::ports::{AttemptContext, BoxFuture, Polled, Started};
+use super::{Outputs, permanent};
+use crate::model::run::{Failure, FailureClass};
 
-/// The group.
-pub(super) struct Backup;
+pub(super) use actions::Backup;
 
-fn not_yet(action: &Action) -> Failure {
-    permanent(format!("{} cannot be performed for real by this build yet; nothing was done", action.name()))
+fn outputs(fields: Value) -> Outputs {
+    match fields {
+        Value::Object(fields) => fields,
+        _ => Outputs::new(),
+    }
 }
 
-impl Group for Backup {
-    fn prepare<'a>(
-        &'a self,
-        _: &'a Aws,
-        action: &'a Action,
-        _: &'a AttemptContext,
-    ) -> BoxFuture<'a, Result<Option<Value>, Failure>> {
-        Box::pin(async move { Err(not_yet(action)) })
-    }
-
-    fn start<'a>(
-        &'a self,
-        _: &'a Aws,
-        action: &'a Action,
-        _: &'a AttemptContext,
-    ) -> BoxFuture<'a, Result<Started, Failure>> {
-        Box::pin(async move { Err(not_yet(action)) })
-    }
-
-    fn poll<'a>(
-        &'a self,
-        _: &'a Aws,
-        action: &'a Action,
-        _: &'a AttemptContext,
-        _: &'a Value,
-    ) -> BoxFuture<'a, Result<Polled, Failure>> {
-        Box::pin(async move { Err(not_yet(action)) })
-    }
-
-    fn observe<'a>(
-        &'a self,
-        _: &'a Aws,
-        action: &'a Action,
-        _: &'a AttemptContext,
-        _: Option<&'a Value>,
-    ) -> BoxFuture<'a, Observation> {
-        Box::pin(async move { Observation::Unknown(not_yet(action).message) })
-    }
+/// Something that is not as it must be, and may become so.
+fn unhealthy(message: impl Into<String>) -> Failure {
+    Failure::new(FailureClass::Transient, message)
 }

@@ -1,59 +1,55 @@
-//! Actions on capacity, functions, automation, alarms and replicated stores.
-//! Nothing of it is performed by this build yet.
+//! Actions on capacity, functions, automation, alarms and replicated stores, by signed calls without an SDK.
+//! Must tell by what is there, never by a reply, whether something has been done.
+
+mod actions;
+mod alarms;
+mod autoscaling;
+mod dynamodb;
+mod ecs;
+mod ecs_limits;
+mod eks;
+mod event_source;
+mod group;
+mod headroom;
+mod lambda;
+mod s3;
+mod session;
+mod size;
+mod ssm;
 
 use serde_json::Value;
 
-use super::clients::Aws;
-use super::group::Group;
-use super::permanent;
-use crate::engine::input::Observation;
-use crate::model::action::Action;
-use crate::model::run::Failure;
-use crate::ports::{AttemptContext, BoxFuture, Polled, Started};
+use super::{Outputs, permanent};
+use crate::model::run::{Failure, FailureClass};
+use crate::providers::excerpt;
 
-/// The group.
-pub(super) struct Compute;
+pub(super) use actions::Compute;
 
-fn not_yet(action: &Action) -> Failure {
-    permanent(format!("{} cannot be performed for real by this build yet; nothing was done", action.name()))
+/// Characters shown of what a service says.
+const SHOWN: usize = 300;
+
+fn outputs(fields: Value) -> Outputs {
+    match fields {
+        Value::Object(fields) => fields,
+        _ => Outputs::new(),
+    }
 }
 
-impl Group for Compute {
-    fn prepare<'a>(
-        &'a self,
-        _: &'a Aws,
-        action: &'a Action,
-        _: &'a AttemptContext,
-    ) -> BoxFuture<'a, Result<Option<Value>, Failure>> {
-        Box::pin(async move { Err(not_yet(action)) })
-    }
+/// Something that is not as it must be, and may become so.
+fn unhealthy(message: impl Into<String>) -> Failure {
+    Failure::new(FailureClass::Transient, message)
+}
 
-    fn start<'a>(
-        &'a self,
-        _: &'a Aws,
-        action: &'a Action,
-        _: &'a AttemptContext,
-    ) -> BoxFuture<'a, Result<Started, Failure>> {
-        Box::pin(async move { Err(not_yet(action)) })
-    }
+/// A text field of an answer; empty where it is missing.
+fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value[name].as_str().unwrap_or_default()
+}
 
-    fn poll<'a>(
-        &'a self,
-        _: &'a Aws,
-        action: &'a Action,
-        _: &'a AttemptContext,
-        _: &'a Value,
-    ) -> BoxFuture<'a, Result<Polled, Failure>> {
-        Box::pin(async move { Err(not_yet(action)) })
-    }
+/// A number of an answer; nothing where it is missing or negative.
+fn number(value: &Value, name: &str) -> Option<u32> {
+    u32::try_from(value[name].as_u64()?).ok()
+}
 
-    fn observe<'a>(
-        &'a self,
-        _: &'a Aws,
-        action: &'a Action,
-        _: &'a AttemptContext,
-        _: Option<&'a Value>,
-    ) -> BoxFuture<'a, Observation> {
-        Box::pin(async move { Observation::Unknown(not_yet(action).message) })
-    }
+fn shown(text: &str) -> String {
+    excerpt::head(text, SHOWN)
 }

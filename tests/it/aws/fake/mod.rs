@@ -2,8 +2,16 @@
 //! answers, lost regions. Time passes with looks, not with seconds: each look at a thing moves it one state
 //! on. Python's official SDK talks to them too (`certify_*.py`), so that they are not only our own opinion.
 
+#[cfg(feature = "aws-arc")]
+pub(crate) mod arc;
+#[cfg(feature = "aws-backup")]
+pub(crate) mod backup;
+#[cfg(feature = "aws-compute")]
+pub(crate) mod capacity;
+#[cfg(feature = "aws-rds")]
 pub(crate) mod rds;
 mod server;
+#[cfg(feature = "aws-rds")]
 mod xml;
 
 pub(crate) use server::{Fake, Request, Response};

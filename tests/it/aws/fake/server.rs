@@ -7,14 +7,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
+use serde_json::Value;
+
 use crate::aws::client::Caller;
 
-/// A request of the query protocol.
+/// A request.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
     pub(crate) region: String,
+    /// The operation; in the REST protocols method and path, such as `GET /clusters/payments`.
     pub(crate) action: String,
+    /// Form or query parameters.
     pub(crate) parameters: BTreeMap<String, String>,
+    /// The body where it is JSON, else null.
+    pub(crate) json: Value,
 }
 
 impl Request {
@@ -131,8 +137,9 @@ fn serve(mut stream: TcpStream, service: &Mutex<Service>, weather: &Mutex<Weathe
     if lose {
         return;
     }
+    let form = if body.starts_with('{') { "application/json" } else { "text/xml" };
     let head = format!(
-        "HTTP/1.1 {status} X\r\ncontent-type: text/xml\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        "HTTP/1.1 {status} X\r\ncontent-type: {form}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
         body.len()
     );
     let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes()));
@@ -141,7 +148,9 @@ fn serve(mut stream: TcpStream, service: &Mutex<Service>, weather: &Mutex<Weathe
 fn read(stream: &TcpStream) -> Option<Request> {
     let mut reader = BufReader::new(stream);
     let (mut line, mut length, mut region) = (String::new(), 0, String::new());
+    let mut operation = None;
     reader.read_line(&mut line).ok()?;
+    let method = line.split(' ').next()?.to_owned();
     let target = line.split(' ').nth(1)?.to_owned();
     loop {
         line.clear();
@@ -151,20 +160,24 @@ fn read(stream: &TcpStream) -> Option<Request> {
             "content-length" => length = value.trim().parse().ok()?,
             // Credential=KEY/DATE/REGION/SERVICE/aws4_request
             "authorization" => value.split('/').nth(2).unwrap_or_default().clone_into(&mut region),
+            "x-amz-target" => operation = value.trim().rsplit('.').next().map(str::to_owned),
             _ => {}
         }
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
     let body = String::from_utf8(body).ok()?;
-    let form = if body.is_empty() { target.split_once('?')?.1.to_owned() } else { body };
+    let json = serde_json::from_str(&body).unwrap_or_default();
+    let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+    let form = if query.is_empty() && json == Value::Null { body.as_str() } else { query };
     let parameters: BTreeMap<String, String> = form
         .split('&')
         .filter_map(|pair| pair.split_once('='))
         .map(|(name, value)| (decoded(name), decoded(value)))
         .collect();
-    let action = parameters.get("Action")?.clone();
-    Some(Request { region, action, parameters })
+    let operation = operation.or_else(|| parameters.get("Action").cloned());
+    let action = operation.unwrap_or_else(|| format!("{method} {}", decoded(path)));
+    Some(Request { region, action, parameters, json })
 }
 
 fn decoded(text: &str) -> String {

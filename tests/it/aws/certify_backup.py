@@ -1,0 +1,80 @@
+"""Talks to the tests' fake of AWS Backup with the vendor's SDK: names and forms must be its own."""
+
+import sys
+
+import boto3
+from botocore.config import Config
+
+ROLE = "arn:aws:iam::111122223333:role/backup"
+RESOURCE = "arn:aws:rds:us-east-1:111122223333:db:payments"
+
+
+def client(region):
+    return boto3.client(
+        "backup",
+        region_name=region,
+        endpoint_url=sys.argv[1],
+        aws_access_key_id="111122223333",
+        aws_secret_access_key="not-checked",
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+
+
+def refused(error, call, **parameters):
+    try:
+        call(**parameters)
+    except error:
+        return
+    raise AssertionError(f"{call} was not refused")
+
+
+east, west = client("us-east-1"), client("us-west-2")
+
+
+def follow(look, state):
+    states = []
+    while not states or states[-1] not in ("COMPLETED", "FAILED"):
+        found = look()
+        states.append(found[state])
+    assert len(states) == 3, states
+    return found
+
+
+def backup():
+    order = dict(BackupVaultName="main", ResourceArn=RESOURCE, IamRoleArn=ROLE, IdempotencyToken="one")
+    first = east.start_backup_job(**order)["BackupJobId"]
+    assert east.start_backup_job(**order)["BackupJobId"] == first
+    found = follow(lambda: east.describe_backup_job(BackupJobId=first), "State")
+    return found["RecoveryPointArn"], found["CreationDate"]
+
+
+def copy(point, made):
+    target = "arn:aws:backup:us-west-2:111122223333:backup-vault:dr"
+    order = dict(RecoveryPointArn=point, SourceBackupVaultName="main", DestinationBackupVaultArn=target, IamRoleArn=ROLE)
+    job = east.start_copy_job(**order, IdempotencyToken="two")["CopyJobId"]
+    copied = follow(lambda: east.describe_copy_job(CopyJobId=job)["CopyJob"], "State")["DestinationRecoveryPointArn"]
+    found = west.describe_recovery_point(BackupVaultName="dr", RecoveryPointArn=copied)
+    assert found["CreationDate"] == made and found["Status"] == "COMPLETED", found
+    assert [job["SourceRecoveryPointArn"] for job in east.list_copy_jobs()["CopyJobs"]] == [point]
+    return copied
+
+
+def restore(point):
+    recorded = west.get_recovery_point_restore_metadata(BackupVaultName="dr", RecoveryPointArn=point)["RestoreMetadata"]
+    job = west.start_restore_job(RecoveryPointArn=point, Metadata=recorded, IamRoleArn=ROLE, ResourceType="RDS")["RestoreJobId"]
+    found = follow(lambda: west.describe_restore_job(RestoreJobId=job), "Status")
+    assert found["CreatedResourceArn"] == "arn:aws:rds:us-west-2:111122223333:db:payments", found
+
+
+def listings():
+    pages = west.get_paginator("list_recovery_points_by_backup_vault").paginate(BackupVaultName="dr", ByResourceArn=RESOURCE)
+    assert len([point for page in pages for point in page["RecoveryPoints"]]) == 1
+    missing = west.exceptions.ResourceNotFoundException
+    refused(missing, west.list_recovery_points_by_backup_vault, BackupVaultName="nobody")
+    refused(missing, west.describe_recovery_point, BackupVaultName="dr", RecoveryPointArn="arn:x")
+    refused(missing, west.describe_restore_job, RestoreJobId="x")
+
+
+restore(copy(*backup()))
+listings()
+print("certified")

@@ -1,0 +1,245 @@
+//! Instances, nodes and automations that take time, against the fake.
+
+use std::process::Command;
+
+use drctl::engine::input::Observation;
+use drctl::model::run::FailureClass;
+use drctl::ports::Provider as _;
+use serde_json::{Value, json};
+
+use crate::aws::attempts::Attempt;
+use crate::aws::estate::{python, root};
+use crate::aws::fake::capacity::FakeCapacity;
+
+fn group(min: u32, max: u32, desired: u32) -> Value {
+    json!({"region": "us-west-2", "group": "g", "min": min, "max": max, "desired": desired})
+}
+
+fn with(mut base: Value, more: Value) -> Value {
+    let Value::Object(more) = more else { panic!("no object: {more}") };
+    base.as_object_mut().unwrap().extend(more);
+    base
+}
+
+fn capacity(fake: &FakeCapacity, with: Value) -> Attempt {
+    Attempt::new(&fake.fake.caller(), "aws.autoscaling.set_capacity", with)
+}
+
+fn nodes(fake: &FakeCapacity, desired: u32) -> Attempt {
+    let with = json!({
+        "region": "us-west-2", "cluster": "c", "nodegroup": "n", "min": 2, "max": 6, "desired": desired,
+    });
+    Attempt::new(&fake.fake.caller(), "aws.eks.scale_nodegroup", with)
+}
+
+fn automation(fake: &FakeCapacity, document: &str) -> Attempt {
+    let with = json!({
+        "region": "us-west-2",
+        "document": document,
+        "parameters": {"Cluster": ["payments"]},
+        "tags": {"run": "1"},
+    });
+    Attempt::new(&fake.fake.caller(), "aws.ssm.run_automation", with)
+}
+
+#[test]
+fn the_fake_satisfies_the_vendors_own_sdk() {
+    let fake = FakeCapacity::start();
+    let output = Command::new(python("python"))
+        .arg(root().join("tests/it/aws/certify_capacity.py"))
+        .arg(fake.fake.caller().endpoint)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "certified", "{said}");
+}
+
+#[tokio::test]
+async fn a_group_grows_until_all_instances_serve_and_shrinks_back() {
+    let fake = FakeCapacity::start();
+    let mut attempt = capacity(&fake, group(3, 6, 4));
+    let outputs = attempt.perform().await.unwrap();
+    assert_eq!((&outputs["in_service"], &outputs["desired"]), (&json!(4), &json!(4)));
+    assert_eq!(outputs["previous"], json!({"min": 1, "max": 4, "desired": 1}));
+    assert!(
+        attempt.lines[0].starts_with("1 of 4 instances in service") || attempt.lines[0].starts_with("2 of 4")
+    );
+    let prepared = attempt.context.prepared.clone().unwrap();
+    assert_eq!(prepared["headroom"]["free_vcpus"], json!(62.0), "{prepared}");
+    assert_eq!(fake.fake.count("UpdateAutoScalingGroup"), 1);
+    attempt.undo().await.unwrap();
+    assert_eq!(fake.size(), (1, 4, 1));
+}
+
+#[tokio::test]
+async fn enough_instances_are_enough_and_missing_capacity_is_said() {
+    let fake = FakeCapacity::start();
+    fake.change(|world| world.room = 3);
+    let mut attempt = capacity(&fake, with(group(3, 6, 4), json!({"min_success": 3})));
+    assert_eq!(attempt.perform().await.unwrap()["in_service"], json!(3));
+    let mut attempt = capacity(&fake, group(3, 6, 5));
+    attempt.prepare().await.unwrap();
+    attempt.start().await.unwrap();
+    let polled = attempt.provider.poll(&attempt.action, &attempt.context, &Value::Null).await.unwrap();
+    let text = format!("{polled:?}");
+    assert!(text.contains("3 of 5") && text.contains("do not have sufficient m5.large capacity"), "{text}");
+}
+
+#[tokio::test]
+async fn writers_are_at_zero_only_when_the_last_instance_is_gone() {
+    let fake = FakeCapacity::start();
+    fake.change(|world| (world.desired, world.serving) = (3, 3));
+    let mut attempt = capacity(&fake, group(0, 0, 0));
+    let outputs = attempt.perform().await.unwrap();
+    assert_eq!((&outputs["in_service"], attempt.lines.len()), (&json!(0), 3), "{:?}", attempt.lines);
+    attempt.undo().await.unwrap();
+    assert_eq!(fake.size(), (1, 4, 3));
+}
+
+#[tokio::test]
+async fn what_cannot_work_is_refused_before_anything_is_changed() {
+    let fake = FakeCapacity::start();
+    for (change, what) in [
+        (Box::new(|w: &mut _| set(w, 3, 64.0, &[])) as Box<dyn Fn(&mut _)>, "3 free addresses"),
+        (Box::new(|w: &mut _| set(w, 250, 6.0, &[])), "4 vCPUs left"),
+        (Box::new(|w: &mut _| set(w, 250, 64.0, &["Launch"])), "process Launch"),
+    ] {
+        fake.change(|world| change(world));
+        let failure = capacity(&fake, group(5, 8, 5)).perform().await.unwrap_err();
+        assert_eq!(failure.class, FailureClass::Permanent);
+        assert!(failure.message.contains(what), "{failure}");
+    }
+    let failure = capacity(&fake, group(5, 8, 9)).perform().await.unwrap_err();
+    assert!(failure.message.contains("not between"), "{failure}");
+    let nobody = with(group(1, 2, 1), json!({"group": "x"}));
+    let failure = capacity(&fake, nobody).perform().await.unwrap_err();
+    assert!(failure.message.contains("no Auto Scaling group `x` in us-west-2"), "{failure}");
+    assert_eq!(fake.fake.count("UpdateAutoScalingGroup"), 0);
+}
+
+fn set(
+    world: &mut crate::aws::fake::capacity::World,
+    addresses: u32,
+    quota: f64,
+    suspended: &[&'static str],
+) {
+    (world.addresses, world.quota_vcpus, world.suspended) = (addresses, quota, suspended.to_vec());
+}
+
+#[tokio::test]
+async fn a_lost_reply_is_observed_and_nothing_is_repeated() {
+    let fake = FakeCapacity::start();
+    let mut attempt = capacity(&fake, group(3, 6, 4));
+    attempt.prepare().await.unwrap();
+    assert_eq!(attempt.observe(None).await, Observation::NotApplied);
+    fake.fake.lose_answer("UpdateAutoScalingGroup");
+    assert_eq!(attempt.start().await.unwrap_err().class, FailureClass::InDoubt);
+    let handle = attempt.under_way().await;
+    attempt.follow(&handle).await.unwrap();
+    assert_eq!(attempt.applied().await["in_service"], json!(4));
+    assert_eq!(fake.fake.count("UpdateAutoScalingGroup"), 1);
+}
+
+#[tokio::test]
+async fn somebody_elses_limits_end_the_wait() {
+    let fake = FakeCapacity::start();
+    let mut attempt = capacity(&fake, group(3, 6, 4));
+    attempt.prepare().await.unwrap();
+    attempt.start().await.unwrap();
+    fake.change(|world| world.max = 2);
+    let failure = attempt.follow(&Value::Null).await.unwrap_err();
+    assert!(failure.message.contains("by somebody else"), "{failure}");
+}
+
+#[tokio::test]
+async fn a_node_group_is_scaled_and_its_update_followed() {
+    let fake = FakeCapacity::start();
+    let mut attempt = nodes(&fake, 3);
+    let outputs = attempt.perform().await.unwrap();
+    assert_eq!(outputs["in_service"], json!(3));
+    assert_eq!(outputs["previous"], json!({"min": 1, "max": 4, "desired": 1}));
+    assert!(
+        outputs["update_id"].is_string() && attempt.lines[0].contains("under way"),
+        "{:?}",
+        attempt.lines
+    );
+    attempt.undo().await.unwrap();
+    assert_eq!(fake.size(), (1, 4, 1));
+}
+
+#[tokio::test]
+async fn a_node_groups_lost_reply_is_observed() {
+    let fake = FakeCapacity::start();
+    let mut attempt = nodes(&fake, 3);
+    attempt.prepare().await.unwrap();
+    fake.fake.lose_answer("POST /clusters/c/node-groups/n/update-config");
+    assert_eq!(attempt.start().await.unwrap_err().class, FailureClass::InDoubt);
+    let handle = attempt.under_way().await;
+    assert_eq!(attempt.follow(&handle).await.unwrap()["in_service"], json!(3));
+    assert_eq!(fake.fake.count("POST /clusters/c/node-groups/n/update-config"), 1);
+}
+
+#[tokio::test]
+async fn an_update_that_fails_says_why() {
+    let fake = FakeCapacity::start();
+    fake.change(|world| world.fails = true);
+    let failure = nodes(&fake, 3).perform().await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Permanent);
+    assert!(failure.message.contains("Instances failed to join"), "{failure}");
+}
+
+#[tokio::test]
+async fn an_automation_is_followed_to_its_end() {
+    let fake = FakeCapacity::start();
+    let mut attempt = automation(&fake, "Drain");
+    let outputs = attempt.perform().await.unwrap();
+    assert_eq!(
+        (&outputs["status"], &outputs["outputs"]),
+        (&json!("Success"), &json!({"drain.Count": ["3"]}))
+    );
+    assert!(attempt.lines.iter().any(|line| line.ends_with("at step drain")), "{:?}", attempt.lines);
+    let failure = attempt.undo().await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Permanent);
+    fake.change(|world| world.fails = true);
+    let mut failing = automation(&fake, "Drain");
+    failing.context.idempotency_key = "another".to_owned();
+    let failure = failing.perform().await.unwrap_err();
+    assert!(failure.message.contains("Failed: Step drain timed out"), "{failure}");
+    let failure = automation(&fake, "nobody").perform().await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Permanent);
+}
+
+#[tokio::test]
+async fn an_automation_whose_id_was_lost_is_found_by_the_same_token() {
+    let fake = FakeCapacity::start();
+    let mut attempt = automation(&fake, "Drain");
+    fake.fake.lose_answer("StartAutomationExecution");
+    assert_eq!(attempt.start().await.unwrap_err().class, FailureClass::InDoubt);
+    assert!(matches!(attempt.observe(None).await, Observation::Unknown(_)));
+    let Ok(drctl::ports::Started::Handle(first)) = attempt.start().await else { panic!("no handle") };
+    let Ok(drctl::ports::Started::Handle(again)) = attempt.start().await else { panic!("no handle") };
+    assert_eq!(first, again);
+    assert_eq!(attempt.observe(Some(&first)).await, Observation::InProgress(first.clone()));
+    attempt.follow(&first).await.unwrap();
+}
+
+fn tasks(fake: &FakeCapacity, desired: u32) -> Attempt {
+    let with = json!({"region": "us-west-2", "cluster": "c", "service": "s", "desired": desired});
+    Attempt::new(&fake.fake.caller(), "aws.ecs.set_desired_count", with)
+}
+
+#[tokio::test]
+async fn tasks_count_when_they_run_and_the_deployment_is_over() {
+    let fake = FakeCapacity::start();
+    let mut attempt = tasks(&fake, 4);
+    let outputs = attempt.perform().await.unwrap();
+    assert_eq!((&outputs["running"], attempt.lines.len()), (&json!(4), 3), "{:?}", attempt.lines);
+    assert!(attempt.lines[0].starts_with("1 of 4 tasks run, 3 pending; (service s)"), "{:?}", attempt.lines);
+    let mut zero = tasks(&fake, 0);
+    assert_eq!(zero.perform().await.unwrap()["running"], json!(0));
+    fake.change(|world| world.fails = true);
+    let failure = tasks(&fake, 2).perform().await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Permanent);
+    assert!(failure.message.contains("circuit breaker"), "{failure}");
+}
