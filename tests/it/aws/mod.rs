@@ -15,5 +15,7 @@ mod fake;
 mod faults;
 #[cfg(feature = "aws-rds")]
 mod rds;
+#[cfg(feature = "aws-route53")]
+mod route53;
 #[cfg(feature = "aws-rds")]
 mod whole;

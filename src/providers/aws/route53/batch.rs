@@ -56,10 +56,7 @@ impl Size {
             let characters: usize = change.record.values.iter().map(|value| value.chars().count()).sum();
             // An alias has no values and counts all the same.
             let records = change.record.values.len().max(1);
-            Self {
-                records: size.records + times * records,
-                characters: size.characters + times * characters,
-            }
+            Self { records: size.records + times * records, characters: size.characters + times * characters }
         })
     }
 
@@ -104,7 +101,7 @@ pub(super) fn parts(batch: &[&[Change]], message: &str) -> Vec<Vec<usize>> {
     let is_named =
         |changes: &&[Change]| changes.iter().any(|change| message.contains(&change.record.key().name));
     let (named, others): (Vec<usize>, Vec<usize>) =
-        (0..batch.len()).partition(|at| batch.get(*at).is_some_and(|changes| is_named(changes)));
+        (0..batch.len()).partition(|at| batch.get(*at).is_some_and(&is_named));
     if named.is_empty() || others.is_empty() {
         let all: Vec<usize> = (0..batch.len()).collect();
         let (first, second) = all.split_at(batch.len() / 2);
@@ -144,8 +141,8 @@ mod tests {
         let long: Vec<_> =
             (0..9).map(|n| vec![change(Verb::Delete, &format!("r{n}.example"), 2, 4_000)]).collect();
         assert_eq!(chosen(&long), [0, 1, 2, 3]);
-        let alias = vec![vec![change(Verb::Upsert, "a.example", 0, 0)]];
-        assert_eq!(Size::of(&alias[0]), Size { records: 2, characters: 0 });
+        let alias = [change(Verb::Upsert, "a.example", 0, 0)];
+        assert_eq!(Size::of(&alias), Size { records: 2, characters: 0 });
     }
 
     #[test]

@@ -102,9 +102,7 @@ impl Account {
         let sent = self.ask(asked, || async { Ok(client.get_change().id(id).send().await?) }).await;
         let now = self.budget.now();
         let reach = match sent {
-            Ok(found) => {
-                found.change_info.map_or(Reach::Unknown, |info| reach(info.status(), now))
-            }
+            Ok(found) => found.change_info.map_or(Reach::Unknown, |info| reach(info.status(), now)),
             Err(error) if error.code() == Some("NoSuchChange") => Reach::Unknown,
             Err(error) => return Err(error),
         };

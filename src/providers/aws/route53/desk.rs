@@ -11,7 +11,7 @@ use super::looks::Look;
 use super::orders::Order;
 use super::protection::Protections;
 use super::queue::Queue;
-use crate::model::run::FailureClass;
+use crate::model::run::{Failure, FailureClass};
 use crate::model::time::Duration;
 use crate::ports::Clock;
 use crate::providers::aws::failure::{Asked, Error};
@@ -89,20 +89,28 @@ impl Account {
         loop {
             self.budget.turn().await;
             let result = ask().await;
-            match throttled(asked, &result) {
-                Some(retry_after) => self.budget.throttled(retry_after),
-                None => self.budget.answered(),
-            }
-            if throttled(asked, &result).is_none() || self.budget.now() >= until {
+            let Some(throttled) = throttled(asked, &result) else {
+                self.budget.answered();
+                return result;
+            };
+            self.budget.throttled(throttled.retry_after);
+            if self.budget.now() >= until {
                 return result;
             }
         }
     }
 }
 
-/// Whether an answer says that there were too many requests, and how long it asks to be left alone.
-pub(super) fn throttled<T>(asked: &Asked, result: &Result<T, Error>) -> Option<Option<Duration>> {
+/// There were too many requests.
+pub(super) struct Throttled {
+    /// How long the service asks to be left alone.
+    pub(super) retry_after: Option<Duration>,
+}
+
+/// Whether an answer says that there were too many requests.
+pub(super) fn throttled<T>(asked: &Asked, result: &Result<T, Error>) -> Option<Throttled> {
     let error = result.as_ref().err()?;
     let failure = asked.failure(error.clone());
-    (failure.class == FailureClass::Throttled).then_some(failure.retry_after)
+    let Failure { class, retry_after, .. } = failure;
+    (class == FailureClass::Throttled).then_some(Throttled { retry_after })
 }

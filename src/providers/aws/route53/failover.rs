@@ -88,7 +88,8 @@ impl Aim for Roles<'_> {
     }
 
     fn changes(&self, goal: &Goal, current: &Records) -> Result<Vec<Change>, Failure> {
-        let changed: Vec<&Key> = goal.0.keys().filter(|key| goal.0.get(key) != Some(&current.get(key).cloned())).collect();
+        let changed: Vec<&Key> =
+            goal.0.keys().filter(|key| goal.0.get(key) != Some(&current.get(key).cloned())).collect();
         let old = changed.iter().filter_map(|key| current.get(key));
         let new = changed.iter().filter_map(|key| goal.0.get(key)?.as_ref());
         let deletions = old.map(|record| Change { verb: Verb::Delete, record: record.clone() });

@@ -22,7 +22,7 @@ const STRANDED: Duration = Duration::from_secs(300);
 pub(super) struct Sent {
     /// Absent where the answer was lost.
     pub(super) change_id: Option<String>,
-    pub(super) sent_at: Timestamp,
+    pub(super) at: Timestamp,
     /// Time to wait after every server has it.
     pub(super) then: Duration,
     /// Place in the stages, where there are any.
@@ -73,7 +73,7 @@ pub(super) async fn follow(session: &Session<'_>, sent: &Sent) -> Result<Step, F
             Err(failure) if may_pass(failure.class) => return Ok(Step::Waits(failure.message)),
             Err(failure) => return Err(failure),
         },
-        None => Reach::InSync(sent.sent_at.plus(PROPAGATION)),
+        None => Reach::InSync(sent.at.plus(PROPAGATION)),
     };
     let now = session.account.budget.now();
     Ok(match reach {
@@ -87,8 +87,8 @@ pub(super) async fn follow(session: &Session<'_>, sent: &Sent) -> Result<Step, F
                 }
             }
         }
-        Reach::Pending if now.since(sent.sent_at) >= STRANDED => {
-            let minutes = now.since(sent.sent_at).as_millis() / 60_000;
+        Reach::Pending if now.since(sent.at) >= STRANDED => {
+            let minutes = now.since(sent.at).as_millis() / 60_000;
             Step::Stranded(format!("change {name} is PENDING for {minutes} min"))
         }
         Reach::Pending => Step::Waits(format!("change {name} is PENDING")),

@@ -104,11 +104,11 @@ pub(super) async fn start(session: &Session<'_>, aim: &impl Aim) -> Result<Start
         return Ok(Started::Done(aim.outputs(None)));
     }
     let changes = aim.changes(&goal, &current)?;
-    let sent_at = session.account.budget.now();
+    let now = session.account.budget.now();
     let receipt = session.order(changes, &remark(session, aim)).await?;
     let then = if aim.waits() { goal.ttl_ms(&current) } else { 0 };
     let then = Duration::from_millis(then);
-    let sent = Sent { change_id: Some(receipt.id), sent_at, then, stage: None, ids: Vec::new() };
+    let sent = Sent { change_id: Some(receipt.id), at: now, then, stage: None, ids: Vec::new() };
     Ok(Started::Handle(sent.to_handle()))
 }
 
@@ -137,14 +137,14 @@ pub(super) async fn send_again(
     let changes = aim.goal(&current)?.changes(&current, true);
     if changes.is_empty() {
         // Only deletions, and what they delete is gone: nothing is left to be sent.
-        let sent = Sent { change_id: None, sent_at: session.account.budget.now(), ..sent.clone() };
+        let sent = Sent { change_id: None, at: session.account.budget.now(), ..sent.clone() };
         session.account.changes.set_latest(session.context.idempotency_key.clone(), sent);
         return Ok(Polled::Pending(Some(format!("{why}; the records are gone, as they should be"))));
     }
-    let sent_at = session.account.budget.now();
+    let now = session.account.budget.now();
     let receipt = session.order(changes, &remark(session, aim)).await?;
     let line = format!("{why}: sent again as {}", receipt.id);
-    let sent = Sent { change_id: Some(receipt.id), sent_at, ..sent.clone() };
+    let sent = Sent { change_id: Some(receipt.id), at: now, ..sent.clone() };
     session.account.changes.set_latest(session.context.idempotency_key.clone(), sent);
     Ok(Polled::Pending(Some(line)))
 }
@@ -170,8 +170,8 @@ pub(super) async fn observe(
     }
     // The answer with the change id was lost: only time tells when every server has it.
     let then = Duration::from_millis(if aim.waits() { goal.ttl_ms(&before) } else { 0 });
-    let sent_at = session.account.budget.now();
-    let sent = Sent { change_id: None, sent_at, then, stage: None, ids: Vec::new() };
+    let now = session.account.budget.now();
+    let sent = Sent { change_id: None, at: now, then, stage: None, ids: Vec::new() };
     Ok(Observation::InProgress(sent.to_handle()))
 }
 

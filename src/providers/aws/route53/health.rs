@@ -1,7 +1,7 @@
 //! `aws.route53.set_health_check`: pushes traffic away by inverting a health check. Must never disable one, which
 //! means always healthy, nor invert that of an endpoint that is down, which would bring traffic to it.
 
-use aws_sdk_route53::types::{HealthCheck, HealthCheckType};
+use aws_sdk_route53::types::{HealthCheck, HealthCheckConfig, HealthCheckType};
 use serde_json::{Map, Value, json};
 
 use super::session::Session;
@@ -38,10 +38,8 @@ impl Inversion<'_> {
         let found = self.find(session).await?;
         let (is, wanted) = (is_inverted(&found), self.wanted()?);
         let drains = self.context.direction == Direction::Do && wanted;
-        let endpoint = match drains && !is {
-            true => self.endpoint(session, &found).await?.0,
-            false => Endpoint::Unreported,
-        };
+        let endpoint =
+            if drains && !is { self.endpoint(session, &found).await?.0 } else { Endpoint::Unreported };
         if is == wanted || endpoint == Endpoint::Down {
             let endpoint = if is == wanted && self.waits() { None } else { Some(endpoint) };
             return Ok(match endpoint {
@@ -58,9 +56,10 @@ impl Inversion<'_> {
         };
         let updated = session.account.ask(&asked, update).await.map_err(|error| asked.failure(error))?;
         let version = updated.health_check().map_or(0, HealthCheck::health_check_version);
-        Ok(match self.waits() {
-            true => Started::Handle(handle(version)),
-            false => Started::Done(self.outputs(wanted, version, Endpoint::Unreported)),
+        Ok(if self.waits() {
+            Started::Handle(handle(version))
+        } else {
+            Started::Done(self.outputs(wanted, version, Endpoint::Unreported))
         })
     }
 
@@ -104,7 +103,8 @@ impl Inversion<'_> {
         match self.context.direction {
             Direction::Do => Ok(!self.it.healthy),
             Direction::Undo => {
-                let before = self.context.prepared.as_ref().and_then(|prepared| prepared["inverted"].as_bool());
+                let before =
+                    self.context.prepared.as_ref().and_then(|prepared| prepared["inverted"].as_bool());
                 before.ok_or_else(|| permanent("whether the check was inverted before was not recorded"))
             }
         }
@@ -143,7 +143,11 @@ impl Inversion<'_> {
         found: &HealthCheck,
     ) -> Result<(Endpoint, String), Failure> {
         let kind = found.health_check_config().map(|config| config.r#type().clone());
-        let own = [HealthCheckType::Calculated, HealthCheckType::CloudwatchMetric, HealthCheckType::RecoveryControl];
+        let own = [
+            HealthCheckType::Calculated,
+            HealthCheckType::CloudwatchMetric,
+            HealthCheckType::RecoveryControl,
+        ];
         if kind.is_none_or(|kind| own.contains(&kind)) {
             return Ok((Endpoint::Unreported, "no checker reports".to_owned()));
         }
@@ -177,7 +181,8 @@ impl Inversion<'_> {
     }
 
     fn outputs(&self, inverted: bool, version: i64, endpoint: Endpoint) -> Outputs {
-        let before = self.context.prepared.as_ref().map_or(Value::Null, |prepared| prepared["inverted"].clone());
+        let before =
+            self.context.prepared.as_ref().map_or(Value::Null, |prepared| prepared["inverted"].clone());
         let status = match (endpoint, inverted) {
             (Endpoint::Unreported, _) => "not_reported",
             (Endpoint::Up, false) | (Endpoint::Down, true) => "healthy",
@@ -193,7 +198,7 @@ impl Inversion<'_> {
 }
 
 fn is_inverted(found: &HealthCheck) -> bool {
-    found.health_check_config().and_then(|config| config.inverted()).unwrap_or(false)
+    found.health_check_config().and_then(HealthCheckConfig::inverted).unwrap_or(false)
 }
 
 fn handle(version: i64) -> Value {

@@ -92,7 +92,7 @@ async fn work_off(account: Arc<Account>, zone: Arc<Zone>) {
                 pauses += 1;
                 account.budget.sleep(Duration::from_millis(length)).await;
             }
-            Some(retry_after) => account.budget.throttled(retry_after),
+            Some(throttled) => account.budget.throttled(throttled.retry_after),
         }
         let is_throttled = throttled(&first.asked, &result).is_some();
         match result {

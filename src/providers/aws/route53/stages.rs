@@ -33,7 +33,8 @@ pub(super) fn draining(before: &Weights, site: &str, percents: &[u8]) -> Result<
     let largest = before.values().copied().max().unwrap_or(1).max(1);
     let is_whole = |percent: u8| own * (100 - u32::from(percent)) % 100 == 0;
     // Shares that whole numbers cannot express are expressed by larger weights of all, until the site is empty.
-    let factor = if percents.iter().all(|percent| is_whole(*percent)) { 1 } else { (LARGEST / largest).max(1) };
+    let factor =
+        if percents.iter().all(|percent| is_whole(*percent)) { 1 } else { (LARGEST / largest).max(1) };
     let stages = percents.into_iter().map(|percent| {
         let factor = if percent == 100 { 1 } else { factor };
         let weight = |(set, weight): (&String, &u32)| {
@@ -87,7 +88,11 @@ fn checked(percents: &[u8]) -> Result<Vec<u8>, String> {
     }
     let rises = percents.windows(2).all(|pair| matches!(pair, [one, other] if one < other));
     let is_percent = percents.iter().all(|percent| (1..=100).contains(percent));
-    if rises && is_percent { Ok(percents.to_vec()) } else { Err("stages must rise, from 1 to 100".to_owned()) }
+    if rises && is_percent {
+        Ok(percents.to_vec())
+    } else {
+        Err("stages must rise, from 1 to 100".to_owned())
+    }
 }
 
 /// Leaves out stages at which nothing would change.
@@ -143,10 +148,7 @@ mod tests {
     fn a_move_ends_exactly_at_its_targets() {
         let before = weights(&[("a", 0), ("b", 101), ("c", 7)]);
         let stages = moving(&before, &weights(&[("a", 99), ("b", 2)]), &[10, 50, 100]).unwrap();
-        assert_eq!(
-            seen(&stages),
-            [(10, vec![10, 91, 7]), (50, vec![50, 52, 7]), (100, vec![99, 2, 7])]
-        );
+        assert_eq!(seen(&stages), [(10, vec![10, 91, 7]), (50, vec![50, 52, 7]), (100, vec![99, 2, 7])]);
         assert_eq!(reached(&stages, &weights(&[("a", 50), ("b", 52), ("c", 7)])), Some(1));
         assert_eq!(reached(&stages, &before), None);
     }

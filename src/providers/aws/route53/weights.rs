@@ -88,9 +88,8 @@ impl<'a> Shift<'a> {
             // Another attempt brought it this far: the rest is waiting.
             None if !stages.is_empty() => {
                 let then = self.then(&stages, next - 1, &own);
-                let sent_at = session.account.budget.now();
-                let sent =
-                    Sent { change_id: None, sent_at, then, stage: Some(next - 1), ids: Vec::new() };
+                let now = session.account.budget.now();
+                let sent = Sent { change_id: None, at: now, then, stage: Some(next - 1), ids: Vec::new() };
                 Ok(Started::Handle(sent.to_handle()))
             }
             None => Ok(Started::Done(self.outputs(&stages, None, &now))),
@@ -165,8 +164,8 @@ impl<'a> Shift<'a> {
         };
         let known = handle.map(Sent::from_handle).transpose()?;
         let latest = session.account.changes.latest(&self.context.idempotency_key).or(known);
-        let (sent_at, then) = (session.account.budget.now(), self.then(&stages, at, &own));
-        let lost = |ids| Sent { change_id: None, sent_at, then, stage: Some(at), ids };
+        let (now, then) = (session.account.budget.now(), self.then(&stages, at, &own));
+        let lost = |ids| Sent { change_id: None, at: now, then, stage: Some(at), ids };
         Ok(Observation::InProgress(match latest {
             Some(sent) if sent.stage == Some(at) => sent.to_handle(),
             Some(sent) => lost(sent.ids).to_handle(),
@@ -192,7 +191,7 @@ impl<'a> Shift<'a> {
             Some(at) if first.stage == Some(at) => first,
             Some(at) => Sent {
                 change_id: None,
-                sent_at: session.account.budget.now(),
+                at: session.account.budget.now(),
                 then: self.then(stages, at, &own),
                 stage: Some(at),
                 ids: first.ids,
@@ -214,11 +213,11 @@ impl<'a> Shift<'a> {
     ) -> Result<Sent, Failure> {
         let Some(stage) = stages.get(at) else { return Err(permanent("there is no such stage")) };
         let changes = weighed(own, &stage.weights).changes(own, false);
-        let sent_at = session.account.budget.now();
+        let now = session.account.budget.now();
         let receipt = session.order(changes, &format!("drctl run {}", self.context.run)).await?;
         ids.push(receipt.id.clone());
         let then = self.then(stages, at, own);
-        let sent = Sent { change_id: Some(receipt.id), sent_at, then, stage: Some(at), ids };
+        let sent = Sent { change_id: Some(receipt.id), at: now, then, stage: Some(at), ids };
         session.account.changes.set_latest(self.context.idempotency_key.clone(), sent.clone());
         Ok(sent)
     }
@@ -275,7 +274,9 @@ impl<'a> Shift<'a> {
 
     fn is_there(&self, now: &Weights) -> bool {
         match self.wanted {
-            Wanted::Drained(site) => self.percents.last().is_none_or(|last| *last == 100) && now.get(site) == Some(&0),
+            Wanted::Drained(site) => {
+                self.percents.last().is_none_or(|last| *last == 100) && now.get(site) == Some(&0)
+            }
             Wanted::Weights(targets) => targets.iter().all(|(set, weight)| now.get(set) == Some(weight)),
         }
     }

@@ -9,11 +9,12 @@ use std::thread::JoinHandle;
 
 use crate::aws::client::Caller;
 
-/// A request of the query protocol.
+/// A request: of the query protocol, or of REST, where the action is the method and the path.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
     pub(crate) region: String,
     pub(crate) action: String,
+    pub(crate) body: String,
     pub(crate) parameters: BTreeMap<String, String>,
 }
 
@@ -31,7 +32,7 @@ impl Request {
     }
 }
 
-/// Status and body.
+/// Status and body; status 0 closes the connection without a word.
 pub(crate) type Response = (u16, String);
 
 /// What a fake does with a request.
@@ -128,7 +129,7 @@ fn serve(mut stream: TcpStream, service: &Mutex<Service>, weather: &Mutex<Weathe
         let at = weather.lose.iter().position(|action| *action == request.action);
         at.map(|at| weather.lose.remove(at)).is_some()
     };
-    if lose {
+    if lose || status == 0 {
         return;
     }
     let head = format!(
@@ -142,7 +143,7 @@ fn read(stream: &TcpStream) -> Option<Request> {
     let mut reader = BufReader::new(stream);
     let (mut line, mut length, mut region) = (String::new(), 0, String::new());
     reader.read_line(&mut line).ok()?;
-    let target = line.split(' ').nth(1)?.to_owned();
+    let (method, target) = (line.split(' ').next()?.to_owned(), line.split(' ').nth(1)?.to_owned());
     loop {
         line.clear();
         reader.read_line(&mut line).ok()?;
@@ -157,14 +158,15 @@ fn read(stream: &TcpStream) -> Option<Request> {
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
     let body = String::from_utf8(body).ok()?;
-    let form = if body.is_empty() { target.split_once('?')?.1.to_owned() } else { body };
+    let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+    let form = if body.is_empty() || body.starts_with('<') { query } else { &body };
     let parameters: BTreeMap<String, String> = form
         .split('&')
         .filter_map(|pair| pair.split_once('='))
         .map(|(name, value)| (decoded(name), decoded(value)))
         .collect();
-    let action = parameters.get("Action")?.clone();
-    Some(Request { region, action, parameters })
+    let action = parameters.get("Action").cloned().unwrap_or_else(|| format!("{method} {path}"));
+    Some(Request { region, action, body, parameters })
 }
 
 fn decoded(text: &str) -> String {
