@@ -72,7 +72,7 @@ impl Budget {
     pub(super) fn throttled(&self, retry_after: Option<Duration>) {
         let now = self.now();
         let mut pause = self.pause.lock().unwrap_or_else(PoisonError::into_inner);
-        if pause.until > now && pause.until.since(now) <= LONGEST_PAUSE {
+        if pause.until > now {
             return; // Answers to what was under way at the same time say nothing new.
         }
         let doubled = FIRST_PAUSE.as_millis() << pause.times.min(10);
@@ -87,8 +87,12 @@ impl Budget {
     }
 
     fn paused_until(&self, now: Timestamp) -> Timestamp {
-        let until = self.pause.lock().unwrap_or_else(PoisonError::into_inner).until;
-        until.min(now.plus(LONGEST_PAUSE))
+        let mut pause = self.pause.lock().unwrap_or_else(PoisonError::into_inner);
+        // No pause is that long: the clock was set back.
+        if pause.until.since(now) > LONGEST_PAUSE {
+            pause.until = now;
+        }
+        pause.until
     }
 }
 

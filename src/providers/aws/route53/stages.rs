@@ -38,7 +38,7 @@ pub(super) fn draining(before: &Weights, site: &str, percents: &[u8]) -> Result<
     let stages = percents.into_iter().map(|percent| {
         let factor = if percent == 100 { 1 } else { factor };
         let weight = |(set, weight): (&String, &u32)| {
-            let left = if set == site { share(own * factor, 100 - percent) } else { weight * factor };
+            let left = if set == site { between(own * factor, 0, percent) } else { weight * factor };
             (set.clone(), left)
         };
         Stage { percent, weights: before.iter().map(weight).collect() }
@@ -64,9 +64,7 @@ pub(super) fn moving(before: &Weights, targets: &Weights, percents: &[u8]) -> Re
     let stages = percents.into_iter().map(|percent| {
         let weight = |(set, weight): (&String, &u32)| {
             let target = targets.get(set).copied().unwrap_or(*weight);
-            let moved = share(target, percent) + share(*weight, 100 - percent);
-            // Each part is rounded on its own: at the end the target is exact.
-            (set.clone(), if percent == 100 { target } else { moved.min(LARGEST) })
+            (set.clone(), between(*weight, target, percent))
         };
         Stage { percent, weights: before.iter().map(weight).collect() }
     });
@@ -108,8 +106,10 @@ fn distinct(before: &Weights, stages: impl Iterator<Item = Stage>) -> Vec<Stage>
     kept
 }
 
-fn share(weight: u32, percent: u8) -> u32 {
-    (weight * u32::from(percent) + 50) / 100
+/// So many percent of the way from one weight to another.
+fn between(from: u32, to: u32, percent: u8) -> u32 {
+    let percent = u32::from(percent);
+    (from * (100 - percent) + to * percent + 50) / 100
 }
 
 fn named(weights: &Weights) -> String {

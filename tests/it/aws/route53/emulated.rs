@@ -137,15 +137,17 @@ async fn a_health_check_is_inverted_on_moto() {
 async fn a_record_that_exists_fails_only_its_own_step_on_ministack() {
     let estate = Estate::up().await;
     let zone = zone(&estate.ministack).await;
-    let create = |name: String| {
+    let create = |name: String, value: &str| {
         let change = json!({
-            "action": "create", "name": name, "record_type": "A", "ttl": "5s", "values": ["192.0.2.1"],
+            "action": "create", "name": name, "record_type": "A", "ttl": "5s", "values": [value],
         });
         action("aws.route53.change_records", json!({"zone_id": zone, "changes": [change]}))
     };
     let provider = provider(&estate.ministack);
-    let steps: Vec<_> = (0..6).map(|n| (create(format!("r{n}.example.com")), context())).collect();
-    handle(provider.start(&steps[2].0, &steps[2].1.0).await.unwrap());
+    let steps: Vec<_> =
+        (0..6).map(|n| (create(format!("r{n}.example.com"), "192.0.2.1"), context())).collect();
+    let earlier = create("r2.example.com".to_owned(), "192.0.2.2");
+    handle(provider.start(&earlier, &steps[2].1.0).await.unwrap());
     let started = all(steps.iter().map(|(action, (context, _))| provider.start(action, context))).await;
     for (at, started) in started.into_iter().enumerate() {
         assert_eq!(started.is_err(), at == 2, "{at}: {started:?}");
@@ -161,22 +163,24 @@ async fn throttling_and_a_lost_answer_on_the_way_to_moto() {
     let estate = Estate::up().await;
     let zone = zone(&estate.moto).await;
     let faults = Faults::before(&estate.moto).await;
-    let throttled = json!({
-        "service": "route53", "operation": "ChangeResourceRecordSets", "times": 2,
-        "error": {"code": "Throttling", "message": "Rate exceeded"},
-    });
-    faults.set(json!([throttled])).await;
     let provider = hasty(&faults.caller());
     let (mut made, _switch): (AttemptContext, CancelSwitch) = context();
     perform(&provider, "aws.route53.change_records", weighted(&zone), &mut made).await;
-    faults.set(Faults::lost_answer("route53", "ChangeResourceRecordSets")).await;
     let change = json!({"name": "a.example.com", "record_type": "A", "ttl": "5s", "values": ["192.0.2.1"]});
     let action = action("aws.route53.change_records", json!({"zone_id": zone, "changes": [change]}));
     let (mut context, _switch) = context();
     context.prepared = provider.prepare(&action, &context).await.unwrap();
     assert_eq!(provider.observe(&action, &context, None).await, Observation::NotApplied);
+    // The proxy does not know the operation by the path the SDK uses; the next request is the one.
+    let throttled = json!({
+        "service": "route53", "times": 2, "error": {"code": "Throttling", "message": "Rate exceeded"},
+    });
+    let lost = json!({"service": "route53", "times": 1, "response": {"abort_frac": 0.3}});
+    faults.set(json!([throttled, lost])).await;
     let failure = provider.start(&action, &context).await.unwrap_err();
     assert_eq!(failure.class, FailureClass::InDoubt, "{failure}");
+    let fired = faults.fired().await;
+    assert_eq!(fired.as_array().unwrap().len(), 3, "{fired}");
     let handle = under_way(provider.observe(&action, &context, None).await);
     assert_eq!(handle["change_id"], Value::Null);
     follow(&provider, &action, &context, &handle).await;

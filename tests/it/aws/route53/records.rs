@@ -1,6 +1,8 @@
 //! Records and failover roles: what was there is put back, what cannot work is refused, what was stranded is sent
 //! again.
 
+use std::process::Command;
+
 use drctl::engine::input::{Direction, Observation};
 use drctl::model::action::Action;
 use drctl::model::run::FailureClass;
@@ -8,6 +10,8 @@ use drctl::model::time::Duration;
 use serde_json::{Value, json};
 
 use super::{Scene, applied, handle};
+use crate::aws::estate::{python, root};
+use crate::aws::fake::route53::Check;
 use crate::support::attempt::action;
 
 fn change(changes: Value) -> Action {
@@ -239,4 +243,19 @@ async fn a_change_is_looked_at_once() {
     assert!(outputs["submitted_at"].as_str().unwrap().starts_with("2027-"), "{outputs:?}");
     let failure = looks("C9").await.unwrap_err();
     assert!(failure.message.contains("knows no change C9"), "{failure}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_fake_satisfies_the_vendors_own_sdk() {
+    let scene = Scene::new();
+    let check = Check { version: 4, inverted: false, up: true, kind: "HTTPS" };
+    scene.fake.world().checks.insert("east".to_owned(), check);
+    let output = Command::new(python("python"))
+        .arg(root().join("tests/it/aws/certify_route53.py"))
+        .arg(scene.fake.fake.caller().endpoint)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "certified", "{said}");
 }
