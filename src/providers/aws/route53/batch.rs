@@ -1,5 +1,5 @@
-//! What may go into one batch of changes, and who is to blame for one that was refused. Pure. Must never put two
-//! changes of one record into a batch, nor a later one before an earlier one.
+//! What may go into one batch of changes, and who is to blame for one that was refused. Pure. Must never
+//! put two changes of one record into a batch, nor a later one before an earlier one.
 
 use std::collections::BTreeSet;
 use std::fmt;

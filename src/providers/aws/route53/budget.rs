@@ -1,5 +1,5 @@
-//! How many requests an account is sent in a second, by everybody in this process. Must never sleep by another
-//! clock than the one it is given.
+//! How many requests an account is sent in a second, by everybody in this process. Must never sleep by
+//! another clock than the one it is given.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};

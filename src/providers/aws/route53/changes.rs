@@ -1,5 +1,5 @@
-//! What is known of changes that were sent: one look serves everybody who waits for the same one. Must never be
-//! the only place that knows a change: ids stand in handles.
+//! What is known of changes that were sent: one look serves everybody who waits for the same one. Must
+//! never be the only place that knows a change: ids stand in handles.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,5 +1,6 @@
-//! What all attempts of this process share, by account: the budget of requests, the queues of each zone, what
-//! is known of changes. Must never keep anything without which an attempt could not go on in another process.
+//! What all attempts of this process share, by account: the budget of requests, the queues of each zone,
+//! what is known of changes. Must never keep anything without which an attempt could not go on in another
+//! process.
 
 use std::collections::HashMap;
 use std::future::Future;

@@ -1,5 +1,6 @@
-//! `aws.route53.set_failover`: which of two failover records is primary. Must never write over what somebody else
-//! changed in between: the records are deleted as they were read, and created anew, in one batch.
+//! `aws.route53.set_failover`: which of two failover records is primary. Must never write over what
+//! somebody else changed in between: the records are deleted as they were read, and created anew, in one
+//! batch.
 
 use std::collections::BTreeSet;
 

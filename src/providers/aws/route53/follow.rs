@@ -1,5 +1,5 @@
-//! Follows a change until every server has it and nobody can still hold the old answer. Must never call a change
-//! done because its answer was lost, nor give one up because a look at it failed.
+//! Follows a change until every server has it and nobody can still hold the old answer. Must never call a
+//! change done because its answer was lost, nor give one up because a look at it failed.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

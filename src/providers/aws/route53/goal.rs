@@ -1,5 +1,5 @@
-//! What some records of a zone should be like, and the way from what they are like. Must never change a record
-//! that is as it should be, except where a change may have been stranded.
+//! What some records of a zone should be like, and the way from what they are like. Must never change a
+//! record that is as it should be, except where a change may have been stranded.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,7 +33,9 @@ impl Goal {
     pub(super) fn changes(&self, current: &Records, forced: bool) -> Vec<Change> {
         let change = |(key, wanted): (&Key, &Option<Record>)| match (wanted, current.get(key)) {
             (Some(wanted), Some(current)) if wanted.says_the_same(current) && !forced => None,
-            (Some(wanted), _) => Some(Change { verb: Verb::Upsert, record: wanted.clone() }),
+            (Some(wanted), Some(_)) => Some(Change { verb: Verb::Upsert, record: wanted.clone() }),
+            // Counts once where an upsert counts twice: what was deleted at once can be put back at once.
+            (Some(wanted), None) => Some(Change { verb: Verb::Create, record: wanted.clone() }),
             (None, Some(current)) => Some(Change { verb: Verb::Delete, record: current.clone() }),
             (None, None) => None,
         };
@@ -109,6 +111,8 @@ pub(super) async fn start(session: &Session<'_>, aim: &impl Aim) -> Result<Start
     let then = if aim.waits() { goal.ttl_ms(&current) } else { 0 };
     let then = Duration::from_millis(then);
     let sent = Sent { change_id: Some(receipt.id), at: now, then, stage: None, ids: Vec::new() };
+    // What an earlier send of the same intent led to is no longer what is followed.
+    session.account.changes.forget(&session.context.idempotency_key);
     Ok(Started::Handle(sent.to_handle()))
 }
 

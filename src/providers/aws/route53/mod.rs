@@ -1,5 +1,6 @@
-//! Actions of `aws.route53`: records, weights, health checks. Must never call a change done before every server has
-//! it, send more requests than the account's budget, or let one step fail for the record of another.
+//! Actions of `aws.route53`: records, weights, health checks. Must never call a change done before every
+//! server has it, send more requests than the account's budget, or let one step fail for the record of
+//! another.
 
 mod actions;
 mod batch;

@@ -1,5 +1,5 @@
-//! Names of records: the one form they are compared in, and the order Route 53 lists them in. Must never fail,
-//! whatever a name looks like.
+//! Names of records: the one form they are compared in, and the order Route 53 lists them in. Must never
+//! fail, whatever a name looks like.
 
 use std::cmp::Ordering;
 

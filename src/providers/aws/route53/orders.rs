@@ -1,5 +1,5 @@
-//! Changes of records on their way: those of one zone are put into batches, and a refused batch is taken apart.
-//! Must never send anything again that may have been applied.
+//! Changes of records on their way: those of one zone are put into batches, and a refused batch is taken
+//! apart. Must never send anything again that may have been applied.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,7 +14,6 @@ use tokio::sync::oneshot;
 use super::batch::{self, Change};
 use super::changes::{Receipt, bare};
 use super::desk::{Account, PATIENCE, Zone, throttled};
-use crate::model::run::FailureClass;
 use crate::model::time::{Duration, Timestamp};
 use crate::providers::aws::failure::{Asked, Error};
 use crate::providers::aws::transport::NoAnswer;
@@ -103,7 +102,7 @@ async fn work_off(account: Arc<Account>, zone: Arc<Zone>) {
                 // What was taken apart stays apart; what was not can gather more.
                 if apart.is_empty() { zone.orders.put_back(patient) } else { apart.push_front(patient) }
             }
-            Err(error) if batch.len() > 1 && is_somebodys_fault(&first.asked, &error) => {
+            Err(error) if batch.len() > 1 && is_somebodys_fault(&error) => {
                 for part in taken_apart(batch, &error).into_iter().rev() {
                     apart.push_front(part);
                 }
@@ -142,13 +141,19 @@ fn code<T>(result: &Result<T, Error>) -> Option<&str> {
     result.as_ref().err().and_then(Error::code)
 }
 
-/// Whether a batch was refused for what one of its changes says: certainly not applied, and not for a reason
-/// that holds for all.
-fn is_somebodys_fault(asked: &Asked, error: &Error) -> bool {
-    let class = asked.failure(error.clone()).class;
-    matches!(class, FailureClass::Permanent)
-        && matches!(error, Error::Service { status: 400..=499, .. })
-        && error.code() != Some("NoSuchHostedZone")
+/// Refusals that may be about one record of a batch; permissions can be given by name of a record.
+const ABOUT_A_RECORD: [&str; 6] = [
+    "AccessDenied",
+    "AccessDeniedException",
+    "InvalidArgument",
+    "InvalidChangeBatch",
+    "InvalidInput",
+    "NoSuchHealthCheck",
+];
+
+/// Whether a batch was refused for what one of its changes may say.
+fn is_somebodys_fault(error: &Error) -> bool {
+    error.code().is_some_and(|code| ABOUT_A_RECORD.contains(&code))
 }
 
 fn taken_apart(batch: Vec<Order>, error: &Error) -> Vec<Vec<Order>> {

@@ -1,5 +1,5 @@
-//! Record protections: names and types that Route 53 refuses to change. Must never keep a change from being tried
-//! because the question could not be answered: Route 53 itself refuses what is protected.
+//! Record protections: names and types that Route 53 refuses to change. Must never keep a change from
+//! being tried because the question could not be answered: Route 53 itself refuses what is protected.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! A queue that one task at a time works off: whoever comes while it works is gathered for its next round. Must
-//! never hold anybody back to gather more.
+//! A queue that one task at a time works off: whoever comes while it works is gathered for its next round.
+//! Must never hold anybody back to gather more.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -1,5 +1,5 @@
-//! One record set with everything it takes to put it back as it was. Must never leave out a field of the SDK's
-//! form: what is left out would be lost when the record is written.
+//! One record set with everything it takes to put it back as it was. Must never leave out a field of the
+//! SDK's form: what is left out would be lost when the record is written.
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
-//! Route 53 in one account, and one zone of it, for one attempt. Must never ask for anything outside the budget of
-//! the account.
+//! Route 53 in one account, and one zone of it, for one attempt. Must never ask for anything outside the
+//! budget of the account.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! Weights at each stage of a move, in whole numbers from 0 to 255. Pure. Must never leave nobody with a weight:
-//! where all are 0, Route 53 answers with every one of them.
+//! Weights at each stage of a move, in whole numbers from 0 to 255. Pure. Must never leave nobody with a
+//! weight: where all are 0, Route 53 answers with every one of them.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,6 @@
-//! `aws.route53.drain_site` and `aws.route53.set_weights`: moves weights, at once or in stages. Must never go on over
-//! weights that somebody else has set in between: where a move stands is read from the weights themselves.
+//! `aws.route53.drain_site` and `aws.route53.set_weights`: moves weights, at once or in stages. Must never
+//! go on over weights that somebody else has set in between: where a move stands is read from the weights
+//! themselves.
 
 use std::collections::{BTreeMap, BTreeSet};
 

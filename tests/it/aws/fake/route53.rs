@@ -1,6 +1,6 @@
-//! Route 53 as its reference says it behaves: batches are atomic and limited, changes are pending for some looks,
-//! versions of health checks are compared, and the account is throttled. When each request came is told by the
-//! clock the provider goes by.
+//! Route 53 as its reference says it behaves: batches are atomic and limited, changes are pending for some
+//! looks, versions of health checks are compared, and the account is throttled. When each request came is
+//! told by the clock the provider goes by.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -226,11 +226,11 @@ impl World {
         if !self.own_form {
             return refusal("InvalidChangeBatch", &format!("[{}]", wrong.join(", ")));
         }
-        let messages: String = wrong.iter().map(|one| format!("<Message>{one}</Message>")).collect();
+        let messages = wrong.join("</Message><Message>");
         (
             400,
             format!(
-                "<InvalidChangeBatch xmlns=\"{XMLNS}\"><Messages>{messages}</Messages></InvalidChangeBatch>"
+                "<InvalidChangeBatch xmlns=\"{XMLNS}\"><Messages><Message>{messages}</Message></Messages></InvalidChangeBatch>"
             ),
         )
     }

@@ -1,4 +1,5 @@
-//! A clock that stands still while anything happens, and jumps to the next sleeper when nothing does any more.
+//! A clock that stands still while anything happens, and jumps to the next sleeper when nothing does any
+//! more.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};

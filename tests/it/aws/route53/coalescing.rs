@@ -1,4 +1,5 @@
-//! Many steps that change one zone at the same time: how few requests that takes, and that nobody pays for another.
+//! Many steps that change one zone at the same time: how few requests that takes, and that nobody pays for
+//! another.
 
 use std::collections::BTreeSet;
 
@@ -49,7 +50,7 @@ async fn a_thousand_records_of_fifty_steps_under_a_throttle_storm() {
     for (at, step) in steps.iter_mut().enumerate() {
         step.context.idempotency_key = format!("run/step-{at}/do/1");
     }
-    let ended = all(steps.iter_mut().map(|step| step.perform())).await;
+    let ended = all(steps.iter_mut().map(super::Step::perform)).await;
     let mut ids = BTreeSet::new();
     for outputs in ended {
         ids.insert(outputs.unwrap()["change_id"].as_str().unwrap().to_owned());
@@ -82,7 +83,7 @@ async fn while_one_request_is_under_way_the_others_gather() {
     let others = async {
         // The first order is on its way, or answered, when the others come.
         tokio::task::yield_now().await;
-        all(steps[1..].iter().map(|step| step.start())).await
+        all(steps[1..].iter().map(super::Step::start)).await
     };
     let (first, others) = tokio::join!(first, others);
     let mut ids = BTreeSet::from([handle(first.unwrap())["change_id"].clone().to_string()]);
@@ -102,7 +103,7 @@ async fn nobody_fails_for_another(own_form: bool) {
     let records = |step: usize| (0..2).map(move |record| (name(step, record), "create", "192.0.2.2"));
     let actions: Vec<Action> = (0..20).map(|step| change(records(step))).collect();
     let steps: Vec<_> = actions.iter().map(|action| scene.step(action)).collect();
-    let ended = all(steps.iter().map(|step| step.start())).await;
+    let ended = all(steps.iter().map(super::Step::start)).await;
     for (step, started) in ended.into_iter().enumerate() {
         if taken.contains(&step) {
             let failure = started.unwrap_err();
@@ -139,7 +140,7 @@ async fn who_gives_up_while_waiting_is_not_sent() {
         while scene.fake.count("ChangeResourceRecordSets") == 0 {
             tokio::task::yield_now().await;
         }
-        given_up._switch.cancel();
+        given_up.switch.cancel();
     };
     let (kept, given_up, ()) = tokio::join!(kept.start(), given_up.start(), cancel);
     handle(kept.unwrap());
@@ -156,12 +157,12 @@ async fn a_lost_answer_leaves_all_in_doubt_and_observing_repeats_nothing() {
         .map(|step| change((0..3).map(move |record| (name(step, record), "create", "192.0.2.2"))))
         .collect();
     let mut steps: Vec<_> = actions.iter().map(|action| scene.step(action)).collect();
-    for prepared in all(steps.iter_mut().map(|step| step.prepare())).await {
+    for prepared in all(steps.iter_mut().map(super::Step::prepare)).await {
         prepared.unwrap();
     }
     let before = scene.provider.observe(&actions[0], &steps[0].context, None).await;
     assert_eq!(before, Observation::NotApplied);
-    for started in all(steps.iter().map(|step| step.start())).await {
+    for started in all(steps.iter().map(super::Step::start)).await {
         let failure = started.unwrap_err();
         assert_eq!(failure.class, FailureClass::InDoubt, "{failure}");
         assert!(failure.message.contains("it may have been applied"), "{failure}");
@@ -194,4 +195,16 @@ async fn throttling_without_end_is_said_after_a_minute() {
     // Whoever comes later finds the queue as it should be.
     scene.fake.world().refuse.clear();
     handle(scene.step(&action).start().await.unwrap());
+}
+
+#[tokio::test]
+async fn the_rate_is_what_is_configured() {
+    let scene = Scene::with_rate(Some(2));
+    let check = |n: usize| action("aws.route53.check_change", json!({"change_id": format!("C{n}")}));
+    let actions: Vec<Action> = (0..7).map(check).collect();
+    let steps: Vec<_> = actions.iter().map(|action| scene.step(action)).collect();
+    all(steps.iter().map(super::Step::start)).await;
+    let world = scene.fake.world();
+    assert_eq!(world.seen.len(), 7);
+    at_most(2, &world.seen);
 }

@@ -1,5 +1,5 @@
-//! Against moto and ministack, as far as they are faithful: moto for inversion and what is applied, ministack for
-//! changes that are pending and batches that are refused.
+//! Against moto and ministack, as far as they are faithful: moto for inversion and what is applied,
+//! ministack for changes that are pending and batches that are refused.
 
 use std::sync::Arc;
 

@@ -17,7 +17,7 @@ use drctl::model::action::Action;
 use drctl::model::run::Failure;
 use drctl::model::time::Duration;
 use drctl::ports::{AttemptContext, CancelSwitch, Clock as _, Polled, Provider as _, Started};
-use drctl::providers::aws::AwsProvider;
+use drctl::providers::aws::{AwsProvider, Settings};
 use serde_json::{Map, Value};
 
 use self::clock::QuietClock;
@@ -37,25 +37,31 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
+        Self::with_rate(None)
+    }
+
+    /// With another rate of requests than the usual one.
+    fn with_rate(rate: Option<u32>) -> Self {
         let clock = QuietClock::start();
         let fake = FakeRoute53::start(Arc::<QuietClock>::clone(&clock));
-        let provider = Self::another(&fake, &clock);
+        let provider = Self::another(&fake, &clock, rate);
         Self { clock, fake, provider }
     }
 
     /// The same seen by another process.
     fn restart(&mut self) {
-        self.provider = Self::another(&self.fake, &self.clock);
+        self.provider = Self::another(&self.fake, &self.clock, None);
     }
 
-    fn another(fake: &FakeRoute53, clock: &Arc<QuietClock>) -> AwsProvider {
-        AwsProvider::new(settings(&fake.fake.caller()), Arc::<QuietClock>::clone(clock))
+    fn another(fake: &FakeRoute53, clock: &Arc<QuietClock>, rate: Option<u32>) -> AwsProvider {
+        let settings = Settings { route53_requests_per_second: rate, ..settings(&fake.fake.caller()) };
+        AwsProvider::new(settings, Arc::<QuietClock>::clone(clock))
     }
 
     /// A step under way.
     fn step<'a>(&'a self, action: &'a Action) -> Step<'a> {
         let (context, switch) = attempt::context();
-        Step { provider: &self.provider, clock: &self.clock, action, context, _switch: switch }
+        Step { provider: &self.provider, clock: &self.clock, action, context, switch }
     }
 }
 
@@ -65,7 +71,7 @@ struct Step<'a> {
     clock: &'a QuietClock,
     action: &'a Action,
     context: AttemptContext,
-    _switch: CancelSwitch,
+    switch: CancelSwitch,
 }
 
 impl Step<'_> {
@@ -155,10 +161,12 @@ fn handle(started: Started) -> Value {
     }
 }
 
+/// A future and what came of it.
+type Running<F> = (Pin<Box<F>>, Option<<F as Future>::Output>);
+
 /// Waits for all, which make progress together.
 async fn all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
-    let mut futures: Vec<(Pin<Box<F>>, Option<F::Output>)> =
-        futures.map(|future| (Box::pin(future), None)).collect();
+    let mut futures: Vec<Running<F>> = futures.map(|future| (Box::pin(future), None)).collect();
     std::future::poll_fn(|task| {
         for (future, output) in &mut futures {
             if output.is_none()

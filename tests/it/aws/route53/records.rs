@@ -1,5 +1,5 @@
-//! Records and failover roles: what was there is put back, what cannot work is refused, what was stranded is sent
-//! again.
+//! Records and failover roles: what was there is put back, what cannot work is refused, what was stranded
+//! is sent again.
 
 use std::process::Command;
 
@@ -14,7 +14,7 @@ use crate::aws::estate::{python, root};
 use crate::aws::fake::route53::Check;
 use crate::support::attempt::action;
 
-fn change(changes: Value) -> Action {
+fn change(changes: &Value) -> Action {
     action("aws.route53.change_records", json!({"zone_id": "/hostedzone/Z1", "changes": changes}))
 }
 
@@ -49,7 +49,7 @@ async fn records_are_changed_and_put_back_as_they_were() {
     gone["action"] = json!("delete");
     gone["ttl"] = json!("30s");
     let action =
-        change(json!([upsert("A.example.com.", "192.0.2.2"), upsert("new.example.com", "192.0.2.4"), gone]));
+        change(&json!([upsert("A.example.com.", "192.0.2.2"), upsert("new.example.com", "192.0.2.4"), gone]));
     let mut step = scene.step(&action);
     let began = scene.clock.state_now();
     let outputs = step.perform().await.unwrap();
@@ -80,6 +80,27 @@ async fn records_are_changed_and_put_back_as_they_were() {
 }
 
 #[tokio::test]
+async fn what_was_deleted_at_once_is_put_back_at_once() {
+    let scene = Scene::new();
+    let name = |n: usize| format!("n{n}.example.com");
+    let deletions: Vec<Value> = (0..600)
+        .map(|n| {
+            scene.fake.address(&name(n), "192.0.2.1");
+            let mut change = upsert(&name(n), "192.0.2.1");
+            (change["action"], change["ttl"]) = (json!("delete"), json!("30s"));
+            change
+        })
+        .collect();
+    let action = change(&json!(deletions));
+    let mut step = scene.step(&action);
+    step.perform().await.unwrap();
+    assert_eq!(value(&scene, &name(599)), None);
+    step.undo().await.unwrap();
+    assert_eq!(value(&scene, &name(599)).as_deref(), Some("192.0.2.1"));
+    assert_eq!(scene.fake.world().applied, [600, 600]);
+}
+
+#[tokio::test]
 async fn what_route_53_would_refuse_is_refused_before() {
     let scene = Scene::new();
     scene.fake.address("a.example.com", "192.0.2.1");
@@ -103,7 +124,7 @@ async fn what_route_53_would_refuse_is_refused_before() {
         (bare, "either `values` or `alias`"),
         (json!([upsert("a.example.com", "1"), upsert("A.EXAMPLE.com.", "2")]), "changed twice"),
     ] {
-        let action = change(changes);
+        let action = change(&changes);
         let failure = scene.step(&action).prepare().await.unwrap_err();
         assert_eq!(failure.class, FailureClass::Permanent);
         assert!(failure.message.contains(said), "{failure}");
@@ -120,7 +141,7 @@ async fn what_route_53_would_refuse_is_refused_before() {
 #[tokio::test]
 async fn a_stranded_change_is_sent_again() {
     let mut scene = Scene::new();
-    let action = change(json!([upsert("a.example.com", "192.0.2.2")]));
+    let action = change(&json!([upsert("a.example.com", "192.0.2.2")]));
     let mut step = scene.step(&action);
     step.prepare().await.unwrap();
     let handle = handle(step.start().await.unwrap());
@@ -135,7 +156,7 @@ async fn a_stranded_change_is_sent_again() {
     assert_eq!(scene.fake.count("ChangeResourceRecordSets"), 2);
     // One that stays pending for minutes is sent again as well, also by another process.
     scene.fake.world().pending = 1_000;
-    let other = change(json!([upsert("b.example.com", "192.0.2.2")]));
+    let other = change(&json!([upsert("b.example.com", "192.0.2.2")]));
     let mut step = scene.step(&other);
     step.prepare().await.unwrap();
     let handle = super::handle(step.start().await.unwrap());
@@ -152,7 +173,7 @@ async fn a_stranded_change_is_sent_again() {
 #[tokio::test]
 async fn a_look_that_fails_gives_nothing_up() {
     let scene = Scene::new();
-    let action = change(json!([upsert("a.example.com", "192.0.2.2")]));
+    let action = change(&json!([upsert("a.example.com", "192.0.2.2")]));
     let mut step = scene.step(&action);
     step.prepare().await.unwrap();
     let handle = handle(step.start().await.unwrap());
@@ -168,7 +189,7 @@ async fn a_look_that_fails_gives_nothing_up() {
 async fn a_lost_us_east_1_is_named() {
     let scene = Scene::new();
     scene.fake.fake.lose_region("us-east-1");
-    let action = change(json!([upsert("a.example.com", "192.0.2.2")]));
+    let action = change(&json!([upsert("a.example.com", "192.0.2.2")]));
     let failure = scene.step(&action).prepare().await.unwrap_err();
     assert_eq!(failure.class, FailureClass::Unreachable);
     assert!(failure.message.starts_with("unreachable us-east-1: route53"), "{failure}");
@@ -214,7 +235,7 @@ async fn a_role_is_never_written_over_what_somebody_else_changed() {
 #[tokio::test]
 async fn an_undo_without_a_record_of_before_changes_nothing() {
     let scene = with_roles();
-    for action in [swap(), change(json!([upsert("www.example.com", "192.0.2.2")]))] {
+    for action in [swap(), change(&json!([upsert("www.example.com", "192.0.2.2")]))] {
         let mut step = scene.step(&action);
         step.context.direction = Direction::Undo;
         let failure = step.start().await.unwrap_err();
@@ -226,7 +247,7 @@ async fn an_undo_without_a_record_of_before_changes_nothing() {
 #[tokio::test]
 async fn a_change_is_looked_at_once() {
     let scene = Scene::new();
-    let changed = change(json!([upsert("a.example.com", "192.0.2.2")]));
+    let changed = change(&json!([upsert("a.example.com", "192.0.2.2")]));
     handle(scene.step(&changed).start().await.unwrap());
     let check = |id: &str| action("aws.route53.check_change", json!({"change_id": id}));
     let looks = async |id| {

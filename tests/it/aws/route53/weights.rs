@@ -18,7 +18,7 @@ fn drain(stages: &[u8]) -> Action {
     action("aws.route53.drain_site", with)
 }
 
-fn set(weights: Value, stages: &[u8]) -> Action {
+fn set(weights: &Value, stages: &[u8]) -> Action {
     let with = json!({
         "zone_id": "Z1", "name": "www.example.com", "record_type": "A", "weights": weights, "stages": stages,
     });
@@ -105,7 +105,7 @@ async fn weights_that_somebody_else_sets_stop_the_move() {
 #[tokio::test]
 async fn a_stage_whose_answer_is_lost_is_not_repeated() {
     let scene = three();
-    let action = set(json!({"east": 0, "west": 100}), &[]);
+    let action = set(&json!({"east": 0, "west": 100}), &[]);
     let mut step = scene.step(&action);
     step.prepare().await.unwrap();
     assert_eq!(step.observe(None).await, Observation::NotApplied);
@@ -131,13 +131,13 @@ async fn handle_of_second(step: &super::Step<'_>) {
 #[tokio::test]
 async fn weights_as_they_are_and_weights_that_cannot_be_are_told_at_once() {
     let scene = three();
-    let same = set(json!({"west": 60}), &[50, 100]);
+    let same = set(&json!({"west": 60}), &[50, 100]);
     let outputs = scene.step(&same).perform().await.unwrap();
     assert_eq!(outputs["change_ids"], json!([]));
     for (action, said) in [
-        (set(json!({"north": 60}), &[]), "no weighted record `north`"),
-        (set(json!({"east": 0, "west": 0, "south": 0}), &[]), "traffic to all of them"),
-        (set(json!({"east": 0}), &[50]), "must be 100"),
+        (set(&json!({"north": 60}), &[]), "no weighted record `north`"),
+        (set(&json!({"east": 0, "west": 0, "south": 0}), &[]), "traffic to all of them"),
+        (set(&json!({"east": 0}), &[50]), "must be 100"),
         (drain(&[100, 50]), "must rise"),
     ] {
         let failure = scene.step(&action).prepare().await.unwrap_err();
