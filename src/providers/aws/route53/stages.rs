@@ -32,7 +32,7 @@ pub(super) fn draining(before: &Weights, site: &str, percents: &[u8]) -> Result<
     }
     let largest = before.values().copied().max().unwrap_or(1).max(1);
     let is_whole = |percent: u8| own * (100 - u32::from(percent)) % 100 == 0;
-    // Shares that whole numbers cannot express are expressed by larger weights of all, until the site is empty.
+    // Shares that whole numbers cannot express need larger weights of all, until the site is empty.
     let factor =
         if percents.iter().all(|percent| is_whole(*percent)) { 1 } else { (LARGEST / largest).max(1) };
     let stages = percents.into_iter().map(|percent| {
