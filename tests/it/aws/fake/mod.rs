@@ -2,7 +2,6 @@
 //! answers, lost regions. Time passes with looks, not with seconds: each look at a thing moves it one state
 //! on. Python's official SDK talks to them too (`certify_*.py`), so that they are not only our own opinion.
 
-#[cfg(feature = "aws-rds")]
 pub(crate) mod rds;
 #[cfg(feature = "aws-route53")]
 pub(crate) mod route53;
