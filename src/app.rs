@@ -64,6 +64,7 @@ fn with_aws(router: Router, configured: &config::AwsSection) -> Router {
         endpoints: configured.endpoints.clone(),
         sts_region: configured.sts_region.clone(),
         accounts: configured.accounts.iter().map(|(id, account)| (id.clone(), access(account))).collect(),
+        route53_requests_per_second: configured.route53_requests_per_second,
         keys: None,
     };
     router.with_aws(Arc::new(AwsProvider::new(settings, Arc::new(SystemClock::real()))))

@@ -119,6 +119,10 @@ pub struct AwsSection {
     pub endpoints: BTreeMap<String, String>,
     /// Region whose STS gives out credentials; default: the region that is recovered into.
     pub sts_region: Option<String>,
+    /// Requests sent to Route 53 in a second, for each account; default 5. Other tools of the account
+    /// share its quota.
+    #[schemars(range(min = 1, max = 50))]
+    pub route53_requests_per_second: Option<u32>,
     /// How to get into each account, by its twelve digits.
     pub accounts: BTreeMap<String, AwsAccount>,
 }

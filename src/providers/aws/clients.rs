@@ -39,11 +39,15 @@ pub(super) struct Aws {
     operations: Mutex<BTreeSet<String>>,
     /// What this process has done. Only ever saves a repetition that would be harmless.
     notes: Mutex<BTreeSet<String>>,
+    #[cfg(feature = "aws-route53")]
+    route53: super::route53::Desk,
 }
 
 impl Aws {
     pub(super) fn new(settings: Settings, clock: Arc<dyn Clock>) -> Self {
         Self {
+            #[cfg(feature = "aws-route53")]
+            route53: super::route53::Desk::new(Arc::clone(&clock), settings.route53_requests_per_second),
             settings,
             transport: Transport::default(),
             clock,
@@ -51,6 +55,12 @@ impl Aws {
             operations: Mutex::default(),
             notes: Mutex::default(),
         }
+    }
+
+    /// What all attempts at Route 53 share.
+    #[cfg(feature = "aws-route53")]
+    pub(super) fn route53(&self) -> &super::route53::Desk {
+        &self.route53
     }
 
     /// The time now.

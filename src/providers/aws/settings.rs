@@ -18,6 +18,8 @@ pub struct Settings {
     pub sts_region: Option<String>,
     /// How to get into each account, by its twelve digits.
     pub accounts: BTreeMap<String, Access>,
+    /// Requests sent to Route 53 in a second, for each account; default 5.
+    pub route53_requests_per_second: Option<u32>,
     /// Keys in place of any chain, where the caller has them already.
     pub keys: Option<Keys>,
 }

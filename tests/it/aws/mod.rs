@@ -23,5 +23,7 @@ mod fake;
 mod faults;
 #[cfg(feature = "aws-rds")]
 mod rds;
+#[cfg(feature = "aws-route53")]
+mod route53;
 #[cfg(feature = "aws-rds")]
 mod whole;

@@ -6,9 +6,17 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::dns::RecordType;
-use super::super::spec::{ActionSpec, Adapter, ApiHome, Doubt, DrillDefault, Effect, Plane, Role, SPEC};
+use super::super::spec::{ActionSpec, ApiHome, Doubt, DrillDefault, Effect, Plane, Role, SPEC};
 use crate::model::run::words;
 use crate::model::time::Duration;
+
+/// Permissions to change records and to follow that.
+const RECORDS: &[&str] = &[
+    "route53:ChangeResourceRecordSets",
+    "route53:GetChange",
+    "route53:ListResourceRecordSetProtections",
+    "route53:ListResourceRecordSets",
+];
 
 /// What every mutating action here has in common.
 const CHANGE: ActionSpec = ActionSpec {
@@ -18,7 +26,7 @@ const CHANGE: ActionSpec = ActionSpec {
     doubt: Doubt::Observable,
     drill: DrillDefault::MustDeclare,
     role: Role::Shift,
-    adapter: Adapter::SimulatedOnly,
+    permissions: RECORDS,
     prepares: true,
     timeout: Duration::from_secs(600),
     poll_interval: Duration::from_secs(5),
@@ -252,6 +260,7 @@ impl SetHealthCheck {
     pub const SPEC: ActionSpec = ActionSpec {
         summary: "Inverts a health check to push traffic away, or clears the inversion; never disables it.",
         estimate: Duration::from_secs(90),
+        permissions: &["route53:GetHealthCheck", "route53:GetHealthCheckStatus", "route53:UpdateHealthCheck"],
         outputs: &[
             ("inverted", "whether the health check is inverted now"),
             ("previous_inverted", "whether it was before"),
@@ -278,7 +287,7 @@ impl CheckChange {
         summary: "Looks whether a Route 53 change has reached every server (INSYNC).",
         plane: Plane::Control,
         home: ApiHome::Region("us-east-1"),
-        adapter: Adapter::SimulatedOnly,
+        permissions: &["route53:GetChange"],
         poll_interval: Duration::from_secs(5),
         outputs: &[
             ("status", "PENDING or INSYNC"),

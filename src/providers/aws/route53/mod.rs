@@ -1,59 +1,29 @@
-//! Actions of `aws.route53`: records, weights, health checks.
-//! Nothing of it is performed by this build yet.
+//! Actions of `aws.route53`: records, weights, health checks. Must never call a change done before every
+//! server has it, send more requests than the account's budget, or let one step fail for the record of
+//! another.
 
-use serde_json::Value;
+mod actions;
+mod batch;
+mod budget;
+mod change_records;
+mod changes;
+mod check_change;
+mod desk;
+mod failover;
+mod follow;
+mod goal;
+mod health;
+mod looks;
+mod names;
+mod orders;
+mod protection;
+mod queue;
+mod record;
+mod session;
+mod stages;
+mod weights;
 
-use super::clients::Aws;
-use super::group::Group;
-use super::permanent;
-use crate::engine::input::Observation;
-use crate::model::action::Action;
-use crate::model::run::Failure;
-use crate::ports::{AttemptContext, BoxFuture, Polled, Started};
+use super::{Outputs, permanent};
 
-/// The group.
-pub(super) struct Route53;
-
-fn not_yet(action: &Action) -> Failure {
-    permanent(format!("{} cannot be performed for real by this build yet; nothing was done", action.name()))
-}
-
-impl Group for Route53 {
-    fn prepare<'a>(
-        &'a self,
-        _: &'a Aws,
-        action: &'a Action,
-        _: &'a AttemptContext,
-    ) -> BoxFuture<'a, Result<Option<Value>, Failure>> {
-        Box::pin(async move { Err(not_yet(action)) })
-    }
-
-    fn start<'a>(
-        &'a self,
-        _: &'a Aws,
-        action: &'a Action,
-        _: &'a AttemptContext,
-    ) -> BoxFuture<'a, Result<Started, Failure>> {
-        Box::pin(async move { Err(not_yet(action)) })
-    }
-
-    fn poll<'a>(
-        &'a self,
-        _: &'a Aws,
-        action: &'a Action,
-        _: &'a AttemptContext,
-        _: &'a Value,
-    ) -> BoxFuture<'a, Result<Polled, Failure>> {
-        Box::pin(async move { Err(not_yet(action)) })
-    }
-
-    fn observe<'a>(
-        &'a self,
-        _: &'a Aws,
-        action: &'a Action,
-        _: &'a AttemptContext,
-        _: Option<&'a Value>,
-    ) -> BoxFuture<'a, Observation> {
-        Box::pin(async move { Observation::Unknown(not_yet(action).message) })
-    }
-}
+pub(super) use actions::Route53;
+pub(super) use desk::Desk;

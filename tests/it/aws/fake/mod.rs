@@ -10,6 +10,8 @@ pub(crate) mod backup;
 pub(crate) mod capacity;
 #[cfg(feature = "aws-rds")]
 pub(crate) mod rds;
+#[cfg(feature = "aws-route53")]
+pub(crate) mod route53;
 mod server;
 #[cfg(feature = "aws-rds")]
 mod xml;

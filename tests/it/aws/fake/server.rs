@@ -11,12 +11,13 @@ use serde_json::Value;
 
 use crate::aws::client::Caller;
 
-/// A request.
+/// A request: of the query protocol, of JSON, or of REST.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
     pub(crate) region: String,
     /// The operation; in the REST protocols method and path, such as `GET /clusters/payments`.
     pub(crate) action: String,
+    pub(crate) body: String,
     /// Form or query parameters.
     pub(crate) parameters: BTreeMap<String, String>,
     /// The body where it is JSON, else null.
@@ -37,7 +38,7 @@ impl Request {
     }
 }
 
-/// Status and body.
+/// Status and body; status 0 closes the connection without a word.
 pub(crate) type Response = (u16, String);
 
 /// What a fake does with a request.
@@ -134,7 +135,7 @@ fn serve(mut stream: TcpStream, service: &Mutex<Service>, weather: &Mutex<Weathe
         let at = weather.lose.iter().position(|action| *action == request.action);
         at.map(|at| weather.lose.remove(at)).is_some()
     };
-    if lose {
+    if lose || status == 0 {
         return;
     }
     let form = if body.starts_with('{') { "application/json" } else { "text/xml" };
@@ -169,7 +170,8 @@ fn read(stream: &TcpStream) -> Option<Request> {
     let body = String::from_utf8(body).ok()?;
     let json = serde_json::from_str(&body).unwrap_or_default();
     let (path, query) = target.split_once('?').unwrap_or((&target, ""));
-    let form = if query.is_empty() && json == Value::Null { body.as_str() } else { query };
+    let is_form = query.is_empty() && json == Value::Null && !body.starts_with('<');
+    let form = if is_form { body.as_str() } else { query };
     let parameters: BTreeMap<String, String> = form
         .split('&')
         .filter_map(|pair| pair.split_once('='))
@@ -177,7 +179,7 @@ fn read(stream: &TcpStream) -> Option<Request> {
         .collect();
     let operation = operation.or_else(|| parameters.get("Action").cloned());
     let action = operation.unwrap_or_else(|| format!("{method} {}", decoded(path)));
-    Some(Request { region, action, parameters, json })
+    Some(Request { region, action, body, parameters, json })
 }
 
 fn decoded(text: &str) -> String {
