@@ -8,10 +8,8 @@ pub(crate) mod arc;
 pub(crate) mod backup;
 #[cfg(feature = "aws-compute")]
 pub(crate) mod capacity;
-#[cfg(feature = "aws-rds")]
 pub(crate) mod rds;
 mod server;
-#[cfg(feature = "aws-rds")]
 mod xml;
 
 pub(crate) use server::{Fake, Request, Response};
