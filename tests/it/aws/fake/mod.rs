@@ -8,12 +8,10 @@ pub(crate) mod arc;
 pub(crate) mod backup;
 #[cfg(feature = "aws-compute")]
 pub(crate) mod capacity;
-#[cfg(feature = "aws-rds")]
 pub(crate) mod rds;
 #[cfg(feature = "aws-route53")]
 pub(crate) mod route53;
 mod server;
-#[cfg(feature = "aws-rds")]
 mod xml;
 
 pub(crate) use server::{Fake, Request, Response};
