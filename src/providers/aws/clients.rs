@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use aws_config::identity::IdentityCache;
 use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, SdkConfig};
 use aws_credential_types::Credentials;
@@ -174,6 +175,8 @@ impl Aws {
             // One try: retries belong to the engine, which journals them.
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeouts)
+            // It gives up on an answer that takes more than five seconds to begin; the limit above is ours.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .sleep_impl(TokioSleep::new())
             .time_source(PortTime(Arc::clone(&self.clock)))
             .http_client(self.transport.for_sdk());
