@@ -89,6 +89,21 @@ fn an_idempotent_action_is_sent_again_under_the_same_key() {
 }
 
 #[test]
+fn while_an_earlier_send_may_have_been_applied_no_failure_of_a_later_one_changes_the_key() {
+    let retries = IDEMPOTENT.replace("}}", "}, retry: {attempts: 9, backoff: 1s, jitter: false}}");
+    for class in [FailureClass::Unreachable, FailureClass::Throttled, FailureClass::Transient] {
+        let mut script = Script::new(&retries, "", Mode::Graceful);
+        script.fail("a", FailureClass::InDoubt);
+        script.fail("a", class);
+        assert_eq!(script.status("a"), NodeStatus::Retrying, "{class:?}");
+        script.wait("1m");
+        let node = script.state.node(script.node("a"));
+        let sent = (node.attempts, node.current.as_ref().map(|attempt| attempt.generation));
+        assert_eq!((node.status, sent), (NodeStatus::Running, (3, Some(0))), "{class:?}");
+    }
+}
+
+#[test]
 fn what_nobody_can_tell_a_person_decides() {
     let mut script = Script::new(ASK, "", Mode::Graceful);
     script.fail("a", FailureClass::InDoubt);
