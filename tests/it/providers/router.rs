@@ -57,6 +57,7 @@ fn the_real_families_are_those_with_a_provider() {
         "command",
         "http",
         "postgres",
+        "aws.route53",
         "aws.rds",
         "aws.arc",
         "aws.backup",
