@@ -3,6 +3,7 @@
 //! flight. Never does I/O, reads a clock or draws a random number.
 
 mod apply;
+mod apply_node;
 mod approval;
 mod attempt;
 mod check;
@@ -11,6 +12,7 @@ pub mod command;
 pub mod context;
 mod control;
 mod decide;
+mod detail;
 mod doubt;
 pub mod event;
 pub mod input;
@@ -19,6 +21,7 @@ mod remedy;
 pub mod service;
 pub mod state;
 mod status;
+mod transition;
 mod unwind;
 mod wake;
 

@@ -1,0 +1,242 @@
+//! Folds what became of one node into the state. Total, like `apply`.
+
+use super::event::{Applied, AttemptStarted, NodeSucceeded, SkipCause};
+use super::input::{AttemptKey, Direction, Observation};
+use super::state::{Adoption, AttemptState, IndexedPlan, RunState};
+use super::transition::{current, edit, over, set};
+use crate::model::run::{Failure, NodeStatus};
+use crate::model::time::Timestamp;
+use crate::plan::NodeIndex;
+
+pub(super) fn looked(
+    plan: &IndexedPlan,
+    state: &mut RunState,
+    node: NodeIndex,
+    streak: u32,
+    again_at: Timestamp,
+    failure: Option<&Failure>,
+) {
+    let at = state.last_at;
+    edit(state, node, |node| {
+        node.current = None;
+        node.streak = streak;
+        node.until = Some(again_at);
+        node.failure = failure.cloned();
+    });
+    set(plan, state, node, NodeStatus::Waiting, at);
+}
+
+pub(super) fn node_failed(
+    plan: &IndexedPlan,
+    state: &mut RunState,
+    node: NodeIndex,
+    failure: &Failure,
+    applied: Applied,
+) {
+    let at = state.last_at;
+    edit(state, node, |node| node.unsettled &= applied != Applied::Yes);
+    known_failure(state, node);
+    over(state, node, |node| {
+        node.failure = Some(failure.clone());
+        node.applied = applied;
+    });
+    set(plan, state, node, NodeStatus::Failed, at);
+}
+
+/// What follows a known failure is another intent with a key of its own, unless an earlier send of this one
+/// may have been applied all the same: only its own key tells it apart from a second effect.
+pub(super) fn known_failure(state: &mut RunState, node: NodeIndex) {
+    edit(state, node, |node| {
+        let accepted = node.current.as_ref().is_some_and(|attempt| attempt.handle.is_some());
+        node.generation += u32::from(accepted || !node.unsettled);
+    });
+}
+
+pub(super) fn ready(plan: &IndexedPlan, state: &mut RunState, node: NodeIndex, at: Timestamp) {
+    state.clock.started_at = state.clock.started_at.or(Some(at));
+    let look = state.adopt && state.node(node).adoption == Adoption::No;
+    edit(state, node, |node| {
+        if look {
+            node.adoption = Adoption::Looking;
+        }
+    });
+    set(plan, state, node, NodeStatus::Ready, at);
+}
+
+pub(super) fn attempt_started(
+    plan: &IndexedPlan,
+    state: &mut RunState,
+    started: &AttemptStarted,
+    at: Timestamp,
+) {
+    state.clock.started_at = state.clock.started_at.or(Some(at));
+    let (token, host) = (state.token, state.host.clone());
+    edit(state, started.attempt.node, |node| {
+        node.attempts = started.attempt.attempt;
+        node.until = None;
+        node.person_needed = false;
+        node.asked_again = false;
+        if node.direction != started.direction {
+            // Taking back is work of its own: what the effect used up of time and retries does not count.
+            (node.failures, node.started_at, node.unsettled) = (0, None, false);
+        }
+        node.direction = started.direction;
+        node.generation = started.generation;
+        node.unsettled |= node.current.is_some();
+        if started.direction == Direction::Do {
+            // What was read while the effect may have been there is nothing to go back to.
+            let (first, now) = (node.prepared.take(), started.prepared.clone());
+            node.prepared = if node.applied == Applied::No { now.or(first) } else { first.or(now) };
+            node.applied = Applied::Unknown;
+            node.mode = Some(started.mode);
+        }
+        node.current = Some(AttemptState {
+            number: started.attempt.attempt,
+            direction: started.direction,
+            generation: started.generation,
+            // Any known outcome ends the attempt, so that what is still there is the same intent.
+            sends: node.current.as_ref().map_or(1, |earlier| earlier.sends + 1),
+            token,
+            host,
+            mode: started.mode,
+            started_at: at,
+            deadline: started.deadline,
+            handle: None,
+            driver_lost: false,
+        });
+    });
+    set(plan, state, started.attempt.node, NodeStatus::Running, at);
+}
+
+pub(super) fn in_doubt(plan: &IndexedPlan, state: &mut RunState, key: AttemptKey) {
+    let (token, at) = (state.token, state.last_at);
+    edit(state, key.node, |node| node.until = None);
+    // One that was adopted stays so: that nobody saw its end is still the fault of the driver that was lost.
+    current(state, key, |attempt| attempt.driver_lost |= attempt.token < token);
+    set(plan, state, key.node, NodeStatus::InDoubt, at);
+}
+
+pub(super) fn observed(
+    plan: &IndexedPlan,
+    state: &mut RunState,
+    key: AttemptKey,
+    observation: &Observation,
+    deadline: Option<Timestamp>,
+) {
+    let at = state.last_at;
+    match observation {
+        Observation::Applied(_) => {}
+        Observation::NotApplied => edit(state, key.node, |node| {
+            node.unknowns = 0;
+            if node.adoption == Adoption::Looking {
+                node.generation += u32::from(node.unsettled);
+            }
+            node.unsettled = false;
+            if node.adoption == Adoption::Looking {
+                node.adoption = Adoption::Looked;
+            }
+        }),
+        Observation::InProgress(handle) => {
+            let token = state.token;
+            current(state, key, |attempt| {
+                attempt.handle = Some(handle.clone());
+                attempt.token = token;
+                attempt.deadline = deadline.unwrap_or(attempt.deadline);
+            });
+            edit(state, key.node, |node| {
+                node.unknowns = 0;
+                node.asked_again = false;
+                if node.adoption == Adoption::Looking {
+                    node.adoption = Adoption::Looked;
+                }
+            });
+            set(plan, state, key.node, NodeStatus::Running, at);
+        }
+        Observation::Unknown(_) => edit(state, key.node, |node| {
+            node.unknowns += 1;
+            if node.adoption == Adoption::Looking {
+                node.adoption = Adoption::Looked;
+            }
+        }),
+    }
+}
+
+pub(super) fn retry_scheduled(
+    plan: &IndexedPlan,
+    state: &mut RunState,
+    node: NodeIndex,
+    at: Timestamp,
+    failure: &Failure,
+    counts: bool,
+) {
+    let now = state.last_at;
+    known_failure(state, node);
+    over(state, node, |node| {
+        node.failures += u32::from(counts);
+        node.failure = Some(failure.clone());
+        node.until = Some(at);
+        if node.direction == Direction::Do {
+            // This try is known not to have happened; an earlier one without an answer is not.
+            node.applied = if node.unsettled { Applied::Unknown } else { Applied::No };
+        }
+    });
+    set(plan, state, node, NodeStatus::Retrying, now);
+}
+
+pub(super) fn node_succeeded(
+    plan: &IndexedPlan,
+    state: &mut RunState,
+    succeeded: &NodeSucceeded,
+    at: Timestamp,
+) {
+    over(state, succeeded.node, |node| {
+        node.outputs.clone_from(&succeeded.outputs);
+        node.adopted = succeeded.adopted;
+        node.fence.clone_from(&succeeded.fence);
+        node.failure = None;
+        node.applied = Applied::Yes;
+        node.generation += 1;
+        node.unsettled = false;
+    });
+    set(plan, state, succeeded.node, NodeStatus::Succeeded, at);
+}
+
+pub(super) fn node_skipped(
+    plan: &IndexedPlan,
+    state: &mut RunState,
+    node: NodeIndex,
+    why: &SkipCause,
+    at: Timestamp,
+) {
+    over(state, node, |node| node.skipped = Some(why.clone()));
+    set(plan, state, node, NodeStatus::Skipped, at);
+}
+
+/// A person wants an attempt in doubt made again: what has become of it is looked at once more before.
+pub(super) fn look_again(state: &mut RunState, node: NodeIndex, at: Timestamp) {
+    edit(state, node, |node| {
+        (node.failures, node.unknowns) = (0, 0);
+        (node.person_needed, node.asked_again) = (false, true);
+        node.until = None;
+        // The step has all its time again.
+        node.started_at = Some(at);
+    });
+}
+
+/// Makes a failed node pending again, or one whose undo failed or is in doubt applied again.
+pub(super) fn node_reset(plan: &IndexedPlan, state: &mut RunState, node: NodeIndex, at: Timestamp) {
+    let taken_back = state.node(node).direction == Direction::Undo;
+    let doubtful = state.node(node).status == NodeStatus::InDoubt;
+    over(state, node, |node| {
+        node.failures = 0;
+        node.streak = 0;
+        node.unsettled |= doubtful;
+        node.generation += u32::from(!node.unsettled);
+        node.started_at = None;
+        node.ended_at = None;
+    });
+    set(plan, state, node, if taken_back { NodeStatus::Succeeded } else { NodeStatus::Pending }, at);
+    if state.open_needs.get(node as usize) == Some(&0) && state.node(node).status == NodeStatus::Pending {
+        state.frontier.insert(node);
+    }
+}

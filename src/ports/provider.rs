@@ -1,0 +1,147 @@
+//! What performs actions. One try a call: retries belong to the engine.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::BoxFuture;
+use crate::engine::input::{Direction, Observation};
+use crate::model::action::{Action, ActionName};
+use crate::model::id::{NodeAddress, RunId, ServiceName, SiteName};
+use crate::model::run::{Failure, Intent, Mode};
+use crate::model::time::Timestamp;
+use crate::model::values::Site;
+
+/// Performs the actions of one or more families. One try each: retries belong to the engine.
+pub trait Provider: Send + Sync {
+    /// Fetches what must not be looked for once a site is lost, such as credentials. Called when a driver
+    /// takes up a run, before any step; the actions are those of its plan.
+    fn make_ready<'a>(
+        &'a self,
+        _actions: &'a [ActionName],
+        _sites: &'a Arc<BTreeMap<SiteName, Site>>,
+        _to: Option<&'a SiteName>,
+    ) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// Reads what `undo` will need. Changes nothing.
+    fn prepare<'a>(
+        &'a self,
+        action: &'a Action,
+        context: &'a AttemptContext,
+    ) -> BoxFuture<'a, Result<Option<Value>, Failure>>;
+
+    /// Makes one try. A long operation returns a handle as soon as it is known.
+    fn start<'a>(
+        &'a self,
+        action: &'a Action,
+        context: &'a AttemptContext,
+    ) -> BoxFuture<'a, Result<Started, Failure>>;
+
+    /// Looks at a long operation once.
+    fn poll<'a>(
+        &'a self,
+        action: &'a Action,
+        context: &'a AttemptContext,
+        handle: &'a Value,
+    ) -> BoxFuture<'a, Result<Polled, Failure>>;
+
+    /// Looks whether the effect of the attempt is already true. Changes nothing.
+    fn observe<'a>(
+        &'a self,
+        action: &'a Action,
+        context: &'a AttemptContext,
+        handle: Option<&'a Value>,
+    ) -> BoxFuture<'a, Observation>;
+}
+
+/// What a provider knows about the attempt it makes.
+#[derive(Debug, Clone)]
+pub struct AttemptContext {
+    /// The run.
+    pub run: RunId,
+    /// The service.
+    pub service: ServiceName,
+    /// The node.
+    pub node: NodeAddress,
+    /// Number of the attempt.
+    pub attempt: u32,
+    /// Apply or take back.
+    pub direction: Direction,
+    /// The same for all sends of one intent; different after a known outcome.
+    pub idempotency_key: String,
+    /// Rises with each grant of the run's lease.
+    pub fencing_token: u64,
+    /// When the attempt runs out of time.
+    pub deadline: Timestamp,
+    /// Mode of the run.
+    pub mode: Mode,
+    /// Intent of the run.
+    pub intent: Intent,
+    /// Site the service leaves.
+    pub from: Option<SiteName>,
+    /// Site it moves to.
+    pub to: Option<SiteName>,
+    /// The sites of the plan.
+    pub sites: Arc<BTreeMap<SiteName, Site>>,
+    /// What `prepare` read before the effect.
+    pub prepared: Option<Value>,
+    /// When the attempt began, and the name of the machine its driver ran on then.
+    pub began: Option<(Timestamp, String)>,
+    /// A secret went into the parameters: keep no output unless the step asks for it.
+    pub sensitive: bool,
+    /// Told when the attempt is to be given up.
+    pub cancelled: CancelSignal,
+}
+
+/// Tells an attempt that it is to be given up.
+#[derive(Debug, Clone)]
+pub struct CancelSignal(tokio::sync::watch::Receiver<bool>);
+
+/// The sending half of a [`CancelSignal`].
+#[derive(Debug)]
+pub struct CancelSwitch(tokio::sync::watch::Sender<bool>);
+
+impl CancelSwitch {
+    /// Makes a connected pair.
+    #[must_use]
+    pub fn new() -> (Self, CancelSignal) {
+        let (sender, receiver) = tokio::sync::watch::channel(false);
+        (Self(sender), CancelSignal(receiver))
+    }
+
+    /// Tells the attempt to give up.
+    pub fn cancel(&self) {
+        self.0.send_replace(true);
+    }
+}
+
+impl CancelSignal {
+    /// Waits until the attempt is to be given up; for ever when it never is.
+    pub async fn cancelled(&self) {
+        let mut receiver = self.0.clone();
+        if receiver.wait_for(|cancelled| *cancelled).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// What came of one try.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Started {
+    /// It is done; these are the outputs.
+    Done(Map<String, Value>),
+    /// It goes on elsewhere; this finds it again.
+    Handle(Value),
+}
+
+/// What one look at a long operation showed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Polled {
+    /// It goes on; with a line for people.
+    Pending(Option<String>),
+    /// It is done; these are the outputs.
+    Done(Map<String, Value>),
+}
