@@ -140,14 +140,14 @@ async fn a_job_refused_half_way_leaves_nothing_and_hinders_nobody() {
 #[tokio::test]
 async fn appends_that_wait_share_a_commit() {
     let folder = tempfile::tempdir().unwrap();
-    let journal = std::sync::Arc::new(open(&folder));
+    let journal = Arc::new(open(&folder));
     let before = journal.sync_count();
     let mut all = tokio::task::JoinSet::new();
     {
         let writer = &journal.write.as_ref().unwrap().writer;
         let _held = writer.hold();
         for n in 0..200 {
-            let journal = std::sync::Arc::clone(&journal);
+            let journal = Arc::clone(&journal);
             all.spawn(async move { journal.append(fact(&format!("service/s{n}"), "1".into())).await });
         }
         while writer.waiting() < 200 {
