@@ -108,19 +108,18 @@ fn duplicates(node: &Node, pointer: &mut String, findings: &mut Vec<Diagnostic>)
         }
         Kind::Mapping(entries) => {
             let mut first = std::collections::HashMap::new();
-            for (key, value) in entries {
-                let span = tree::span(&key.referenced);
-                match first.get(&key.value) {
+            for (key, span, value) in entries {
+                match first.get(key) {
                     Some(earlier) if findings.len() < MOST => {
-                        let at = format!("{pointer}/{}", escape(&key.value));
-                        findings.push(duplicate(&key.value, &at, Some(span), Some(*earlier)));
+                        let at = format!("{pointer}/{}", escape(key));
+                        findings.push(duplicate(key, &at, Some(*span), Some(*earlier)));
                     }
                     Some(_) => {}
                     None => {
-                        first.insert(&key.value, span);
+                        first.insert(key, *span);
                     }
                 }
-                nested(pointer, &escape(&key.value), |pointer| duplicates(value, pointer, findings));
+                nested(pointer, &escape(key), |pointer| duplicates(value, pointer, findings));
             }
         }
         Kind::Null | Kind::Bool(_) | Kind::Signed(_) | Kind::Unsigned(_) | Kind::Float(_) | Kind::Text(_) => {
@@ -160,9 +159,9 @@ impl Walk<'_> {
                 }
             }
             Kind::Mapping(entries) => {
-                for (key, value) in entries {
-                    self.characters(&key.value, tree::span(&key.referenced));
-                    self.inside(&escape(&key.value), |walk| walk.node(value));
+                for (key, span, value) in entries {
+                    self.characters(key, *span);
+                    self.inside(&escape(key), |walk| walk.node(value));
                 }
             }
             Kind::Text(text) => {

@@ -32,7 +32,7 @@ pub(super) enum Kind {
     Float(f64),
     Text(String),
     Sequence(Vec<Node>),
-    Mapping(Vec<(Spanned<String>, Node)>),
+    Mapping(Vec<(String, Span, Node)>),
 }
 
 /// Reads a text. Keys that appear twice are an error, or all kept, one after the other.
@@ -132,7 +132,7 @@ impl<'de> Visitor<'de> for KindVisitor {
                     "{TOO_MANY_KEYS} {most}; the next is in line {line}"
                 )));
             }
-            entries.push((key, access.next_value()?));
+            entries.push((key.value, span(&key.referenced), access.next_value()?));
         }
         Ok(Kind::Mapping(entries))
     }
@@ -168,11 +168,10 @@ impl Node {
             Kind::Mapping(entries) => {
                 let mut values = Map::with_capacity(entries.len());
                 let mut places = Vec::with_capacity(entries.len());
-                for (key, node) in entries {
-                    let at = self::span(&key.referenced);
+                for (key, at, node) in entries {
                     let (value, inner) = node.split();
-                    places.push((key.value.clone(), at, inner));
-                    values.insert(key.value, value);
+                    places.push((key.clone(), at, inner));
+                    values.insert(key, value);
                 }
                 (Value::Object(values), Inner::Mapping(places))
             }
