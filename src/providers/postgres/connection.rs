@@ -3,17 +3,16 @@
 
 use std::fmt::Write as _;
 use std::io;
-use std::sync::Arc;
+use std::path::Path;
 use std::time::Duration;
 
-use rustls::RootCertStore;
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, NoTls, Row};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::permanent;
 use super::sqlstate::{self, Stake};
+use super::{options, permanent, tls};
 use crate::model::run::{Failure, FailureClass};
 use crate::ports::AttemptContext;
 use crate::providers::excerpt;
@@ -27,6 +26,7 @@ pub(super) struct Server {
     shown: String,
     statement_timeout: u128,
     sensitive: bool,
+    tls: Option<MakeRustlsConnect>,
 }
 
 /// Why there is no session.
@@ -67,18 +67,27 @@ impl Server {
     /// # Errors
     /// Permanent, when it cannot be read. The message holds nothing of it.
     pub(super) fn read(text: &str, context: &AttemptContext) -> Result<Self, Failure> {
-        // With TLS the certificate and the name are always verified, so these modes differ from `require` in
-        // name only.
-        let text = text
-            .replace("sslmode=verify-full", "sslmode=require")
-            .replace("sslmode=verify-ca", "sslmode=require");
-        let mut config: Config = text.parse().map_err(|_| {
+        let (text, authorities) = options::take(text, "sslrootcert");
+        let (text, mode) = options::take(&text, "sslmode");
+        let unreadable = || {
             permanent(
                 "the connection string cannot be read; write `host=… port=… dbname=… user=…` \
-                 or `postgresql://…` \
-                 (service files and sslrootcert are not supported)",
+                 or `postgresql://…` (service files are not supported)",
             )
-        })?;
+        };
+        let mut config: Config = text.parse().map_err(|_| unreadable())?;
+        let tls = match mode.as_deref() {
+            None | Some("prefer" | "allow" | "disable") if authorities.is_none() => None,
+            None | Some("prefer" | "allow" | "disable") => {
+                return Err(permanent("sslrootcert needs sslmode=verify-full beside it"));
+            }
+            // The certificate and the name are always verified, so these differ in name only.
+            Some("require" | "verify-ca" | "verify-full") => {
+                Some(tls::connector(authorities.as_deref().map(Path::new))?)
+            }
+            Some(_) => return Err(unreadable()),
+        };
+        config.ssl_mode(if tls.is_some() { SslMode::Require } else { SslMode::Disable });
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
             return Err(permanent("the connection string names no host"));
         }
@@ -92,6 +101,7 @@ impl Server {
             config,
             statement_timeout: time_left(context).as_millis(),
             sensitive: context.sensitive,
+            tls,
         })
     }
 
@@ -136,8 +146,8 @@ impl Server {
     }
 
     async fn open(&self) -> Result<Client, tokio_postgres::Error> {
-        let client = if self.config.get_ssl_mode() == SslMode::Require {
-            let (client, connection) = self.config.connect(tls()).await?;
+        let client = if let Some(tls) = self.tls.clone() {
+            let (client, connection) = self.config.connect(tls).await?;
             tokio::spawn(async move { connection.await.ok() });
             client
         } else {
@@ -162,6 +172,8 @@ impl Server {
         let message = excerpt::message(&message);
         match cause.and_then(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind) {
             Some(io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound) => Unconnected::Stopped(message),
+            // A server answered, with a certificate that is not to be trusted.
+            Some(io::ErrorKind::InvalidData) => Unconnected::Rejected(permanent(message)),
             Some(_) => Unconnected::Unreachable(message),
             None if error.is_closed() => Unconnected::Unreachable(message),
             None => Unconnected::Rejected(permanent(message)),
@@ -254,17 +266,4 @@ fn shown(config: &Config) -> String {
     }
     let database = config.get_dbname().or(config.get_user()).unwrap_or_default();
     excerpt::head(&format!("{text}/{database}"), 200)
-}
-
-/// TLS with the roots Mozilla trusts; the certificate and the name are verified.
-#[expect(clippy::expect_used, reason = "the invariant holds for this fixed crypto provider")]
-fn tls() -> MakeRustlsConnect {
-    let roots: RootCertStore = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("invariant: ring supports the default protocol versions")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    MakeRustlsConnect::new(config)
 }

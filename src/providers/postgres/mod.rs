@@ -5,6 +5,7 @@
 mod connection;
 mod fence;
 mod heartbeat;
+mod options;
 mod promote;
 mod provider;
 mod query;
@@ -13,6 +14,7 @@ mod replication;
 mod role;
 mod rows;
 mod sqlstate;
+mod tls;
 
 use std::future::Future;
 

@@ -10,4 +10,5 @@
 mod command;
 mod http;
 mod postgres;
+mod postgres_tls;
 mod router;

@@ -162,6 +162,22 @@ impl PostgresServer {
         self.client().await.query_one(sql, &[]).await.unwrap().get(0)
     }
 
+    /// Offers TLS from the next session on.
+    pub(crate) async fn serve_tls(&self, certificate: &str, key: &str) {
+        for (name, text) in [("server.crt", certificate), ("server.key", key)] {
+            let path = self.data.join(name);
+            std::fs::write(&path, text).unwrap();
+            own(&path);
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        }
+        let loaded = "SELECT (extract(epoch FROM pg_conf_load_time()) * 1000000)::bigint";
+        let before = self.number(loaded).await;
+        self.run("ALTER SYSTEM SET ssl = on").await;
+        self.run("SELECT pg_reload_conf()").await;
+        // A session has what the server had read when it began.
+        while self.number(loaded).await == before {}
+    }
+
     fn pid(&self) -> Option<u32> {
         let text = std::fs::read_to_string(self.data.join("postmaster.pid")).ok()?;
         text.lines().next()?.trim().parse().ok()
