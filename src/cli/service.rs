@@ -13,8 +13,11 @@ use super::{Error, Format, Global, exit, output, runbook};
 use crate::engine::service::{ServiceEvent, ServiceRecord};
 use crate::journal::OpenMode;
 use crate::model::id::{ServiceName, SiteName};
-use crate::ports::{Append, Journal, NewRecord, RunFilter, StreamName};
+use crate::ports::{Append, JournalAdmin, NewRecord, RunFilter, StreamName};
 use crate::runtime;
+
+/// How the names of services' streams begin.
+const SERVICES: &str = "service/";
 
 /// What to do with service records.
 #[derive(Debug, Clone, Subcommand)]
@@ -107,21 +110,13 @@ async fn list(global: &Global, session: &Session) -> Result<u8, Error> {
 }
 
 /// Services that have a record, or a run that was not simulated.
-async fn names(journal: &dyn Journal) -> Result<BTreeSet<ServiceName>, Error> {
-    const PAGE: usize = 1_000;
+async fn names(journal: &dyn JournalAdmin) -> Result<BTreeSet<ServiceName>, Error> {
     let runs = journal.runs(&RunFilter::default()).await?;
     let mut names: BTreeSet<_> = runs.into_iter().map(|run| run.service).collect();
-    // The port lists no streams; a record made by hand is found by reading on.
-    let mut after = 0;
-    loop {
-        let records = journal.read_after(after, PAGE).await?;
-        after = records.last().map_or(after, |record| record.position);
-        let services = records.iter().filter_map(|record| record.stream.as_str().strip_prefix("service/"));
-        names.extend(services.filter_map(|name| ServiceName::new(name).ok()));
-        if records.len() < PAGE {
-            return Ok(names);
-        }
-    }
+    let streams = journal.streams(SERVICES).await?;
+    let services = streams.iter().filter_map(|stream| stream.as_str().strip_prefix(SERVICES));
+    names.extend(services.filter_map(|name| ServiceName::new(name).ok()));
+    Ok(names)
 }
 
 async fn show(global: &Global, session: &Session, name: &ServiceName) -> Result<u8, Error> {

@@ -422,6 +422,16 @@ impl JournalAdmin for MemoryJournal {
         Box::pin(async move { Ok(self.store().verify()) })
     }
 
+    fn streams<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<StreamName>, JournalError>> {
+        Box::pin(async move {
+            let store = self.store();
+            let names = store.streams.keys().filter(|name| name.starts_with(prefix));
+            let mut names: Vec<_> = names.cloned().map(StreamName::typed).collect();
+            names.sort();
+            Ok(names)
+        })
+    }
+
     fn backup<'a>(&'a self, path: &'a Path) -> BoxFuture<'a, Result<(), JournalError>> {
         Box::pin(async move {
             let what = "a journal in memory has no file to copy";

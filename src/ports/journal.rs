@@ -186,6 +186,9 @@ pub trait JournalAdmin: Journal {
     /// Writes a consistent copy while work goes on.
     fn backup<'a>(&'a self, path: &'a std::path::Path) -> BoxFuture<'a, Result<(), JournalError>>;
 
+    /// Names of the streams that begin with a text, in order.
+    fn streams<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<StreamName>, JournalError>>;
+
     /// Drops the bodies of runs that ended before a time; heads, hashes and the list stay. Returns how many
     /// runs.
     fn prune(&self, before: Timestamp, now: Timestamp) -> BoxFuture<'_, Result<u64, JournalError>>;

@@ -121,6 +121,11 @@ impl JournalAdmin for SqliteJournal {
         Box::pin(self.readers.read(move |connection, place| admin::backup(connection, place, &path)))
     }
 
+    fn streams<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<StreamName>, JournalError>> {
+        let prefix = prefix.to_owned();
+        Box::pin(self.readers.read(move |connection, _| read::streams(connection, &prefix)))
+    }
+
     fn prune(&self, before: Timestamp, now: Timestamp) -> BoxFuture<'_, Result<u64, JournalError>> {
         Box::pin(async move {
             let writer = &self.writing()?.writer;

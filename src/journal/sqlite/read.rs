@@ -194,6 +194,15 @@ pub(super) fn runs(
     Ok(runs)
 }
 
+/// Names of the streams that begin with a text.
+pub(super) fn streams(connection: &Connection, prefix: &str) -> Result<Vec<StreamName>, Fault> {
+    const SQL: &str = "\
+        select name from stream where name <> '' and substr(name, 1, length(?1)) = ?1 order by name";
+    let mut select = connection.prepare_cached(SQL)?;
+    let rows = select.query_map([prefix], |row| row.get::<_, String>(0))?;
+    Ok(rows.map(|name| name.map(StreamName::typed)).collect::<Result<_, _>>()?)
+}
+
 fn bound(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }

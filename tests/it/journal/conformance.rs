@@ -44,6 +44,7 @@ conformance!(
     times_never_go_backwards,
     read_after_misses_nothing_while_others_write,
     runs_are_listed_newest_first,
+    streams_are_found_by_the_beginning_of_their_name,
     changes_wake_those_who_wait,
     pruned_runs_keep_their_chain,
     many_appends_at_once_keep_every_chain,
@@ -412,6 +413,20 @@ async fn runs_are_listed_newest_first(world: &World) {
     assert_eq!(list(RunFilter { prefix: Some("%".into()), ..simulated.clone() }).await, "");
     let pay = ServiceName::new("pay").unwrap();
     assert_eq!(list(RunFilter { service: Some(pay), ..simulated }).await, "pay-1");
+}
+
+async fn streams_are_found_by_the_beginning_of_their_name(world: &World) {
+    let journal = world.open();
+    for name in ["service/shop", "service/a%", "services", "service/Ö"] {
+        journal.append(vec![to(StreamName::typed(name), None, &["x"])]).await.unwrap();
+    }
+    let found = async |prefix: &str| {
+        let names = journal.streams(prefix).await.unwrap();
+        names.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(found("service/").await, "service/a% service/shop service/Ö");
+    assert_eq!(found("service/%").await, "");
+    assert_eq!(found("").await, "service/a% service/shop service/Ö services");
 }
 
 async fn changes_wake_those_who_wait(world: &World) {
