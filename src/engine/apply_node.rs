@@ -34,8 +34,12 @@ pub(super) fn node_failed(
     applied: Applied,
 ) {
     let at = state.last_at;
-    edit(state, node, |node| node.unsettled &= applied != Applied::Yes);
-    known_failure(state, node);
+    edit(state, node, |node| {
+        let accepted = node.current.as_ref().is_some_and(|attempt| attempt.handle.is_some());
+        node.look_first = accepted && applied == Applied::Unknown;
+        node.unsettled = (node.unsettled && applied != Applied::Yes) || node.look_first;
+        node.generation += u32::from(!node.unsettled);
+    });
     over(state, node, |node| {
         node.failure = Some(failure.clone());
         node.applied = applied;
@@ -54,10 +58,11 @@ pub(super) fn known_failure(state: &mut RunState, node: NodeIndex) {
 
 pub(super) fn ready(plan: &IndexedPlan, state: &mut RunState, node: NodeIndex, at: Timestamp) {
     state.clock.started_at = state.clock.started_at.or(Some(at));
-    let look = state.adopt && state.node(node).adoption == Adoption::No;
+    let it = state.node(node);
+    let look = it.look_first || (state.adopt && it.adoption == Adoption::No);
     edit(state, node, |node| {
         if look {
-            node.adoption = Adoption::Looking;
+            (node.adoption, node.look_first) = (Adoption::Looking, false);
         }
     });
     set(plan, state, node, NodeStatus::Ready, at);
@@ -102,6 +107,7 @@ pub(super) fn attempt_started(
             started_at: at,
             deadline: started.deadline,
             handle: None,
+            doubted_at: None,
             driver_lost: false,
         });
     });
@@ -112,7 +118,10 @@ pub(super) fn in_doubt(plan: &IndexedPlan, state: &mut RunState, key: AttemptKey
     let (token, at) = (state.token, state.last_at);
     edit(state, key.node, |node| node.until = None);
     // One that was adopted stays so: that nobody saw its end is still the fault of the driver that was lost.
-    current(state, key, |attempt| attempt.driver_lost |= attempt.token < token);
+    current(state, key, |attempt| {
+        attempt.driver_lost |= attempt.token < token;
+        attempt.doubted_at = Some(at);
+    });
     set(plan, state, key.node, NodeStatus::InDoubt, at);
 }
 
@@ -130,11 +139,10 @@ pub(super) fn observed(
             node.unknowns = 0;
             if node.adoption == Adoption::Looking {
                 node.generation += u32::from(node.unsettled);
-            }
-            node.unsettled = false;
-            if node.adoption == Adoption::Looking {
+                node.applied = Applied::No;
                 node.adoption = Adoption::Looked;
             }
+            node.unsettled = false;
         }),
         Observation::InProgress(handle) => {
             let token = state.token;

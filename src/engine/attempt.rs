@@ -252,6 +252,10 @@ fn failed(
             doubt(decision, key, &failure.message);
         }
         FailureClass::InDoubt | FailureClass::TimedOut if mutates => doubt(decision, key, &failure.message),
+        // It was accepted, so that it may have been applied all the same, in part or later.
+        FailureClass::Permanent | FailureClass::Refused if mutates && accepted => {
+            give_up(decision, key.node, failure, Applied::Unknown);
+        }
         FailureClass::Throttled => throttled(decision, key.node, definition, failure),
         FailureClass::Transient
         | FailureClass::Unreachable
@@ -302,8 +306,11 @@ fn throttled(decision: &mut Decision<'_>, node: NodeIndex, definition: &Node, fa
     let pause = failure.retry_after.unwrap_or(Duration::ZERO).max(backoff(decision, node, definition, 0));
     let at = decision.now.plus(pause);
     let began = decision.node(node).started_at.unwrap_or(decision.now);
-    let bound = Duration::from_millis(definition.timeout.as_millis().saturating_mul(THROTTLE_TIMEOUTS));
     let direction = decision.node(node).direction;
+    // The fence of a source that is taken for lost must not hold up everything behind it.
+    let lost = decision.state.mode == Mode::Ungraceful && ready::is_fence(definition);
+    let timeouts = if lost && direction == Direction::Do { 1 } else { THROTTLE_TIMEOUTS };
+    let bound = Duration::from_millis(definition.timeout.as_millis().saturating_mul(timeouts));
     let last = step_deadline(decision, node, definition, direction).unwrap_or_else(|| began.plus(bound));
     if at < last {
         decision.emit(Event::RetryScheduled { node, at, failure, counts: false });

@@ -105,7 +105,8 @@ fn in_progress(
 fn not_applied(decision: &mut Decision<'_>, key: AttemptKey, definition: &Node, attempt: &AttemptState) {
     let settle = call_of(definition, attempt.mode, attempt.direction)
         .map_or(Duration::ZERO, |call| call.action.spec().settle);
-    let believable = attempt.started_at.plus(settle);
+    // It may have been received until nobody waited for the answer any more.
+    let believable = attempt.doubted_at.unwrap_or(attempt.started_at).plus(settle);
     if decision.now < believable {
         // The effect may show late: look again once `not_applied` can be believed.
         let failure = Some(Failure::new(FailureClass::InDoubt, "not visible yet"));

@@ -40,7 +40,7 @@ use model::run::NodeStatus;
 use crate::model;
 
 /// Version of the state that checkpoints hold; another version ignores them.
-pub const STATE_FORMAT: u32 = 3;
+pub const STATE_FORMAT: u32 = 4;
 
 /// Says whether nobody had to intervene: numbers of a run that was helped along are marked so.
 #[must_use]

@@ -146,8 +146,8 @@ pub(super) fn rendered_text(
 fn begin_effect(decision: &mut Decision<'_>, node: NodeIndex, definition: &Node, call: &Call) {
     let call = definition.call(decision.state.mode).unwrap_or(call);
     let mutates = traits::effect(call.action, &call.with) == Effect::Mutate;
-    let adopt = decision.state.adopt && mutates;
-    if mutates && (adopt || call.action.spec().prepares) {
+    let look = decision.state.adopt || decision.node(node).look_first;
+    if mutates && (look || call.action.spec().prepares) {
         decision.emit(Event::NodeReady { node });
     } else {
         attempt::begin(decision, node);
@@ -170,7 +170,7 @@ pub(super) fn fail(decision: &mut Decision<'_>, node: NodeIndex, failure: Failur
     let Some(definition) = decision.definition(node) else { return };
     let unsettled = applied == Applied::No && decision.node(node).unsettled;
     let applied = if unsettled { Applied::Unknown } else { applied };
-    if unreachable_fence(decision, definition, &failure) {
+    if unreachable_fence(decision, node, definition, &failure) {
         let fence = Some(FenceResult::Unconfirmed(failure.message));
         return finish(
             decision,
@@ -232,9 +232,16 @@ fn leave_out_guarded(decision: &mut Decision<'_>, node: NodeIndex, definition: &
 
 /// A lost source must not stop an ungraceful run: that its fence is unconfirmed is accepted by name at the
 /// gate.
-fn unreachable_fence(decision: &Decision<'_>, definition: &Node, failure: &Failure) -> bool {
-    let absent =
-        matches!(failure.class, FailureClass::Unreachable | FailureClass::TimedOut | FailureClass::InDoubt);
+fn unreachable_fence(decision: &Decision<'_>, node: NodeIndex, definition: &Node, failure: &Failure) -> bool {
+    // A source that answers with errors only is as good as lost. One that says no was asked wrongly.
+    let absent = match failure.class {
+        FailureClass::Unreachable | FailureClass::TimedOut | FailureClass::InDoubt => true,
+        // One that was seen not to have taken effect can be looked at, and so is not lost.
+        FailureClass::Transient | FailureClass::Throttled => {
+            decision.node(node).status != NodeStatus::InDoubt
+        }
+        FailureClass::Permanent | FailureClass::Refused => false,
+    };
     decision.state.mode == Mode::Ungraceful && is_fence(definition) && absent
 }
 

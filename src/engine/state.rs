@@ -163,6 +163,9 @@ pub struct NodeState {
     /// An earlier send of the same intent may have been applied.
     #[serde(default)]
     pub unsettled: bool,
+    /// An earlier try was accepted and failed later, so that it is observed before another begins.
+    #[serde(default)]
+    pub look_first: bool,
     /// It was observed before it began, or is about to be.
     #[serde(default)]
     pub adoption: Adoption,
@@ -222,6 +225,9 @@ pub struct AttemptState {
     pub started_at: Timestamp,
     /// When it runs out of time.
     pub deadline: Timestamp,
+    /// When its outcome became doubtful.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doubted_at: Option<Timestamp>,
     /// Finds a long operation again.
     pub handle: Option<Value>,
     /// It is in doubt because its driver was lost, which uses up no attempt.
@@ -248,6 +254,7 @@ impl Default for NodeState {
             person_needed: false,
             asked_again: false,
             unsettled: false,
+            look_first: false,
             adoption: Adoption::No,
             applied: Applied::No,
             prepared: None,

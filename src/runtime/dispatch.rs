@@ -133,6 +133,7 @@ impl Dispatcher {
             clock: Arc::clone(&self.clock),
             redactor: self.redactor.clone(),
             landing: Landing { reports: self.reports.clone(), node, lost: Some(lost(&command)) },
+            reads_first: makes_up(plan, node, &command),
         };
         let task = match self.assignment(plan, state, &command, node, attempt, cancelled) {
             Ok((action, context)) => Some(tokio::spawn(task.run(command, action, context)).abort_handle()),
@@ -166,6 +167,8 @@ impl Dispatcher {
                 (*direction, key.clone(), None, prepared.clone())
             }
         };
+        // What was read before the effect is nothing to another action that makes up for it.
+        let prepared = prepared.filter(|_| !makes_up(plan, node, command));
         let mode = state.node(node).current.as_ref().map_or(state.mode, |current| current.mode);
         let call =
             call_of(definition, mode, direction).ok_or_else(|| broken("the node performs no action"))?;
@@ -195,6 +198,18 @@ impl Dispatcher {
         };
         Ok((action, context))
     }
+}
+
+/// Whether a command is for another action that makes up for the effect of its node.
+fn makes_up(plan: &IndexedPlan, node: NodeIndex, command: &Command) -> bool {
+    let undoes = match command {
+        Command::Prepare { .. } => false,
+        Command::Start { direction, .. }
+        | Command::Poll { direction, .. }
+        | Command::Observe { direction, .. } => *direction == Direction::Undo,
+    };
+    let undo = plan.plan.nodes.get(node as usize).and_then(|definition| definition.undo.as_ref());
+    undoes && matches!(undo, Some(PlannedUndo::Call(_)))
 }
 
 /// What is asked of the action itself: another action that makes up for an effect is applied, not taken back.
@@ -267,6 +282,8 @@ struct Task {
     clock: Arc<dyn Clock>,
     redactor: Redactor,
     landing: Landing,
+    /// The action reads what it needs before it starts.
+    reads_first: bool,
 }
 
 impl Task {
@@ -280,7 +297,10 @@ impl Task {
                 let result = prepared.map(|record| record.map(|value| self.redactor.value(value)));
                 Input::Prepared { node, result: result.map_err(|failure| self.redactor.failure(failure)) }
             }
-            Command::Start { attempt, .. } => self.attempt(attempt, &action, &context, None).await,
+            Command::Start { attempt, .. } => match self.first_read(&action, context).await {
+                Ok(context) => self.attempt(attempt, &action, &context, None).await,
+                Err(failure) => Input::AttemptEnded { attempt, result: Err(self.redactor.failure(failure)) },
+            },
             Command::Poll { attempt, handle, .. } => {
                 self.attempt(attempt, &action, &context, Some(handle)).await
             }
@@ -296,6 +316,18 @@ impl Task {
             }
         };
         self.landing.end(input);
+    }
+
+    /// An action that makes up for another was not prepared by the engine: it reads what it needs here.
+    async fn first_read(&self, action: &Action, context: AttemptContext) -> Result<AttemptContext, Failure> {
+        if !self.reads_first || !action.name().spec().prepares {
+            return Ok(context);
+        }
+        let prepared = tokio::select! {
+            prepared = self.provider.prepare(action, &context) => prepared,
+            () = context.cancelled.cancelled() => Err(given_up()),
+        };
+        Ok(AttemptContext { prepared: prepared?, ..context })
     }
 
     async fn attempt(

@@ -2,7 +2,8 @@
 
 use drctl::engine::command::Command;
 use drctl::engine::commands;
-use drctl::engine::input::{Control, Input, Observation};
+use drctl::engine::event::{Applied, FenceResult};
+use drctl::engine::input::{AttemptKey, Control, Input, Observation};
 use drctl::model::run::{FailureClass, Mode, NodeStatus, RunStatus};
 use serde_json::{Map, json};
 
@@ -137,7 +138,7 @@ fn stale_reports_are_rejected() {
     let mut script = Script::new(OBSERVABLE, "", Mode::Graceful);
     script.ok("a");
     let node = script.node("a");
-    let attempt = drctl::engine::input::AttemptKey { node, attempt: 1 };
+    let attempt = AttemptKey { node, attempt: 1 };
     assert!(script.input(Input::AttemptEnded { attempt, result: Ok(Map::new()) }).is_err());
     assert!(
         script
@@ -257,7 +258,7 @@ fn looking() -> Script {
 #[test]
 fn what_somebody_else_is_doing_is_followed_and_not_begun_beside_it() {
     let mut script = looking();
-    let attempt = drctl::engine::input::AttemptKey { node: script.node("b"), attempt: 1 };
+    let attempt = AttemptKey { node: script.node("b"), attempt: 1 };
     let observation = Observation::InProgress(json!({"pid": 7}));
     script.input(Input::Observed { attempt, observation }).unwrap();
     assert_eq!(script.in_flight(), ["b:poll"]);
@@ -269,10 +270,67 @@ fn what_somebody_else_is_doing_is_followed_and_not_begun_beside_it() {
 fn a_look_that_comes_too_late_begins_nothing() {
     for control in [by_hand("b"), super::script::skip("b", false), Control::Unwind] {
         let mut script = looking();
-        let attempt = drctl::engine::input::AttemptKey { node: script.node("b"), attempt: 1 };
+        let attempt = AttemptKey { node: script.node("b"), attempt: 1 };
         assert_eq!(script.ask(control), None);
         let late = Input::Observed { attempt, observation: Observation::Unknown("given up".to_owned()) };
         assert!(script.input(late).is_err());
         assert!(script.in_flight().is_empty());
     }
+}
+
+#[test]
+fn an_accepted_operation_that_fails_for_good_may_be_there_and_is_looked_at_before_it_is_begun_again() {
+    let mut script = Script::new(OBSERVABLE, "", Mode::Graceful);
+    let attempt = AttemptKey { node: script.node("a"), attempt: 1 };
+    script.input(Input::HandleReturned { attempt, handle: json!({"job": 7}) }).unwrap();
+    script.fail("a", FailureClass::Permanent);
+    let node = script.node("a");
+    assert_eq!((script.status("a"), script.state.node(node).applied), (NodeStatus::Failed, Applied::Unknown));
+    let refusal = script.ask(Control::Unwind).expect("a promotion that may have happened is not taken back");
+    assert!(refusal.contains("point of no return"), "{refusal}");
+    assert_eq!(script.ask(retry("a")), None);
+    assert_eq!((script.in_flight(), script.state.node(node).generation), (vec!["a:observe".to_owned()], 0));
+    let attempt = AttemptKey { node, attempt: 2 };
+    script.input(Input::Observed { attempt, observation: Observation::NotApplied }).unwrap();
+    assert_eq!(script.in_flight(), ["a:start"]);
+    assert_eq!(script.state.node(node).generation, 1, "known not to be there: another intent");
+}
+
+#[test]
+fn that_nothing_is_to_be_seen_is_believed_once_the_effect_would_have_shown_since_the_doubt() {
+    let step = "- {id: a, uses: aws.rds.failover_cluster, with: {region: us-east-1, cluster: c}, retry: {attempts: 2}}";
+    let mut script = Script::new(step, "", Mode::Graceful);
+    script.prepared("a");
+    script.wait("45s");
+    script.fail("a", FailureClass::InDoubt);
+    script.observe("a", Observation::NotApplied);
+    assert_eq!((script.status("a"), script.in_flight()), (NodeStatus::InDoubt, Vec::<String>::new()));
+    script.wait_for_wake();
+    script.observe("a", Observation::NotApplied);
+    assert_eq!(script.status("a"), NodeStatus::Retrying);
+}
+
+#[test]
+fn a_source_that_answers_with_errors_only_cannot_be_fenced_and_does_not_hold_up_the_failover() {
+    let steps = "- {id: a, uses: postgres.fence, phase: fence, timeout: 1m, with: {primary: x, method: read_only}, undo: auto}";
+    for class in [FailureClass::Transient, FailureClass::Throttled] {
+        let mut script = Script::new(steps, "", Mode::Ungraceful);
+        for _ in 0..60 {
+            if script.in_flight() == ["a:prepare"] {
+                script.prepared("a");
+            }
+            if script.status("a") == NodeStatus::Running {
+                script.fail("a", class);
+            }
+            if script.status("a") != NodeStatus::Succeeded {
+                script.wait("5s");
+            }
+        }
+        let fence = script.state.node(script.node("a")).fence.clone();
+        assert!(matches!(fence, Some(FenceResult::Unconfirmed(_))), "{class:?}: {fence:?}");
+    }
+    let mut script = Script::new(steps, "", Mode::Graceful);
+    script.prepared("a");
+    script.fail("a", FailureClass::Transient);
+    assert_eq!(script.status("a"), NodeStatus::Failed, "a planned move must know");
 }

@@ -224,6 +224,11 @@ impl Outside {
                 }
                 Err(Failure::new(class, "x"))
             }
+            // What was accepted may be there all the same, whatever a later look said.
+            Landing::Failed(class @ (FailureClass::Permanent | FailureClass::Refused)) if accepted => {
+                self.finish(operation, flight.attempt.is_multiple_of(2));
+                Err(Failure::new(class, "x"))
+            }
             Landing::Failed(class) if !matches!(class, FailureClass::InDoubt | FailureClass::TimedOut) => {
                 self.finish(operation, false);
                 Err(Failure::new(class, "x"))
