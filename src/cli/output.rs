@@ -5,6 +5,7 @@ use std::io::Write;
 use serde::Serialize;
 
 use super::{Error, Format, exit};
+use crate::plan::Problem;
 
 /// Prints data in the format asked for; `text` makes the form for people.
 ///
@@ -40,18 +41,34 @@ pub(crate) fn say(text: &str) {
     let _ = writeln!(anstream::stderr(), "{text}");
 }
 
-/// Reports an error: as text on standard error, and as JSON on standard output where JSON was asked for.
+/// Reports an error on standard error: as text, or as one line of JSON where JSON was asked for.
 pub(crate) fn report(error: &Error, format: Format) {
-    say(&format!("\x1b[1;31merror\x1b[0m: {}", error.message));
-    if let Some(help) = &error.help {
+    match format {
+        Format::Json => say(&json(error)),
+        Format::Text | Format::Yaml => {
+            for problem in &error.details {
+                text(&problem.what, problem.help.as_deref());
+            }
+            text(&error.message, error.help.as_deref());
+        }
+    }
+}
+
+fn text(message: &str, help: Option<&str>) {
+    say(&format!("\x1b[1;31merror\x1b[0m: {message}"));
+    if let Some(help) = help {
         say(&format!(" \x1b[1mhelp\x1b[0m: {help}"));
     }
-    if format == Format::Json {
-        let value = serde_json::json!({
-            "error": {"code": error.code, "reason": error.reason, "message": error.message, "help": error.help}
-        });
-        let _ = line(&value.to_string());
+}
+
+fn json(error: &Error) -> String {
+    let Error { code, message, help, reason, details } = error;
+    let mut fields = serde_json::json!({"code": code, "reason": reason, "message": message, "help": help});
+    if !details.is_empty() {
+        let one = |problem: &Problem| serde_json::json!({"message": problem.what, "help": problem.help});
+        fields["details"] = details.iter().map(one).collect();
     }
+    serde_json::json!({ "error": fields }).to_string()
 }
 
 fn bug(error: &dyn std::fmt::Display) -> Error {

@@ -256,20 +256,15 @@ fn refuse_quarantined(record: &ServiceRecord, plan: &Plan) -> Result<(), Error> 
     .reason("quarantined"))
 }
 
-/// Binds a runbook, showing every problem.
+/// Binds a runbook; the error names every problem.
 ///
 /// # Errors
 /// When it cannot be bound.
 pub(crate) fn bind(source: &Source, choices: &Choices) -> Result<Plan, Error> {
     plan::bind(&source.runbook, &source.digest, choices).map_err(|problems| {
-        for problem in &problems {
-            output::say(&format!("\x1b[1;31merror\x1b[0m: {}", problem.what));
-            if let Some(help) = &problem.help {
-                output::say(&format!(" \x1b[1mhelp\x1b[0m: {help}"));
-            }
-        }
         Error::new(exit::INVALID, format!("{} cannot be planned", source.path.display()))
             .reason("invalid_plan")
+            .details(problems)
     })
 }
 

@@ -47,6 +47,7 @@ fn damage_has_an_exit_code_of_its_own() {
     assert!(verified.stdout.contains("DAMAGED") && verified.stdout.contains(&run), "{}", verified.stdout);
     let shown = drctl.run(&format!("runs verify {run} -o json"));
     assert_eq!(shown.code, 12, "{}", shown.stdout);
-    let error: serde_json::Value = serde_json::from_str(&shown.stdout).unwrap();
+    assert_eq!(shown.stdout, "");
+    let error: serde_json::Value = serde_json::from_str(&shown.stderr).unwrap();
     assert_eq!(error["error"]["reason"], "journal_damaged");
 }
