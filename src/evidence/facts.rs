@@ -10,7 +10,7 @@ use crate::engine::event::{
     AttemptStarted, Event, FenceResult, MissingConsent, NodeSucceeded, Reading, RunCreated, SkipCause, Want,
 };
 use crate::engine::input::{Consents, Direction, Observation};
-use crate::model::run::{Failure, Identity};
+use crate::model::run::{Failure, Identity, RunStatus};
 use crate::model::time::Timestamp;
 use crate::plan::{NodeIndex, NodeKind};
 
@@ -164,6 +164,10 @@ fn of_run(event: &Event) -> String {
             format!("forecast: recovery in {forecast}, within the RTO again")
         }
         Event::ClockMarked { mark } => format!("clock: {}", mark.as_str().replace('_', " ")),
+        // Of a run that is about to stop the cause says what it becomes.
+        Event::StatusChanged { status: RunStatus::Pausing, cause: Some(cause) } => {
+            format!("run: {}", first_line(cause))
+        }
         Event::StatusChanged { status, cause } => {
             let why = cause.as_deref().map_or_else(String::new, |cause| format!(": {}", first_line(cause)));
             format!("run is {status}{why}")

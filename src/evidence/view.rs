@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 
 use super::people::{PersonNeeded, needs_person};
 use crate::engine::event::FenceResult;
-use crate::engine::{IndexedPlan, RunState, clock, is_clean};
-use crate::model::run::{ClockStart, Failure, Identity, Verdict};
+use crate::engine::{IndexedPlan, RunState, about_to, clock, is_clean};
+use crate::model::run::{ClockStart, Failure, Identity, RunStatus, Verdict};
 use crate::model::time::{Duration, Timestamp};
 use crate::plan::{Node, NodeIndex, NodeKind};
 
@@ -140,7 +140,7 @@ pub fn view(plan: &IndexedPlan, state: &RunState, driver: Option<String>, now: T
         intent: created.intent.as_str(),
         drill_level: None,
         status: state.status.as_str(),
-        cause: state.cause.clone(),
+        cause: cause(plan, state),
         from: created.from.as_ref().map(ToString::to_string),
         to: created.to.as_ref().map(ToString::to_string),
         reason: created.reason.clone(),
@@ -162,6 +162,14 @@ pub fn view(plan: &IndexedPlan, state: &RunState, driver: Option<String>, now: T
         needs_person: needs_person(plan, state),
         interventions: state.interventions.iter().map(intervention).collect(),
         notes: created.notes.clone(),
+    }
+}
+
+/// What is waited for changes while it is waited for.
+fn cause(plan: &IndexedPlan, state: &RunState) -> Option<String> {
+    match state.status {
+        RunStatus::Pausing => Some(about_to(plan, state)),
+        _ => state.cause.clone(),
     }
 }
 

@@ -1,8 +1,8 @@
 //! The picture of a run on a terminal, as lines. Pure: the same run, time and width give the same picture.
 
 use crate::engine::event::FenceResult;
-use crate::engine::{IndexedPlan, RunState, clock};
-use crate::evidence::needs_person;
+use crate::engine::{IndexedPlan, RunState, about_to, clock};
+use crate::evidence::{first_line, needs_person};
 use crate::model::run::{NodeStatus, RunStatus};
 use crate::model::time::{Duration, Timestamp};
 use crate::plan::{CheckPurpose, NodeIndex, NodeKind};
@@ -17,7 +17,7 @@ pub(crate) fn render(
     size: (usize, usize),
 ) -> Vec<String> {
     let (width, height) = size;
-    let mut lines = vec![head(state), clocks(plan, state, now)];
+    let mut lines = vec![head(plan, state), clocks(plan, state, now)];
     let people: Vec<_> = needs_person(plan, state)
         .into_iter()
         .flat_map(|needed| {
@@ -31,7 +31,7 @@ pub(crate) fn render(
     lines.into_iter().map(|line| cut(&line, width)).collect()
 }
 
-fn head(state: &RunState) -> String {
+fn head(plan: &IndexedPlan, state: &RunState) -> String {
     let created = &state.created;
     let from = created.from.as_ref().map_or("?", |site| site.as_str());
     let to = created.to.as_ref().map_or("others", |site| site.as_str());
@@ -44,10 +44,18 @@ fn head(state: &RunState) -> String {
         RunStatus::Failed | RunStatus::Aborted | RunStatus::Stuck | RunStatus::Expired => "31",
         _ => "36",
     };
+    let status = match state.status {
+        RunStatus::Pausing => about_to(plan, state),
+        status => status.to_string(),
+    };
     let simulated = if created.intent == crate::model::run::Intent::Simulate { "  [simulated]" } else { "" };
     format!(
         "\x1b[1m{}\x1b[0m  {} {}  {from} → {to}  {}  \x1b[1;{colour}m{}\x1b[0m{simulated}",
-        created.service, state.mode, created.operation, created.run, state.status
+        created.service,
+        state.mode,
+        created.operation,
+        created.run,
+        first_line(&status)
     )
 }
 

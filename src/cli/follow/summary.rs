@@ -27,10 +27,13 @@ fn write_head(text: &mut String, view: &RunView) -> std::fmt::Result {
         _ => "31",
     };
     writeln!(text, "{} {} {}: {from} to {to}{simulated}", view.runbook, view.operation, view.id)?;
-    write!(text, "  status         \x1b[1;{colour}m{}\x1b[0m", view.status)?;
     match &view.cause {
-        Some(cause) => writeln!(text, ": {cause}")?,
-        None => writeln!(text)?,
+        // Of a run that is about to stop the cause says what it becomes.
+        Some(cause) if view.status == "pausing" => {
+            writeln!(text, "  status         \x1b[1;{colour}m{cause}\x1b[0m")?;
+        }
+        Some(cause) => writeln!(text, "  status         \x1b[1;{colour}m{}\x1b[0m: {cause}", view.status)?,
+        None => writeln!(text, "  status         \x1b[1;{colour}m{}\x1b[0m", view.status)?,
     }
     if !view.clean {
         writeln!(text, "  helped along   yes: people intervened, see `drctl runs show {}`", view.id)?;
