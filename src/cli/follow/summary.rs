@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::evidence::RunView;
+use crate::evidence::{RunView, first_line};
 use crate::model::run::Verdict;
 use crate::model::time::Duration;
 
@@ -27,7 +27,7 @@ fn write_head(text: &mut String, view: &RunView) -> std::fmt::Result {
         _ => "31",
     };
     writeln!(text, "{} {} {}: {from} to {to}{simulated}", view.runbook, view.operation, view.id)?;
-    match &view.cause {
+    match view.cause.as_deref().map(first_line) {
         // Of a run that is about to stop the cause says what it becomes.
         Some(cause) if view.status == "pausing" => {
             writeln!(text, "  status         \x1b[1;{colour}m{cause}\x1b[0m")?;
@@ -89,7 +89,12 @@ fn verdict(verdict: Verdict) -> String {
 fn write_people(text: &mut String, view: &RunView) -> std::fmt::Result {
     for needed in &view.needs_person {
         let step = needed.step.as_deref().map_or_else(String::new, |step| format!(" {step}:"));
-        writeln!(text, "  \x1b[1;33mneeds you\x1b[0m     {step} {}", needed.text)?;
+        let mut lines = needed.text.lines().map(first_line).filter(|line| !line.is_empty());
+        let first = lines.next().unwrap_or_default();
+        writeln!(text, "  \x1b[1;33mneeds you\x1b[0m     {step} {first}")?;
+        for line in lines {
+            writeln!(text, "                   {line}")?;
+        }
         writeln!(text, "                   {}", needed.command)?;
     }
     Ok(())

@@ -71,6 +71,28 @@ fn a_run_that_waits_says_who_drives_it_and_how_to_go_on() {
     ));
 }
 
+/// A failure of several lines takes one in a table, and stands below it as a whole.
+#[test]
+fn a_long_failure_does_not_break_the_table() {
+    let drctl = super::moves::real();
+    drctl.write_program("effect", "#!/bin/sh\nprintf 'one\\ntwo\\nthree\\n' >&2\nexit 1\n");
+    let paused = drctl.run("failover pay --reason drill --accept-loss unmeasured");
+    assert_eq!(paused.code, 6, "{}", paused.stderr);
+    let shown = drctl.run("runs show latest").stdout;
+    let (head, table) = shown.split_once("PHASE").unwrap();
+    let row = table.lines().find(|line| line.contains("fence")).unwrap();
+    assert!(row.ends_with("exit code 1: one … (permanent)"), "{shown}");
+    let status = head.lines().find(|line| line.starts_with("  status")).unwrap();
+    assert!(status.ends_with("exit code 1: one …"), "{shown}");
+    let (_, below) = table.split_once("fence, failed:\n").unwrap();
+    let below: Vec<_> = below.lines().map(str::trim_start).collect();
+    assert_eq!(below, ["the command ended with exit code 1: one", "two", "three"], "{shown}");
+    assert!(shown.lines().all(|line| line.is_empty() || line.starts_with(' ') || line.starts_with("pay ")));
+    let whole = json(&drctl, "runs show latest -o json");
+    let failure = whole["steps"].as_array().unwrap().iter().find(|step| step["id"] == "fence").unwrap();
+    assert!(failure["failure"]["message"].as_str().unwrap().ends_with("one\ntwo\nthree"), "{failure:#}");
+}
+
 #[test]
 fn a_check_says_ready_or_not() {
     let drctl = pay();
