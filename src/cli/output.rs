@@ -7,6 +7,9 @@ use serde::Serialize;
 use super::{Error, Format, exit};
 use crate::plan::Problem;
 
+/// Nothing is laid out for less than this.
+const NARROWEST: usize = 40;
+
 /// Prints data in the format asked for; `text` makes the form for people.
 ///
 /// # Errors
@@ -79,4 +82,13 @@ fn bug(error: &dyn std::fmt::Display) -> Error {
 #[must_use]
 pub(crate) fn is_terminal() -> bool {
     std::io::IsTerminal::is_terminal(&std::io::stderr())
+}
+
+/// Columns there are for what goes to standard output: those of `COLUMNS`, else of the terminal, else no limit.
+#[must_use]
+pub(crate) fn width() -> usize {
+    let told = crate::config::environment("COLUMNS").and_then(|text| text.parse().ok());
+    let terminal =
+        || rustix::termios::tcgetwinsize(std::io::stdout()).ok().map(|size| usize::from(size.ws_col));
+    told.or_else(terminal).filter(|columns| *columns > 0).unwrap_or(usize::MAX).max(NARROWEST)
 }

@@ -2,9 +2,14 @@
 
 use std::fmt::Write;
 
+use crate::cli::output;
+use crate::cli::table::wrap;
 use crate::evidence::{RunView, first_line};
 use crate::model::run::Verdict;
 use crate::model::time::Duration;
+
+/// Column at which the values begin.
+const VALUES: usize = 17;
 
 /// Renders the result of a run.
 #[must_use]
@@ -13,8 +18,15 @@ pub(crate) fn render(view: &RunView) -> String {
     // Writing into a string cannot fail.
     let _ = write_head(&mut text, view);
     let _ = write_numbers(&mut text, view);
+    let mut text = folded(&text);
     let _ = write_people(&mut text, view);
     text
+}
+
+/// Lines broken at the width of the terminal, below the column of what they say.
+fn folded(text: &str) -> String {
+    let lines = text.lines().flat_map(|line| wrap(line, output::width(), VALUES));
+    lines.map(|line| line + "\n").collect()
 }
 
 fn write_head(text: &mut String, view: &RunView) -> std::fmt::Result {
@@ -91,10 +103,12 @@ fn write_people(text: &mut String, view: &RunView) -> std::fmt::Result {
         let step = needed.step.as_deref().map_or_else(String::new, |step| format!(" {step}:"));
         let mut lines = needed.text.lines().map(first_line).filter(|line| !line.is_empty());
         let first = lines.next().unwrap_or_default();
-        writeln!(text, "  \x1b[1;33mneeds you\x1b[0m     {step} {first}")?;
+        let mut told = format!("  \x1b[1;33mneeds you\x1b[0m     {step} {first}\n");
         for line in lines {
-            writeln!(text, "                   {line}")?;
+            writeln!(told, "                   {line}")?;
         }
+        text.push_str(&folded(&told));
+        // The terminal folds what is to be typed: so it can be copied as a whole.
         writeln!(text, "                   {}", needed.command)?;
     }
     Ok(())

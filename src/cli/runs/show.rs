@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use crate::cli::session::Session;
+use crate::cli::table::Yield::{Cut, Drop};
 use crate::cli::table::{Table, local, short};
 use crate::cli::{Error, Global, exit, follow, output};
 use crate::evidence::{self, RunView, StepView, first_line};
@@ -67,7 +68,8 @@ fn text(view: &RunView, status: RunStatus) -> String {
             let why = done.reason.as_deref().map_or_else(String::new, first_line);
             table.row([done.verb.as_str(), &done.by.name, &local(done.at), &why]);
         }
-        let _ = write!(text, "\n{}", table.render("  "));
+        let order = [Cut(3), Drop(2), Cut(1)];
+        let _ = write!(text, "\n{}", table.fit("  ", output::width(), &order));
     }
     text
 }
@@ -120,7 +122,7 @@ fn steps(steps: &[StepView]) -> String {
         last = step.phase;
         table.row([phase, &step.id, &coloured(step.status), &took, &tries, &note]);
     }
-    table.render("  ")
+    table.fit("  ", output::width(), &[Cut(5), Drop(0), Drop(3), Cut(5), Drop(4)])
 }
 
 /// What a step failed of says nothing any more once it is done.

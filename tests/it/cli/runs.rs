@@ -93,6 +93,38 @@ fn a_long_failure_does_not_break_the_table() {
     assert!(failure["failure"]["message"].as_str().unwrap().ends_with("one\ntwo\nthree"), "{failure:#}");
 }
 
+/// Nothing is wider than the terminal but what is to be typed; names of steps and states are whole.
+#[test]
+fn a_narrow_terminal_shows_whole_steps_and_states() {
+    let drctl = super::moves::real();
+    drctl.write_program(
+        "effect",
+        "#!/bin/sh\necho a long explanation of all that is wrong here >&2\nexit 1\n",
+    );
+    assert_eq!(drctl.run("failover pay --reason drill --accept-loss unmeasured").code, 6);
+    let (simulated, run) = simulated();
+    let shown = [
+        drctl.run_narrow(60, "runs show latest").stdout,
+        drctl.run_narrow(60, "runs list").stdout,
+        drctl.run_narrow(60, "doctor").stdout,
+        drctl.run_narrow(60, "actions postgres").stdout,
+        simulated.run_narrow(60, &format!("runs show {run}")).stdout,
+        simulated.run_narrow(60, "runs list --simulated").stdout,
+    ];
+    let typed = |line: &&str| line.trim_start().starts_with("drctl ");
+    for text in &shown {
+        let wide = text.lines().filter(|line| !typed(line)).find(|line| line.chars().count() > 60);
+        assert_eq!(wide, None, "{text}");
+    }
+    assert!(shown[0].contains("fence    failed"), "{}", shown[0]);
+    assert!(shown[1].contains("paused"), "{}", shown[1]);
+    assert!(shown[4].contains("gate/point-of-no-return  succeeded"), "{}", shown[4]);
+    assert!(shown[5].contains(&run) && shown[5].contains("succeeded"), "{}", shown[5]);
+    // Where there is room nothing is cut.
+    let whole = drctl.run("runs show latest").stdout;
+    assert!(whole.contains("a long explanation of all that is wrong here (permanent)"), "{whole}");
+}
+
 #[test]
 fn a_check_says_ready_or_not() {
     let drctl = pay();

@@ -60,7 +60,13 @@ impl Drctl {
 
     /// Runs a command, with the journal in the folder.
     pub(crate) fn run_words(&self, words: &[&str]) -> Output {
-        run_in(self.folder.path(), words)
+        run_in(self.folder.path(), words, &[])
+    }
+
+    /// Runs a command as in a terminal of this many columns.
+    pub(crate) fn run_narrow(&self, columns: usize, line: &str) -> Output {
+        let words: Vec<_> = line.split_whitespace().collect();
+        run_in(self.folder.path(), &words, &[("COLUMNS", &columns.to_string())])
     }
 
     /// Runs a command and draws it as a person would see it: the command, what it printed, its code.
@@ -79,7 +85,7 @@ impl Drctl {
     }
 }
 
-fn run_in(folder: &Path, words: &[&str]) -> Output {
+fn run_in(folder: &Path, words: &[&str], more: &[(&str, &str)]) -> Output {
     let output = Command::new(env!("CARGO_BIN_EXE_drctl"))
         .arg("--local")
         .args(words)
@@ -88,6 +94,7 @@ fn run_in(folder: &Path, words: &[&str]) -> Output {
         .env("TZ", "UTC")
         .env("USER", "alice")
         .env("HOME", folder)
+        .envs(more.iter().copied())
         .stdin(Stdio::null())
         .output()
         .unwrap();
