@@ -208,6 +208,12 @@ async fn start_once(
     let intent = if arguments.simulate { Intent::Simulate } else { Intent::Real };
     let choices = route::choices(&arguments.binding, operation, intent, &source.runbook, &record)?;
     let plan = bind(source, &choices)?;
+    if plan.moves_nothing() {
+        output::say(&format!(
+            "\x1b[33mwarning\x1b[0m: no step is of phase shift, promote or restore: the service record of {} will not move",
+            plan.runbook.name
+        ));
+    }
     refuse_quarantined(&record, &plan)?;
     let mut new = new_run(session, arguments, source, &choices, &plan, head);
     if let Some(why) = broken_glass {

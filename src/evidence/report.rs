@@ -70,6 +70,9 @@ fn summary(out: &mut String, plan: &IndexedPlan, state: &RunState, view: &RunVie
     let site = |site: &Option<String>, other: &str| site.clone().unwrap_or_else(|| other.to_owned());
     writeln!(out, "| from, to | {} → {} |", site(&view.from, "?"), site(&view.to, "the other sites"))?;
     writeln!(out, "| mode | {} |", view.mode)?;
+    for warning in &view.warnings {
+        writeln!(out, "| warning | {} |", text(warning))?;
+    }
     if let Some(cause) = &view.cause {
         writeln!(out, "| cause | {} |", text(cause))?;
     }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::people::{PersonNeeded, needs_person};
 use crate::engine::event::FenceResult;
 use crate::engine::{IndexedPlan, RunState, about_to, clock, is_clean};
-use crate::model::run::{ClockStart, Failure, Identity, RunStatus, Verdict};
+use crate::model::run::{ClockStart, Failure, Identity, Intent, RunStatus, Verdict};
 use crate::model::time::{Duration, Timestamp};
 use crate::plan::{Node, NodeIndex, NodeKind};
 
@@ -26,6 +26,8 @@ pub struct RunView {
     pub drill_level: Option<String>,
     pub status: &'static str,
     pub cause: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     pub from: Option<String>,
     pub to: Option<String>,
     pub reason: Option<String>,
@@ -141,6 +143,7 @@ pub fn view(plan: &IndexedPlan, state: &RunState, driver: Option<String>, now: T
         drill_level: None,
         status: state.status.as_str(),
         cause: cause(plan, state),
+        warnings: warnings(state),
         from: created.from.as_ref().map(ToString::to_string),
         to: created.to.as_ref().map(ToString::to_string),
         reason: created.reason.clone(),
@@ -171,6 +174,22 @@ fn cause(plan: &IndexedPlan, state: &RunState) -> Option<String> {
         RunStatus::Pausing => Some(about_to(plan, state)),
         _ => state.cause.clone(),
     }
+}
+
+/// What a run that succeeded did not do, although one would think so.
+fn warnings(state: &RunState) -> Vec<String> {
+    let succeeded = matches!(state.status, RunStatus::Succeeded | RunStatus::SucceededWithWarnings);
+    let moves = match state.created.intent {
+        Intent::Check => false,
+        Intent::Real | Intent::Drill | Intent::Simulate => state.created.to.is_some(),
+    };
+    if !succeeded || !moves || state.clock.shifted_at.is_some() {
+        return Vec::new();
+    }
+    let service = &state.created.service;
+    vec![format!(
+        "the service record of {service} has not moved: no step of phase shift, promote or restore has succeeded"
+    )]
 }
 
 fn clock_view(state: &RunState) -> ClockView {

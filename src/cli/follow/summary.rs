@@ -47,6 +47,9 @@ fn write_head(text: &mut String, view: &RunView) -> std::fmt::Result {
         Some(cause) => writeln!(text, "  status         \x1b[1;{colour}m{}\x1b[0m: {cause}", view.status)?,
         None => writeln!(text, "  status         \x1b[1;{colour}m{}\x1b[0m", view.status)?,
     }
+    for warning in &view.warnings {
+        writeln!(text, "  \x1b[1;33mwarning\x1b[0m        {warning}")?;
+    }
     if !view.clean {
         writeln!(text, "  helped along   yes: people intervened, see `drctl runs show {}`", view.id)?;
     }

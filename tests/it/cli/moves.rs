@@ -43,6 +43,28 @@ fn only_steps_that_rebuild_the_site_left_release_it() {
     assert_eq!(effects.split_whitespace().collect::<Vec<_>>().join(" "), expected);
 }
 
+/// Without a step that promotes or shifts, a run that succeeds has moved nothing, and says so three times.
+#[test]
+fn a_run_that_moves_nothing_says_so() {
+    let drctl = real();
+    drctl.write("runbooks/pay.yaml", &REAL.replace("phase: promote", "phase: scale"));
+    assert!(drctl.run("plan pay").stdout.contains("Nothing here moves the service"));
+    let output = drctl.run("failover pay --reason drill --accept-loss unmeasured -o json");
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    assert!(output.stderr.contains("the service record of pay will not move"), "{}", output.stderr);
+    let warnings = json(&drctl, "runs show latest -o json")["warnings"].clone();
+    assert!(warnings[0].as_str().unwrap().contains("has not moved"), "{warnings:#}");
+    let shown = drctl.run("runs show latest").stdout;
+    assert!(shown.contains("  warning        the service record of pay has not moved"), "{shown}");
+    assert!(drctl.run("runs report latest").stdout.contains("| warning | the service record"));
+    assert_eq!(json(&drctl, "service show pay -o json")["active"], serde_json::Value::Null);
+    // One that moves it has nothing to warn of.
+    drctl.write("runbooks/pay.yaml", REAL);
+    moves(&drctl, "failover pay");
+    assert_eq!(json(&drctl, "runs show latest -o json")["warnings"], serde_json::Value::Null);
+    assert!(!drctl.run("plan pay").stdout.contains("Nothing here moves"));
+}
+
 #[test]
 fn a_quarantined_site_is_refused_unless_the_run_rebuilds_it_before_it_moves() {
     let drctl = real();
