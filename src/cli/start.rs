@@ -206,7 +206,9 @@ async fn start_once(
         (record, Some(head))
     };
     let intent = if arguments.simulate { Intent::Simulate } else { Intent::Real };
-    let choices = route::choices(&arguments.binding, operation, intent, &source.runbook, &record)?;
+    // Behind broken glass nothing is recorded and nothing can be: there a person's word is all there is.
+    let route = if broken_glass.is_some() { route::wanted } else { route::choices };
+    let choices = route(&arguments.binding, operation, intent, &source.runbook, &record)?;
     let plan = bind(source, &choices)?;
     if plan.moves_nothing() {
         output::say(&format!(

@@ -65,6 +65,25 @@ fn a_run_that_moves_nothing_says_so() {
     assert!(!drctl.run("plan pay").stdout.contains("Nothing here moves"));
 }
 
+/// Before anything is recorded the runbook says where the service is; a person who knows better says so first.
+#[test]
+fn a_first_move_starts_where_the_runbook_says() {
+    let drctl = real();
+    let refused = drctl.run("failover pay --from west --to east --reason drill");
+    assert_eq!(refused.code, 7, "{}", refused.stderr);
+    assert!(refused.stderr.contains("its runbook says that it runs in east"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("drctl service set pay west"), "{}", refused.stderr);
+    assert!(!drctl.path("effects").exists());
+    assert_eq!(drctl.run("switchover pay --from west --to east --reason drill").code, 7);
+    // Looking and trying are free, and what is said to run elsewhere may leave from there.
+    assert!(drctl.run("plan pay --from west --to east").stderr.contains("would be refused now"));
+    assert_eq!(drctl.run("failover pay --from west --to east --simulate --accept-loss unmeasured").code, 0);
+    assert_eq!(drctl.run("service set pay west --reason told").code, 0);
+    moves(&drctl, "failover pay --from west --to east");
+    // The one it runs in by the runbook may be named.
+    moves(&real(), "failover pay --from east");
+}
+
 #[test]
 fn a_quarantined_site_is_refused_unless_the_run_rebuilds_it_before_it_moves() {
     let drctl = real();
