@@ -114,6 +114,7 @@ fn objectives(out: &mut String, view: &RunView) -> Result {
     let loss = rpo
         .data_loss_ms
         .map_or_else(|| "not measured".to_owned(), |_| format!("at most {}", span(rpo.data_loss_ms, "")));
+    let loss = if rpo.not_moved { "none: the service was not moved".to_owned() } else { loss };
     writeln!(
         out,
         "| data loss | {} | {loss} | {} |",

@@ -82,6 +82,8 @@ pub struct DataLossView {
     pub objective_ms: Option<u64>,
     pub readings: Vec<ReadingView>,
     pub data_loss_ms: Option<u64>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub not_moved: bool,
     pub verdict: Verdict,
 }
 
@@ -234,6 +236,7 @@ fn data_loss(plan: &IndexedPlan, state: &RunState) -> DataLossView {
         objective_ms: plan.plan.objectives.rpo.map(Duration::as_millis),
         readings: readings.collect(),
         data_loss_ms: clock::data_loss(plan, state).map(Duration::as_millis),
+        not_moved: clock::ended_unmoved(plan, state),
         verdict: clock::data_loss_verdict(plan, state),
     }
 }

@@ -93,7 +93,11 @@ fn clocks(plan: &IndexedPlan, state: &RunState, now: Timestamp, width: usize) ->
         }
         None => format!("elapsed {}", whole(elapsed)),
     };
-    let loss = clock::data_loss(plan, state).map_or_else(|| "?".to_owned(), |loss| loss.to_string());
+    let loss = match clock::data_loss(plan, state) {
+        Some(loss) => loss.to_string(),
+        None if clock::ended_unmoved(plan, state) => "none".to_owned(),
+        None => "?".to_owned(),
+    };
     let rpo = plan.plan.objectives.rpo.map(|rpo| format!("RPO {loss} of {rpo}"));
     let gate = match (plan.index.gate, state.clock.pnr_at) {
         (None, _) => None,

@@ -73,6 +73,10 @@ fn write_numbers(text: &mut String, view: &RunView) -> std::fmt::Result {
         verdict(rto.verdict)
     )?;
     let rpo = &view.rpo;
+    if rpo.not_moved {
+        writeln!(text, "  data loss      none: the service was not moved")?;
+        return write_steps(text, view);
+    }
     let loss = match rpo.data_loss_ms {
         Some(loss) => format!("at most {}", span(loss)),
         None => "not measured".to_owned(),
@@ -83,6 +87,10 @@ fn write_numbers(text: &mut String, view: &RunView) -> std::fmt::Result {
         objective(rpo.objective_ms),
         verdict(rpo.verdict)
     )?;
+    write_steps(text, view)
+}
+
+fn write_steps(text: &mut String, view: &RunView) -> std::fmt::Result {
     let done = view.steps.iter().filter(|step| matches!(step.status, "succeeded" | "marked_done")).count();
     writeln!(
         text,
