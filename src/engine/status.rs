@@ -2,7 +2,7 @@
 
 use super::decide::Decision;
 use super::event::{Event, FenceResult, Want};
-use super::state::{IndexedPlan, RunState};
+use super::state::{IndexedPlan, NodeState, RunState};
 use super::unwind;
 use crate::model::run::{NodeStatus, RunStatus};
 use crate::plan::NodeIndex;
@@ -92,10 +92,7 @@ fn running(decision: &Decision<'_>, under_way: bool) -> (RunStatus, Option<Strin
     let with =
         |status: NodeStatus| state.active.iter().copied().find(|node| decision.node(*node).status == status);
     if let Some(node) = with(NodeStatus::InDoubt) {
-        return (
-            RunStatus::Stuck,
-            Some(format!("nobody can tell what came of {}", address(decision.plan, node))),
-        );
+        return (RunStatus::Stuck, Some(doubtful(decision, node)));
     }
     if let Some(node) = with(NodeStatus::AwaitingApproval) {
         return (RunStatus::AwaitingApproval, Some(address(decision.plan, node)));
@@ -138,10 +135,7 @@ fn unwinding(decision: &Decision<'_>, under_way: bool) -> (RunStatus, Option<Str
         return (RunStatus::Stuck, Some(failure_text(decision.plan, state, node)));
     }
     if let Some(&node) = state.active.first() {
-        return (
-            RunStatus::Stuck,
-            Some(format!("nobody can tell what came of {}", address(decision.plan, node))),
-        );
+        return (RunStatus::Stuck, Some(doubtful(decision, node)));
     }
     let left = unwind::left_as_is(decision);
     let cause = (!left.is_empty()).then(|| format!("without a way back, left as it is: {}", left.join(", ")));
@@ -178,6 +172,23 @@ fn blocked(decision: &Decision<'_>) -> Option<String> {
         let status = decision.node(edge.node).status;
         Some(format!("{} must not begin: {need} is {status}", definition.address))
     })
+}
+
+fn doubtful(decision: &Decision<'_>, node: NodeIndex) -> String {
+    let why = why_in_doubt(decision.node(node)).map_or_else(String::new, |why| format!(": {why}"));
+    format!("nobody can tell what came of {}{why}", address(decision.plan, node))
+}
+
+/// Why nobody knows what came of a node: how its attempt was lost, and why looking did not help.
+#[must_use]
+pub fn why_in_doubt(node: &NodeState) -> Option<String> {
+    let lost = node.current.as_ref().and_then(|attempt| attempt.doubt.as_deref());
+    let unseen = node.failure.as_ref().map(|failure| failure.message.as_str());
+    match (lost, unseen) {
+        (Some(lost), Some(unseen)) if unseen.contains(lost) => Some(unseen.to_owned()),
+        (Some(lost), Some(unseen)) => Some(format!("{lost}; {unseen}")),
+        (lost, unseen) => lost.or(unseen).map(str::to_owned),
+    }
 }
 
 fn failure_text(plan: &IndexedPlan, state: &RunState, node: NodeIndex) -> String {
