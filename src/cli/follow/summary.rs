@@ -20,6 +20,7 @@ pub(crate) fn render(view: &RunView) -> String {
     let _ = write_numbers(&mut text, view);
     let mut text = folded(&text);
     let _ = write_people(&mut text, view);
+    let _ = write_journal(&mut text, view);
     text
 }
 
@@ -123,4 +124,35 @@ fn write_people(text: &mut String, view: &RunView) -> std::fmt::Result {
         writeln!(text, "                   {}", needed.command)?;
     }
     Ok(())
+}
+
+/// Where the run stands when it is not where all others do. The terminal folds what is to be typed.
+fn write_journal(text: &mut String, view: &RunView) -> std::fmt::Result {
+    let Some(path) = view.notes.get("journal") else { return Ok(()) };
+    writeln!(text, "  \x1b[1;31mBREAK GLASS\x1b[0m    recorded in {path} only")?;
+    let quoted = quoted(path);
+    let goes_on = match view.status {
+        "succeeded" | "succeeded_with_warnings" | "failed" | "aborted" | "unwound" | "expired" => "runs show",
+        _ => "resume",
+    };
+    writeln!(text, "                   drctl --journal {quoted} {goes_on} {}", view.id)?;
+    writeln!(text, "                   export DRCTL_JOURNAL={quoted}   # for every other command about it")
+}
+
+/// A path as a shell takes it for one word.
+fn quoted(path: &str) -> String {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-+@".contains(letter);
+    if path.chars().all(plain) { path.to_owned() } else { format!("'{}'", path.replace('\'', r"'\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_path_is_one_word_of_a_shell() {
+        for (path, word) in
+            [("/tmp/a-1.db", "/tmp/a-1.db"), ("/tmp/a b", "'/tmp/a b'"), ("it's", r"'it'\''s'")]
+        {
+            assert_eq!(super::quoted(path), word);
+        }
+    }
 }

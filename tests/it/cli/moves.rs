@@ -84,6 +84,28 @@ fn a_first_move_starts_where_the_runbook_says() {
     moves(&real(), "failover pay --from east");
 }
 
+/// Behind broken glass the end of the output says where the run is and what to type to go on with it.
+#[test]
+fn a_run_behind_broken_glass_says_where_it_stands_and_how_to_go_on() {
+    let drctl = real();
+    drctl.write_program("effect", "#!/bin/sh\n[ -e repaired ] || exit 1\necho \"$1\" >> effects\n");
+    drctl.write("nowhere", "a file, where a folder is needed");
+    let start = "failover pay --journal nowhere/j.db --break-glass --reason drill --accept-loss unmeasured";
+    let paused = drctl.run(start);
+    assert_eq!(paused.code, 6, "{}{}", paused.stdout, paused.stderr);
+    let typed = |output: &Output| {
+        let (_, end) = output.stdout.split_once("BREAK GLASS    recorded in ").unwrap();
+        let command = end.lines().find_map(|line| line.trim_start().strip_prefix("drctl ")).unwrap();
+        command.to_owned()
+    };
+    let command = typed(&paused);
+    assert!(command.starts_with("--journal ") && command.contains(" resume pay-"), "{command}");
+    drctl.write("repaired", "");
+    let retry = command.replace(" resume ", " retry ") + " fence";
+    assert_eq!(drctl.run(&retry).code, 0, "{retry}");
+    assert!(typed(&drctl.run(&command)).contains(" runs show pay-"));
+}
+
 #[test]
 fn a_quarantined_site_is_refused_unless_the_run_rebuilds_it_before_it_moves() {
     let drctl = real();
