@@ -84,6 +84,22 @@ fn a_first_move_starts_where_the_runbook_says() {
     moves(&real(), "failover pay --from east");
 }
 
+/// Without `USER`, as below cron and systemd, the account itself says who drives a run.
+#[test]
+fn whoever_drives_a_run_has_a_name() {
+    let drctl = real();
+    let none = [("USER", ""), ("LOGNAME", "")];
+    let output = drctl.run_with(&none, "failover pay --reason drill --accept-loss unmeasured");
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    let by = json(&drctl, "runs show latest -o json")["started_by"]["name"].as_str().unwrap().to_owned();
+    let uid = rustix::process::getuid().as_raw();
+    let accounts = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let listed = accounts
+        .lines()
+        .any(|line| line.starts_with(&format!("{by}:")) && line.contains(&format!(":{uid}:")));
+    assert!(listed || by == format!("uid {uid}"), "{by}");
+}
+
 /// Behind broken glass the end of the output says where the run is and what to type to go on with it.
 #[test]
 fn a_run_behind_broken_glass_says_where_it_stands_and_how_to_go_on() {

@@ -65,8 +65,12 @@ impl Drctl {
 
     /// Runs a command as in a terminal of this many columns.
     pub(crate) fn run_narrow(&self, columns: usize, line: &str) -> Output {
-        let words: Vec<_> = line.split_whitespace().collect();
-        run_in(self.folder.path(), &words, &[("COLUMNS", &columns.to_string())])
+        self.run_with(&[("COLUMNS", &columns.to_string())], line)
+    }
+
+    /// Runs a command with more in its environment.
+    pub(crate) fn run_with(&self, environment: &[(&str, &str)], line: &str) -> Output {
+        run_in(self.folder.path(), &line.split_whitespace().collect::<Vec<_>>(), environment)
     }
 
     /// Runs a command and draws it as a person would see it: the command, what it printed, its code.
