@@ -84,7 +84,7 @@ pub(crate) fn is_terminal() -> bool {
     std::io::IsTerminal::is_terminal(&std::io::stderr())
 }
 
-/// Columns there are for what goes to standard output: those of `COLUMNS`, else of the terminal, else no limit.
+/// Columns there are for standard output: those of `COLUMNS`, else of the terminal, else no limit.
 #[must_use]
 pub(crate) fn width() -> usize {
     let told = crate::config::environment("COLUMNS").and_then(|text| text.parse().ok());

@@ -291,8 +291,8 @@ pub struct Lane {
 }
 
 impl Plan {
-    /// Says whether a run of the plan leaves its service, by the service record, where it was, although it has
-    /// somewhere to go: only the end of a shift or, where there is none, of a promotion moves it.
+    /// Says whether a run of the plan leaves its service where it was, although it has somewhere to go: only
+    /// the end of a shift or, where there is none, of a promotion moves the service record.
     #[must_use]
     pub fn moves_nothing(&self) -> bool {
         let moves = |node: &Node| matches!(node.phase, Some(Phase::Promote | Phase::Restore | Phase::Shift));

@@ -65,7 +65,7 @@ fn a_run_that_moves_nothing_says_so() {
     assert!(!drctl.run("plan pay").stdout.contains("Nothing here moves"));
 }
 
-/// Before anything is recorded the runbook says where the service is; a person who knows better says so first.
+/// Before anything is recorded the runbook says where the service is; who knows better says so first.
 #[test]
 fn a_first_move_starts_where_the_runbook_says() {
     let drctl = real();
