@@ -97,6 +97,11 @@ impl From<runtime::Error> for Error {
                 Self::new(exit::REFUSED, message).reason("not_ready")
             }
             runtime::Error::Unusable { .. } => Self::new(exit::DAMAGED, message),
+            runtime::Error::Pruned { run, .. } => Self::new(exit::USAGE, message)
+                .help(format!(
+                    "`drctl runs list --limit 0` shows what is left of it, `drctl runs verify {run}` checks its hashes"
+                ))
+                .reason("run_pruned"),
             runtime::Error::ParameterMissing(_) | runtime::Error::ParameterChanged(_) => {
                 Self::new(exit::USAGE, message)
             }
