@@ -279,19 +279,19 @@ fn short(duration: Duration) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::engine::event::{Event, MissingConsent, RunCreated};
+    use crate::engine::event::{Applied, Event, MissingConsent, RunCreated};
     use crate::model::id::RunId;
     use crate::model::run::{Failure, FailureClass, Identity, Intent, Mode, Operation};
     use crate::plan::{Choices, bind};
 
     const PAY: &str = include_str!("../../../tests/fixtures/cli/pay.yaml");
 
-    /// A run that waits at its gate beside a step that failed.
-    fn waiting() -> (IndexedPlan, RunState, Timestamp) {
+    /// A run that waits at its gate beside a step to which something happens.
+    pub(crate) fn waiting(beside: impl FnOnce(NodeIndex) -> Event) -> (IndexedPlan, RunState, Timestamp) {
         let now: Timestamp = "2026-11-21T03:00:00Z".parse().unwrap();
         let (operation, intent) = (Operation::Failover, Intent::Simulate);
         let parameters = BTreeMap::new();
@@ -324,8 +324,7 @@ mod tests {
         let mut state = RunState::new(&plan, created, now);
         let gate = plan.index.gate.unwrap();
         let named = |name: &str| plan.plan.nodes.iter().position(|node| node.address.as_str() == name);
-        let failed = NodeIndex::try_from(named("scale").unwrap()).unwrap();
-        let failure = Failure::new(FailureClass::Permanent, "it broke in a way\nthat takes two lines");
+        let scale = NodeIndex::try_from(named("scale").unwrap()).unwrap();
         let missing = vec![
             MissingConsent::Confirm("pay:west".to_owned()),
             MissingConsent::AcceptUnmeasuredLoss,
@@ -334,17 +333,19 @@ mod tests {
         for event in [
             Event::GateReached { missing },
             Event::ApprovalRequested { node: gate, expires_at: None, message: None },
-            Event::NodeFailed { node: failed, failure, applied: crate::engine::event::Applied::Unknown },
-            Event::StatusChanged { status: RunStatus::AwaitingApproval, cause: None },
+            beside(scale),
         ] {
             crate::engine::apply(&plan, &mut state, &event, now);
         }
+        state.status = RunStatus::AwaitingApproval;
         (plan, state, now)
     }
 
     #[test]
     fn a_narrow_terminal_keeps_steps_states_and_commands_whole() {
-        let (plan, state, now) = waiting();
+        let failure = Failure::new(FailureClass::Permanent, "it broke in a way\nthat takes two lines");
+        let (plan, state, now) =
+            waiting(|node| Event::NodeFailed { node, failure, applied: Applied::Unknown });
         for width in [60, 80, 200] {
             let lines = render(&plan, &state, &|_| None, now, (width, 60));
             let text = lines.join("\n");
