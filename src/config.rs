@@ -170,11 +170,28 @@ impl Config {
         };
         let user =
             environment("DRCTL_USER").or_else(|| environment("USER")).or_else(|| environment("LOGNAME"));
-        let user = user.unwrap_or_else(|| "unknown".to_owned());
+        let user = user.unwrap_or_else(account);
         let mut aws = content.aws;
         aws.endpoint_url = environment("AWS_ENDPOINT_URL").or(aws.endpoint_url);
         Ok(Self { file, journal, runbooks, state, user, aws })
     }
+}
+
+/// The account this process runs as: its name where this machine's own list of accounts has it, else its
+/// number.
+fn account() -> String {
+    let uid = rustix::process::getuid().as_raw();
+    let accounts = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    name_of(&accounts, uid).unwrap_or_else(|| format!("uid {uid}"))
+}
+
+/// The first name of an account in the format of `/etc/passwd`: name, password, number, and more.
+fn name_of(accounts: &str, uid: u32) -> Option<String> {
+    accounts.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let (name, number) = (fields.next()?, fields.nth(1)?);
+        (number.parse() == Ok(uid) && !name.is_empty()).then(|| name.to_owned())
+    })
 }
 
 /// Reads one variable of the environment; one that is not UTF-8 counts as absent.
@@ -237,6 +254,13 @@ mod tests {
         assert_eq!(place("sqlite:///var/lib/j.db").unwrap(), JournalPlace::Sqlite("/var/lib/j.db".into()));
         assert_eq!(place("memory:").unwrap(), JournalPlace::Memory);
         assert!(matches!(place("mysql://host/db"), Err(Error::Journal(_))));
+    }
+
+    #[test]
+    fn an_account_is_found_by_its_number() {
+        let accounts = "root:x:0:0::/root:/bin/sh\nbroken\n:x:7:7::/:\nann:x:1000:100::/home/ann:/bin/sh\n";
+        assert_eq!(name_of(accounts, 1000).as_deref(), Some("ann"));
+        assert_eq!((name_of(accounts, 7), name_of(accounts, 100), name_of("", 0)), (None, None, None));
     }
 
     #[test]

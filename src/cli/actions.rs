@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::table::Table;
+use super::table::Yield::{Drop, Wrap};
 use super::{Error, Global, exit, output};
 use crate::model::action::reference::{self, family};
 use crate::model::action::{ActionName, Adapter, ApiHome, Effect};
@@ -67,7 +68,7 @@ fn table(actions: &[ActionName]) -> String {
             spec.summary,
         ]);
     }
-    table.render("")
+    table.fit("", output::width(), &[Drop(2), Drop(3), Drop(1), Wrap(5)])
 }
 
 #[derive(Debug, Serialize)]
@@ -110,7 +111,7 @@ fn describe(action: ActionName) -> String {
     facts.row(["works on", real]);
     facts.row(["timeout", &spec.timeout.to_string()]);
     facts.row(["estimate", &spec.estimate.to_string()]);
-    text.push_str(&facts.render("  "));
+    text.push_str(&facts.fit("  ", output::width(), &[Wrap(1)]));
     let fields = reference::parameters(action);
     if fields.is_empty() {
         text.push_str("\nIt takes no parameters.\n");
@@ -120,14 +121,14 @@ fn describe(action: ActionName) -> String {
             let required = if field.required { "yes" } else { "" };
             table.row([field.name.as_str(), &field.kind, required, &field.description]);
         }
-        let _ = write!(text, "\n{}", table.render("  "));
+        let _ = write!(text, "\n{}", table.fit("  ", output::width(), &[Wrap(3)]));
     }
     if !spec.outputs.is_empty() {
         let mut table = Table::new(&["OUTPUT", "MEANING"]);
         for (name, meaning) in spec.outputs {
             table.row([*name, *meaning]);
         }
-        let _ = write!(text, "\n{}", table.render("  "));
+        let _ = write!(text, "\n{}", table.fit("  ", output::width(), &[Wrap(1)]));
     }
     if !spec.permissions.is_empty() {
         let mut table = Table::new(&["PERMISSION"]);

@@ -1,7 +1,7 @@
 //! `drctl bundle`: one file with everything a recovery needs when nothing else can be reached. Never holds
 //! a secret.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -30,6 +30,8 @@ struct Contents {
     files: BTreeMap<String, Vec<u8>>,
     /// What a reader should know: what could not be planned, and why.
     remarks: Vec<String>,
+    /// Names of the services, which are what commands take.
+    services: BTreeSet<String>,
 }
 
 /// Runs the command.
@@ -92,6 +94,7 @@ fn add_runbook(contents: &mut Contents, path: &Path, text: &str) {
     };
     let digest = runbook::digest(text.as_bytes());
     let source = Source { path: path.to_owned(), text: text.to_owned(), digest, runbook: found };
+    contents.services.insert(source.runbook.metadata.name.to_string());
     let mut operations = vec![Operation::Failover];
     if source.runbook.workflows.failback.is_some() {
         operations.push(Operation::Failback);
@@ -148,12 +151,14 @@ fn readme(contents: &Contents, runbooks: usize) -> String {
          \x20 ./drctl --local check NAME\n\
          \x20 ./drctl --local failover NAME --reason \"...\"\n\
          \x20 ./drctl --local resume latest\n\n\
+         NAME is that of a service: {}.\n\n\
          Nobody else sees a journal that is kept here, and no lock keeps another operator from starting the\n\
          same failover elsewhere: agree on who does it. Without the program, follow\n\
          plans/NAME/failover-by-hand.txt.\n",
         env!("CARGO_PKG_VERSION"),
         session::now(),
         many(runbooks),
+        contents.services.iter().map(String::as_str).collect::<Vec<_>>().join(", "),
     );
     if !contents.remarks.is_empty() {
         text.push_str("\nMind:\n");

@@ -9,12 +9,13 @@ use serde::Serialize;
 use super::follow::Silent;
 use super::runbook::{self, Binding, Source};
 use super::session::{self, Session};
+use super::table::Yield::{Drop, Wrap};
 use super::table::{Table, short};
 use super::{Error, Global, exit, output, plan, route, start};
 use crate::app::{self, RandomIds};
 use crate::engine::service::ServiceRecord;
 use crate::engine::{IndexedPlan, RunState, input};
-use crate::evidence::{self, StepView};
+use crate::evidence::{self, StepView, first_line};
 use crate::model::policy::OnFailure;
 use crate::model::run::{Intent, NodeStatus, Operation};
 use crate::plan::Plan;
@@ -156,8 +157,8 @@ impl Readiness {
                 (Some(start), Some(end)) => short(end.since(start)),
                 _ => String::new(),
             };
-            let why = check.failure.as_ref().map_or("", |failure| failure.message.as_str());
-            table.row([word, check.id.trim_start_matches("start/"), check.action.unwrap_or(""), &took, why]);
+            let why = check.failure.as_ref().map_or_else(String::new, |failure| first_line(&failure.message));
+            table.row([word, check.id.trim_start_matches("start/"), check.action.unwrap_or(""), &took, &why]);
         }
         let simulated = if self.simulated { " (simulated)" } else { "" };
         let failed =
@@ -171,6 +172,12 @@ impl Readiness {
                 self.checks.len()
             )
         };
-        format!("{}\n{} is {verdict}\n", table.render("").trim_end(), self.service).trim_start().to_owned()
+        format!(
+            "{}\n{} is {verdict}\n",
+            table.fit("", output::width(), &[Drop(2), Wrap(4)]).trim_end(),
+            self.service
+        )
+        .trim_start()
+        .to_owned()
     }
 }

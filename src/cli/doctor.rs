@@ -8,7 +8,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::session::{self, Session};
-use super::table::Table;
+use super::table::{Table, Yield::Wrap};
 use super::{Error, Global, exit, output, runbook, runs, validate};
 use crate::app;
 use crate::compile;
@@ -109,7 +109,7 @@ fn render(findings: &[Finding]) -> String {
             table.row(["", "", help]);
         }
     }
-    table.render("")
+    table.fit("", output::width(), &[Wrap(2)])
 }
 
 fn journal(global: &Global, config: &Config, findings: &mut Findings) {

@@ -1,6 +1,7 @@
 //! Errors at the edge: each has an exit code and says what to do.
 
 use super::exit;
+use crate::plan::Problem;
 use crate::ports::JournalError;
 use crate::{config, runtime};
 
@@ -15,13 +16,15 @@ pub struct Error {
     pub help: Option<String>,
     /// A stable word for programs, such as `already_active`.
     pub reason: Option<&'static str>,
+    /// Every single thing that is wrong, where there may be several.
+    pub details: Vec<Problem>,
 }
 
 impl Error {
     /// Makes an error with a code.
     #[must_use]
     pub fn new(code: u8, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), help: None, reason: None }
+        Self { code, message: message.into(), help: None, reason: None, details: Vec::new() }
     }
 
     /// Adds what to do.
@@ -35,6 +38,13 @@ impl Error {
     #[must_use]
     pub fn reason(mut self, reason: &'static str) -> Self {
         self.reason = Some(reason);
+        self
+    }
+
+    /// Adds every single thing that is wrong.
+    #[must_use]
+    pub fn details(mut self, details: Vec<Problem>) -> Self {
+        self.details = details;
         self
     }
 }
@@ -87,6 +97,11 @@ impl From<runtime::Error> for Error {
                 Self::new(exit::REFUSED, message).reason("not_ready")
             }
             runtime::Error::Unusable { .. } => Self::new(exit::DAMAGED, message),
+            runtime::Error::Pruned { run, .. } => Self::new(exit::USAGE, message)
+                .help(format!(
+                    "`drctl runs list --limit 0` shows what is left of it, `drctl runs verify {run}` checks its hashes"
+                ))
+                .reason("run_pruned"),
             runtime::Error::ParameterMissing(_) | runtime::Error::ParameterChanged(_) => {
                 Self::new(exit::USAGE, message)
             }

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
-use super::table::Table;
+use super::table::{Table, Yield::Wrap};
 use super::{Error, Global, exit, output};
 use crate::compile::Code;
 
@@ -42,5 +42,5 @@ fn list() -> String {
     for code in Code::ALL {
         table.row([code.as_str(), code.entry().severity.as_str(), code.entry().title]);
     }
-    table.render("")
+    table.fit("", output::width(), &[Wrap(2)])
 }

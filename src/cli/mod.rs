@@ -151,7 +151,10 @@ enum Command {
 /// Parses the command line and runs it.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return not_parsed(&error),
+    };
     crate::telemetry::start(cli.global.verbose);
     session::let_writes_fail();
     let format = cli.global.output;
@@ -162,6 +165,22 @@ pub fn main() -> ExitCode {
             ExitCode::from(error.code)
         }
     }
+}
+
+/// Help and versions are no errors. Of a line that cannot be read only the format it asks for is known.
+fn not_parsed(error: &clap::Error) -> ExitCode {
+    let words: Vec<_> = std::env::args().collect();
+    let json = words.iter().any(|word| matches!(word.as_str(), "-ojson" | "-o=json" | "--output=json"))
+        || words
+            .windows(2)
+            .any(|pair| matches!(pair, [flag, to] if to == "json" && (flag == "-o" || flag == "--output")));
+    if !json || !error.use_stderr() {
+        error.exit();
+    }
+    let message = error.render().to_string();
+    let message = message.trim().trim_start_matches("error: ");
+    output::report(&Error::new(exit::USAGE, message).reason("usage"), Format::Json);
+    ExitCode::from(exit::USAGE)
 }
 
 fn run(cli: Cli) -> Result<u8, Error> {

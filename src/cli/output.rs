@@ -5,6 +5,10 @@ use std::io::Write;
 use serde::Serialize;
 
 use super::{Error, Format, exit};
+use crate::plan::Problem;
+
+/// Nothing is laid out for less than this.
+const NARROWEST: usize = 40;
 
 /// Prints data in the format asked for; `text` makes the form for people.
 ///
@@ -40,18 +44,34 @@ pub(crate) fn say(text: &str) {
     let _ = writeln!(anstream::stderr(), "{text}");
 }
 
-/// Reports an error: as text on standard error, and as JSON on standard output where JSON was asked for.
+/// Reports an error on standard error: as text, or as one line of JSON where JSON was asked for.
 pub(crate) fn report(error: &Error, format: Format) {
-    say(&format!("\x1b[1;31merror\x1b[0m: {}", error.message));
-    if let Some(help) = &error.help {
+    match format {
+        Format::Json => say(&json(error)),
+        Format::Text | Format::Yaml => {
+            for problem in &error.details {
+                text(&problem.what, problem.help.as_deref());
+            }
+            text(&error.message, error.help.as_deref());
+        }
+    }
+}
+
+fn text(message: &str, help: Option<&str>) {
+    say(&format!("\x1b[1;31merror\x1b[0m: {message}"));
+    if let Some(help) = help {
         say(&format!(" \x1b[1mhelp\x1b[0m: {help}"));
     }
-    if format == Format::Json {
-        let value = serde_json::json!({
-            "error": {"code": error.code, "reason": error.reason, "message": error.message, "help": error.help}
-        });
-        let _ = line(&value.to_string());
+}
+
+fn json(error: &Error) -> String {
+    let Error { code, message, help, reason, details } = error;
+    let mut fields = serde_json::json!({"code": code, "reason": reason, "message": message, "help": help});
+    if !details.is_empty() {
+        let one = |problem: &Problem| serde_json::json!({"message": problem.what, "help": problem.help});
+        fields["details"] = details.iter().map(one).collect();
     }
+    serde_json::json!({ "error": fields }).to_string()
 }
 
 fn bug(error: &dyn std::fmt::Display) -> Error {
@@ -62,4 +82,13 @@ fn bug(error: &dyn std::fmt::Display) -> Error {
 #[must_use]
 pub(crate) fn is_terminal() -> bool {
     std::io::IsTerminal::is_terminal(&std::io::stderr())
+}
+
+/// Columns there are for standard output: those of `COLUMNS`, else of the terminal, else no limit.
+#[must_use]
+pub(crate) fn width() -> usize {
+    let told = crate::config::environment("COLUMNS").and_then(|text| text.parse().ok());
+    let terminal =
+        || rustix::termios::tcgetwinsize(std::io::stdout()).ok().map(|size| usize::from(size.ws_col));
+    told.or_else(terminal).filter(|columns| *columns > 0).unwrap_or(usize::MAX).max(NARROWEST)
 }

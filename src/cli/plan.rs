@@ -90,7 +90,9 @@ fn choices(
     match of(&record) {
         // A plan is for reading: what a start would refuse is said, and the plan is shown all the same.
         Err(refused) if refused.code == exit::REFUSED => {
-            let choices = of(&ServiceRecord::default())?;
+            let record = ServiceRecord::default();
+            let runbook = &source.runbook;
+            let choices = route::wanted(&arguments.binding, arguments.operation, intent, runbook, &record)?;
             output::say(&format!("note: this would be refused now: {}", refused.message));
             Ok(choices)
         }

@@ -12,7 +12,7 @@ use crate::plan::Choices;
 /// Where the service goes, given where it is.
 ///
 /// # Errors
-/// When it is there already, or `--from` contradicts the service record.
+/// When it is there already, or `--from` contradicts the service record or, before there is one, the runbook.
 pub(crate) fn choices(
     binding: &Binding,
     operation: Operation,
@@ -20,44 +20,77 @@ pub(crate) fn choices(
     runbook: &Runbook,
     record: &ServiceRecord,
 ) -> Result<Choices, Error> {
-    let only = |role: SiteRole| {
-        let mut sites = runbook.sites.iter().filter(|(_, site)| site.role == role).map(|(name, _)| name);
-        match (sites.next(), sites.next()) {
-            (Some(site), None) => Some(site.clone()),
-            _ => None,
-        }
-    };
-    let home = only(SiteRole::Active);
-    let active = record.active.clone().or_else(|| match operation {
-        Operation::Failover | Operation::Switchover => home.clone(),
-        // Without a record the way back begins where a failover would have ended.
-        Operation::Failback => only(SiteRole::Standby),
-    });
-    // A runbook whose sites are all active is about the one that is lost, which only a person knows.
-    let from = binding.from.clone().or_else(|| active.filter(|_| home.is_some() || record.active.is_some()));
-    let to = binding.to.clone().or_else(|| match operation {
-        Operation::Failover | Operation::Switchover => only(SiteRole::Standby),
-        Operation::Failback => home,
-    });
-    if let (Some(to), Some(active)) = (&to, &record.active)
+    let choices = wanted(binding, operation, intent, runbook, record)?;
+    if let (Some(to), Some(active)) = (&choices.to, &record.active)
         && to == active
     {
         return Err(already_active(runbook, to, record, operation));
     }
-    if let (Some(from), Some(active)) = (&binding.from, &record.active)
-        && from != active
-    {
-        let name = &runbook.metadata.name;
-        return Err(Error::new(
-            exit::REFUSED,
-            format!("--from {from}, but the service record says that {name} runs in {active}"),
-        )
-        .help(format!(
-            "leave --from out, or correct the record: drctl service set {name} SITE --reason \"…\""
-        ))
-        .reason("record_conflict"));
+    let name = &runbook.metadata.name;
+    let Some(from) = &binding.from else { return Ok(choices) };
+    if let Some(active) = record.active.as_ref().filter(|active| *active != from) {
+        return Err(elsewhere(
+            runbook,
+            from,
+            &format!("the service record says that {name} runs in {active}"),
+        ));
     }
+    let home =
+        only(runbook, SiteRole::Active).filter(|home| home != from && runbook.sites.contains_key(from));
+    let leaves_home = operation != Operation::Failback && intent != Intent::Simulate;
+    if let (Some(home), None, true) = (home, &record.active, leaves_home) {
+        return Err(elsewhere(
+            runbook,
+            from,
+            &format!("nothing is recorded about {name}, and its runbook says that it runs in {home}"),
+        ));
+    }
+    Ok(choices)
+}
+
+/// Where the service would go, whatever would be said to it.
+///
+/// # Errors
+/// When a value that was typed cannot be read.
+pub(crate) fn wanted(
+    binding: &Binding,
+    operation: Operation,
+    intent: Intent,
+    runbook: &Runbook,
+    record: &ServiceRecord,
+) -> Result<Choices, Error> {
+    let home = only(runbook, SiteRole::Active);
+    let active = record.active.clone().or_else(|| match operation {
+        Operation::Failover | Operation::Switchover => home.clone(),
+        // Without a record the way back begins where a failover would have ended.
+        Operation::Failback => only(runbook, SiteRole::Standby),
+    });
+    // A runbook whose sites are all active is about the one that is lost, which only a person knows.
+    let from = binding.from.clone().or_else(|| active.filter(|_| home.is_some() || record.active.is_some()));
+    let to = binding.to.clone().or_else(|| match operation {
+        Operation::Failover | Operation::Switchover => only(runbook, SiteRole::Standby),
+        Operation::Failback => home,
+    });
     Ok(Choices { operation, mode: binding.mode, intent, from, to, parameters: runbook::values(binding)? })
+}
+
+/// The only site of a role.
+fn only(runbook: &Runbook, role: SiteRole) -> Option<SiteName> {
+    let mut sites = runbook.sites.iter().filter(|(_, site)| site.role == role).map(|(name, _)| name);
+    match (sites.next(), sites.next()) {
+        (Some(site), None) => Some(site.clone()),
+        _ => None,
+    }
+}
+
+/// The service is not where it is said to leave from; `known` says where it is.
+fn elsewhere(runbook: &Runbook, from: &SiteName, known: &str) -> Error {
+    let name = &runbook.metadata.name;
+    Error::new(exit::REFUSED, format!("--from {from}, but {known}"))
+        .help(format!(
+            "leave --from out, or say where it runs: drctl service set {name} {from} --reason \"…\""
+        ))
+        .reason("record_conflict")
 }
 
 fn already_active(runbook: &Runbook, to: &SiteName, record: &ServiceRecord, operation: Operation) -> Error {

@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{Error, exit, output};
+use super::{Error, exit, output, validate};
 use crate::compile::{self, Severity};
 use crate::config::Config;
 use crate::model::id::SiteName;
@@ -30,7 +30,7 @@ pub(crate) struct Source {
 /// What a plan is bound to, on the command line.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Binding {
-    /// Runbook: a path, or a name in the configured folders.
+    /// Runbook: a path, or the name of a service or file in the configured folders.
     pub runbook: String,
     /// graceful or ungraceful; default: ungraceful for a failover, else graceful.
     #[arg(long)]
@@ -103,23 +103,48 @@ pub(crate) fn digest(bytes: &[u8]) -> String {
     super::runs::hex(&Sha256::digest(bytes))
 }
 
-/// Finds the file of a runbook.
+/// Finds the file of a runbook: a path, or, in the configured folders, the name of a file without its ending
+/// or that of the service it is about.
 ///
 /// # Errors
-/// When there is none of this path or name.
+/// When there is none of this path or name, or more than one.
 pub(crate) fn find(config: &Config, name: &str) -> Result<PathBuf, Error> {
     let direct = PathBuf::from(name);
     if direct.is_file() {
         return Ok(direct);
     }
-    let names = [format!("{name}.yaml"), format!("{name}.yml")];
-    let candidates = config.runbooks.iter().flat_map(|folder| names.iter().map(|name| folder.join(name)));
-    if let Some(path) = candidates.into_iter().find(|path| path.is_file()) {
-        return Ok(path);
+    let folders = config.runbooks.iter().filter(|folder| folder.is_dir());
+    let files: Vec<_> = folders.filter_map(|folder| validate::files(folder).ok()).flatten().collect();
+    let found: Vec<_> = files.into_iter().filter(|path| is_called(config, path, name)).collect();
+    match found.as_slice() {
+        [path] => Ok(path.clone()),
+        [] => {
+            let folders: Vec<_> = config.runbooks.iter().map(|folder| folder.display().to_string()).collect();
+            let where_from = folders.join(", ");
+            Err(Error::new(exit::USAGE, format!("there is no runbook `{name}`"))
+                .help(format!("give a path, or the name of a service or of a file in {where_from}")))
+        }
+        several => {
+            let paths: Vec<_> = several.iter().map(|path| path.display().to_string()).collect();
+            Err(Error::new(exit::USAGE, format!("`{name}` may mean {}", paths.join(" or ")))
+                .help("give the path"))
+        }
     }
-    let folders: Vec<_> = config.runbooks.iter().map(|folder| folder.display().to_string()).collect();
-    Err(Error::new(exit::USAGE, format!("there is no runbook `{name}`"))
-        .help(format!("give a path, or the name of a file in {}", folders.join(", "))))
+}
+
+fn is_called(config: &Config, path: &Path, name: &str) -> bool {
+    let inside = config.runbooks.iter().find_map(|folder| path.strip_prefix(folder).ok());
+    if inside.is_some_and(|inside| inside.with_extension("") == Path::new(name)) {
+        return true;
+    }
+    // Whatever else is wrong with it is told once it was found.
+    read(path).is_ok_and(|text| text.contains(name) && !validate::is_scenario(&text) && is_about(&text, name))
+}
+
+/// Says whether a runbook is about a service, whether or not it compiles.
+fn is_about(text: &str, service: &str) -> bool {
+    let document = serde_saphyr::from_str::<Value>(text).unwrap_or_default();
+    document.pointer("/metadata/name").and_then(Value::as_str) == Some(service)
 }
 
 /// The values given by `--values` and `--set`, the latter winning.

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::runs::service_name;
 use super::session::{self, Session};
+use super::table::Yield::{Cut, Drop};
 use super::table::{Table, local};
 use super::{Error, Format, Global, exit, output, runbook};
 use crate::engine::service::{ServiceEvent, ServiceRecord};
@@ -104,7 +105,7 @@ async fn list(global: &Global, session: &Session) -> Result<u8, Error> {
                 quarantined.join(", "),
             ]);
         }
-        table.render("")
+        table.fit("", output::width(), &[Drop(2), Cut(3), Cut(4)])
     })?;
     Ok(exit::SUCCESS)
 }

@@ -142,17 +142,24 @@ pub(crate) fn run(global: &Global, operation: Operation, arguments: &Arguments) 
             path.display()
         ));
     }
-    let glass = broken_glass.as_deref();
+    let glass = broken_glass.as_ref();
     session::block_on(start(global, &session, operation, arguments, &source, glass))
 }
 
-fn open(global: &Global, break_glass: bool) -> Result<(Session, Option<String>), Error> {
+/// A journal of its own, because the configured one cannot be used.
+struct BrokenGlass {
+    why: String,
+    journal: PathBuf,
+}
+
+fn open(global: &Global, break_glass: bool) -> Result<(Session, Option<BrokenGlass>), Error> {
     match Session::open(global) {
         Ok(session) => Ok((session, None)),
         Err(error) if break_glass => {
             let config = session::config(global)?;
             let now = SystemClock::real().now().as_millis();
             let path = config.state.join(format!("break-glass-{now}.db"));
+            let path = std::path::absolute(&path).unwrap_or(path);
             output::say(&format!(
                 "\x1b[1;31mBREAK GLASS\x1b[0m: the journal cannot be used ({}). This run is recorded in {} only: other \
                  operators do not see it, and no lock keeps them from starting another one.",
@@ -160,7 +167,7 @@ fn open(global: &Global, break_glass: bool) -> Result<(Session, Option<String>),
                 path.display()
             ));
             let fresh = Global { journal: Some(format!("sqlite:{}", path.display())), ..global.clone() };
-            Ok((Session::open(&fresh)?, Some(error.message)))
+            Ok((Session::open(&fresh)?, Some(BrokenGlass { why: error.message, journal: path })))
         }
         Err(error) => Err(error),
     }
@@ -173,7 +180,7 @@ async fn start(
     operation: Operation,
     arguments: &Arguments,
     source: &Source,
-    broken_glass: Option<&str>,
+    broken_glass: Option<&BrokenGlass>,
 ) -> Result<u8, Error> {
     for _ in 1..PLANS {
         match start_once(global, session, operation, arguments, source, broken_glass).await {
@@ -192,7 +199,7 @@ async fn start_once(
     operation: Operation,
     arguments: &Arguments,
     source: &Source,
-    broken_glass: Option<&str>,
+    broken_glass: Option<&BrokenGlass>,
 ) -> Result<u8, Error> {
     // Asked first: after the run of the first start the service is where the second one would move it.
     if let Some(run) = started_before(session, arguments.idempotency_key.as_deref()).await? {
@@ -206,12 +213,21 @@ async fn start_once(
         (record, Some(head))
     };
     let intent = if arguments.simulate { Intent::Simulate } else { Intent::Real };
-    let choices = route::choices(&arguments.binding, operation, intent, &source.runbook, &record)?;
+    // Behind broken glass nothing is recorded and nothing can be: there a person's word is all there is.
+    let route = if broken_glass.is_some() { route::wanted } else { route::choices };
+    let choices = route(&arguments.binding, operation, intent, &source.runbook, &record)?;
     let plan = bind(source, &choices)?;
+    if plan.moves_nothing() {
+        output::say(&format!(
+            "\x1b[33mwarning\x1b[0m: no step is of phase shift, promote or restore: the service record of {} will not move",
+            plan.runbook.name
+        ));
+    }
     refuse_quarantined(&record, &plan)?;
     let mut new = new_run(session, arguments, source, &choices, &plan, head);
-    if let Some(why) = broken_glass {
-        new.notes.insert("break_glass".to_owned(), why.to_owned());
+    if let Some(BrokenGlass { why, journal }) = broken_glass {
+        new.notes.insert("break_glass".to_owned(), why.clone());
+        new.notes.insert("journal".to_owned(), journal.display().to_string());
     }
     let runtime = if arguments.simulate {
         simulated(session, arguments, &plan, &mut new)?
@@ -256,20 +272,15 @@ fn refuse_quarantined(record: &ServiceRecord, plan: &Plan) -> Result<(), Error> 
     .reason("quarantined"))
 }
 
-/// Binds a runbook, showing every problem.
+/// Binds a runbook; the error names every problem.
 ///
 /// # Errors
 /// When it cannot be bound.
 pub(crate) fn bind(source: &Source, choices: &Choices) -> Result<Plan, Error> {
     plan::bind(&source.runbook, &source.digest, choices).map_err(|problems| {
-        for problem in &problems {
-            output::say(&format!("\x1b[1;31merror\x1b[0m: {}", problem.what));
-            if let Some(help) = &problem.help {
-                output::say(&format!(" \x1b[1mhelp\x1b[0m: {help}"));
-            }
-        }
         Error::new(exit::INVALID, format!("{} cannot be planned", source.path.display()))
             .reason("invalid_plan")
+            .details(problems)
     })
 }
 

@@ -21,7 +21,7 @@ pub fn apply(plan: &IndexedPlan, state: &mut RunState, event: &Event, at: Timest
         Event::HandleReturned { attempt, handle } => {
             current(state, *attempt, |current| current.handle = Some(handle.clone()));
         }
-        Event::AttemptInDoubt { attempt, .. } => in_doubt(plan, state, *attempt),
+        Event::AttemptInDoubt { attempt, why } => in_doubt(plan, state, *attempt, why),
         Event::Observed { attempt, observation, deadline } => {
             observed(plan, state, *attempt, observation, *deadline);
         }

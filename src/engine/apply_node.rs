@@ -109,18 +109,20 @@ pub(super) fn attempt_started(
             handle: None,
             doubted_at: None,
             driver_lost: false,
+            doubt: None,
         });
     });
     set(plan, state, started.attempt.node, NodeStatus::Running, at);
 }
 
-pub(super) fn in_doubt(plan: &IndexedPlan, state: &mut RunState, key: AttemptKey) {
+pub(super) fn in_doubt(plan: &IndexedPlan, state: &mut RunState, key: AttemptKey, why: &str) {
     let (token, at) = (state.token, state.last_at);
     edit(state, key.node, |node| node.until = None);
     // One that was adopted stays so: that nobody saw its end is still the fault of the driver that was lost.
     current(state, key, |attempt| {
         attempt.driver_lost |= attempt.token < token;
         attempt.doubted_at = Some(at);
+        attempt.doubt = Some(why.to_owned());
     });
     set(plan, state, key.node, NodeStatus::InDoubt, at);
 }

@@ -2,11 +2,11 @@
 //! absent.
 
 use super::decide::Decision;
-use super::event::{ClockMark, Event, FenceResult};
+use super::event::{Applied, ClockMark, Event, FenceResult};
 use super::state::{IndexedPlan, RunState};
 use crate::model::run::{NodeStatus, Phase, RunStatus, Verdict};
 use crate::model::time::{Duration, Timestamp};
-use crate::plan::{NodeIndex, ReadingPoint};
+use crate::plan::{Node, NodeIndex, NodeKind, ReadingPoint};
 
 /// Parts of the objective that are reported when they are used up, in percent.
 const BURN: [u32; 4] = [50, 75, 90, 100];
@@ -134,13 +134,47 @@ enum WritesEnded {
     MayGoOn,
 }
 
-/// Upper bound of the data lost, from the readings; `None` when nothing was read.
+/// Says whether a run ended without having moved its service, nor begun anything that may have: whatever was
+/// read meanwhile, its data is where it was.
+#[must_use]
+pub fn ended_unmoved(plan: &IndexedPlan, state: &RunState) -> bool {
+    let moves = |definition: &Node| {
+        matches!(definition.phase, Some(Phase::Promote | Phase::Restore | Phase::Shift))
+            && matches!(definition.kind, NodeKind::Effect { .. } | NodeKind::Manual { .. })
+    };
+    let mut moving = plan.plan.nodes.iter().zip(&state.nodes).filter(|(definition, _)| moves(definition));
+    let short_of_success = match state.status {
+        RunStatus::Failed | RunStatus::Aborted | RunStatus::Expired | RunStatus::Unwound => true,
+        RunStatus::Pending
+        | RunStatus::Staged
+        | RunStatus::Running
+        | RunStatus::Pausing
+        | RunStatus::Paused
+        | RunStatus::AwaitingApproval
+        | RunStatus::Stuck
+        | RunStatus::Unwinding
+        | RunStatus::CleaningUp
+        | RunStatus::Succeeded
+        | RunStatus::SucceededWithWarnings
+        | RunStatus::AwaitingAttestation
+        | RunStatus::CleanupIncomplete => false,
+    };
+    short_of_success
+        && state.clock.pnr_at.is_none()
+        && state.clock.shifted_at.is_none()
+        && moving.all(|(_, node)| node.applied == Applied::No)
+}
+
+/// Upper bound of the data lost, from the readings; `None` when nothing was read, or nothing was moved.
 ///
 /// A reading at the fence counts most, because nothing was written after it; the worst source counts. Where
 /// the fence is not confirmed, what the promoted site had counts instead, and the loss grows until it is
 /// promoted.
 #[must_use]
 pub fn data_loss(plan: &IndexedPlan, state: &RunState) -> Option<Duration> {
+    if ended_unmoved(plan, state) {
+        return None;
+    }
     let ended = writes_ended(plan, state);
     let order = match ended {
         WritesEnded::At(_) | WritesEnded::WhenRead => {

@@ -32,6 +32,7 @@ pub use command::commands;
 pub use decide::{decide, idempotency_key};
 pub use remedy::{Remedy, refusal, remedies};
 pub use state::{IndexedPlan, RunState};
+pub use status::{about_to, why_in_doubt};
 pub use wake::next_wake;
 
 use event::SkipCause;

@@ -232,6 +232,9 @@ pub struct AttemptState {
     pub handle: Option<Value>,
     /// It is in doubt because its driver was lost, which uses up no attempt.
     pub driver_lost: bool,
+    /// Why it is in doubt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doubt: Option<String>,
 }
 
 impl Default for NodeState {

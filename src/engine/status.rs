@@ -2,9 +2,13 @@
 
 use super::decide::Decision;
 use super::event::{Event, FenceResult, Want};
+use super::state::{IndexedPlan, NodeState, RunState};
 use super::unwind;
 use crate::model::run::{NodeStatus, RunStatus};
 use crate::plan::NodeIndex;
+
+/// Nodes named as waited for; the others are counted.
+const WAITS_NAMED: usize = 4;
 
 /// Records the status when it has changed.
 pub(super) fn keep(decision: &mut Decision<'_>) {
@@ -19,18 +23,46 @@ fn derive(decision: &Decision<'_>) -> (RunStatus, Option<String>) {
     if state.status == RunStatus::Staged {
         return staged(decision);
     }
-    let under_way = state.active.iter().any(|node| is_under_way(decision, *node));
+    let under_way = state.active.iter().any(|node| is_under_way(state, *node));
     let reason = || want_reason(decision);
     match state.want {
-        Want::Abort if under_way => (RunStatus::Pausing, reason()),
+        Want::Abort | Want::Fail | Want::Pause if under_way => pausing(decision),
         Want::Abort => (RunStatus::Aborted, reason()),
-        Want::Fail if under_way => (RunStatus::Pausing, reason()),
         Want::Fail => (RunStatus::Failed, reason()),
         Want::Unwind => unwinding(decision, under_way),
-        Want::Pause if under_way => (RunStatus::Pausing, reason()),
         Want::Pause => (RunStatus::Paused, reason()),
         Want::Run => running(decision, under_way),
     }
+}
+
+/// What a run that starts nothing new is about to become, what it waits for, and why. Changes as steps end.
+#[must_use]
+pub fn about_to(plan: &IndexedPlan, state: &RunState) -> String {
+    let word = match state.want {
+        Want::Run | Want::Pause | Want::Unwind => "pausing",
+        Want::Abort => "aborting",
+        Want::Fail => "giving up",
+    };
+    let mut waits: Vec<String> = state
+        .active
+        .iter()
+        .filter(|node| is_under_way(state, **node))
+        .map(|node| address(plan, *node))
+        .collect();
+    let more = waits.len().saturating_sub(WAITS_NAMED);
+    waits.truncate(WAITS_NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let failed = state.failed.first().map(|node| failure_text(plan, state, *node));
+    let why = match state.want {
+        Want::Run => failed,
+        Want::Pause | Want::Unwind | Want::Abort | Want::Fail => state.want_reason.clone(),
+    };
+    let why = why.map_or_else(String::new, |why| format!("; reason: {why}"));
+    format!("{word}, waits for {}{more}{why}", waits.join(", "))
+}
+
+fn pausing(decision: &Decision<'_>) -> (RunStatus, Option<String>) {
+    (RunStatus::Pausing, Some(about_to(decision.plan, &decision.state)))
 }
 
 fn staged(decision: &Decision<'_>) -> (RunStatus, Option<String>) {
@@ -49,8 +81,10 @@ fn staged(decision: &Decision<'_>) -> (RunStatus, Option<String>) {
 fn running(decision: &Decision<'_>, under_way: bool) -> (RunStatus, Option<String>) {
     let state = &decision.state;
     if let Some(&node) = state.failed.first() {
-        let cause = Some(failure_text(decision, node));
-        return (if under_way { RunStatus::Pausing } else { RunStatus::Paused }, cause);
+        if under_way {
+            return pausing(decision);
+        }
+        return (RunStatus::Paused, Some(failure_text(decision.plan, state, node)));
     }
     if under_way {
         return (RunStatus::Running, None);
@@ -58,10 +92,10 @@ fn running(decision: &Decision<'_>, under_way: bool) -> (RunStatus, Option<Strin
     let with =
         |status: NodeStatus| state.active.iter().copied().find(|node| decision.node(*node).status == status);
     if let Some(node) = with(NodeStatus::InDoubt) {
-        return (RunStatus::Stuck, Some(format!("nobody can tell what came of {}", address(decision, node))));
+        return (RunStatus::Stuck, Some(doubtful(decision, node)));
     }
     if let Some(node) = with(NodeStatus::AwaitingApproval) {
-        return (RunStatus::AwaitingApproval, Some(address(decision, node)));
+        return (RunStatus::AwaitingApproval, Some(address(decision.plan, node)));
     }
     if let Some(blocked) = blocked(decision) {
         return (RunStatus::Stuck, Some(blocked));
@@ -98,10 +132,10 @@ fn unwinding(decision: &Decision<'_>, under_way: bool) -> (RunStatus, Option<Str
         return (RunStatus::Unwinding, want_reason(decision));
     }
     if let Some(&node) = undo_failed {
-        return (RunStatus::Stuck, Some(failure_text(decision, node)));
+        return (RunStatus::Stuck, Some(failure_text(decision.plan, state, node)));
     }
     if let Some(&node) = state.active.first() {
-        return (RunStatus::Stuck, Some(format!("nobody can tell what came of {}", address(decision, node))));
+        return (RunStatus::Stuck, Some(doubtful(decision, node)));
     }
     let left = unwind::left_as_is(decision);
     let cause = (!left.is_empty()).then(|| format!("without a way back, left as it is: {}", left.join(", ")));
@@ -109,11 +143,11 @@ fn unwinding(decision: &Decision<'_>, under_way: bool) -> (RunStatus, Option<Str
 }
 
 /// Says whether something will happen on the node without a person.
-fn is_under_way(decision: &Decision<'_>, node: NodeIndex) -> bool {
-    let state = decision.node(node);
+fn is_under_way(run: &RunState, node: NodeIndex) -> bool {
+    let state = run.node(node);
     match state.status {
         NodeStatus::Ready | NodeStatus::Running | NodeStatus::Waiting => true,
-        NodeStatus::Retrying => !decision.state.is_held(),
+        NodeStatus::Retrying => !run.is_held(),
         NodeStatus::InDoubt => !state.person_needed,
         NodeStatus::AwaitingApproval
         | NodeStatus::Pending
@@ -134,21 +168,39 @@ fn blocked(decision: &Decision<'_>) -> Option<String> {
     decision.state.frontier.iter().find_map(|node| {
         let definition = decision.definition(*node)?;
         let edge = definition.needs.iter().find(|edge| !super::ready::is_met(decision, **edge))?;
-        let need = address(decision, edge.node);
+        let need = address(decision.plan, edge.node);
         let status = decision.node(edge.node).status;
         Some(format!("{} must not begin: {need} is {status}", definition.address))
     })
 }
 
-fn failure_text(decision: &Decision<'_>, node: NodeIndex) -> String {
-    let state = decision.node(node);
-    let what = if state.status == NodeStatus::UndoFailed { "undo of " } else { "" };
-    let failure = state.failure.as_ref().map_or_else(String::new, |failure| format!(": {}", failure.message));
-    format!("{what}{} failed{failure}", address(decision, node))
+fn doubtful(decision: &Decision<'_>, node: NodeIndex) -> String {
+    let why = why_in_doubt(decision.node(node)).map_or_else(String::new, |why| format!(": {why}"));
+    format!("nobody can tell what came of {}{why}", address(decision.plan, node))
 }
 
-fn address(decision: &Decision<'_>, node: NodeIndex) -> String {
-    decision.definition(node).map_or_else(|| node.to_string(), |definition| definition.address.to_string())
+/// Why nobody knows what came of a node: how its attempt was lost, and why looking did not help.
+#[must_use]
+pub fn why_in_doubt(node: &NodeState) -> Option<String> {
+    let lost = node.current.as_ref().and_then(|attempt| attempt.doubt.as_deref());
+    let unseen = node.failure.as_ref().map(|failure| failure.message.as_str());
+    match (lost, unseen) {
+        (Some(lost), Some(unseen)) if unseen.contains(lost) => Some(unseen.to_owned()),
+        (Some(lost), Some(unseen)) => Some(format!("{lost}; {unseen}")),
+        (lost, unseen) => lost.or(unseen).map(str::to_owned),
+    }
+}
+
+fn failure_text(plan: &IndexedPlan, state: &RunState, node: NodeIndex) -> String {
+    let state = state.node(node);
+    let what = if state.status == NodeStatus::UndoFailed { "undo of " } else { "" };
+    let failure = state.failure.as_ref().map_or_else(String::new, |failure| format!(": {}", failure.message));
+    format!("{what}{} failed{failure}", address(plan, node))
+}
+
+fn address(plan: &IndexedPlan, node: NodeIndex) -> String {
+    let definition = plan.plan.nodes.get(node as usize);
+    definition.map_or_else(|| node.to_string(), |definition| definition.address.to_string())
 }
 
 fn want_reason(decision: &Decision<'_>) -> Option<String> {

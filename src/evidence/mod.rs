@@ -2,11 +2,13 @@
 //! not measured.
 
 mod facts;
+mod line;
 mod people;
 mod report;
 mod view;
 
-pub use facts::describe;
+pub use facts::{describe, is_news};
+pub use line::first_line;
 pub use people::{PersonNeeded, needs_person};
 pub use report::{Evidence, Given, report};
 pub use view::{RunView, StepView, view};

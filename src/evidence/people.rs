@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::engine::event::MissingConsent;
 use crate::engine::input::Direction;
-use crate::engine::{IndexedPlan, Remedy, RunState, consent_flag, remedies};
+use crate::engine::{IndexedPlan, Remedy, RunState, consent_flag, remedies, why_in_doubt};
 use crate::model::run::{NodeStatus, RunStatus};
 use crate::plan::{NodeIndex, NodeKind};
 
@@ -73,9 +73,8 @@ fn of_node(plan: &IndexedPlan, state: &RunState, node: NodeIndex, run: &str) -> 
                 Direction::Do => "applied",
                 Direction::Undo => "taken back",
             };
-            let why = it.failure.as_ref().map_or("", |failure| failure.message.as_str());
-            let colon = if why.is_empty() { "" } else { ": " };
-            let text = format!("nobody can tell whether it was {what}{colon}{why}");
+            let why = why_in_doubt(it).map_or_else(String::new, |why| format!(": {why}"));
+            let text = format!("nobody can tell whether it was {what}{why}");
             ("doubt", text, ways_out(plan, state, node)?)
         }
         _ => return None,

@@ -70,6 +70,9 @@ fn summary(out: &mut String, plan: &IndexedPlan, state: &RunState, view: &RunVie
     let site = |site: &Option<String>, other: &str| site.clone().unwrap_or_else(|| other.to_owned());
     writeln!(out, "| from, to | {} → {} |", site(&view.from, "?"), site(&view.to, "the other sites"))?;
     writeln!(out, "| mode | {} |", view.mode)?;
+    for warning in &view.warnings {
+        writeln!(out, "| warning | {} |", text(warning))?;
+    }
     if let Some(cause) = &view.cause {
         writeln!(out, "| cause | {} |", text(cause))?;
     }
@@ -111,6 +114,7 @@ fn objectives(out: &mut String, view: &RunView) -> Result {
     let loss = rpo
         .data_loss_ms
         .map_or_else(|| "not measured".to_owned(), |_| format!("at most {}", span(rpo.data_loss_ms, "")));
+    let loss = if rpo.not_moved { "none: the service was not moved".to_owned() } else { loss };
     writeln!(
         out,
         "| data loss | {} | {loss} | {} |",

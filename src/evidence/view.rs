@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 
 use super::people::{PersonNeeded, needs_person};
 use crate::engine::event::FenceResult;
-use crate::engine::{IndexedPlan, RunState, clock, is_clean};
-use crate::model::run::{ClockStart, Failure, Identity, Verdict};
+use crate::engine::{IndexedPlan, RunState, about_to, clock, is_clean};
+use crate::model::run::{ClockStart, Failure, Identity, Intent, RunStatus, Verdict};
 use crate::model::time::{Duration, Timestamp};
 use crate::plan::{Node, NodeIndex, NodeKind};
 
@@ -26,6 +26,8 @@ pub struct RunView {
     pub drill_level: Option<String>,
     pub status: &'static str,
     pub cause: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     pub from: Option<String>,
     pub to: Option<String>,
     pub reason: Option<String>,
@@ -80,6 +82,8 @@ pub struct DataLossView {
     pub objective_ms: Option<u64>,
     pub readings: Vec<ReadingView>,
     pub data_loss_ms: Option<u64>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub not_moved: bool,
     pub verdict: Verdict,
 }
 
@@ -140,7 +144,8 @@ pub fn view(plan: &IndexedPlan, state: &RunState, driver: Option<String>, now: T
         intent: created.intent.as_str(),
         drill_level: None,
         status: state.status.as_str(),
-        cause: state.cause.clone(),
+        cause: cause(plan, state),
+        warnings: warnings(state),
         from: created.from.as_ref().map(ToString::to_string),
         to: created.to.as_ref().map(ToString::to_string),
         reason: created.reason.clone(),
@@ -163,6 +168,30 @@ pub fn view(plan: &IndexedPlan, state: &RunState, driver: Option<String>, now: T
         interventions: state.interventions.iter().map(intervention).collect(),
         notes: created.notes.clone(),
     }
+}
+
+/// What is waited for changes while it is waited for.
+fn cause(plan: &IndexedPlan, state: &RunState) -> Option<String> {
+    match state.status {
+        RunStatus::Pausing => Some(about_to(plan, state)),
+        _ => state.cause.clone(),
+    }
+}
+
+/// What a run that succeeded did not do, although one would think so.
+fn warnings(state: &RunState) -> Vec<String> {
+    let succeeded = matches!(state.status, RunStatus::Succeeded | RunStatus::SucceededWithWarnings);
+    let moves = match state.created.intent {
+        Intent::Check => false,
+        Intent::Real | Intent::Drill | Intent::Simulate => state.created.to.is_some(),
+    };
+    if !succeeded || !moves || state.clock.shifted_at.is_some() {
+        return Vec::new();
+    }
+    let service = &state.created.service;
+    vec![format!(
+        "the service record of {service} has not moved: no step of phase shift, promote or restore has succeeded"
+    )]
 }
 
 fn clock_view(state: &RunState) -> ClockView {
@@ -207,6 +236,7 @@ fn data_loss(plan: &IndexedPlan, state: &RunState) -> DataLossView {
         objective_ms: plan.plan.objectives.rpo.map(Duration::as_millis),
         readings: readings.collect(),
         data_loss_ms: clock::data_loss(plan, state).map(Duration::as_millis),
+        not_moved: clock::ended_unmoved(plan, state),
         verdict: clock::data_loss_verdict(plan, state),
     }
 }

@@ -291,6 +291,14 @@ pub struct Lane {
 }
 
 impl Plan {
+    /// Says whether a run of the plan leaves its service where it was, although it has somewhere to go: only
+    /// the end of a shift or, where there is none, of a promotion moves the service record.
+    #[must_use]
+    pub fn moves_nothing(&self) -> bool {
+        let moves = |node: &Node| matches!(node.phase, Some(Phase::Promote | Phase::Restore | Phase::Shift));
+        self.to.is_some() && !self.nodes.iter().any(moves)
+    }
+
     /// Every action the plan may perform, in either mode, with those that take back; each once, in order.
     #[must_use]
     pub fn actions(&self) -> Vec<ActionName> {

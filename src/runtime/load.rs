@@ -4,10 +4,13 @@
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
+use serde_json::Value;
+
 use super::Error;
 use crate::engine::event::{self, Event};
 use crate::engine::{IndexedPlan, RunState, STATE_FORMAT, apply};
 use crate::model::id::RunId;
+use crate::model::time::Timestamp;
 use crate::plan::Plan;
 use crate::ports::{Journal, JournalError, Record, StreamName};
 
@@ -62,6 +65,9 @@ async fn from_checkpoint(journal: &dyn Journal, run: &RunId) -> Result<Option<Lo
 async fn from_first_record(journal: &dyn Journal, run: &RunId, stream: &StreamName) -> Result<Loaded, Error> {
     let records = journal.read(stream, 0, 1).await?;
     let first = records.first().ok_or_else(|| JournalError::UnknownRun(run.to_string()))?;
+    if first.body.is_empty() {
+        return Err(Error::Pruned { run: run.clone(), at: pruned_at(journal, run).await? });
+    }
     let Event::RunCreated(created) = parse(run, first)? else {
         return Err(unusable(run, "its first record is not its creation"));
     };
@@ -70,12 +76,32 @@ async fn from_first_record(journal: &dyn Journal, run: &RunId, stream: &StreamNa
     Ok(Loaded { plan, state })
 }
 
+/// When a run was pruned, by what the journal recorded about itself.
+async fn pruned_at(journal: &dyn Journal, run: &RunId) -> Result<Option<Timestamp>, Error> {
+    let stream = StreamName::journal();
+    let mut after = 0;
+    loop {
+        let records = journal.read(&stream, after, PAGE).await?;
+        for record in &records {
+            after = record.sequence;
+            let body: Value = serde_json::from_str(&record.body).unwrap_or_default();
+            let runs = body.get("runs").and_then(Value::as_array);
+            if runs.is_some_and(|runs| runs.iter().any(|pruned| pruned.as_str() == Some(run.as_str()))) {
+                return Ok(Some(record.recorded_at));
+            }
+        }
+        if records.len() < PAGE {
+            return Ok(None);
+        }
+    }
+}
+
 fn parse(run: &RunId, record: &Record) -> Result<Event, Error> {
     if record.version > event::FORMAT {
         return Err(JournalError::TooNew { found: record.version, known: event::FORMAT }.into());
     }
     if record.body.is_empty() {
-        return Err(unusable(run, "its events were pruned; its line in `drctl runs list` is what is left"));
+        return Err(Error::Pruned { run: run.clone(), at: None });
     }
     serde_json::from_str(&record.body)
         .map_err(|error| unusable(run, &format!("record {} cannot be read: {error}", record.sequence)))

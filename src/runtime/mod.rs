@@ -18,6 +18,7 @@ pub use redact::Redactor;
 pub use service::{service_record, service_record_and_head};
 
 use crate::model::id::RunId;
+use crate::model::time::Timestamp;
 use crate::ports::{JournalError, SecretError};
 
 /// Why a run could not be created, loaded or driven on.
@@ -40,6 +41,14 @@ pub enum Error {
         /// Why.
         message: String,
     },
+    /// What was recorded about the run was dropped, as a person asked for.
+    #[error("run {run} was pruned{}: what it did is gone, its summary is left", on(*.at))]
+    Pruned {
+        /// The run.
+        run: RunId,
+        /// When, where the journal says so.
+        at: Option<Timestamp>,
+    },
     /// A sensitive parameter has to be given again.
     #[error("parameter `{0}` is sensitive and not stored: give it again with --set {0}=…")]
     ParameterMissing(String),
@@ -49,4 +58,8 @@ pub enum Error {
     /// The plan cannot be run.
     #[error("the plan cannot be run: {0}")]
     Plan(String),
+}
+
+fn on(at: Option<Timestamp>) -> String {
+    at.map_or_else(String::new, |at| format!(" on {at}"))
 }

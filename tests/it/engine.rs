@@ -17,4 +17,5 @@ mod people;
 mod properties;
 mod script;
 mod starts;
+mod told;
 mod undo;

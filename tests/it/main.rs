@@ -11,5 +11,6 @@ mod journal;
 mod plan;
 mod providers;
 mod runbooks;
+mod runtime;
 mod simulated;
 mod support;

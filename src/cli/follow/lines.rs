@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::cli::output;
 use crate::engine::{IndexedPlan, RunState};
-use crate::evidence::describe;
+use crate::evidence::{describe, is_news};
 use crate::plan::NodeIndex;
 use crate::runtime::{Follower, Recorded};
 
@@ -24,8 +24,8 @@ impl Lines {
 impl Follower for Lines {
     fn recorded(&self, plan: &IndexedPlan, _: &RunState, facts: &[Recorded]) {
         for fact in facts {
-            if let Some(text) = describe(plan, &fact.event) {
-                output::say(&format!("{} {text}", fact.at));
+            if is_news(plan, &fact.event) {
+                output::say(&format!("{} {}", fact.at, describe(plan, &fact.event)));
             }
         }
     }

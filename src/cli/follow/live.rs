@@ -9,10 +9,10 @@ use super::prompt::Typed;
 use super::{into_background, screen};
 use crate::cli::session::Session;
 use crate::cli::{Error, control, output};
-use crate::engine::event::MissingConsent;
+use crate::engine::event::{MissingConsent, Want};
 use crate::engine::input::{Consents, Control};
 use crate::engine::{IndexedPlan, RunState};
-use crate::model::run::RunStatus;
+use crate::model::run::NodeStatus;
 use crate::plan::NodeIndex;
 use crate::ports::{BoxFuture, Clock};
 use crate::runtime::{Driver, Follower, Recorded, Stop};
@@ -111,7 +111,8 @@ pub(crate) async fn drive(
                 }
             }
             () = tokio::time::sleep(std::time::Duration::from_millis(FRAME_MS)) => {
-                let missing = waiting_at_gate(&live);
+                let missing = live.lock().state.as_ref().map(|state| waiting_at_gate(&plan, state));
+                let missing = missing.unwrap_or_default();
                 // Somebody else has answered, or the gate is no longer waited for.
                 if question.as_ref().is_some_and(|open: &Question| open.at_gate) && missing != asked {
                     output::say("");
@@ -145,10 +146,11 @@ pub(crate) async fn drive(
     Ok(Some((plan, state)))
 }
 
-fn waiting_at_gate(live: &Live) -> Vec<MissingConsent> {
-    let shared = live.lock();
-    let waits = shared.state.as_ref().filter(|state| state.status == RunStatus::AwaitingApproval);
-    waits.map(|state| state.missing.clone()).unwrap_or_default()
+/// What the gate waits for, from the moment on at which it waits: steps that do not need its answer may still
+/// be under way, and it is asked for meanwhile.
+fn waiting_at_gate(plan: &IndexedPlan, state: &RunState) -> Vec<MissingConsent> {
+    let waits = plan.index.gate.is_some_and(|gate| state.node(gate).status == NodeStatus::AwaitingApproval);
+    if waits && !state.is_held() && state.want == Want::Run { state.missing.clone() } else { Vec::new() }
 }
 
 /// A question that is open.
@@ -202,4 +204,25 @@ pub(crate) fn size() -> (usize, usize) {
     let size = rustix::termios::tcgetwinsize(std::io::stderr()).ok();
     let size = size.filter(|size| size.ws_col > 0 && size.ws_row > 0);
     size.map_or((110, 40), |size| (usize::from(size.ws_col), usize::from(size.ws_row)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::screen::tests::waiting;
+    use super::*;
+    use crate::engine::event::Event;
+    use crate::model::run::RunStatus;
+
+    /// What goes on beside the gate does not put off its question; what has stopped the run does.
+    #[test]
+    fn the_gate_asks_as_soon_as_it_waits() {
+        let (plan, mut state, _) = waiting(|node| Event::NodeReady { node });
+        state.status = RunStatus::Running;
+        assert_eq!(waiting_at_gate(&plan, &state).len(), 3);
+        state.want = Want::Pause;
+        assert_eq!(waiting_at_gate(&plan, &state), []);
+        state.want = Want::Run;
+        state.missing.clear();
+        assert_eq!(waiting_at_gate(&plan, &state), []);
+    }
 }

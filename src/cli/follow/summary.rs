@@ -2,9 +2,14 @@
 
 use std::fmt::Write;
 
-use crate::evidence::RunView;
+use crate::cli::output;
+use crate::cli::table::wrap;
+use crate::evidence::{RunView, first_line};
 use crate::model::run::Verdict;
 use crate::model::time::Duration;
+
+/// Column at which the values begin.
+const VALUES: usize = 17;
 
 /// Renders the result of a run.
 #[must_use]
@@ -13,8 +18,16 @@ pub(crate) fn render(view: &RunView) -> String {
     // Writing into a string cannot fail.
     let _ = write_head(&mut text, view);
     let _ = write_numbers(&mut text, view);
+    let mut text = folded(&text);
     let _ = write_people(&mut text, view);
+    let _ = write_journal(&mut text, view);
     text
+}
+
+/// Lines broken at the width of the terminal, below the column of what they say.
+fn folded(text: &str) -> String {
+    let lines = text.lines().flat_map(|line| wrap(line, output::width(), VALUES));
+    lines.map(|line| line + "\n").collect()
 }
 
 fn write_head(text: &mut String, view: &RunView) -> std::fmt::Result {
@@ -27,10 +40,16 @@ fn write_head(text: &mut String, view: &RunView) -> std::fmt::Result {
         _ => "31",
     };
     writeln!(text, "{} {} {}: {from} to {to}{simulated}", view.runbook, view.operation, view.id)?;
-    write!(text, "  status         \x1b[1;{colour}m{}\x1b[0m", view.status)?;
-    match &view.cause {
-        Some(cause) => writeln!(text, ": {cause}")?,
-        None => writeln!(text)?,
+    match view.cause.as_deref().map(first_line) {
+        // Of a run that is about to stop the cause says what it becomes.
+        Some(cause) if view.status == "pausing" => {
+            writeln!(text, "  status         \x1b[1;{colour}m{cause}\x1b[0m")?;
+        }
+        Some(cause) => writeln!(text, "  status         \x1b[1;{colour}m{}\x1b[0m: {cause}", view.status)?,
+        None => writeln!(text, "  status         \x1b[1;{colour}m{}\x1b[0m", view.status)?,
+    }
+    for warning in &view.warnings {
+        writeln!(text, "  \x1b[1;33mwarning\x1b[0m        {warning}")?;
     }
     if !view.clean {
         writeln!(text, "  helped along   yes: people intervened, see `drctl runs show {}`", view.id)?;
@@ -55,6 +74,10 @@ fn write_numbers(text: &mut String, view: &RunView) -> std::fmt::Result {
         verdict(rto.verdict)
     )?;
     let rpo = &view.rpo;
+    if rpo.not_moved {
+        writeln!(text, "  data loss      none: the service was not moved")?;
+        return write_steps(text, view);
+    }
     let loss = match rpo.data_loss_ms {
         Some(loss) => format!("at most {}", span(loss)),
         None => "not measured".to_owned(),
@@ -65,6 +88,10 @@ fn write_numbers(text: &mut String, view: &RunView) -> std::fmt::Result {
         objective(rpo.objective_ms),
         verdict(rpo.verdict)
     )?;
+    write_steps(text, view)
+}
+
+fn write_steps(text: &mut String, view: &RunView) -> std::fmt::Result {
     let done = view.steps.iter().filter(|step| matches!(step.status, "succeeded" | "marked_done")).count();
     writeln!(
         text,
@@ -86,8 +113,46 @@ fn verdict(verdict: Verdict) -> String {
 fn write_people(text: &mut String, view: &RunView) -> std::fmt::Result {
     for needed in &view.needs_person {
         let step = needed.step.as_deref().map_or_else(String::new, |step| format!(" {step}:"));
-        writeln!(text, "  \x1b[1;33mneeds you\x1b[0m     {step} {}", needed.text)?;
+        let mut lines = needed.text.lines().map(first_line).filter(|line| !line.is_empty());
+        let first = lines.next().unwrap_or_default();
+        let mut told = format!("  \x1b[1;33mneeds you\x1b[0m     {step} {first}\n");
+        for line in lines {
+            writeln!(told, "                   {line}")?;
+        }
+        text.push_str(&folded(&told));
+        // The terminal folds what is to be typed: so it can be copied as a whole.
         writeln!(text, "                   {}", needed.command)?;
     }
     Ok(())
+}
+
+/// Where the run stands when it is not where all others do. The terminal folds what is to be typed.
+fn write_journal(text: &mut String, view: &RunView) -> std::fmt::Result {
+    let Some(path) = view.notes.get("journal") else { return Ok(()) };
+    writeln!(text, "  \x1b[1;31mBREAK GLASS\x1b[0m    recorded in {path} only")?;
+    let quoted = quoted(path);
+    let goes_on = match view.status {
+        "succeeded" | "succeeded_with_warnings" | "failed" | "aborted" | "unwound" | "expired" => "runs show",
+        _ => "resume",
+    };
+    writeln!(text, "                   drctl --journal {quoted} {goes_on} {}", view.id)?;
+    writeln!(text, "                   export DRCTL_JOURNAL={quoted}   # for every other command about it")
+}
+
+/// A path as a shell takes it for one word.
+fn quoted(path: &str) -> String {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-+@".contains(letter);
+    if path.chars().all(plain) { path.to_owned() } else { format!("'{}'", path.replace('\'', r"'\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_path_is_one_word_of_a_shell() {
+        for (path, word) in
+            [("/tmp/a-1.db", "/tmp/a-1.db"), ("/tmp/a b", "'/tmp/a b'"), ("it's", r"'it'\''s'")]
+        {
+            assert_eq!(super::quoted(path), word);
+        }
+    }
 }

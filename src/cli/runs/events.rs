@@ -43,7 +43,7 @@ pub(crate) async fn run(global: &Global, session: &Session, arguments: &Argument
             match (&plan, global.output) {
                 (Some(plan), _) => {
                     let event = serde_json::from_str::<Event>(&record.body).ok();
-                    let text = event.and_then(|event| crate::evidence::describe(plan, &event));
+                    let text = event.map(|event| crate::evidence::describe(plan, &event));
                     let text = text.unwrap_or_else(|| record.kind.replace('_', " "));
                     output::line(&format!("{:>5} {} {text}", record.sequence, record.recorded_at))?;
                 }

@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::cli::session::Session;
+use crate::cli::table::Yield::{Cut, Drop};
 use crate::cli::table::{Table, local, short};
 use crate::cli::{Error, Global, exit, output};
 use crate::model::id::{RunId, ServiceName};
@@ -121,7 +122,7 @@ fn table(lines: &[Line]) -> String {
             driver,
         ]);
     }
-    table.render("")
+    table.fit("", output::width(), &[Cut(7), Drop(6), Drop(4), Drop(5), Cut(1), Cut(7), Drop(2)])
 }
 
 /// A status in the colour it has everywhere.

@@ -3,9 +3,10 @@
 use std::fmt::Write;
 
 use crate::cli::session::Session;
+use crate::cli::table::Yield::{Cut, Drop};
 use crate::cli::table::{Table, local, short};
 use crate::cli::{Error, Global, exit, follow, output};
-use crate::evidence::{self, RunView, StepView};
+use crate::evidence::{self, RunView, StepView, first_line};
 use crate::model::id::RunId;
 use crate::model::run::RunStatus;
 use crate::ports::Clock;
@@ -60,21 +61,22 @@ fn text(view: &RunView, status: RunStatus) -> String {
     for (name, at) in points.into_iter().filter_map(|(name, at)| Some((name, at?))) {
         clock.row([name.to_owned(), local(at), format!("+{}", short(at.since(zero)))]);
     }
-    let _ = write!(text, "\n{}\n{}", clock.render("  "), steps(&view.steps));
+    let _ = write!(text, "\n{}\n{}{}", clock.render("  "), steps(&view.steps), long_failures(&view.steps));
     if !view.interventions.is_empty() {
         let mut table = Table::new(&["PEOPLE DID", "WHO", "WHEN", "WHY"]);
         for done in &view.interventions {
-            let why = done.reason.as_deref().unwrap_or("");
-            table.row([done.verb.as_str(), &done.by.name, &local(done.at), why]);
+            let why = done.reason.as_deref().map_or_else(String::new, first_line);
+            table.row([done.verb.as_str(), &done.by.name, &local(done.at), &why]);
         }
-        let _ = write!(text, "\n{}", table.render("  "));
+        let order = [Cut(3), Drop(2), Cut(1)];
+        let _ = write!(text, "\n{}", table.fit("  ", output::width(), &order));
     }
     text
 }
 
 fn write_driver(text: &mut String, view: &RunView, status: RunStatus) -> std::fmt::Result {
     if let Some(reason) = &view.reason {
-        writeln!(text, "  reason         {reason} ({})", view.started_by.name)?;
+        writeln!(text, "  reason         {} ({})", first_line(reason), view.started_by.name)?;
     }
     if status.is_terminal() {
         return Ok(());
@@ -104,12 +106,12 @@ fn steps(steps: &[StepView]) -> String {
             _ => String::new(),
         };
         let tries = if step.attempts > 1 { step.attempts.to_string() } else { String::new() };
-        let mut note = step.failure.as_ref().map_or_else(String::new, ToString::to_string);
-        if matches!(step.status, "succeeded" | "marked_done" | "undone") {
-            note.clear();
-        }
+        let failure = step.failure.as_ref().filter(|_| still_matters(step));
+        let mut note = failure.map_or_else(String::new, |failure| {
+            format!("{} ({})", first_line(&failure.message), failure.class)
+        });
         if let Some(crate::engine::event::FenceResult::Unconfirmed(why)) = &step.fence {
-            note = format!("fence NOT confirmed: {why}");
+            note = format!("fence NOT confirmed: {}", first_line(why));
         }
         for (is, word) in [(step.adopted, "was already true"), (step.overridden, "safety overridden")] {
             if is {
@@ -120,7 +122,32 @@ fn steps(steps: &[StepView]) -> String {
         last = step.phase;
         table.row([phase, &step.id, &coloured(step.status), &took, &tries, &note]);
     }
-    table.render("  ")
+    table.fit("  ", output::width(), &[Cut(5), Drop(0), Drop(3), Cut(5), Drop(4)])
+}
+
+/// What a step failed of says nothing any more once it is done.
+fn still_matters(step: &StepView) -> bool {
+    !matches!(step.status, "succeeded" | "marked_done" | "undone")
+}
+
+/// The whole text of each failure that has more lines than a table shows.
+fn long_failures(steps: &[StepView]) -> String {
+    let mut text = String::new();
+    for step in steps.iter().filter(|step| still_matters(step)) {
+        let Some(failure) = step.failure.as_ref().filter(|failure| is_long(&failure.message)) else {
+            continue;
+        };
+        // Writing into a string cannot fail.
+        let _ = writeln!(text, "\n  {}, {}:", step.id, step.status.replace('_', " "));
+        for line in failure.message.lines() {
+            let _ = writeln!(text, "    {}", first_line(line));
+        }
+    }
+    text
+}
+
+fn is_long(message: &str) -> bool {
+    message.lines().filter(|line| !line.trim().is_empty()).count() > 1
 }
 
 /// Checks at the start that held are many and say nothing.

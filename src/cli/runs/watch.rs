@@ -7,6 +7,7 @@ use crate::cli::session::Session;
 use crate::cli::{Error, Global, exit, follow, output};
 use crate::engine::event::Event;
 use crate::engine::{IndexedPlan, RunState, apply};
+use crate::evidence::{describe, is_news};
 use crate::model::id::RunId;
 use crate::model::time::Duration;
 use crate::ports::{Clock, JournalError, StreamName};
@@ -81,8 +82,9 @@ impl Tail {
                     JournalError::Damaged(format!("{} record {}: {error}", self.stream, record.sequence))
                 })?;
                 apply(&self.plan, &mut self.state, &event, record.recorded_at);
-                let text = crate::evidence::describe(&self.plan, &event);
-                lines.extend(text.map(|text| format!("{} {text}", record.recorded_at)));
+                if is_news(&self.plan, &event) {
+                    lines.push(format!("{} {}", record.recorded_at, describe(&self.plan, &event)));
+                }
             }
             if records.len() < PAGE {
                 return Ok(lines);

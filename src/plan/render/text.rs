@@ -158,6 +158,9 @@ fn footer(out: &mut String, plan: &Plan, index: &PlanIndex) -> std::fmt::Result 
     if index.whole_estimate > index.estimate {
         writeln!(out, "The whole plan takes {}.", index.whole_estimate)?;
     }
+    if plan.moves_nothing() {
+        writeln!(out, "Nothing here moves the service: no step is of phase shift, promote or restore.")?;
+    }
     let is_changing = |node: &&Node| matches!(node.kind, NodeKind::Effect { .. } | NodeKind::Manual { .. });
     let irreversible = plan.nodes.iter().filter(|node| is_irreversible(node));
     listed(out, "Irreversible", irreversible)?;

@@ -32,6 +32,24 @@ fn a_journal_is_verified_copied_and_exported() {
     );
 }
 
+/// What was dropped on purpose is not damaged.
+#[test]
+fn a_pruned_run_is_said_to_be_pruned() {
+    let drctl = super::moves::real();
+    assert_eq!(drctl.run("failover pay --reason drill --accept-loss unmeasured").code, 0);
+    let run = json(&drctl, "runs list -o json")[0]["id"].as_str().unwrap().to_owned();
+    let pruned = drctl.run("journal prune --older-than 1ms --reason retention --yes");
+    assert_eq!(pruned.code, 0, "{}", pruned.stderr);
+    for command in ["runs show", "runs report", "runs events", "runs watch", "resume"] {
+        let output = drctl.run(&format!("{command} {run}"));
+        assert_eq!(output.code, 2, "{command}: {}", output.stderr);
+        let told = format!("run {run} was pruned on 2");
+        assert!(output.stderr.contains(&told) && !output.stderr.contains("damaged"), "{}", output.stderr);
+    }
+    assert_eq!(json(&drctl, "runs list -o json")[0]["status"], "succeeded");
+    assert_eq!((drctl.run("journal verify").code, drctl.run(&format!("runs verify {run}")).code), (0, 0));
+}
+
 #[test]
 fn damage_has_an_exit_code_of_its_own() {
     let (drctl, run) = simulated();
@@ -47,6 +65,7 @@ fn damage_has_an_exit_code_of_its_own() {
     assert!(verified.stdout.contains("DAMAGED") && verified.stdout.contains(&run), "{}", verified.stdout);
     let shown = drctl.run(&format!("runs verify {run} -o json"));
     assert_eq!(shown.code, 12, "{}", shown.stdout);
-    let error: serde_json::Value = serde_json::from_str(&shown.stdout).unwrap();
+    assert_eq!(shown.stdout, "");
+    let error: serde_json::Value = serde_json::from_str(&shown.stderr).unwrap();
     assert_eq!(error["error"]["reason"], "journal_damaged");
 }

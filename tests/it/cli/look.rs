@@ -118,6 +118,43 @@ fn a_bundle_is_complete_and_overwrites_nothing() {
     assert_eq!(Drctl::new().run("bundle b.tar").code, 2);
 }
 
+/// Every command of the bundle's own instructions does what they say, with the names they give.
+#[test]
+fn the_commands_of_a_bundle_work() {
+    let real = include_str!("../../fixtures/cli/real.yaml");
+    let source = Drctl::with(&[("runbooks/east-to-west.yaml", real)]);
+    assert_eq!(source.run("bundle b.tar").code, 0);
+    let bundle = Drctl::new();
+    tar::Archive::new(std::fs::File::open(source.path("b.tar")).unwrap()).unpack(bundle.path("")).unwrap();
+    let bundle = bundle.within("drctl-bundle");
+    bundle.write_program("effect", "#!/bin/sh\necho \"$1\" >> effects\n");
+    let readme = std::fs::read_to_string(bundle.path("README.txt")).unwrap();
+    assert!(readme.contains("NAME is that of a service: pay."), "{readme}");
+    assert!(bundle.path("plans/pay/failover-by-hand.txt").is_file());
+    let commands: Vec<_> =
+        readme.lines().filter_map(|line| line.trim().strip_prefix("./drctl --local ")).collect();
+    assert_eq!(commands.len(), 5, "{readme}");
+    for command in commands {
+        let output = bundle.run(&command.replace("NAME", "pay").replace("\"...\"", "drill"));
+        assert_eq!(output.code, 0, "{command}\n{}{}", output.stdout, output.stderr);
+    }
+}
+
+#[test]
+fn a_runbook_is_found_by_its_service_or_its_file_and_never_by_guess() {
+    let drctl = Drctl::with(&[("runbooks/east-to-west.yaml", super::PAY)]);
+    for name in ["pay", "east-to-west", "runbooks/east-to-west.yaml"] {
+        assert_eq!(drctl.run(&format!("plan {name} --simulate")).code, 0, "{name}");
+    }
+    let unknown = drctl.run("plan west");
+    assert_eq!(unknown.code, 2, "{}", unknown.stderr);
+    // The file of another service has the name of this one.
+    drctl.write("runbooks/pay.yaml", &super::PAY.replace("name: pay", "name: shop"));
+    let both = drctl.run("plan pay --simulate");
+    assert_eq!(both.code, 2, "{}", both.stderr);
+    assert!(both.stderr.contains("east-to-west.yaml or runbooks/pay.yaml"), "{}", both.stderr);
+}
+
 #[test]
 fn completions_and_man_pages_are_made() {
     let drctl = Drctl::new();

@@ -43,6 +43,85 @@ fn only_steps_that_rebuild_the_site_left_release_it() {
     assert_eq!(effects.split_whitespace().collect::<Vec<_>>().join(" "), expected);
 }
 
+/// Without a step that promotes or shifts, a run that succeeds has moved nothing, and says so three times.
+#[test]
+fn a_run_that_moves_nothing_says_so() {
+    let drctl = real();
+    drctl.write("runbooks/pay.yaml", &REAL.replace("phase: promote", "phase: scale"));
+    assert!(drctl.run("plan pay").stdout.contains("Nothing here moves the service"));
+    let output = drctl.run("failover pay --reason drill --accept-loss unmeasured -o json");
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    assert!(output.stderr.contains("the service record of pay will not move"), "{}", output.stderr);
+    let warnings = json(&drctl, "runs show latest -o json")["warnings"].clone();
+    assert!(warnings[0].as_str().unwrap().contains("has not moved"), "{warnings:#}");
+    let shown = drctl.run("runs show latest").stdout;
+    assert!(shown.contains("  warning        the service record of pay has not moved"), "{shown}");
+    assert!(drctl.run("runs report latest").stdout.contains("| warning | the service record"));
+    assert_eq!(json(&drctl, "service show pay -o json")["active"], serde_json::Value::Null);
+    // One that moves it has nothing to warn of.
+    drctl.write("runbooks/pay.yaml", REAL);
+    moves(&drctl, "failover pay");
+    assert_eq!(json(&drctl, "runs show latest -o json")["warnings"], serde_json::Value::Null);
+    assert!(!drctl.run("plan pay").stdout.contains("Nothing here moves"));
+}
+
+/// Before anything is recorded the runbook says where the service is; who knows better says so first.
+#[test]
+fn a_first_move_starts_where_the_runbook_says() {
+    let drctl = real();
+    let refused = drctl.run("failover pay --from west --to east --reason drill");
+    assert_eq!(refused.code, 7, "{}", refused.stderr);
+    assert!(refused.stderr.contains("its runbook says that it runs in east"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("drctl service set pay west"), "{}", refused.stderr);
+    assert!(!drctl.path("effects").exists());
+    assert_eq!(drctl.run("switchover pay --from west --to east --reason drill").code, 7);
+    // Looking and trying are free, and what is said to run elsewhere may leave from there.
+    assert!(drctl.run("plan pay --from west --to east").stderr.contains("would be refused now"));
+    assert_eq!(drctl.run("failover pay --from west --to east --simulate --accept-loss unmeasured").code, 0);
+    assert_eq!(drctl.run("service set pay west --reason told").code, 0);
+    moves(&drctl, "failover pay --from west --to east");
+    // The one it runs in by the runbook may be named.
+    moves(&real(), "failover pay --from east");
+}
+
+/// Without `USER`, as below cron and systemd, the account itself says who drives a run.
+#[test]
+fn whoever_drives_a_run_has_a_name() {
+    let drctl = real();
+    let none = [("USER", ""), ("LOGNAME", "")];
+    let output = drctl.run_with(&none, "failover pay --reason drill --accept-loss unmeasured");
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    let by = json(&drctl, "runs show latest -o json")["started_by"]["name"].as_str().unwrap().to_owned();
+    let uid = rustix::process::getuid().as_raw();
+    let accounts = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let listed = accounts
+        .lines()
+        .any(|line| line.starts_with(&format!("{by}:")) && line.contains(&format!(":{uid}:")));
+    assert!(listed || by == format!("uid {uid}"), "{by}");
+}
+
+/// Behind broken glass the end of the output says where the run is and what to type to go on with it.
+#[test]
+fn a_run_behind_broken_glass_says_where_it_stands_and_how_to_go_on() {
+    let drctl = real();
+    drctl.write_program("effect", "#!/bin/sh\n[ -e repaired ] || exit 1\necho \"$1\" >> effects\n");
+    drctl.write("nowhere", "a file, where a folder is needed");
+    let start = "failover pay --journal nowhere/j.db --break-glass --reason drill --accept-loss unmeasured";
+    let paused = drctl.run(start);
+    assert_eq!(paused.code, 6, "{}{}", paused.stdout, paused.stderr);
+    let typed = |output: &Output| {
+        let (_, end) = output.stdout.split_once("BREAK GLASS    recorded in ").unwrap();
+        let command = end.lines().find_map(|line| line.trim_start().strip_prefix("drctl ")).unwrap();
+        command.to_owned()
+    };
+    let command = typed(&paused);
+    assert!(command.starts_with("--journal ") && command.contains(" resume pay-"), "{command}");
+    drctl.write("repaired", "");
+    let retry = command.replace(" resume ", " retry ") + " fence";
+    assert_eq!(drctl.run(&retry).code, 0, "{retry}");
+    assert!(typed(&drctl.run(&command)).contains(" runs show pay-"));
+}
+
 #[test]
 fn a_quarantined_site_is_refused_unless_the_run_rebuilds_it_before_it_moves() {
     let drctl = real();

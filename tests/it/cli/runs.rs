@@ -71,6 +71,60 @@ fn a_run_that_waits_says_who_drives_it_and_how_to_go_on() {
     ));
 }
 
+/// A failure of several lines takes one in a table, and stands below it as a whole.
+#[test]
+fn a_long_failure_does_not_break_the_table() {
+    let drctl = super::moves::real();
+    drctl.write_program("effect", "#!/bin/sh\nprintf 'one\\ntwo\\nthree\\n' >&2\nexit 1\n");
+    let paused = drctl.run("failover pay --reason drill --accept-loss unmeasured");
+    assert_eq!(paused.code, 6, "{}", paused.stderr);
+    let shown = drctl.run("runs show latest").stdout;
+    let (head, table) = shown.split_once("PHASE").unwrap();
+    let row = table.lines().find(|line| line.contains("fence")).unwrap();
+    assert!(row.ends_with("exit code 1: one … (permanent)"), "{shown}");
+    let status = head.lines().find(|line| line.starts_with("  status")).unwrap();
+    assert!(status.ends_with("exit code 1: one …"), "{shown}");
+    let (_, below) = table.split_once("fence, failed:\n").unwrap();
+    let below: Vec<_> = below.lines().map(str::trim_start).collect();
+    assert_eq!(below, ["the command ended with exit code 1: one", "two", "three"], "{shown}");
+    assert!(shown.lines().all(|line| line.is_empty() || line.starts_with(' ') || line.starts_with("pay ")));
+    let whole = json(&drctl, "runs show latest -o json");
+    let failure = whole["steps"].as_array().unwrap().iter().find(|step| step["id"] == "fence").unwrap();
+    assert!(failure["failure"]["message"].as_str().unwrap().ends_with("one\ntwo\nthree"), "{failure:#}");
+}
+
+/// Nothing is wider than the terminal but what is to be typed; names of steps and states are whole.
+#[test]
+fn a_narrow_terminal_shows_whole_steps_and_states() {
+    let drctl = super::moves::real();
+    drctl.write_program(
+        "effect",
+        "#!/bin/sh\necho a long explanation of all that is wrong here >&2\nexit 1\n",
+    );
+    assert_eq!(drctl.run("failover pay --reason drill --accept-loss unmeasured").code, 6);
+    let (simulated, run) = simulated();
+    let shown = [
+        drctl.run_narrow(60, "runs show latest").stdout,
+        drctl.run_narrow(60, "runs list").stdout,
+        drctl.run_narrow(60, "doctor").stdout,
+        drctl.run_narrow(60, "actions postgres").stdout,
+        simulated.run_narrow(60, &format!("runs show {run}")).stdout,
+        simulated.run_narrow(60, "runs list --simulated").stdout,
+    ];
+    let typed = |line: &&str| line.trim_start().starts_with("drctl ");
+    for text in &shown {
+        let wide = text.lines().filter(|line| !typed(line)).find(|line| line.chars().count() > 60);
+        assert_eq!(wide, None, "{text}");
+    }
+    assert!(shown[0].contains("fence    failed"), "{}", shown[0]);
+    assert!(shown[1].contains("paused"), "{}", shown[1]);
+    assert!(shown[4].contains("gate/point-of-no-return  succeeded"), "{}", shown[4]);
+    assert!(shown[5].contains(&run) && shown[5].contains("succeeded"), "{}", shown[5]);
+    // Where there is room nothing is cut.
+    let whole = drctl.run("runs show latest").stdout;
+    assert!(whole.contains("a long explanation of all that is wrong here (permanent)"), "{whole}");
+}
+
 #[test]
 fn a_check_says_ready_or_not() {
     let drctl = pay();

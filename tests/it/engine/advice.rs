@@ -1,7 +1,7 @@
 //! Whatever a person is advised to type is accepted when they type it.
 
 use drctl::engine::event::Event;
-use drctl::engine::input::{Consents, Control, Input, Request};
+use drctl::engine::input::{Consents, Control, Input, Observation, Request};
 use drctl::engine::{RunState, decide};
 use drctl::evidence::needs_person;
 use drctl::model::id::NodeAddress;
@@ -88,6 +88,26 @@ const STEPS: &str = "
 fn advice(script: &Script) -> Vec<(String, String)> {
     let needed = needs_person(&script.plan, &script.state).into_iter();
     needed.map(|needed| (needed.text, needed.command)).collect()
+}
+
+/// Both how the attempt was lost and why looking does not help stand where a person decides.
+#[test]
+fn a_doubt_says_where_it_comes_from() {
+    let steps = "
+- {id: a, uses: command.run, with: {argv: [a], observes: true}}
+";
+    let mut script = Script::new(steps, "", Mode::Graceful);
+    script.fail("a", FailureClass::InDoubt);
+    while script.run() != RunStatus::Stuck {
+        script.observe("a", Observation::Unknown("the host does not answer".to_owned()));
+        if script.run() != RunStatus::Stuck {
+            script.wait_for_wake();
+        }
+    }
+    let needed = needs_person(&script.plan, &script.state);
+    let why = "it broke; the host does not answer";
+    assert_eq!(needed[0].text, format!("nobody can tell whether it was applied: {why}"));
+    assert_eq!(script.state.cause, Some(format!("nobody can tell what came of a: {why}")));
 }
 
 #[test]

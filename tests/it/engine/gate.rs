@@ -1,7 +1,7 @@
 //! Fence, readings, consents and the point of no return.
 
 use drctl::engine::clock::data_loss;
-use drctl::engine::input::Consents;
+use drctl::engine::input::{Consents, Control};
 use drctl::model::run::{FailureClass, Mode, NodeStatus, RunStatus};
 use drctl::model::time::Duration;
 use serde_json::json;
@@ -133,4 +133,23 @@ fn nobody_skips_or_marks_the_gate() {
         script.ask(super::script::by_hand("gate/point-of-no-return")).unwrap().contains("approved, not done")
     );
     assert_eq!(script.run(), RunStatus::AwaitingApproval);
+}
+
+/// What was read on the way to the gate says how much a promotion would lose. Without one nothing is lost.
+#[test]
+fn a_run_that_ends_without_a_move_has_lost_nothing() {
+    let loss = |script: &Script| {
+        let view = drctl::evidence::view(&script.plan, &script.state, None, script.now);
+        (view.rpo.data_loss_ms, view.rpo.not_moved)
+    };
+    let mut script = to_gate(Mode::Graceful, Consents::default(), 42_000);
+    assert_eq!(loss(&script), (Some(42_000), false));
+    assert_eq!(script.ask(Control::Abort), None);
+    assert_eq!((script.run(), loss(&script)), (RunStatus::Aborted, (None, true)));
+    // What began may have moved it.
+    let confirmed = Consents { confirm: Some("pay:west".to_owned()), ..Consents::default() };
+    let mut script = to_gate(Mode::Graceful, confirmed, 42_000);
+    script.fail("promote", FailureClass::Permanent);
+    assert_eq!(script.ask(Control::Abort), None);
+    assert_eq!((script.run(), loss(&script)), (RunStatus::Aborted, (Some(42_000), false)));
 }

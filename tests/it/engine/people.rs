@@ -29,9 +29,35 @@ fn an_abort_holds_everything_as_it_stands() {
     assert!(script.ask_as("ann", Control::Abort, None).unwrap().contains("reason"));
     assert_eq!(script.ask(Control::Abort), None);
     assert_eq!(script.run(), RunStatus::Pausing, "an effect under way is waited for");
+    let told = script.transcript.lines().last().unwrap();
+    assert_eq!(told, "run: aborting, waits for a; reason: because");
     script.ok("a");
     assert_eq!((script.run(), script.status("b")), (RunStatus::Aborted, NodeStatus::Pending));
     assert_eq!(script.ask(Control::Resume).unwrap(), "the run is over: aborted");
+}
+
+/// What is waited for is told as it stands, not as it stood when the status changed.
+#[test]
+fn a_run_that_stops_says_what_it_waits_for() {
+    let steps = "
+- id: g
+  parallel:
+  - {id: a, uses: command.run, with: {argv: [a]}}
+  - {id: b, uses: command.run, with: {argv: [b]}}
+";
+    let mut script = Script::new(steps, "", Mode::Graceful);
+    let cause = |script: &Script| {
+        drctl::evidence::view(&script.plan, &script.state, None, script.now).cause.unwrap_or_default()
+    };
+    script.fail("a", FailureClass::Permanent);
+    assert_eq!(cause(&script), "pausing, waits for b; reason: a failed: it broke");
+    script.ask(retry("a"));
+    script.ask(Control::Abort);
+    assert_eq!(cause(&script), "aborting, waits for a, b; reason: because");
+    script.ok("a");
+    assert_eq!(cause(&script), "aborting, waits for b; reason: because");
+    script.ok("b");
+    assert_eq!(cause(&script), "because");
 }
 
 #[test]

@@ -32,7 +32,10 @@ pub(crate) struct Script {
     pub plan: IndexedPlan,
     pub state: RunState,
     pub now: Timestamp,
+    /// What somebody who follows the run reads.
     pub transcript: String,
+    /// A line for each fact.
+    pub every_fact: String,
     requests: u32,
 }
 
@@ -61,7 +64,8 @@ impl Script {
         let now: Timestamp = "2026-11-21T03:00:00Z".parse().unwrap();
         let created = created(&plan, mode, consents, now);
         let state = RunState::new(&plan, created, now);
-        let mut script = Self { plan, state, now, transcript: String::new(), requests: 0 };
+        let (transcript, every_fact) = (String::new(), String::new());
+        let mut script = Self { plan, state, now, transcript, every_fact, requests: 0 };
         script.take_over(1);
         script
     }
@@ -72,7 +76,8 @@ impl Script {
         for event in &events {
             apply(&self.plan, &mut self.state, event, self.now);
             let line = drctl::evidence::describe(&self.plan, event);
-            if let Some(line) = line {
+            writeln!(self.every_fact, "{line}").unwrap();
+            if drctl::evidence::is_news(&self.plan, event) {
                 writeln!(self.transcript, "{line}").unwrap();
             }
         }

@@ -7,6 +7,8 @@ use std::process::{Command, Stdio};
 /// A folder with runbooks, a journal below `.drctl`, and no environment but what is set here.
 pub(crate) struct Drctl {
     folder: tempfile::TempDir,
+    /// Below the folder; where commands run.
+    inside: PathBuf,
 }
 
 /// What one command printed.
@@ -22,7 +24,7 @@ pub(crate) struct Output {
 impl Drctl {
     /// Makes an empty folder.
     pub(crate) fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
+        Self { folder: tempfile::tempdir().unwrap(), inside: PathBuf::new() }
     }
 
     /// Makes a folder with files.
@@ -34,9 +36,19 @@ impl Drctl {
         drctl
     }
 
+    /// Goes into a folder below.
+    pub(crate) fn within(mut self, inside: &str) -> Self {
+        self.inside = inside.into();
+        self
+    }
+
+    fn place(&self) -> PathBuf {
+        self.folder.path().join(&self.inside)
+    }
+
     /// The path of a file in the folder.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.place().join(name)
     }
 
     /// Writes a file into the folder.
@@ -60,7 +72,17 @@ impl Drctl {
 
     /// Runs a command, with the journal in the folder.
     pub(crate) fn run_words(&self, words: &[&str]) -> Output {
-        run_in(self.folder.path(), words)
+        run_in(&self.place(), words, &[])
+    }
+
+    /// Runs a command as in a terminal of this many columns.
+    pub(crate) fn run_narrow(&self, columns: usize, line: &str) -> Output {
+        self.run_with(&[("COLUMNS", &columns.to_string())], line)
+    }
+
+    /// Runs a command with more in its environment.
+    pub(crate) fn run_with(&self, environment: &[(&str, &str)], line: &str) -> Output {
+        run_in(&self.place(), &line.split_whitespace().collect::<Vec<_>>(), environment)
     }
 
     /// Runs a command and draws it as a person would see it: the command, what it printed, its code.
@@ -75,11 +97,11 @@ impl Drctl {
             text = text + "! " + line + "\n";
         }
         text = text + "= " + &output.code.to_string() + "\n";
-        steady(&text, self.folder.path())
+        steady(&text, &self.place())
     }
 }
 
-fn run_in(folder: &Path, words: &[&str]) -> Output {
+fn run_in(folder: &Path, words: &[&str], more: &[(&str, &str)]) -> Output {
     let output = Command::new(env!("CARGO_BIN_EXE_drctl"))
         .arg("--local")
         .args(words)
@@ -88,6 +110,7 @@ fn run_in(folder: &Path, words: &[&str]) -> Output {
         .env("TZ", "UTC")
         .env("USER", "alice")
         .env("HOME", folder)
+        .envs(more.iter().copied())
         .stdin(Stdio::null())
         .output()
         .unwrap();

@@ -1,0 +1,147 @@
+//! The runtime with a provider that keeps account of what it is asked.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may fail; the exceptions for tests do not reach functions beside them"
+)]
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use drctl::engine::input::{Consents, Observation};
+use drctl::engine::{IndexedPlan, RunState};
+use drctl::journal::MemoryJournal;
+use drctl::model::action::{Action, ActionName};
+use drctl::model::run::{Failure, FailureClass, Identity, Intent, Operation, RunStatus};
+use drctl::plan::{self, Choices, NodeIndex};
+use drctl::ports::{
+    AttemptContext, BoxFuture, IdSource, Polled, Provider, SecretError, SecretSource, Started,
+};
+use drctl::runtime::{Follower, NewRun, Recorded, Runtime, Stop, SystemClock, Time};
+use serde_json::{Map, Value, json};
+
+/// Node, whether the event source is enabled by the attempt, and what was read before.
+type Start = (String, Value, Option<Value>);
+
+/// Does everything at once, but for programs, which fail.
+#[derive(Default)]
+struct Accountant {
+    starts: Mutex<Vec<Start>>,
+}
+
+impl Provider for Accountant {
+    fn prepare<'a>(
+        &'a self,
+        action: &'a Action,
+        _: &'a AttemptContext,
+    ) -> BoxFuture<'a, Result<Option<Value>, Failure>> {
+        Box::pin(async move { Ok(Some(json!({"read for": action.parameters()["mapping_id"]}))) })
+    }
+    fn start<'a>(
+        &'a self,
+        action: &'a Action,
+        context: &'a AttemptContext,
+    ) -> BoxFuture<'a, Result<Started, Failure>> {
+        Box::pin(async move {
+            if action.name() == ActionName::CommandRun {
+                return Err(Failure::new(FailureClass::Permanent, "no"));
+            }
+            let mapping = action.parameters()["mapping_id"].clone();
+            let start = (context.node.to_string(), mapping, context.prepared.clone());
+            self.starts.lock().unwrap().push(start);
+            Ok(Started::Done(Map::new()))
+        })
+    }
+    fn poll<'a>(
+        &'a self,
+        _: &'a Action,
+        _: &'a AttemptContext,
+        _: &'a Value,
+    ) -> BoxFuture<'a, Result<Polled, Failure>> {
+        Box::pin(async { Ok(Polled::Done(Map::new())) })
+    }
+    fn observe<'a>(
+        &'a self,
+        _: &'a Action,
+        _: &'a AttemptContext,
+        _: Option<&'a Value>,
+    ) -> BoxFuture<'a, Observation> {
+        Box::pin(async { Observation::NotApplied })
+    }
+}
+
+struct Silent;
+
+impl Follower for Silent {
+    fn recorded(&self, _: &IndexedPlan, _: &RunState, _: &[Recorded]) {}
+    fn progress(&self, _: &IndexedPlan, _: NodeIndex, _: &str) {}
+}
+
+struct Same;
+
+impl IdSource for Same {
+    fn suffix(&self) -> String {
+        "aaaaaaaa".to_owned()
+    }
+}
+
+impl SecretSource for Same {
+    fn resolve<'a>(
+        &'a self,
+        _: &'a BTreeMap<String, drctl::model::values::Secret>,
+    ) -> BoxFuture<'a, Result<BTreeMap<String, String>, SecretError>> {
+        Box::pin(async { Ok(BTreeMap::new()) })
+    }
+}
+
+#[tokio::test]
+async fn an_action_that_makes_up_for_another_has_read_what_it_needs_itself() {
+    let text = "apiVersion: drctl/v1\nkind: Runbook\nmetadata: {name: pay}\n\
+        sites: {a: {role: active}, b: {role: standby}}\nworkflows:\n  failover:\n    steps:\n\
+        \x20     - {id: a, uses: aws.lambda.set_event_source, with: {region: us-east-1, mapping_id: forth, enabled: false},\n\
+        \x20        undo: {uses: aws.lambda.set_event_source, with: {region: us-east-1, mapping_id: back, enabled: true}}, drill: skip}\n\
+        \x20     - {id: z, uses: command.run, with: {argv: [x]}, on_failure: unwind, drill: skip}\n";
+    let (runbook, _) = drctl::compile::compile(text, jiff::civil::date(2026, 11, 21));
+    let choices = Choices {
+        operation: Operation::Failover,
+        mode: None,
+        intent: Intent::Simulate,
+        from: None,
+        to: None,
+        parameters: BTreeMap::new(),
+    };
+    let plan = plan::bind(&runbook.unwrap(), "d", &choices).unwrap();
+    let accountant = Arc::new(Accountant::default());
+    let runtime = Runtime {
+        journal: Arc::new(MemoryJournal::new()),
+        provider: Arc::clone(&accountant) as Arc<dyn Provider>,
+        time: Time::System(SystemClock::real()),
+        secrets: Arc::new(Same),
+        ids: Arc::new(Same),
+        holder: "test".to_owned(),
+        host: "here".to_owned(),
+        operator: None,
+    };
+    let new = NewRun {
+        runbook: text.to_owned(),
+        reason: None,
+        started_by: Identity::asserted("test"),
+        trigger: "test".to_owned(),
+        incident_at: None,
+        detected_at: None,
+        consents: Consents::default(),
+        adopt: false,
+        staged_for: None,
+        idempotency_key: None,
+        service_head: None,
+        sensitive: BTreeMap::new(),
+        notes: BTreeMap::new(),
+    };
+    let driver = runtime.create(plan, new).await.unwrap();
+    let (_, state) = driver.drive(&Silent, Stop::AtPerson).await.unwrap();
+    assert_eq!(state.status, RunStatus::Unwound, "{:?}", state.cause);
+    let read = |mapping: &str| Some(json!({"read for": mapping}));
+    let start = |mapping: &str| ("a".to_owned(), json!(mapping), read(mapping));
+    assert_eq!(*accountant.starts.lock().unwrap(), [start("forth"), start("back")]);
+}
