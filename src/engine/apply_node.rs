@@ -136,7 +136,11 @@ pub(super) fn observed(
 ) {
     let at = state.last_at;
     match observation {
-        Observation::Applied(_) => {}
+        Observation::Applied(_) => edit(state, key.node, |node| {
+            if node.adoption == Adoption::Looking {
+                node.adoption = Adoption::Looked;
+            }
+        }),
         Observation::NotApplied => edit(state, key.node, |node| {
             node.unknowns = 0;
             if node.adoption == Adoption::Looking {

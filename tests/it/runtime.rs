@@ -97,12 +97,16 @@ impl SecretSource for Same {
 
 #[tokio::test]
 async fn an_action_that_makes_up_for_another_has_read_what_it_needs_itself() {
-    let text = "apiVersion: drctl/v1\nkind: Runbook\nmetadata: {name: pay}\n\
-        sites: {a: {role: active}, b: {role: standby}}\nworkflows:\n  failover:\n    steps:\n\
-        \x20     - {id: a, uses: aws.lambda.set_event_source, with: {region: us-east-1, mapping_id: forth, enabled: false},\n\
-        \x20        undo: {uses: aws.lambda.set_event_source, with: {region: us-east-1, mapping_id: back, enabled: true}}, drill: skip}\n\
-        \x20     - {id: z, uses: command.run, with: {argv: [x]}, on_failure: unwind, drill: skip}\n";
-    let (runbook, _) = drctl::compile::compile(text, jiff::civil::date(2026, 11, 21));
+    let set = "uses: aws.lambda.set_event_source, drill: skip, with: {region: us-east-1";
+    let back =
+        "uses: aws.lambda.set_event_source, with: {region: us-east-1, mapping_id: back, enabled: true}";
+    let text = format!(
+        "apiVersion: drctl/v1\nkind: Runbook\nmetadata: {{name: pay}}\n\
+         sites: {{a: {{role: active}}, b: {{role: standby}}}}\nworkflows:\n  failover:\n    steps:\n\
+         \x20     - {{id: a, {set}, mapping_id: forth, enabled: false}}, undo: {{{back}}}}}\n\
+         \x20     - {{id: z, uses: command.run, with: {{argv: [x]}}, on_failure: unwind, drill: skip}}\n"
+    );
+    let (runbook, _) = drctl::compile::compile(&text, jiff::civil::date(2026, 11, 21));
     let choices = Choices {
         operation: Operation::Failover,
         mode: None,
@@ -124,7 +128,7 @@ async fn an_action_that_makes_up_for_another_has_read_what_it_needs_itself() {
         operator: None,
     };
     let new = NewRun {
-        runbook: text.to_owned(),
+        runbook: text,
         reason: None,
         started_by: Identity::asserted("test"),
         trigger: "test".to_owned(),
