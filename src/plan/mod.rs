@@ -1,6 +1,7 @@
 //! Binds a runbook to parameters and sites for one operation. Pure: the same text and the same choices give
 //! the same plan.
 
+pub mod access;
 mod attendants;
 mod bind;
 mod calls;

@@ -116,7 +116,12 @@ impl StartBackup {
             ("recovery_point_arn", "ARN of the recovery point"),
             ("recovery_point_at", "when it was made"),
         ],
-        permissions: &["backup:DescribeBackupJob", "backup:StartBackupJob", "iam:PassRole"],
+        permissions: &[
+            "backup:DescribeBackupJob",
+            "backup:StartBackupJob",
+            "backup:TagResource",
+            "iam:PassRole",
+        ],
         ..JOB
     };
 }
