@@ -30,6 +30,15 @@ struct Wanted {
     why: BTreeSet<Wide>,
 }
 
+/// What permissions of one statement have in common.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Group {
+    resources: Vec<String>,
+    condition: Option<Condition>,
+    /// IAM knows none: told apart from everything that is only not known.
+    no_resources: bool,
+}
+
 /// The least an identity must be allowed for every step, check, reading and undo of a plan, in either mode.
 #[must_use]
 pub fn policies(plan: &Plan) -> Vec<AccountPolicy> {
@@ -50,25 +59,22 @@ fn of(account: Option<String>, needs: Vec<Need>) -> AccountPolicy {
         entry.why.extend(need.wide);
     }
     let notes = notes(account.as_ref(), &wanted);
-    let mut statements: BTreeMap<(Vec<String>, Option<Condition>), BTreeSet<&'static str>> = BTreeMap::new();
+    let mut statements: BTreeMap<Group, BTreeSet<&'static str>> = BTreeMap::new();
     for ((permission, condition), wanted) in &wanted {
-        let resources = narrowest(&wanted.resources);
-        statements.entry((resources, *condition)).or_default().insert(permission);
+        let group = Group {
+            resources: narrowest(&wanted.resources),
+            condition: *condition,
+            no_resources: wanted.why.contains(&Wide::NoResources),
+        };
+        statements.entry(group).or_default().insert(permission);
     }
     let mut statements: Vec<_> = statements.into_iter().collect();
-    statements.sort_by(|(one, first), (other, second)| {
-        first.first().cmp(&second.first()).then_with(|| one.cmp(other))
-    });
+    statements
+        .sort_by(|(one, first), (other, second)| first.first().cmp(&second.first()).then(one.cmp(other)));
     let mut sids = BTreeMap::new();
     let statements: Vec<Value> = statements
         .iter()
-        .map(|((resources, condition), permissions)| {
-            let no_resources = permissions.iter().all(|permission| {
-                wanted.get(&(*permission, *condition)).is_some_and(|it| it.why.contains(&Wide::NoResources))
-            });
-            let sid = sid(permissions, no_resources && resources == &["*"], &mut sids);
-            statement(sid, permissions, resources, *condition)
-        })
+        .map(|(group, permissions)| statement(sid(permissions, group, &mut sids), permissions, group))
         .collect();
     let document = json!({"Version": "2012-10-17", "Statement": statements});
     let mut notes = notes;
@@ -81,39 +87,28 @@ fn of(account: Option<String>, needs: Vec<Need>) -> AccountPolicy {
     AccountPolicy { account, document, notes }
 }
 
-fn statement(
-    sid: String,
-    permissions: &BTreeSet<&'static str>,
-    resources: &[String],
-    condition: Option<Condition>,
-) -> Value {
+fn statement(sid: String, permissions: &BTreeSet<&'static str>, group: &Group) -> Value {
     let mut fields = Map::new();
     fields.insert("Sid".to_owned(), sid.into());
     fields.insert("Effect".to_owned(), "Allow".into());
     fields.insert("Action".to_owned(), json!(permissions));
-    fields.insert("Resource".to_owned(), json!(resources));
-    if let Some((operator, key, value)) = condition {
+    fields.insert("Resource".to_owned(), json!(group.resources));
+    if let Some((operator, key, value)) = group.condition {
         fields.insert("Condition".to_owned(), json!({operator: {key: value}}));
     }
     Value::Object(fields)
 }
 
-/// A name for a statement: its services, and a number where there are several. `NoResourceLevel`: IAM knows no
-/// resources for these permissions.
-fn sid(
-    permissions: &BTreeSet<&'static str>,
-    no_resources: bool,
-    taken: &mut BTreeMap<String, u32>,
-) -> String {
+/// A name for a statement: its services, and a number. `NoResourceLevel`: IAM knows no resources for these.
+fn sid(permissions: &BTreeSet<&'static str>, group: &Group, taken: &mut BTreeMap<String, u32>) -> String {
+    if group.no_resources {
+        return "NoResourceLevel".to_owned();
+    }
     let services: BTreeSet<&str> = permissions.iter().filter_map(|name| name.split(':').next()).collect();
-    let name = match (no_resources, services.len()) {
-        (true, _) => "NoResourceLevel".to_owned(),
-        (false, 1) => services.first().map_or_else(String::new, |service| capitalised(service)),
-        (false, _) => "Several".to_owned(),
-    };
+    let name: String = services.iter().map(|service| capitalised(service)).collect();
     let number = taken.entry(name.clone()).or_default();
     *number += 1;
-    if no_resources { name } else { format!("{name}Part{number}") }
+    format!("{name}Part{number}")
 }
 
 fn capitalised(service: &str) -> String {
