@@ -1,5 +1,7 @@
 //! What the actions of `aws.backup` need. Source of the resource types: AWS's service authorization reference.
 
+use serde_json::Value;
+
 use super::need::{Asking, Condition, Wide};
 use crate::model::action::ActionName;
 
@@ -43,7 +45,34 @@ pub(super) fn add(asking: &mut Asking<'_>) {
             asking.anywhere(&["backup:ListBackupJobs", "backup:ListCopyJobs"]);
             asking.wide("backup:DescribeRecoveryPoint", ["*".to_owned()], Wide::Search);
         }
+        ActionName::AwsBackupCheckPolicy => policy(asking),
         _ => {}
+    }
+}
+
+/// Plans have ids that AWS gives out. Vaults of other accounts are looked at with the credentials of those.
+fn policy(asking: &mut Asking<'_>) {
+    asking.anywhere(&["backup:ListBackupPlans"]);
+    let plans = asking.arn("backup", "backup-plan:", None);
+    for permission in ["backup:GetBackupPlan", "backup:GetBackupSelection", "backup:ListBackupSelections"] {
+        asking.wide(permission, [plans.clone()], Wide::GivenByAws);
+    }
+    let rules = asking.call.with.get("rules").and_then(Value::as_array);
+    let mut vaults = Vec::new();
+    for rule in rules.into_iter().flatten() {
+        let name = rule.get("vault").and_then(Value::as_str);
+        vaults.push(vault(asking, name.filter(|name| !name.contains(['{', '*']))));
+        let copies = rule.get("copies").and_then(Value::as_array).into_iter().flatten();
+        let arns = copies.filter_map(|copy| copy.get("vault_arn")?.as_str());
+        vaults.extend(arns.map(|arn| if arn.starts_with("arn:") { arn } else { "*" }.to_owned()));
+    }
+    if vaults.is_empty() {
+        vaults.push("*".to_owned());
+    }
+    for permission in ["backup:DescribeBackupVault", "backup:ListRecoveryPointsByBackupVault"] {
+        for vault in &vaults {
+            asking.in_account_of(permission, vault);
+        }
     }
 }
 

@@ -183,6 +183,15 @@ impl<'a> Asking<'a> {
         self.push(permission, resources, wide, Some(condition));
     }
 
+    /// Needs a permission on a thing, of the account its ARN names.
+    pub(super) fn in_account_of(&mut self, permission: &'static str, arn: &str) {
+        self.on(permission, [arn.to_owned()]);
+        let account = arn.split(':').nth(4).filter(|account| account.len() == 12);
+        if let (Some(need), Some(account)) = (self.needs.last_mut(), account) {
+            need.account = Some(account.to_owned());
+        }
+    }
+
     fn push(
         &mut self,
         permission: &'static str,

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::job::{self, Kind};
-use super::{copies, find, orders, permanent};
+use super::{copies, find, orders, permanent, policy};
 use crate::engine::input::{Direction, Observation};
 use crate::model::action::Action;
 use crate::model::run::Failure;
@@ -51,6 +51,9 @@ impl Group for Backup {
                 }
                 (Action::AwsBackupCheckCopies(it), _) => {
                     copies::check(aws, it, context).await.map(Started::Done)
+                }
+                (Action::AwsBackupCheckPolicy(it), _) => {
+                    policy::check(aws, it, context).await.map(Started::Done)
                 }
                 (other, Direction::Undo) => Err(permanent(format!(
                     "{} has no undo: what it made has to be deleted by hand, once it is known not to be needed",

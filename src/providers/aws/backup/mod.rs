@@ -6,6 +6,9 @@ mod copies;
 mod find;
 mod job;
 mod orders;
+mod plans;
+mod policy;
+mod schedule;
 mod session;
 
 use serde_json::Value;

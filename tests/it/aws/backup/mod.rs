@@ -11,6 +11,8 @@ use crate::aws::attempts::Attempt;
 use crate::aws::estate::{python, root};
 use crate::aws::fake::backup::{FakeBackup, RESOURCE, ROLE, ago, vault};
 
+mod policy;
+
 const HOUR: i64 = 3_600;
 
 fn attempt(fake: &FakeBackup, name: &str, with: Value, more: &Value) -> Attempt {
@@ -62,6 +64,7 @@ fn seconds(at: &Value) -> i64 {
 #[test]
 fn the_fake_satisfies_the_vendors_own_sdk() {
     let fake = FakeBackup::start();
+    policy::nightly(&fake);
     let output = Command::new(python("python"))
         .arg(root().join("tests/it/aws/certify_backup.py"))
         .arg(fake.fake.caller().endpoint)
