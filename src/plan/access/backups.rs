@@ -1,4 +1,5 @@
-//! What the actions of `aws.backup` need. Source of the resource types: AWS's service authorization reference.
+//! What the actions of `aws.backup` need. Source of the resource types: AWS's service authorization reference
+//! for AWS Backup. Must never narrow a recovery point by anything but its whole ARN.
 
 use serde_json::Value;
 

@@ -1,5 +1,5 @@
-//! What a plan needs to be allowed by AWS: permissions, and the resources they are needed on. Must never allow
-//! more than a call can need, nor narrow what the plan does not know.
+//! What a plan needs to be allowed by AWS: permissions, and the resources they are needed on. Must never
+//! allow more than a call can need, nor narrow what the plan does not know.
 
 mod backups;
 mod capacity;

@@ -1,8 +1,8 @@
 //! When a schedule of AWS Backup fires. Must never compare two schedules by their letters where their times
 //! can be told.
 //!
-//! The `cron` crate reads the fields, on civil time; time zones are jiff's, because the crate's own arithmetic
-//! is wrong at changes of the clock. What it does not know, `L`, `W` and `#`, is a filter over the days.
+//! The `cron` crate reads the fields, on civil time; time zones are jiff's, because the crate's own
+//! arithmetic is wrong at changes of the clock. What it does not know, `L`, `W` and `#`, is a filter over the days.
 
 use chrono::{Datelike as _, NaiveDate, TimeZone as _, Timelike as _, Utc};
 use jiff::civil;
@@ -46,8 +46,8 @@ enum Days {
 }
 
 impl Schedule {
-    /// Reads an expression such as `cron(0 5 ? * * *)`: minutes, hours, days of the month, months, days of the
-    /// week, years.
+    /// Reads an expression such as `cron(0 5 ? * * *)`: minutes, hours, days of the month, months, days of
+    /// the week, years.
     ///
     /// # Errors
     /// In words, when it is none, or the zone is not known.
