@@ -15,6 +15,7 @@ mod fan_out;
 mod gates;
 mod graph;
 mod index;
+mod looks;
 mod node;
 mod parameters;
 mod protection;

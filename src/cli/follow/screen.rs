@@ -124,7 +124,10 @@ fn steps(
 }
 
 fn is_shown(kind: &NodeKind) -> bool {
-    !matches!(kind, NodeKind::Check { purpose: CheckPurpose::Start, .. } | NodeKind::Group { .. })
+    !matches!(
+        kind,
+        NodeKind::Check { purpose: CheckPurpose::Start | CheckPurpose::Ready, .. } | NodeKind::Group { .. }
+    )
 }
 
 fn step(
