@@ -8,7 +8,11 @@ mod need;
 mod policy;
 mod traffic;
 
+use std::collections::BTreeMap;
+
 use crate::model::action::ActionName;
+use crate::model::id::SiteName;
+use crate::model::values::Site;
 
 use super::node::{Call, Node, NodeKind, NodeVariant, Plan, PlannedUndo};
 pub use need::{Condition, Need, Wide};
@@ -19,8 +23,13 @@ use need::Asking;
 /// What a call needs to be allowed, in every account it works in. `undone`: its effect may also be taken back
 /// by the action itself.
 #[must_use]
-pub fn needs(plan: &Plan, call: &Call, undone: bool) -> Vec<Need> {
-    let mut asking = Asking::of(plan, call, undone);
+pub fn needs(
+    sites: &BTreeMap<SiteName, Site>,
+    from: Option<&SiteName>,
+    call: &Call,
+    undone: bool,
+) -> Vec<Need> {
+    let mut asking = Asking::of(sites, from, call, undone);
     let name = call.action.as_str();
     match name.strip_prefix("aws.").and_then(|rest| rest.split('.').next()) {
         Some("rds") => databases::add(&mut asking),
@@ -92,6 +101,10 @@ mod tests {
         Call { action: action.parse().unwrap(), with, deferred: false, sensitive: false }
     }
 
+    fn needs_in(plan: &Plan, call: &Call, undone: bool) -> Vec<Need> {
+        needs(&plan.sites, plan.from.as_ref(), call, undone)
+    }
+
     fn resources(needs: &[Need], permission: &str) -> Vec<String> {
         let of = needs.iter().filter(|need| need.permission == permission);
         of.flat_map(|need| need.resources.iter().cloned()).collect()
@@ -107,7 +120,7 @@ mod tests {
                 .collect();
             let mut asked: BTreeSet<&str> = BTreeSet::new();
             for with in [Value::Object(all), json!({})] {
-                let found = needs(&estate(), &call(action.as_str(), with), true);
+                let found = needs_in(&estate(), &call(action.as_str(), with), true);
                 asked.extend(found.iter().map(|need| need.permission));
             }
             let listed: BTreeSet<&str> = action.spec().permissions.iter().copied().collect();
@@ -121,7 +134,7 @@ mod tests {
             "region": "us-east-1", "kind": "instance", "identifier": "pay-east", "method": "quarantine",
             "quarantine_security_group_ids": ["sg-1"],
         });
-        let found = needs(&estate(), &call("aws.rds.fence", with.clone()), true);
+        let found = needs_in(&estate(), &call("aws.rds.fence", with.clone()), true);
         let asked: BTreeSet<&str> = found.iter().map(|need| need.permission).collect();
         let expected = ["ec2:DescribeSecurityGroups", "rds:DescribeDBInstances", "rds:ModifyDBInstance"];
         assert_eq!(asked, BTreeSet::from(expected));
@@ -130,7 +143,7 @@ mod tests {
         let mut stop = with;
         stop["method"] = json!("stop");
         for (undone, may_start) in [(false, 0), (true, 1)] {
-            let found = needs(&estate(), &call("aws.rds.fence", stop.clone()), undone);
+            let found = needs_in(&estate(), &call("aws.rds.fence", stop.clone()), undone);
             assert_eq!(resources(&found, "rds:StopDBInstance"), [db]);
             assert_eq!(resources(&found, "rds:StartDBInstance").len(), may_start);
             assert!(resources(&found, "rds:ModifyDBInstance").is_empty());
@@ -141,7 +154,7 @@ mod tests {
     fn what_is_not_known_is_not_narrowed_and_a_pattern_is_no_name() {
         let found = |instance: &str| {
             let with = json!({"region": "us-west-2", "instance": instance, "backup_retention_days": 7});
-            let needs = needs(&estate(), &call("aws.rds.promote_read_replica", with), false);
+            let needs = needs_in(&estate(), &call("aws.rds.promote_read_replica", with), false);
             let need = needs.into_iter().find(|need| need.permission == "rds:PromoteReadReplica").unwrap();
             (need.resources.into_iter().next().unwrap(), need.wide)
         };

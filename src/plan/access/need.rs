@@ -1,12 +1,14 @@
 //! One permission and the resources it is needed on, made from the parameters of a call. Must never take a
 //! template for a name.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use super::super::node::{Call, Plan};
+use super::super::node::Call;
 use crate::model::expression::has_template;
+use crate::model::id::SiteName;
+use crate::model::values::Site;
 
 /// Something that must be allowed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,9 +54,14 @@ pub(super) struct Asking<'a> {
 }
 
 impl<'a> Asking<'a> {
-    pub(super) fn of(plan: &'a Plan, call: &'a Call, undone: bool) -> Self {
-        let regions = || plan.sites.values().filter_map(|site| site.region.as_deref());
-        let from = plan.from.as_ref().and_then(|from| plan.sites.get(from)?.region.as_deref());
+    pub(super) fn of(
+        sites: &'a BTreeMap<SiteName, Site>,
+        from: Option<&SiteName>,
+        call: &'a Call,
+        undone: bool,
+    ) -> Self {
+        let regions = || sites.values().filter_map(|site| site.region.as_deref());
+        let from = from.and_then(|from| sites.get(from)?.region.as_deref());
         let mut asking = Self {
             call,
             undone,
@@ -64,22 +71,22 @@ impl<'a> Asking<'a> {
             partition: partition(regions()),
             from,
         };
-        asking.account = asking.account(plan);
+        asking.account = asking.account(sites);
         asking
     }
 
     /// The account a call works in, chosen as the provider chooses it.
-    fn account(&self, plan: &Plan) -> Option<String> {
+    fn account(&self, sites: &BTreeMap<SiteName, Site>) -> Option<String> {
         if self.with.contains_key("account") {
             return self.text("account").map(str::to_owned);
         }
         let region = self.text("region");
-        let there = |site: &&crate::model::values::Site| match (self.with.contains_key("region"), region) {
+        let there = |site: &&Site| match (self.with.contains_key("region"), region) {
             (true, Some(region)) => site.region.as_deref() == Some(region),
             (true, None) | (false, _) => true,
         };
         let accounts: BTreeSet<&str> =
-            plan.sites.values().filter(there).filter_map(|site| site.account.as_deref()).collect();
+            sites.values().filter(there).filter_map(|site| site.account.as_deref()).collect();
         match accounts.len() {
             1 => accounts.first().map(|account| (*account).to_owned()),
             _ => None,

@@ -44,7 +44,7 @@ struct Group {
 pub fn policies(plan: &Plan) -> Vec<AccountPolicy> {
     let mut accounts: BTreeMap<Option<String>, Vec<Need>> = BTreeMap::new();
     for (_, call, undone) in calls(plan) {
-        for need in needs(plan, call, undone) {
+        for need in needs(&plan.sites, plan.from.as_ref(), call, undone) {
             accounts.entry(need.account.clone()).or_default().push(need);
         }
     }

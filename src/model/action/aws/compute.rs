@@ -22,6 +22,7 @@ const LOOK: ActionSpec = ActionSpec {
 
 /// What every change of capacity has in common: setting it again is harmless, undo restores what was there.
 const CAPACITY: ActionSpec = ActionSpec {
+    prechecks: true,
     effect: Effect::Mutate,
     doubt: Doubt::Idempotent,
     drill: DrillDefault::MustDeclare,
@@ -193,6 +194,7 @@ impl Invoke {
     pub const SPEC: ActionSpec = ActionSpec {
         summary: "Invokes a Lambda function and waits for its answer, 15 minutes at most.",
         effect: Effect::Mutate,
+        prechecks: true,
         plane: Plane::Data,
         reversibility: Reversibility::Compensable,
         doubt: Doubt::Observable,
@@ -273,6 +275,7 @@ impl RunAutomation {
     pub const SPEC: ActionSpec = ActionSpec {
         summary: "Runs a Systems Manager automation document and follows it to the end.",
         effect: Effect::Mutate,
+        prechecks: true,
         reversibility: Reversibility::Compensable,
         doubt: Doubt::Idempotent,
         drill: DrillDefault::MustDeclare,

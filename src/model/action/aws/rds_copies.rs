@@ -13,6 +13,8 @@ use crate::model::time::{Duration, Timestamp};
 
 /// What every action here has in common: the new thing has a name, so a look tells whether it was made.
 const CREATION: ActionSpec = ActionSpec {
+    prechecks: true,
+    check_permissions: &["rds:DescribeAccountAttributes", "rds:DescribeDBSubnetGroups"],
     effect: Effect::Mutate,
     plane: Plane::Control,
     home: ApiHome::Parameter("region"),
