@@ -34,6 +34,10 @@ pub(crate) fn print(config: &Config, format: Format, plan: &Plan, account: &str)
             output::say(&format!("  {note}"));
         }
     }
+    let checks = access::of_checks(plan);
+    if !checks.is_empty() {
+        output::say(&format!("note: `drctl check` also asks for {}", checks.join(", ")));
+    }
     let shown = match policies.as_slice() {
         [only] => only.document.clone(),
         several => {

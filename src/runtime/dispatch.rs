@@ -14,9 +14,9 @@ use crate::engine::command::Command;
 use crate::engine::context::{Confidential, render_call};
 use crate::engine::input::{AttemptKey, Direction, Input, Observation};
 use crate::engine::{IndexedPlan, RunState, call_of};
-use crate::model::action::Action;
+use crate::model::action::{Action, Role};
 use crate::model::id::SiteName;
-use crate::model::run::{Failure, FailureClass};
+use crate::model::run::{Failure, FailureClass, Mode};
 use crate::model::time::{Duration, Timestamp};
 use crate::model::values::Site;
 use crate::plan::{Node, NodeIndex, PlannedUndo};
@@ -372,7 +372,7 @@ impl Task {
         handle: Option<Value>,
     ) -> Result<Map<String, Value>, Failure> {
         if self.asks {
-            return Ok(self.provider.precheck(action, context).await?.outputs());
+            return self.ask(action, context).await;
         }
         let handle = match handle {
             Some(handle) => handle,
@@ -396,6 +396,20 @@ impl Task {
             }
             let next: Timestamp = self.clock.now().plus(action.name().spec().poll_interval);
             self.clock.sleep_until(next).await;
+        }
+    }
+
+    /// Asks an action whether it could work. That a lost source cannot be fenced does not stop an ungraceful
+    /// run, and so it is only said.
+    async fn ask(&self, action: &Action, context: &AttemptContext) -> Result<Map<String, Value>, Failure> {
+        let may_be_lost = context.mode == Mode::Ungraceful && action.name().spec().role == Role::Fence;
+        match self.provider.precheck(action, context).await {
+            Ok(seen) => Ok(seen.outputs()),
+            Err(failure) if may_be_lost && failure.class == FailureClass::Unreachable => {
+                let warnings = vec![format!("the fence could not be confirmed now: {}", failure.message)];
+                Ok(Precheck { warnings, ..Precheck::default() }.outputs())
+            }
+            Err(failure) => Err(failure),
         }
     }
 

@@ -8,7 +8,7 @@ mod need;
 mod policy;
 mod traffic;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::action::ActionName;
 use crate::model::id::SiteName;
@@ -39,6 +39,19 @@ pub fn needs(
         None => {}
     }
     asking.needs
+}
+
+/// Permissions that are of use to `drctl check` alone; what it may not look at, it says.
+#[must_use]
+pub fn of_checks(plan: &Plan) -> Vec<&'static str> {
+    let all = calls(plan).into_iter().map(|(_, call, _)| call.action.spec());
+    let asked: Vec<_> = all.filter(|spec| spec.prechecks).collect();
+    let mut names: BTreeSet<&'static str> =
+        asked.iter().flat_map(|spec| spec.check_permissions.iter().copied()).collect();
+    if !asked.is_empty() {
+        names.insert("iam:SimulatePrincipalPolicy");
+    }
+    names.into_iter().collect()
 }
 
 /// Every call a plan may make, in either mode, with whether the action itself may take its effect back.
@@ -72,8 +85,6 @@ fn is_aws(action: ActionName) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use serde_json::{Map, Value, json};
 
     use super::*;

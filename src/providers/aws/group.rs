@@ -58,7 +58,7 @@ pub(super) trait Group: Send + Sync {
 }
 
 /// What it means for a precheck that an action could or could not be prepared.
-fn prechecked(prepared: Result<Option<Value>, Failure>) -> Result<Precheck, Failure> {
+pub(super) fn prechecked(prepared: Result<Option<Value>, Failure>) -> Result<Precheck, Failure> {
     let mut seen = Precheck::default();
     match prepared {
         Ok(Some(_)) => seen.found.push("what it changes is there, and in a state for it".to_owned()),

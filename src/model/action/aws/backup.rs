@@ -23,6 +23,7 @@ const LOOK: ActionSpec = ActionSpec {
 /// What every AWS Backup job has in common: it takes an idempotency token, and its product can be deleted.
 const JOB: ActionSpec = ActionSpec {
     prechecks: true,
+    check_permissions: &["backup:DescribeBackupVault"],
     effect: Effect::Mutate,
     reversibility: Reversibility::Compensable,
     doubt: Doubt::Idempotent,

@@ -8,6 +8,7 @@ mod job;
 mod orders;
 mod plans;
 mod policy;
+mod precheck;
 mod schedule;
 mod session;
 
