@@ -252,7 +252,7 @@ fn not_made(command: &Command, failure: Failure) -> Input {
 fn not_asked(command: &Command, failure: Failure) -> Input {
     match command {
         Command::Start { attempt, .. } | Command::Poll { attempt, .. } => {
-            let why = format!("not checked: {}", failure.message);
+            let why = format!("not checked, its parameters are known only in the run ({})", failure.message);
             let unknown = Precheck { unknown: vec![why], ..Precheck::default() };
             Input::AttemptEnded { attempt: *attempt, result: Ok(unknown.outputs()) }
         }

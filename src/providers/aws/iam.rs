@@ -20,7 +20,7 @@ const IAM: &str = "2010-05-08";
 const STS: &str = "2011-06-15";
 
 /// What is simulated with one request.
-type Question = (Option<String>, String, Option<Condition>);
+type Question = (String, Option<Condition>);
 
 /// Asks IAM about everything an action needs.
 ///
@@ -32,50 +32,73 @@ pub(super) async fn check(
     context: &AttemptContext,
     seen: &mut Precheck,
 ) -> Result<(), Failure> {
-    let needs = needs(action, context);
-    let home = home(context);
-    let mut questions: BTreeMap<Question, BTreeSet<&str>> = BTreeMap::new();
-    for need in &needs {
-        for resource in need.resources.iter().filter(|resource| tells(need, resource)) {
-            let question = (need.account.clone(), resource.clone(), need.condition);
-            questions.entry(question).or_default().insert(need.permission);
-        }
+    let mut accounts: BTreeMap<Option<String>, Vec<Need>> = BTreeMap::new();
+    for need in needs(action, context) {
+        accounts.entry(need.account.clone()).or_default().push(need);
     }
-    let mut allowed = BTreeSet::new();
     let mut denied = Vec::new();
-    for ((account, resource, condition), permissions) in questions {
-        let place = Place { account, region: home.to_owned() };
-        let who = match principal(aws, &place, context).await {
-            Ok(who) => who,
-            Err(why) => {
-                seen.unknown.push(format!("permissions were not checked: {why}"));
-                return Ok(());
+    for (account, needs) in accounts {
+        let place = Place { account, region: home(context).to_owned() };
+        match ask(aws, &place, context, &needs, &mut denied).await {
+            Ok((allowed, all)) if allowed == all => {
+                seen.found.push(format!("{all} permissions are allowed, by IAM's simulation"));
             }
-        };
-        match simulate(aws, &place, context, (&who, &resource, condition), &permissions).await {
+            Ok((allowed, all)) => seen.unknown.push(format!(
+                "{allowed} of {all} permissions are allowed, by IAM's simulation; for the others a name is not known"
+            )),
             Err(why) => {
                 aws.note(silent(&place));
                 seen.unknown.push(format!("permissions were not checked: {why}"));
-                return Ok(());
-            }
-            Ok(refused) => {
-                allowed.extend(permissions.iter().filter(|name| !refused.contains(**name)).copied());
-                let on = if resource == "*" { String::new() } else { format!(" on {resource}") };
-                denied.extend(refused.iter().map(|name| format!("{name}{on} to {who}")));
             }
         }
     }
-    if !denied.is_empty() {
-        let list = denied.join("; ");
-        let message = format!("IAM does not allow {list}: `drctl plan --iam` prints what is needed");
-        return Err(permanent(excerpt::message(&message)));
+    if denied.is_empty() {
+        return Ok(());
     }
-    if !allowed.is_empty() {
-        let rest = needs.iter().filter(|need| !allowed.contains(need.permission)).count();
-        let rest = if rest == 0 { String::new() } else { format!(", {rest} could not be simulated") };
-        seen.found.push(format!("{} permissions are allowed, by IAM's simulation{rest}", allowed.len()));
+    let message =
+        format!("IAM does not allow {}: `drctl plan --iam` prints what is needed", denied.join("; "));
+    Err(permanent(excerpt::message(&message)))
+}
+
+/// How many of some permissions are allowed, and of how many; what is refused is added.
+async fn ask(
+    aws: &Aws,
+    place: &Place,
+    context: &AttemptContext,
+    needs: &[Need],
+    denied: &mut Vec<String>,
+) -> Result<(usize, usize), String> {
+    let who = principal(aws, place, context).await?;
+    let account = who.split(':').nth(4).unwrap_or_default();
+    let mut questions: BTreeMap<Question, BTreeSet<&str>> = BTreeMap::new();
+    let mut untold = BTreeSet::new();
+    for need in needs {
+        for resource in need.resources.iter().map(|resource| of_account(resource, account)) {
+            if tells(need, &resource) {
+                questions.entry((resource, need.condition)).or_default().insert(need.permission);
+            } else {
+                untold.insert(need.permission);
+            }
+        }
     }
-    Ok(())
+    for ((resource, condition), permissions) in questions {
+        let refused = simulate(aws, place, context, (&who, &resource, condition), &permissions).await?;
+        let on = if resource == "*" { String::new() } else { format!(" on {resource}") };
+        denied.extend(refused.iter().map(|name| format!("{name}{on} to {who}")));
+    }
+    let all: BTreeSet<&str> = needs.iter().map(|need| need.permission).collect();
+    Ok((all.len() - untold.len(), all.len()))
+}
+
+/// An ARN whose account was not known is in that of the credentials.
+fn of_account(resource: &str, account: &str) -> String {
+    let parts: Vec<&str> = resource.splitn(6, ':').collect();
+    match parts.as_slice() {
+        [arn, partition, service, region, "*", rest] => {
+            [arn, partition, service, region, account, rest].join(":")
+        }
+        _ => resource.to_owned(),
+    }
 }
 
 fn needs(action: &Action, context: &AttemptContext) -> Vec<Need> {
@@ -193,6 +216,15 @@ mod tests {
         assert_eq!(identity(user, None).unwrap(), user);
         assert!(identity("arn:aws:iam::111122223333:root", None).is_err());
         assert!(identity("nonsense", None).is_err());
+    }
+
+    #[test]
+    fn only_the_account_is_filled_in() {
+        let account = "111122223333";
+        let arn = |account: &str| format!("arn:aws:rds:us-east-1:{account}:db:pay-*");
+        assert_eq!(of_account(&arn("*"), account), arn(account));
+        assert_eq!(of_account(&arn("444455556666"), account), arn("444455556666"));
+        assert_eq!(of_account("*", account), "*");
     }
 
     #[test]
