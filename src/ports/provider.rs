@@ -1,4 +1,5 @@
-//! What performs actions, and tells beforehand whether they could work. One try a call: retries belong to the engine.
+//! What performs actions, and tells beforehand whether they could. One try a call: retries belong to the
+//! engine.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,8 +28,8 @@ pub trait Provider: Send + Sync {
         Box::pin(async { Ok(()) })
     }
 
-    /// Looks whether the action could work now: what it needs exists, is allowed and in a state for it. Changes
-    /// nothing, and says what it could not look at.
+    /// Looks whether the action could work now: what it needs exists, is allowed and in a state for it.
+    /// Changes nothing, and says what it could not look at.
     ///
     /// A failure says why the action would not work.
     fn precheck<'a>(

@@ -90,7 +90,7 @@ mod tests {
     use super::*;
     use crate::model::action::reference;
 
-    fn plan(sites: Value) -> Plan {
+    fn plan(sites: &Value) -> Plan {
         let plan = json!({
             "format": 1, "runbook": {"name": "pay", "digest": ""}, "operation": "failover",
             "mode": "graceful", "intent": "real", "from": "east", "to": "west", "sites": sites,
@@ -101,7 +101,7 @@ mod tests {
 
     fn estate() -> Plan {
         let account = "111122223333";
-        plan(json!({
+        plan(&json!({
             "east": {"role": "active", "provider": "aws", "region": "us-east-1", "account": account},
             "west": {"role": "standby", "provider": "aws", "region": "us-west-2", "account": account},
         }))
@@ -182,7 +182,7 @@ mod tests {
             "east": {"role": "active", "provider": "aws", "region": "us-east-1", "account": "111122223333"},
             "west": {"role": "standby", "provider": "aws", "region": "us-west-2", "account": "444455556666"},
         });
-        let mut plan = plan(two);
+        let mut plan = plan(&two);
         let node = |address: &str, region: &str| {
             json!({
                 "address": address, "title": address, "timeout": "1m", "estimate": "1s", "on_failure": "pause",

@@ -20,7 +20,8 @@ pub(super) trait Group: Send + Sync {
         context: &'a AttemptContext,
     ) -> BoxFuture<'a, Result<Option<Value>, Failure>>;
 
-    /// Looks whether the action could work now. By default what `prepare` looks at, which refuses what cannot.
+    /// Looks whether the action could work now. By default what `prepare` looks at, which refuses what
+    /// cannot.
     fn precheck<'a>(
         &'a self,
         aws: &'a Aws,

@@ -11,11 +11,10 @@ use super::estate::{Estate, root};
 use crate::support::binary::Drctl;
 
 /// Needed for a call drctl makes, and asked for by AWS itself in the caller's name.
-const IMPLIED: [&str; 6] = [
+const IMPLIED: [&str; 5] = [
     "backup:TagResource",
     "iam:PassRole",
     "kms:CreateGrant",
-    "kms:DescribeKey",
     "rds:AddTagsToResource",
     "ssm:AddTagsToResource",
 ];
@@ -72,7 +71,8 @@ fn asked(source: &str) -> BTreeSet<&str> {
 }
 
 fn documented() -> BTreeSet<&'static str> {
-    ActionName::ALL.iter().flat_map(|action| action.spec().permissions.iter().copied()).collect()
+    let of = |action: &ActionName| [action.spec().permissions, action.spec().check_permissions].concat();
+    ActionName::ALL.iter().flat_map(of).collect()
 }
 
 #[test]

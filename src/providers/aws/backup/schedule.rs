@@ -2,7 +2,8 @@
 //! can be told.
 //!
 //! The `cron` crate reads the fields, on civil time; time zones are jiff's, because the crate's own
-//! arithmetic is wrong at changes of the clock. What it does not know, `L`, `W` and `#`, is a filter over the days.
+//! arithmetic is wrong at changes of the clock. What it does not know, `L`, `W` and `#`, is a filter over
+//! the days.
 
 use chrono::{Datelike as _, NaiveDate, TimeZone as _, Timelike as _, Utc};
 use jiff::civil;

@@ -1,5 +1,5 @@
-//! What can be told of capacity, functions and automations before their actions. Must never run anything to find
-//! out.
+//! What can be told of capacity, functions and automations before their actions. Must never run anything to
+//! find out.
 
 use serde_json::{Value, json};
 
@@ -66,7 +66,8 @@ async fn function(aws: &Aws, it: &Invoke, context: &AttemptContext) -> Result<Pr
             // Old functions and emulators tell none.
             "" | "Active" => seen.found.push(format!("function `{name}` is there")),
             "Inactive" => {
-                seen.warnings.push(format!("function `{name}` is inactive: its first answer will be late"))
+                let what = format!("function `{name}` is inactive: its first answer will be late");
+                seen.warnings.push(what);
             }
             state => {
                 let why = shown(text(&found, "StateReason"));

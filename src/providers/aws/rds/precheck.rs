@@ -1,7 +1,7 @@
-//! What can be told of a database before its action: it is there, in a state for it, and nothing is about to get
-//! in the way. Must never change anything, nor fail because of what is only a nuisance.
+//! What can be told of a database before its action: it is there, in a state for it, and nothing is about to
+//! get in the way. Must never change anything, nor fail because of what is only a nuisance.
 
-use aws_sdk_rds::types::{DbCluster, DbInstance};
+use aws_sdk_rds::types::{DbCluster, DbInstance, ResourcePendingMaintenanceActions};
 
 use super::restore_source::{self, Restore};
 use super::session::Session;
@@ -308,7 +308,8 @@ async fn maintenance(session: &Session<'_>, name: &str, arn: Option<&str>, seen:
         }
     };
     let all = found.pending_maintenance_actions().iter();
-    for pending in all.flat_map(|of| of.pending_maintenance_action_details()) {
+    let details = ResourcePendingMaintenanceActions::pending_maintenance_action_details;
+    for pending in all.flat_map(details) {
         let what = excerpt::head(pending.action().unwrap_or("something"), 60);
         let dates = [
             ("applied in the window after", pending.current_apply_date()),

@@ -66,7 +66,7 @@ fn promote() -> Value {
     json!({"region": "us-west-2", "instance": "replica", "backup_retention_days": 7})
 }
 
-fn restore(more: Value) -> Value {
+fn restore(more: &Value) -> Value {
     let mut with = json!({"region": "us-west-2", "snapshot": "nightly", "identifier": "pay-west"});
     with.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     with
@@ -140,7 +140,7 @@ async fn a_restore_needs_a_free_name_a_key_a_group_and_room() {
     rds.snapshot("us-west-2", "nightly", "2026-11-20T03:00:00Z");
     let name = "aws.rds.restore_from_snapshot";
     let group = json!({"settings": {"subnet_group": "private"}, "kms_key_id": "key-1"});
-    let seen = ask(&rds, name, restore(group)).await.unwrap();
+    let seen = ask(&rds, name, restore(&group)).await.unwrap();
     let found = seen.found.join("\n");
     for what in
         ["reaches to 2026-11-20T03:00:00", "KMS key `key-1` is enabled", "subnet group `private`", "3 of 40"]
@@ -155,17 +155,17 @@ async fn a_restore_needs_a_free_name_a_key_a_group_and_room() {
         (json!({"snapshot": "weekly"}), "there is no snapshot `weekly`"),
     ];
     for (more, what) in cases {
-        let failure = ask(&rds, name, restore(more)).await.unwrap_err();
+        let failure = ask(&rds, name, restore(&more)).await.unwrap_err();
         assert!(failure.message.contains(what), "{what}: {failure}");
     }
     rds.world.lock().unwrap().quota = Some((40, 40));
-    let failure = ask(&rds, name, restore(json!({}))).await.unwrap_err();
+    let failure = ask(&rds, name, restore(&json!({}))).await.unwrap_err();
     assert!(
         failure.message.contains("us-west-2 has 40 of 40 DBInstances, and 1 more are needed"),
         "{failure}"
     );
     rds.instance("us-west-2", "pay-west", json!({}));
-    let failure = ask(&rds, name, restore(json!({}))).await.unwrap_err();
+    let failure = ask(&rds, name, restore(&json!({}))).await.unwrap_err();
     assert!(failure.message.contains("`pay-west` exists in us-west-2 already"), "{failure}");
 }
 
