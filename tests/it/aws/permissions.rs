@@ -143,3 +143,38 @@ async fn the_policies_of_the_shipped_runbooks_are_taken_by_iam() {
         assert!(made.element("Arn").is_some(), "{}", made.text);
     }
 }
+
+/// Asks an evaluator of policies that is not ours.
+async fn decision(caller: &super::client::Caller, policy: &Value, permission: &str, on: &str) -> String {
+    let text = policy.to_string();
+    let parameters = [
+        ("PolicyInputList.member.1", text.as_str()),
+        ("ActionNames.member.1", permission),
+        ("ResourceArns.member.1", on),
+    ];
+    let said = caller.query("iam", "us-east-1", "2010-05-08", "SimulateCustomPolicy", &parameters).await;
+    said.element("EvalDecision").unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_policy_allows_what_its_runbook_does_and_nothing_beside() {
+    let estate = Estate::up().await;
+    let (name, policy) = policies().swap_remove(2);
+    assert!(name.starts_with("pilot-light"));
+    let account = estate.ministack.account.clone();
+    let arn = |region: &str, name: &str| format!("arn:aws:rds:{region}:{account}:db:{name}");
+    let (old, new) = (arn("eu-central-1", "orders-db-frankfurt"), arn("eu-west-1", "orders-db-dublin"));
+    let check = "arn:aws:route53:::healthcheck/11111111-aaaa-4aaa-8aaa-000000000001".to_owned();
+    for (permission, on, expected) in [
+        ("rds:PromoteReadReplica", &new, "allowed"),
+        ("rds:ModifyDBInstance", &old, "allowed"),
+        ("rds:DescribeDBInstances", &new, "allowed"),
+        ("route53:UpdateHealthCheck", &check, "allowed"),
+        ("rds:PromoteReadReplica", &old, "implicitDeny"),
+        ("rds:ModifyDBInstance", &new, "implicitDeny"),
+        ("rds:DeleteDBInstance", &old, "implicitDeny"),
+        ("rds:StopDBInstance", &old, "implicitDeny"),
+    ] {
+        assert_eq!(decision(&estate.ministack, &policy, permission, on).await, expected, "{permission} {on}");
+    }
+}

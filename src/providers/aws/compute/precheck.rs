@@ -65,8 +65,8 @@ async fn function(aws: &Aws, it: &Invoke, context: &AttemptContext) -> Result<Pr
         Ok(Some(found)) => match text(&found, "State") {
             // Old functions and emulators tell none.
             "" | "Active" => seen.found.push(format!("function `{name}` is there")),
-            "Inactive" => {
-                let what = format!("function `{name}` is inactive: its first answer will be late");
+            state @ ("Inactive" | "Pending") => {
+                let what = format!("function `{name}` is {state}: its first answer will be late");
                 seen.warnings.push(what);
             }
             state => {
