@@ -135,6 +135,9 @@ fn describe(action: ActionName) -> String {
         for name in spec.permissions {
             table.row([*name]);
         }
+        for name in spec.check_permissions {
+            table.row([&format!("{name} (for `drctl check` only)")]);
+        }
         let _ = write!(text, "\n{}", table.render("  "));
     }
     text

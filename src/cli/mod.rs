@@ -20,6 +20,7 @@ pub mod error;
 pub mod exit;
 mod explain;
 mod follow;
+mod iam;
 mod journal;
 mod output;
 mod plan;

@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 
 use super::runbook::{self, Binding, Source};
 use super::session::{self, Session};
-use super::{Error, Format, Global, exit, output, route, start};
+use super::{Error, Format, Global, exit, iam, output, route, start};
 use crate::config::{Config, JournalPlace};
 use crate::engine::service::ServiceRecord;
 use crate::journal::OpenMode;
@@ -29,6 +29,10 @@ pub(crate) struct Arguments {
     /// The same recovery by hand, for when drctl itself cannot.
     #[arg(long)]
     manual: bool,
+    /// The IAM policy the operation needs and no more, as JSON; of one account where it works in several.
+    #[arg(long, value_name = "ACCOUNT", num_args = 0..=1, default_missing_value = "")]
+    #[arg(conflicts_with_all = ["format", "manual"])]
+    iam: Option<String>,
 }
 
 /// How a plan is drawn.
@@ -49,6 +53,10 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     let source = runbook::load(&config, &arguments.binding.runbook)?;
     let choices = choices(global, &config, arguments, &source)?;
     let plan = bind(&source, &choices)?;
+    if let Some(account) = &arguments.iam {
+        iam::print(&config, global.output, &plan, account)?;
+        return Ok(exit::SUCCESS);
+    }
     let index = index(&plan)?;
     if global.output != Format::Text {
         output::print(global.output, &plan, String::new)?;

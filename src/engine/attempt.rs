@@ -49,6 +49,9 @@ pub(super) fn begin_next(decision: &mut Decision<'_>, node: NodeIndex) {
 }
 
 fn prepares(definition: &Node, mode: Mode) -> bool {
+    if definition.only_asks() {
+        return false;
+    }
     let call = definition.call(mode);
     call.is_some_and(|call| {
         call.action.spec().prepares && traits::effect(call.action, &call.with) == Effect::Mutate
@@ -341,6 +344,9 @@ pub(super) fn rule(definition: &Node, attempt: &AttemptState) -> Doubt {
 }
 
 pub(super) fn mutates(definition: &Node, mode: Mode, direction: Direction) -> bool {
+    if definition.only_asks() {
+        return false;
+    }
     let call = call_of(definition, mode, direction);
     call.is_some_and(|call| traits::effect(call.action, &call.with) == Effect::Mutate)
 }

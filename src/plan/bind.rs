@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::context::Scope;
 use super::draft::Draft;
 use super::error::Problem;
-use super::node::{CheckPurpose, Node, NodeKind, NodeVariant, Plan, ReadingPoint, RunbookReference};
-use super::{FORMAT, expand, gates, graph, parameters, readings, sites};
+use super::node::{Node, NodeVariant, Plan, RunbookReference};
+use super::{FORMAT, expand, gates, graph, looks, parameters, readings, sites};
 use crate::model::action::{ActionName, Adapter};
 use crate::model::id::SiteName;
 use crate::model::limits;
@@ -136,30 +136,13 @@ fn nodes(
     match graph::order(&draft) {
         Ok(order) => {
             let nodes = graph::arrange(draft, &order);
-            Some(if intent == Intent::Check { only_looks(nodes) } else { nodes })
+            Some(if intent == Intent::Check { looks::only(nodes, mode) } else { nodes })
         }
         Err(problem) => {
             problems.push(problem);
             None
         }
     }
-}
-
-/// Keeps what a check run consists of: the checks at the start and the first readings. Nothing among them
-/// needs another.
-fn only_looks(nodes: Vec<Node>) -> Vec<Node> {
-    let looks = nodes.into_iter().filter(|node| match &node.kind {
-        NodeKind::Check { purpose, .. } => *purpose == CheckPurpose::Start,
-        NodeKind::Reading { point, .. } => *point == ReadingPoint::BeforeFence,
-        NodeKind::Effect { .. }
-        | NodeKind::Approval { .. }
-        | NodeKind::Manual { .. }
-        | NodeKind::Wait { .. }
-        | NodeKind::Assert { .. }
-        | NodeKind::Gate
-        | NodeKind::Group { .. } => false,
-    });
-    looks.collect()
 }
 
 /// Refuses actions that this build can only simulate.

@@ -1,6 +1,7 @@
 //! Binds a runbook to parameters and sites for one operation. Pure: the same text and the same choices give
 //! the same plan.
 
+pub mod access;
 mod attendants;
 mod bind;
 mod calls;
@@ -14,6 +15,7 @@ mod fan_out;
 mod gates;
 mod graph;
 mod index;
+mod looks;
 mod node;
 mod parameters;
 mod protection;

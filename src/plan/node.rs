@@ -139,7 +139,7 @@ pub enum NodeKind {
     },
     /// Looks until something is true.
     Check {
-        /// The action; only reads.
+        /// The action; only reads, or is only asked ([`Node::only_asks`]).
         call: Call,
         /// What must be true of its result.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -204,6 +204,8 @@ words! {
         Precheck = "precheck",
         /// After its step.
         Verify = "verify",
+        /// Asks the action of a step whether it could work now, and never performs it.
+        Ready = "ready",
     }
 }
 
@@ -335,6 +337,12 @@ impl Node {
             | NodeKind::Assert { call } => Some(call),
             NodeKind::Approval { .. } | NodeKind::Gate | NodeKind::Group { .. } => None,
         }
+    }
+
+    /// Says whether the node only asks its action whether it could work: it must never be performed here.
+    #[must_use]
+    pub const fn only_asks(&self) -> bool {
+        matches!(self.kind, NodeKind::Check { purpose: CheckPurpose::Ready, .. })
     }
 
     /// Says whether beginning the node touches the running service.

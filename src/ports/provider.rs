@@ -1,8 +1,10 @@
-//! What performs actions. One try a call: retries belong to the engine.
+//! What performs actions, and tells beforehand whether they could. One try a call: retries belong to the
+//! engine.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::BoxFuture;
@@ -24,6 +26,19 @@ pub trait Provider: Send + Sync {
         _to: Option<&'a SiteName>,
     ) -> BoxFuture<'a, Result<(), Failure>> {
         Box::pin(async { Ok(()) })
+    }
+
+    /// Looks whether the action could work now: what it needs exists, is allowed and in a state for it.
+    /// Changes nothing, and says what it could not look at.
+    ///
+    /// A failure says why the action would not work.
+    fn precheck<'a>(
+        &'a self,
+        action: &'a Action,
+        _context: &'a AttemptContext,
+    ) -> BoxFuture<'a, Result<Precheck, Failure>> {
+        let why = format!("{} cannot tell beforehand whether it will work", action.name());
+        Box::pin(async { Ok(Precheck { unknown: vec![why], ..Precheck::default() }) })
     }
 
     /// Reads what `undo` will need. Changes nothing.
@@ -135,6 +150,28 @@ pub enum Started {
     Done(Map<String, Value>),
     /// It goes on elsewhere; this finds it again.
     Handle(Value),
+}
+
+/// What was seen of what an action needs, in sentences for people.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Precheck {
+    /// What is as it must be.
+    pub found: Vec<String>,
+    /// What may become a hindrance.
+    pub warnings: Vec<String>,
+    /// What could not be looked at, and why.
+    pub unknown: Vec<String>,
+}
+
+impl Precheck {
+    /// The outputs of a node that asked.
+    #[must_use]
+    pub fn outputs(&self) -> Map<String, Value> {
+        match serde_json::to_value(self) {
+            Ok(Value::Object(fields)) => fields,
+            Ok(_) | Err(_) => Map::new(),
+        }
+    }
 }
 
 /// What one look at a long operation showed.

@@ -13,7 +13,7 @@ use crate::model::action::{Action, ActionName, Adapter};
 use crate::model::id::SiteName;
 use crate::model::run::{Failure, FailureClass};
 use crate::model::values::Site;
-use crate::ports::{AttemptContext, BoxFuture, Polled, Provider, Started};
+use crate::ports::{AttemptContext, BoxFuture, Polled, Precheck, Provider, Started};
 
 /// Dispatches actions by family. Cheap to clone.
 #[derive(Clone)]
@@ -103,6 +103,17 @@ impl Provider for Router {
         to: Option<&'a SiteName>,
     ) -> BoxFuture<'a, Result<(), Failure>> {
         self.aws.make_ready(actions, sites, to)
+    }
+
+    fn precheck<'a>(
+        &'a self,
+        action: &'a Action,
+        context: &'a AttemptContext,
+    ) -> BoxFuture<'a, Result<Precheck, Failure>> {
+        match self.route(action) {
+            Route::To(provider) => provider.precheck(action, context),
+            Route::Engine => Box::pin(async move { Err(misrouted(action)) }),
+        }
     }
 
     fn prepare<'a>(

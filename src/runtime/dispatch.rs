@@ -14,13 +14,13 @@ use crate::engine::command::Command;
 use crate::engine::context::{Confidential, render_call};
 use crate::engine::input::{AttemptKey, Direction, Input, Observation};
 use crate::engine::{IndexedPlan, RunState, call_of};
-use crate::model::action::Action;
+use crate::model::action::{Action, Role};
 use crate::model::id::SiteName;
-use crate::model::run::{Failure, FailureClass};
+use crate::model::run::{Failure, FailureClass, Mode};
 use crate::model::time::{Duration, Timestamp};
 use crate::model::values::Site;
 use crate::plan::{Node, NodeIndex, PlannedUndo};
-use crate::ports::{AttemptContext, CancelSignal, CancelSwitch, Clock, Polled, Provider, Started};
+use crate::ports::{AttemptContext, CancelSignal, CancelSwitch, Clock, Polled, Precheck, Provider, Started};
 
 /// How long a provider may take to clean up after its program's own grace, before its attempt is dropped.
 const GRACE: Duration = Duration::from_secs(10);
@@ -128,7 +128,9 @@ impl Dispatcher {
         attempt: u32,
     ) {
         let (switch, cancelled) = CancelSwitch::new();
+        let asks = plan.plan.nodes.get(node as usize).is_some_and(Node::only_asks);
         let task = Task {
+            asks,
             provider: Arc::clone(&self.provider),
             clock: Arc::clone(&self.clock),
             redactor: self.redactor.clone(),
@@ -138,7 +140,8 @@ impl Dispatcher {
         let task = match self.assignment(plan, state, &command, node, attempt, cancelled) {
             Ok((action, context)) => Some(tokio::spawn(task.run(command, action, context)).abort_handle()),
             Err(failure) => {
-                task.landing.end(not_made(&command, failure));
+                let ended = if asks { not_asked(&command, failure) } else { not_made(&command, failure) };
+                task.landing.end(ended);
                 None
             }
         };
@@ -245,6 +248,18 @@ fn not_made(command: &Command, failure: Failure) -> Input {
     }
 }
 
+/// What to report when an action could not even be asked: what it needs is not known before other steps.
+fn not_asked(command: &Command, failure: Failure) -> Input {
+    match command {
+        Command::Start { attempt, .. } | Command::Poll { attempt, .. } => {
+            let why = format!("not checked, its parameters are known only in the run ({})", failure.message);
+            let unknown = Precheck { unknown: vec![why], ..Precheck::default() };
+            Input::AttemptEnded { attempt: *attempt, result: Ok(unknown.outputs()) }
+        }
+        Command::Prepare { .. } | Command::Observe { .. } => not_made(command, failure),
+    }
+}
+
 /// What to report when the task ends without a word, which only a bug can cause.
 fn lost(command: &Command) -> Input {
     let failure =
@@ -278,6 +293,8 @@ impl Drop for Landing {
 }
 
 struct Task {
+    /// The action is only asked whether it could work.
+    asks: bool,
     provider: Arc<dyn Provider>,
     clock: Arc<dyn Clock>,
     redactor: Redactor,
@@ -354,6 +371,9 @@ impl Task {
         context: &AttemptContext,
         handle: Option<Value>,
     ) -> Result<Map<String, Value>, Failure> {
+        if self.asks {
+            return self.ask(action, context).await;
+        }
         let handle = match handle {
             Some(handle) => handle,
             None => match self.provider.start(action, context).await? {
@@ -376,6 +396,20 @@ impl Task {
             }
             let next: Timestamp = self.clock.now().plus(action.name().spec().poll_interval);
             self.clock.sleep_until(next).await;
+        }
+    }
+
+    /// Asks an action whether it could work. That a lost source cannot be fenced does not stop an ungraceful
+    /// run, and so it is only said.
+    async fn ask(&self, action: &Action, context: &AttemptContext) -> Result<Map<String, Value>, Failure> {
+        let may_be_lost = context.mode == Mode::Ungraceful && action.name().spec().role == Role::Fence;
+        match self.provider.precheck(action, context).await {
+            Ok(seen) => Ok(seen.outputs()),
+            Err(failure) if may_be_lost && failure.class == FailureClass::Unreachable => {
+                let warnings = vec![format!("the fence could not be confirmed now: {}", failure.message)];
+                Ok(Precheck { warnings, ..Precheck::default() }.outputs())
+            }
+            Err(failure) => Err(failure),
         }
     }
 

@@ -204,7 +204,10 @@ impl Layout {
 }
 
 fn is_shown(kind: &NodeKind) -> bool {
-    !matches!(kind, NodeKind::Check { purpose: CheckPurpose::Start, .. } | NodeKind::Group { .. })
+    !matches!(
+        kind,
+        NodeKind::Check { purpose: CheckPurpose::Start | CheckPurpose::Ready, .. } | NodeKind::Group { .. }
+    )
 }
 
 fn step(

@@ -139,6 +139,7 @@ actions! {
     AwsBackupCopyRecoveryPoint = "aws.backup.copy_recovery_point", aws::backup::CopyRecoveryPoint;
     AwsBackupRestore = "aws.backup.restore", aws::backup::Restore;
     AwsBackupCheckCopies = "aws.backup.check_copies", aws::backup::CheckCopies;
+    AwsBackupCheckPolicy = "aws.backup.check_policy", aws::backup::CheckPolicy;
     AwsAutoscalingSetCapacity = "aws.autoscaling.set_capacity", aws::compute::SetCapacity;
     AwsEcsSetDesiredCount = "aws.ecs.set_desired_count", aws::compute::SetDesiredCount;
     AwsEksScaleNodegroup = "aws.eks.scale_nodegroup", aws::compute::ScaleNodegroup;

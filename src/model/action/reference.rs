@@ -180,6 +180,10 @@ fn write_action(page: &mut String, action: ActionName) -> std::fmt::Result {
         let permissions: Vec<_> = spec.permissions.iter().map(|name| format!("`{name}`")).collect();
         writeln!(page, "\nPermissions: {}.", permissions.join(", "))?;
     }
+    if !spec.check_permissions.is_empty() {
+        let permissions: Vec<_> = spec.check_permissions.iter().map(|name| format!("`{name}`")).collect();
+        writeln!(page, "For `drctl check` also: {}.", permissions.join(", "))?;
+    }
     Ok(())
 }
 

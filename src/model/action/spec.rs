@@ -119,6 +119,10 @@ pub struct ActionSpec {
     pub settle: Duration,
     /// Whether it reads what is there first, so that `undo: auto` can restore it.
     pub prepares: bool,
+    /// Whether it can tell beforehand if it could work, for `drctl check`.
+    pub prechecks: bool,
+    /// Permissions `drctl check` asks for beside those; without them it says what it could not look at.
+    pub check_permissions: &'static [&'static str],
     /// Names and meanings of what it returns.
     pub outputs: &'static [(&'static str, &'static str)],
     /// Permissions it needs, in the words of its vendor: `rds:PromoteReadReplica`.
@@ -141,6 +145,8 @@ pub const SPEC: ActionSpec = ActionSpec {
     estimate: Duration::from_secs(1),
     settle: Duration::ZERO,
     prepares: false,
+    prechecks: false,
+    check_permissions: &[],
     outputs: &[],
     permissions: &[],
 };

@@ -64,6 +64,11 @@ impl Aws {
         &self.route53
     }
 
+    /// The role that is assumed to get into an account, as configured.
+    pub(super) fn role_of(&self, account: Option<&str>) -> Option<&str> {
+        self.settings.accounts.get(account?)?.role_arn.as_deref()
+    }
+
     /// The time now.
     pub(super) fn now(&self) -> crate::model::time::Timestamp {
         self.clock.now()

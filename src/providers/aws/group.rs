@@ -6,8 +6,8 @@ use serde_json::Value;
 use super::clients::Aws;
 use crate::engine::input::Observation;
 use crate::model::action::Action;
-use crate::model::run::Failure;
-use crate::ports::{AttemptContext, BoxFuture, Polled, Started};
+use crate::model::run::{Failure, FailureClass};
+use crate::ports::{AttemptContext, BoxFuture, Polled, Precheck, Started};
 
 /// The actions of one folder. The same four steps as those of the port, with access
 /// to AWS.
@@ -19,6 +19,17 @@ pub(super) trait Group: Send + Sync {
         action: &'a Action,
         context: &'a AttemptContext,
     ) -> BoxFuture<'a, Result<Option<Value>, Failure>>;
+
+    /// Looks whether the action could work now. By default what `prepare` looks at, which refuses what
+    /// cannot.
+    fn precheck<'a>(
+        &'a self,
+        aws: &'a Aws,
+        action: &'a Action,
+        context: &'a AttemptContext,
+    ) -> BoxFuture<'a, Result<Precheck, Failure>> {
+        Box::pin(async move { prechecked(self.prepare(aws, action, context).await) })
+    }
 
     /// Makes one try, in the direction of the context.
     fn start<'a>(
@@ -45,6 +56,21 @@ pub(super) trait Group: Send + Sync {
         context: &'a AttemptContext,
         handle: Option<&'a Value>,
     ) -> BoxFuture<'a, Observation>;
+}
+
+/// What it means for a precheck that an action could or could not be prepared.
+pub(super) fn prechecked(prepared: Result<Option<Value>, Failure>) -> Result<Precheck, Failure> {
+    let mut seen = Precheck::default();
+    match prepared {
+        Ok(Some(_)) => seen.found.push("what it changes is there, and in a state for it".to_owned()),
+        Ok(None) => seen.unknown.push("what it works on was not looked at".to_owned()),
+        // What is busy now may not be later.
+        Err(failure) if matches!(failure.class, FailureClass::Throttled | FailureClass::Transient) => {
+            seen.warnings.push(failure.message);
+        }
+        Err(failure) => return Err(failure),
+    }
+    Ok(seen)
 }
 
 /// The group an action belongs to, where this build has it.

@@ -13,6 +13,9 @@ mod clients;
 mod credentials;
 mod failure;
 mod group;
+mod iam;
+#[cfg(feature = "aws-rds")]
+mod kms;
 mod metrics;
 mod place;
 mod provider;

@@ -7,13 +7,13 @@ use serde_json::Value;
 
 use super::clients::Aws;
 use super::settings::Settings;
-use super::{group, permanent, ready};
+use super::{group, iam, permanent, ready};
 use crate::engine::input::Observation;
 use crate::model::action::{Action, ActionName, Effect, traits};
 use crate::model::id::SiteName;
 use crate::model::run::{Failure, FailureClass};
 use crate::model::values::Site;
-use crate::ports::{AttemptContext, BoxFuture, Clock, Polled, Provider, Started};
+use crate::ports::{AttemptContext, BoxFuture, Clock, Polled, Precheck, Provider, Started};
 
 /// Performs `aws.*`. A `rustls` crypto provider must be installed before the first call.
 #[derive(Clone)]
@@ -57,6 +57,27 @@ fn followed(action: &Action, polled: Result<Polled, Failure>) -> Result<Polled, 
     }
 }
 
+/// Says which site everything is about.
+fn at_site(
+    action: &Action,
+    context: &AttemptContext,
+    seen: Result<Precheck, Failure>,
+) -> Result<Precheck, Failure> {
+    let parameters = action.parameters();
+    let region = parameters["region"].as_str();
+    let site = context.sites.iter().find(|(_, site)| region.is_some() && site.region.as_deref() == region);
+    let Some((name, _)) = site else { return seen };
+    let told = |lines: Vec<String>| lines.into_iter().map(|line| format!("{name}: {line}")).collect();
+    match seen {
+        Ok(seen) => Ok(Precheck {
+            found: told(seen.found),
+            warnings: told(seen.warnings),
+            unknown: told(seen.unknown),
+        }),
+        Err(failure) => Err(Failure { message: format!("{name}: {}", failure.message), ..failure }),
+    }
+}
+
 /// What it means that an attempt was given up while it was under way.
 fn given_up(action: &Action) -> Failure {
     let class = if changes(action) { FailureClass::InDoubt } else { FailureClass::TimedOut };
@@ -75,6 +96,27 @@ impl Provider for AwsProvider {
                 return Ok(());
             }
             ready::fetch_credentials(&self.aws, sites, to).await
+        })
+    }
+
+    fn precheck<'a>(
+        &'a self,
+        action: &'a Action,
+        context: &'a AttemptContext,
+    ) -> BoxFuture<'a, Result<Precheck, Failure>> {
+        Box::pin(async move {
+            let group = group_of(action)?;
+            let look = async {
+                let mut seen = group.precheck(&self.aws, action, context).await?;
+                iam::check(&self.aws, action, context, &mut seen).await?;
+                Ok(seen)
+            };
+            tokio::select! {
+                seen = look => at_site(action, context, seen),
+                () = context.cancelled.cancelled() => {
+                    Err(Failure::new(FailureClass::TimedOut, "the look was given up or ran out of time"))
+                }
+            }
         })
     }
 

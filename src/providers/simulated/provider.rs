@@ -19,7 +19,7 @@ use crate::model::id::{NodeAddress, SiteName};
 use crate::model::run::{Failure, FailureClass};
 use crate::model::time::{Duration, Timestamp};
 use crate::model::values::Site;
-use crate::ports::{AttemptContext, BoxFuture, Clock, Polled, Provider, Started};
+use crate::ports::{AttemptContext, BoxFuture, Clock, Polled, Precheck, Provider, Started};
 
 /// How long it takes to see that nobody answers.
 const NO_ANSWER: Duration = Duration::from_secs(5);
@@ -148,6 +148,18 @@ impl SimulatedProvider {
         result
     }
 
+    /// Whether what an action needs answers; the model knows of no permissions or quotas.
+    async fn look_ahead(&self, action: &Action, context: &AttemptContext) -> Result<Precheck, Failure> {
+        if let Some(failure) = self.unreachable(action, context, false) {
+            self.wait(self.no_answer(context), context).await?;
+            return Err(failure);
+        }
+        Ok(Precheck {
+            found: vec!["everything it needs answers (simulated)".to_owned()],
+            ..Precheck::default()
+        })
+    }
+
     /// Gives no answer until the attempt is given up.
     async fn hang(&self, context: &AttemptContext) -> Result<Started, Failure> {
         loop {
@@ -208,6 +220,14 @@ pub(super) fn parameters(action: &Action) -> Map<String, Value> {
 }
 
 impl Provider for SimulatedProvider {
+    fn precheck<'a>(
+        &'a self,
+        action: &'a Action,
+        context: &'a AttemptContext,
+    ) -> BoxFuture<'a, Result<Precheck, Failure>> {
+        Box::pin(self.look_ahead(action, context))
+    }
+
     fn prepare<'a>(
         &'a self,
         action: &'a Action,

@@ -3,7 +3,7 @@
 use drctl::engine::input::{Direction, Observation};
 use drctl::model::action::Action;
 use drctl::model::run::Failure;
-use drctl::ports::{AttemptContext, Polled, Provider as _, Started};
+use drctl::ports::{AttemptContext, Polled, Precheck, Provider as _, Started};
 use drctl::providers::aws::AwsProvider;
 use serde_json::{Map, Value};
 
@@ -60,6 +60,18 @@ impl Attempt {
         let outputs = self.make().await?;
         self.covered();
         Ok(outputs)
+    }
+
+    /// What is told beforehand. What that asked of AWS must be among what is documented for it.
+    pub(super) async fn ask(&self) -> Result<Precheck, Failure> {
+        let seen = self.provider.precheck(&self.action, &self.context).await;
+        let spec = self.action.name().spec();
+        for asked in self.provider.operations() {
+            let always = matches!(asked.as_str(), "iam:SimulatePrincipalPolicy" | "sts:GetCallerIdentity");
+            let known = spec.permissions.iter().chain(spec.check_permissions).any(|known| *known == asked);
+            assert!(always || known, "{} asks for {asked} beforehand", self.action.name());
+        }
+        seen
     }
 
     /// Takes the effect back.

@@ -75,6 +75,25 @@ def listings():
     refused(missing, west.describe_restore_job, RestoreJobId="x")
 
 
+def plans():
+    found = [plan for page in east.get_paginator("list_backup_plans").paginate() for plan in page["BackupPlansList"]]
+    assert sorted(plan["BackupPlanName"] for plan in found) == ["nightly", "other"], found
+    plan = east.get_backup_plan(BackupPlanId="nightly")["BackupPlan"]
+    rule = plan["Rules"][0]
+    assert rule["Lifecycle"] == {"DeleteAfterDays": 35} and rule["ScheduleExpression"] == "cron(0 5 ? * * *)", rule
+    assert rule["CopyActions"][0]["DestinationBackupVaultArn"].endswith(":backup-vault:dr"), rule
+    selections = east.list_backup_selections(BackupPlanId="nightly")["BackupSelectionsList"]
+    selection = east.get_backup_selection(BackupPlanId="nightly", SelectionId=selections[0]["SelectionId"])
+    assert selection["BackupSelection"]["Resources"] == [RESOURCE], selection
+    vault = west.describe_backup_vault(BackupVaultName="dr")
+    assert vault["EncryptionKeyArn"] == "arn:aws:kms:us-west-2:111122223333:key/1", vault
+    missing = east.exceptions.ResourceNotFoundException
+    refused(missing, east.describe_backup_vault, BackupVaultName="nobody")
+    refused(missing, east.get_backup_plan, BackupPlanId="nobody")
+    refused(missing, west.get_backup_plan, BackupPlanId="nightly")
+
+
 restore(copy(*backup()))
+plans()
 listings()
 print("certified")

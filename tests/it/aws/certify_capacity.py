@@ -83,6 +83,18 @@ def automations():
     raise AssertionError("a document that is not there was run")
 
 
+def documents():
+    ssm = client("ssm")
+    found = ssm.describe_document(Name="drain")["Document"]
+    assert (found["Status"], found["DocumentType"]) == ("Active", "Automation"), found
+    assert [it["Name"] for it in found["Parameters"] if "DefaultValue" not in it] == ["Cluster"], found
+    try:
+        ssm.describe_document(Name="nobody")
+    except ssm.exceptions.InvalidDocument:
+        return
+    raise AssertionError("a document that is not there was described")
+
+
 def services():
     ecs = client("ecs")
     ecs.update_service(cluster="c", service="s", desiredCount=3)
@@ -93,6 +105,6 @@ def services():
     assert ecs.describe_services(cluster="c", services=["x"])["failures"][0]["reason"] == "MISSING"
 
 
-for part in (groups, room, nodegroups, automations, services):
+for part in (groups, room, nodegroups, automations, documents, services):
     part()
 print("certified")

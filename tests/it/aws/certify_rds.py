@@ -6,9 +6,9 @@ import boto3
 from botocore.config import Config
 
 
-def client(region):
+def client(region, service="rds"):
     return boto3.client(
-        "rds",
+        service,
         region_name=region,
         endpoint_url=sys.argv[1],
         aws_access_key_id="111122223333",
@@ -123,6 +123,29 @@ def copies():
     assert infos[0]["StatusType"] == "read replication", infos
 
 
-for part in (promotion, reboot, groups, stop_and_start, cluster, global_cluster, copies):
+def around():
+    replica = "arn:aws:rds:us-west-2:111122223333:db:replica"
+    found = west.describe_pending_maintenance_actions(ResourceIdentifier=replica)["PendingMaintenanceActions"]
+    details = found[0]["PendingMaintenanceActionDetails"][0]
+    assert (found[0]["ResourceIdentifier"], details["Action"]) == (replica, "system-update"), found
+    assert details["ForcedApplyDate"].year == 2026, details
+    assert west.describe_pending_maintenance_actions(ResourceIdentifier="arn:x")["PendingMaintenanceActions"] == []
+    assert west.describe_account_attributes()["AccountQuotas"] == [{"AccountQuotaName": "DBInstances", "Used": 3, "Max": 40}]
+    assert west.describe_db_subnet_groups(DBSubnetGroupName="private")["DBSubnetGroups"]
+    refused(errors.DBSubnetGroupNotFoundFault, west.describe_db_subnet_groups, DBSubnetGroupName="nobody")
+    kms = client("us-west-2", "kms")
+    assert kms.describe_key(KeyId="key-1")["KeyMetadata"]["KeyState"] == "Enabled"
+    refused(kms.exceptions.NotFoundException, kms.describe_key, KeyId="key-2")
+    assert client("us-west-2", "sts").get_caller_identity()["Arn"].endswith(":assumed-role/dr/drctl")
+    simulated = client("us-east-1", "iam").simulate_principal_policy(
+        PolicySourceArn="arn:aws:iam::111122223333:role/dr",
+        ActionNames=["rds:PromoteReadReplica", "rds:StopDBInstance"],
+        ResourceArns=[replica],
+    )["EvaluationResults"]
+    decisions = {it["EvalActionName"]: it["EvalDecision"] for it in simulated}
+    assert decisions == {"rds:PromoteReadReplica": "allowed", "rds:StopDBInstance": "implicitDeny"}, decisions
+
+
+for part in (around, promotion, reboot, groups, stop_and_start, cluster, global_cluster, copies):
     part()
 print("certified")

@@ -21,6 +21,8 @@ mod compute;
 mod estate;
 mod fake;
 mod faults;
+#[cfg(feature = "aws")]
+mod permissions;
 #[cfg(feature = "aws-rds")]
 mod rds;
 #[cfg(feature = "aws-route53")]

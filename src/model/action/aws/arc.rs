@@ -52,6 +52,7 @@ impl SetRoutingControls {
     pub const SPEC: ActionSpec = ActionSpec {
         summary: "Sets ARC routing controls together, through whichever cluster endpoint answers.",
         effect: Effect::Mutate,
+        prechecks: true,
         plane: Plane::Data,
         drill: DrillDefault::MustDeclare,
         role: Role::Shift,
@@ -111,6 +112,7 @@ impl StartRegionSwitch {
     pub const SPEC: ActionSpec = ActionSpec {
         summary: "Runs an ARC Region switch plan and follows its execution to the end.",
         effect: Effect::Mutate,
+        prechecks: true,
         plane: Plane::Data,
         home: ApiHome::Parameter("region"),
         reversibility: Reversibility::Compensable,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::spec::{ActionSpec, ApiHome, Doubt, DrillDefault, Effect, Plane, Role, SPEC};
 use crate::model::policy::Reversibility;
+use crate::model::run::words;
 use crate::model::time::{Duration, Timestamp};
 
 /// What every look at AWS Backup has in common.
@@ -21,6 +22,8 @@ const LOOK: ActionSpec = ActionSpec {
 
 /// What every AWS Backup job has in common: it takes an idempotency token, and its product can be deleted.
 const JOB: ActionSpec = ActionSpec {
+    prechecks: true,
+    check_permissions: &["backup:DescribeBackupVault"],
     effect: Effect::Mutate,
     reversibility: Reversibility::Compensable,
     doubt: Doubt::Idempotent,
@@ -116,7 +119,12 @@ impl StartBackup {
             ("recovery_point_arn", "ARN of the recovery point"),
             ("recovery_point_at", "when it was made"),
         ],
-        permissions: &["backup:DescribeBackupJob", "backup:StartBackupJob", "iam:PassRole"],
+        permissions: &[
+            "backup:DescribeBackupJob",
+            "backup:StartBackupJob",
+            "backup:TagResource",
+            "iam:PassRole",
+        ],
         ..JOB
     };
 }
@@ -238,6 +246,101 @@ impl CheckCopies {
             ("newest_at", "creation of the newest original that has a complete copy"),
         ],
         permissions: &["backup:DescribeRecoveryPoint", "backup:ListBackupJobs", "backup:ListCopyJobs"],
+        ..LOOK
+    };
+}
+
+words! {
+    /// How often a backup is made.
+    BackupPeriod {
+        /// Every day.
+        Daily = "daily",
+        /// Every week.
+        Weekly = "weekly",
+        /// Every month.
+        Monthly = "monthly",
+        /// Every year.
+        Yearly = "yearly",
+    }
+}
+
+/// A rule that a backup plan must have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExpectedRule {
+    /// How often it backs up, at least.
+    pub period: BackupPeriod,
+    /// When exactly, as `cron(0 5 ? * * *)`; other expressions that mean the same times are as good.
+    pub schedule: Option<String>,
+    /// Time zone of `schedule`, such as `Europe/Berlin`; default `Etc/UTC`.
+    pub timezone: Option<String>,
+    /// Days until a recovery point is deleted; absent: not checked.
+    #[schemars(range(min = 1))]
+    pub retention_days: Option<u32>,
+    /// Name of the vault recovery points go to; absent: any.
+    pub vault: Option<String>,
+    /// ARN of the KMS key that encrypts the vault; absent: not checked.
+    pub kms_key_arn: Option<String>,
+    /// Oldest age the newest recovery point in the vault may have; absent: not checked.
+    pub max_age: Option<Duration>,
+    /// Where copies must go, in other regions and accounts.
+    #[serde(default)]
+    pub copies: Vec<ExpectedCopy>,
+}
+
+/// A copy that a rule must make.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExpectedCopy {
+    /// ARN of the vault, which names its region and account.
+    pub vault_arn: String,
+    /// Days until a copy is deleted; absent: not checked.
+    #[schemars(range(min = 1))]
+    pub retention_days: Option<u32>,
+    /// ARN of the KMS key that encrypts the vault; absent: not checked.
+    pub kms_key_arn: Option<String>,
+    /// Oldest age the newest copy may have, counted from the creation of its original; absent: not checked.
+    pub max_age: Option<Duration>,
+}
+
+/// Parameters of `aws.backup.check_policy`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CheckPolicy {
+    /// Region of the resource, where its backup plans are.
+    pub region: String,
+    /// Account it is in; default: that of the site with this region, else that of the credentials.
+    pub account: Option<String>,
+    /// ARN of the resource that must be backed up.
+    pub resource_arn: String,
+    /// Name of the backup plan; absent: any plan that selects the resource.
+    pub plan: Option<String>,
+    /// What its rules must be.
+    #[schemars(length(min = 1))]
+    pub rules: Vec<ExpectedRule>,
+    /// Succeed whatever is found, and only list the differences.
+    #[serde(default)]
+    pub only_report: bool,
+}
+
+impl CheckPolicy {
+    /// What is declared about the action.
+    pub const SPEC: ActionSpec = ActionSpec {
+        summary: "Compares schedule, retention, keys and copies of backups with what they must be.",
+        outputs: &[
+            ("plans", "backup plans that select the resource"),
+            ("differences", "what is not as it must be, where, and what to do"),
+            ("unclear", "what could not be told, and why"),
+            ("newest", "newest usable recovery point by ARN of the vault, dated by its original"),
+        ],
+        permissions: &[
+            "backup:DescribeBackupVault",
+            "backup:GetBackupPlan",
+            "backup:GetBackupSelection",
+            "backup:ListBackupPlans",
+            "backup:ListBackupSelections",
+            "backup:ListRecoveryPointsByBackupVault",
+        ],
         ..LOOK
     };
 }

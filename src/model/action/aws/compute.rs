@@ -22,6 +22,7 @@ const LOOK: ActionSpec = ActionSpec {
 
 /// What every change of capacity has in common: setting it again is harmless, undo restores what was there.
 const CAPACITY: ActionSpec = ActionSpec {
+    prechecks: true,
     effect: Effect::Mutate,
     doubt: Doubt::Idempotent,
     drill: DrillDefault::MustDeclare,
@@ -193,6 +194,8 @@ impl Invoke {
     pub const SPEC: ActionSpec = ActionSpec {
         summary: "Invokes a Lambda function and waits for its answer, 15 minutes at most.",
         effect: Effect::Mutate,
+        prechecks: true,
+        check_permissions: &["lambda:GetFunctionConfiguration"],
         plane: Plane::Data,
         reversibility: Reversibility::Compensable,
         doubt: Doubt::Observable,
@@ -273,6 +276,8 @@ impl RunAutomation {
     pub const SPEC: ActionSpec = ActionSpec {
         summary: "Runs a Systems Manager automation document and follows it to the end.",
         effect: Effect::Mutate,
+        prechecks: true,
+        check_permissions: &["ssm:DescribeDocument"],
         reversibility: Reversibility::Compensable,
         doubt: Doubt::Idempotent,
         drill: DrillDefault::MustDeclare,
@@ -285,7 +290,12 @@ impl RunAutomation {
             ("status", "its last status"),
             ("outputs", "outputs of the document, each a list of values"),
         ],
-        permissions: &["ssm:GetAutomationExecution", "ssm:StartAutomationExecution"],
+        permissions: &[
+            "iam:PassRole",
+            "ssm:AddTagsToResource",
+            "ssm:GetAutomationExecution",
+            "ssm:StartAutomationExecution",
+        ],
         ..LOOK
     };
 }

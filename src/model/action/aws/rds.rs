@@ -15,6 +15,8 @@ pub use super::rds_copies::{
 
 /// What every change of a database here has in common.
 const PROMOTION: ActionSpec = ActionSpec {
+    prechecks: true,
+    check_permissions: &["rds:DescribePendingMaintenanceActions"],
     effect: Effect::Mutate,
     plane: Plane::Control,
     home: ApiHome::Parameter("region"),

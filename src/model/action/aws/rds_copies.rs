@@ -13,6 +13,8 @@ use crate::model::time::{Duration, Timestamp};
 
 /// What every action here has in common: the new thing has a name, so a look tells whether it was made.
 const CREATION: ActionSpec = ActionSpec {
+    prechecks: true,
+    check_permissions: &["rds:DescribeAccountAttributes", "rds:DescribeDBSubnetGroups"],
     effect: Effect::Mutate,
     plane: Plane::Control,
     home: ApiHome::Parameter("region"),
@@ -100,6 +102,8 @@ impl RestoreFromSnapshot {
             ("recovery_point_at", "when the snapshot was taken"),
         ],
         permissions: &[
+            "kms:CreateGrant",
+            "kms:DescribeKey",
             "rds:AddTagsToResource",
             "rds:CreateDBInstance",
             "rds:DescribeDBClusterSnapshots",
@@ -167,6 +171,8 @@ impl RestoreToPointInTime {
             ("recovery_point_at", "the time it was restored to"),
         ],
         permissions: &[
+            "kms:CreateGrant",
+            "kms:DescribeKey",
             "rds:AddTagsToResource",
             "rds:CreateDBInstance",
             "rds:DescribeDBClusterAutomatedBackups",
@@ -214,6 +220,8 @@ impl CreateReadReplica {
             ("status", "state of replication"),
         ],
         permissions: &[
+            "kms:CreateGrant",
+            "kms:DescribeKey",
             "rds:AddTagsToResource",
             "rds:CreateDBInstanceReadReplica",
             "rds:DescribeDBInstances",
@@ -257,6 +265,8 @@ impl CopySnapshot {
             ("recovery_point_at", "when the original snapshot was taken"),
         ],
         permissions: &[
+            "kms:CreateGrant",
+            "kms:DescribeKey",
             "rds:AddTagsToResource",
             "rds:CopyDBClusterSnapshot",
             "rds:CopyDBSnapshot",

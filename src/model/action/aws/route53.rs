@@ -20,6 +20,7 @@ const RECORDS: &[&str] = &[
 
 /// What every mutating action here has in common.
 const CHANGE: ActionSpec = ActionSpec {
+    prechecks: true,
     effect: Effect::Mutate,
     plane: Plane::Control,
     home: ApiHome::Region("us-east-1"),

@@ -6,9 +6,9 @@ use super::{permanent, region_switch, routing};
 use crate::engine::input::{Direction, Observation};
 use crate::model::action::Action;
 use crate::model::run::Failure;
-use crate::ports::{AttemptContext, BoxFuture, Polled, Started};
+use crate::ports::{AttemptContext, BoxFuture, Polled, Precheck, Started};
 use crate::providers::aws::clients::Aws;
-use crate::providers::aws::group::Group;
+use crate::providers::aws::group::{Group, prechecked};
 
 /// The group.
 pub(in crate::providers::aws) struct Arc;
@@ -18,6 +18,20 @@ fn not_ours(action: &Action) -> Failure {
 }
 
 impl Group for Arc {
+    fn precheck<'a>(
+        &'a self,
+        aws: &'a Aws,
+        action: &'a Action,
+        context: &'a AttemptContext,
+    ) -> BoxFuture<'a, Result<Precheck, Failure>> {
+        Box::pin(async move {
+            match action {
+                Action::AwsArcStartRegionSwitch(it) => region_switch::precheck(aws, it, context).await,
+                _ => prechecked(self.prepare(aws, action, context).await),
+            }
+        })
+    }
+
     fn prepare<'a>(
         &'a self,
         aws: &'a Aws,

@@ -8,7 +8,7 @@ use super::{Outputs, permanent};
 use crate::engine::input::Observation;
 use crate::model::action::aws::arc::{RegionSwitchAction, StartRegionSwitch};
 use crate::model::run::{Failure, FailureClass, Mode};
-use crate::ports::{AttemptContext, Polled, Started};
+use crate::ports::{AttemptContext, Polled, Precheck, Started};
 use crate::providers::aws::call::Call;
 use crate::providers::aws::clients::Aws;
 use crate::providers::aws::failure::Asked;
@@ -26,6 +26,23 @@ struct Session<'a> {
     aws: &'a Aws,
     place: Place,
     context: &'a AttemptContext,
+}
+
+/// Looks whether the plan answers, and whether one of its executions is under way.
+pub(super) async fn precheck(
+    aws: &Aws,
+    it: &StartRegionSwitch,
+    context: &AttemptContext,
+) -> Result<Precheck, Failure> {
+    let session = Session::open(aws, it, context)?;
+    let executions = session.executions(it).await?;
+    let mut seen = Precheck::default();
+    seen.found.push(format!("the plan is there, with {} executions so far", executions.len()));
+    if let Some(active) = executions.iter().find(|execution| is_active(state(execution))) {
+        let id = excerpt::head(text(active, "executionId"), 80);
+        seen.warnings.push(format!("execution {id} of the plan is under way: another one is refused"));
+    }
+    Ok(seen)
 }
 
 pub(super) async fn start(

@@ -3,11 +3,11 @@
 use serde_json::Value;
 
 use super::job::{self, Kind};
-use super::{copies, find, orders, permanent};
+use super::{copies, find, orders, permanent, policy, precheck};
 use crate::engine::input::{Direction, Observation};
 use crate::model::action::Action;
 use crate::model::run::Failure;
-use crate::ports::{AttemptContext, BoxFuture, Polled, Started};
+use crate::ports::{AttemptContext, BoxFuture, Polled, Precheck, Started};
 use crate::providers::aws::clients::Aws;
 use crate::providers::aws::group::Group;
 
@@ -29,6 +29,15 @@ fn job_of(action: &Action) -> Option<(Kind, &str, Option<&String>)> {
 }
 
 impl Group for Backup {
+    fn precheck<'a>(
+        &'a self,
+        aws: &'a Aws,
+        action: &'a Action,
+        context: &'a AttemptContext,
+    ) -> BoxFuture<'a, Result<Precheck, Failure>> {
+        Box::pin(precheck::check(aws, action, context))
+    }
+
     fn prepare<'a>(
         &'a self,
         _: &'a Aws,
@@ -51,6 +60,9 @@ impl Group for Backup {
                 }
                 (Action::AwsBackupCheckCopies(it), _) => {
                     copies::check(aws, it, context).await.map(Started::Done)
+                }
+                (Action::AwsBackupCheckPolicy(it), _) => {
+                    policy::check(aws, it, context).await.map(Started::Done)
                 }
                 (other, Direction::Undo) => Err(permanent(format!(
                     "{} has no undo: what it made has to be deleted by hand, once it is known not to be needed",

@@ -6,6 +6,10 @@ mod copies;
 mod find;
 mod job;
 mod orders;
+mod plans;
+mod policy;
+mod precheck;
+mod schedule;
 mod session;
 
 use serde_json::Value;

@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use super::{alarms, autoscaling, dynamodb, ecs, eks, event_source, lambda, permanent, s3, ssm};
+use super::{alarms, autoscaling, dynamodb, ecs, eks, event_source, lambda, permanent, precheck, s3, ssm};
 use crate::engine::input::{Direction, Observation};
 use crate::model::action::Action;
 use crate::model::run::Failure;
-use crate::ports::{AttemptContext, BoxFuture, Polled, Started};
+use crate::ports::{AttemptContext, BoxFuture, Polled, Precheck, Started};
 use crate::providers::aws::clients::Aws;
 use crate::providers::aws::group::Group;
 
@@ -14,6 +14,18 @@ use crate::providers::aws::group::Group;
 pub(in crate::providers::aws) struct Compute;
 
 impl Group for Compute {
+    fn precheck<'a>(
+        &'a self,
+        aws: &'a Aws,
+        action: &'a Action,
+        context: &'a AttemptContext,
+    ) -> BoxFuture<'a, Result<Precheck, Failure>> {
+        Box::pin(async move {
+            let prepared = prepare(aws, action, context).await;
+            precheck::check(aws, action, context, prepared).await
+        })
+    }
+
     fn prepare<'a>(
         &'a self,
         aws: &'a Aws,

@@ -12,6 +12,7 @@ mod event_source;
 mod group;
 mod headroom;
 mod lambda;
+mod precheck;
 mod s3;
 mod session;
 mod size;

@@ -3,11 +3,13 @@
 use serde_json::Value;
 
 use super::global::Move;
-use super::{cluster, copy, fence, global, permanent, promote, reboot, replica, replication, restore};
+use super::{
+    cluster, copy, fence, global, permanent, precheck, promote, reboot, replica, replication, restore,
+};
 use crate::engine::input::{Direction, Observation};
 use crate::model::action::Action;
 use crate::model::run::Failure;
-use crate::ports::{AttemptContext, BoxFuture, Polled, Started};
+use crate::ports::{AttemptContext, BoxFuture, Polled, Precheck, Started};
 use crate::providers::aws::clients::Aws;
 use crate::providers::aws::group::Group;
 
@@ -15,6 +17,15 @@ use crate::providers::aws::group::Group;
 pub(in crate::providers::aws) struct Rds;
 
 impl Group for Rds {
+    fn precheck<'a>(
+        &'a self,
+        aws: &'a Aws,
+        action: &'a Action,
+        context: &'a AttemptContext,
+    ) -> BoxFuture<'a, Result<Precheck, Failure>> {
+        Box::pin(precheck::check(aws, action, context))
+    }
+
     fn prepare<'a>(
         &'a self,
         aws: &'a Aws,

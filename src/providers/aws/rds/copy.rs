@@ -79,7 +79,8 @@ async fn open<'a>(
     Session::open(aws, &it.region, it.account.as_ref(), context).await
 }
 
-fn check_source(it: &CopySnapshot, source: &Snapshot) -> Result<(), Failure> {
+/// A source that is busy or lacks a key for the copy cannot be copied.
+pub(super) fn check_source(it: &CopySnapshot, source: &Snapshot) -> Result<(), Failure> {
     if source.status != "available" {
         let status = excerpt::head(&source.status, 60);
         return Err(state::busy(format!("the source snapshot is `{status}`, not available yet")));

@@ -75,6 +75,22 @@ pub(super) async fn prepare(aws: &Aws, it: Move<'_>, context: &AttemptContext) -
     Ok(json!({"writer": writer(&found)}))
 }
 
+/// Looks whether the target could become the writer, and says what was seen.
+pub(super) async fn precheck(
+    aws: &Aws,
+    it: Move<'_>,
+    context: &AttemptContext,
+) -> Result<Option<String>, Failure> {
+    let session = Session::open(aws, it.region, it.account, context).await?;
+    let found = session.present_global_cluster(it.global).await?;
+    check_target(it, &found)?;
+    if it.loses || seen(it, &found) == Seen::There {
+        return Ok(Some(format!("`target` is a member of global cluster `{}`", it.global)));
+    }
+    check_in_sync(it, &found)?;
+    Ok(Some(format!("`target` is in sync with the writer of global cluster `{}`", it.global)))
+}
+
 pub(super) async fn start(aws: &Aws, it: Move<'_>, context: &AttemptContext) -> Result<Started, Failure> {
     let session = Session::open(aws, it.region, it.account, context).await?;
     let found = session.present_global_cluster(it.global).await?;

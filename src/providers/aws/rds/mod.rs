@@ -7,6 +7,7 @@ mod copy;
 mod fence;
 mod fence_target;
 mod global;
+mod precheck;
 mod promote;
 mod quarantine;
 mod reboot;

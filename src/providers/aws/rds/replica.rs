@@ -98,7 +98,11 @@ async fn open<'a>(
 }
 
 /// A source without automated backups cannot have replicas.
-async fn check_source(session: &Session<'_>, it: &CreateReadReplica, region: &str) -> Result<(), Failure> {
+pub(super) async fn check_source(
+    session: &Session<'_>,
+    it: &CreateReadReplica,
+    region: &str,
+) -> Result<(), Failure> {
     let there = session.elsewhere(region).await?;
     let source = there.present_instance(&it.source_arn).await?;
     state::must_be_ready("instance", &it.source_arn, source.db_instance_status())?;

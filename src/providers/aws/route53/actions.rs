@@ -8,19 +8,36 @@ use super::failover::Roles;
 use super::goal;
 use super::health::Inversion;
 use super::permanent;
+use super::protection;
 use super::session::Session;
 use super::weights::Shift;
 use crate::engine::input::Observation;
 use crate::model::action::Action;
 use crate::model::run::Failure;
-use crate::ports::{AttemptContext, BoxFuture, Polled, Started};
+use crate::ports::{AttemptContext, BoxFuture, Polled, Precheck, Started};
 use crate::providers::aws::clients::Aws;
-use crate::providers::aws::group::Group;
+use crate::providers::aws::group::{Group, prechecked};
 
 /// The group.
 pub(in crate::providers::aws) struct Route53;
 
 impl Group for Route53 {
+    fn precheck<'a>(
+        &'a self,
+        aws: &'a Aws,
+        action: &'a Action,
+        context: &'a AttemptContext,
+    ) -> BoxFuture<'a, Result<Precheck, Failure>> {
+        Box::pin(async move {
+            let work = Work::of(aws, action, context).await?;
+            let mut seen = prechecked(work.prepare().await)?;
+            if !matches!(work.what, What::Health(_) | What::Check(_)) {
+                seen.unknown.extend(protection::unreadable(&work.session).await);
+            }
+            Ok(seen)
+        })
+    }
+
     fn prepare<'a>(
         &'a self,
         aws: &'a Aws,

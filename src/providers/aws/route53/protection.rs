@@ -35,6 +35,13 @@ pub(super) async fn protected<'a>(
     Ok(keys.find(|key| all.contains(&(key.name.clone(), key.kind.clone()))))
 }
 
+/// Why it cannot be told whether records are protected, where it cannot.
+pub(super) async fn unreadable(session: &Session<'_>) -> Option<String> {
+    let error = list(session).await.err()?;
+    let why = session.read("ListResourceRecordSetProtections").failure(error).message;
+    Some(format!("whether records are protected could not be looked at: {why}"))
+}
+
 async fn of_zone(session: &Session<'_>) -> Arc<Protected> {
     let mut known = session.zone.protections.0.lock().await;
     let now = session.account.budget.now();

@@ -1,6 +1,6 @@
 //! Snapshots, restores, new replicas and AWS Backup: everything that brings data back from a copy.
 
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::super::change::Change;
 use super::rds::{arn, endpoint, name};
@@ -127,6 +127,27 @@ pub(super) fn check_copies(it: &backup::CheckCopies) -> Act<'_> {
             return Err(unhealthy(format!("the newest complete copy is {age} old, allowed are {allowed}")));
         }
         Ok(json!({"completed": 24, "running": 0, "failed": [], "newest_at": newest}))
+    })
+}
+
+pub(super) fn check_policy(it: &backup::CheckPolicy) -> Act<'_> {
+    Act::look(move |scene| {
+        let newest = scene.view.backup(&it.resource_arn);
+        let age = scene.at.since(newest);
+        let limits = it.rules.iter().flat_map(|rule| {
+            std::iter::once(rule.max_age).chain(rule.copies.iter().map(|copy| copy.max_age))
+        });
+        let limit = limits.flatten().min();
+        let stale = limit.filter(|allowed| age > *allowed).map(|allowed| {
+            format!("the newest recovery point of {} is {age} old, allowed are {allowed}", it.resource_arn)
+        });
+        if let Some(stale) = stale.as_ref().filter(|_| !it.only_report) {
+            return Err(unhealthy(stale.clone()));
+        }
+        let vaults = it.rules.iter().flat_map(|rule| &rule.copies).map(|copy| &copy.vault_arn);
+        let newest: Map<String, Value> = vaults.map(|arn| (arn.clone(), json!(newest))).collect();
+        let plan = it.plan.as_deref().unwrap_or("simulated");
+        Ok(json!({"plans": [plan], "differences": Vec::from_iter(stale), "unclear": [], "newest": newest}))
     })
 }
 

@@ -65,6 +65,7 @@ fn databases<'a>(action: &'a Action, view: &View<'_>) -> Option<Act<'a>> {
         Action::AwsBackupCopyRecoveryPoint(it) => copies::copy_recovery_point(it, view),
         Action::AwsBackupRestore(it) => copies::restore(it, view),
         Action::AwsBackupCheckCopies(it) => copies::check_copies(it),
+        Action::AwsBackupCheckPolicy(it) => copies::check_policy(it),
         Action::AzureSqlFailover(it) => data::azure_sql_failover(it, view),
         Action::AzurePostgresPromote(it) => data::azure_postgres_promote(it, view),
         Action::AzureSiteRecoveryFailover(it) => data::site_recovery(it),

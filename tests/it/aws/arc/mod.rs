@@ -174,3 +174,15 @@ async fn somebody_elses_execution_is_not_disturbed() {
     assert!(failure.message.contains("execution us-west-2/7 of the plan is pausedByOperator"), "{failure}");
     assert_eq!(fake.fake.count("StartPlanExecution"), 0);
 }
+
+#[tokio::test]
+async fn controls_and_plans_are_looked_at_and_left_alone() {
+    let fake = FakeArc::start();
+    assert!(controls(&fake, "off", "on").ask().await.unwrap().found[0].contains("in a state for it"));
+    let seen = switch(&fake).ask().await.unwrap();
+    assert!(seen.found[0].contains("the plan is there") && seen.warnings.is_empty(), "{seen:?}");
+    switch(&fake).start().await.unwrap();
+    let seen = switch(&fake).ask().await.unwrap();
+    assert!(seen.warnings[0].contains("of the plan is under way"), "{seen:?}");
+    assert_eq!(fake.fake.count("UpdateRoutingControlStates"), 0);
+}

@@ -11,6 +11,8 @@ use crate::aws::attempts::Attempt;
 use crate::aws::estate::{python, root};
 use crate::aws::fake::backup::{FakeBackup, RESOURCE, ROLE, ago, vault};
 
+mod policy;
+
 const HOUR: i64 = 3_600;
 
 fn attempt(fake: &FakeBackup, name: &str, with: Value, more: &Value) -> Attempt {
@@ -62,6 +64,7 @@ fn seconds(at: &Value) -> i64 {
 #[test]
 fn the_fake_satisfies_the_vendors_own_sdk() {
     let fake = FakeBackup::start();
+    policy::nightly(&fake);
     let output = Command::new(python("python"))
         .arg(root().join("tests/it/aws/certify_backup.py"))
         .arg(fake.fake.caller().endpoint)
@@ -246,4 +249,25 @@ async fn a_green_backup_without_its_copy_is_a_gap() {
     let failure = check(json!({"resource_arn": RESOURCE, "max_failed": 1})).perform().await.unwrap_err();
     assert!(failure.message.contains("arn:lonely was not copied"), "{failure}");
     assert!(!failure.message.contains("young"), "{failure}");
+}
+
+#[tokio::test]
+async fn vaults_and_points_are_looked_at_before_a_job_begins() {
+    let fake = FakeBackup::start();
+    let point = fake.point("us-east-1", "main", "one", HOUR, json!({}));
+    let partial = fake.point("us-east-1", "main", "two", HOUR, json!({"Status": "PARTIAL"}));
+    let seen = backup(&fake).ask().await.unwrap();
+    assert!(seen.found[0].contains("vault `main` in us-east-1 is there, encrypted with"), "{seen:?}");
+    let seen = copy(&fake, &point).ask().await.unwrap();
+    assert!(seen.found.join(" ").contains("vault `dr` in us-west-2 is there"), "{seen:?}");
+    let failure = copy(&fake, &partial).ask().await.unwrap_err();
+    assert!(failure.message.contains("is PARTIAL"), "{failure}");
+    let nobody =
+        json!({"vault": "nobody", "region": "us-east-1", "resource_arn": RESOURCE, "iam_role_arn": ROLE});
+    let nobody = attempt(&fake, "aws.backup.start_backup", nobody, &json!({}));
+    let failure = nobody.ask().await.unwrap_err();
+    assert!(failure.message.contains("there is no vault `nobody` in us-east-1"), "{failure}");
+    for job in ["PUT /backup-jobs", "PUT /copy-jobs", "PUT /restore-jobs"] {
+        assert_eq!(fake.fake.count(job), 0, "{job}");
+    }
 }

@@ -148,3 +148,15 @@ async fn an_event_source_is_disabled_and_enabled_again() {
     let failure = Attempt::new(caller, "aws.lambda.set_event_source", neither).perform().await.unwrap_err();
     assert!(failure.message.contains("give `mapping_id`"), "{failure}");
 }
+
+#[tokio::test]
+async fn a_function_is_looked_for_and_not_run() {
+    let estate = Estate::up().await;
+    function(&estate.ministack).await;
+    let seen = invoke(&estate.ministack, json!({"payload": {"a": 1}})).ask().await.unwrap();
+    // Just made, it may still be pending.
+    let told = [seen.found.join(""), seen.warnings.join("")].concat();
+    assert!(told.contains("function `ledger` is"), "{seen:?}");
+    let failure = invoke(&estate.ministack, json!({"function": "nobody"})).ask().await.unwrap_err();
+    assert!(failure.message.contains("there is no function `nobody` in us-west-2"), "{failure}");
+}

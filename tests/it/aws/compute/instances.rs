@@ -243,3 +243,29 @@ async fn tasks_count_when_they_run_and_the_deployment_is_over() {
     assert_eq!(failure.class, FailureClass::Permanent);
     assert!(failure.message.contains("circuit breaker"), "{failure}");
 }
+
+#[tokio::test]
+async fn room_for_instances_and_documents_is_looked_at_before_anything_is_started() {
+    let fake = FakeCapacity::start();
+    let seen = capacity(&fake, group(2, 8, 4)).ask().await.unwrap();
+    let found = seen.found.join("\n");
+    assert!(found.contains("250 free addresses") && found.contains("62 vCPUs left of the quota"), "{found}");
+    assert!(seen.unknown.join("\n").contains("only a reservation guarantees"), "{seen:?}");
+    fake.change(|world| world.addresses = 1);
+    let failure = capacity(&fake, group(2, 8, 4)).ask().await.unwrap_err();
+    assert!(failure.message.contains("3 more instances are needed"), "{failure}");
+    fake.change(|world| (world.addresses, world.suspended) = (250, vec!["Launch"]));
+    let failure = capacity(&fake, group(2, 8, 4)).ask().await.unwrap_err();
+    assert!(failure.message.contains("process Launch"), "{failure}");
+    assert_eq!(fake.fake.count("UpdateAutoScalingGroup"), 0);
+    assert!(nodes(&fake, 4).ask().await.unwrap().found[0].contains("in a state for it"));
+    let seen = automation(&fake, "drain").ask().await.unwrap();
+    assert!(seen.found[0].contains("document `drain` is an active automation"), "{seen:?}");
+    let failure = automation(&fake, "nobody").ask().await.unwrap_err();
+    assert!(failure.message.contains("there is no document `nobody` in us-west-2"), "{failure}");
+    let without = json!({"region": "us-west-2", "document": "drain"});
+    let without = Attempt::new(&fake.fake.caller(), "aws.ssm.run_automation", without);
+    let failure = without.ask().await.unwrap_err();
+    assert!(failure.message.contains("needs its parameter `Cluster`"), "{failure}");
+    assert_eq!(fake.fake.count("StartAutomationExecution"), 0);
+}

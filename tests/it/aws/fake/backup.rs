@@ -25,6 +25,8 @@ pub(crate) struct World {
     pub(crate) ends: Option<(&'static str, &'static str)>,
     /// Metadata of the last restore.
     pub(crate) restored: Value,
+    /// Plans by region and id: what is known of each, with its selections by id.
+    plans: BTreeMap<(String, String), (Value, BTreeMap<String, Value>)>,
 }
 
 /// A fake and a hand on its world.
@@ -71,6 +73,14 @@ impl FakeBackup {
         arn
     }
 
+    /// Puts a plan there with its rules and one selection; its id is its name.
+    pub(crate) fn plan(&self, region: &str, name: &str, rules: &Value, selection: Value) {
+        let plan = json!({"BackupPlanName": name, "Rules": rules});
+        let selections = BTreeMap::from([("selection-1".to_owned(), selection)]);
+        let key = (region.to_owned(), name.to_owned());
+        self.world.lock().unwrap().plans.insert(key, (plan, selections));
+    }
+
     /// Puts a job of the past there.
     pub(crate) fn past(&self, id: &str, kind: &str, fields: Value) {
         let Value::Object(fields) = fields else { panic!("no object: {fields}") };
@@ -109,6 +119,11 @@ impl World {
     }
 
     fn serve(&mut self, it: &Request) -> Response {
+        if it.action == "GetCallerIdentity" {
+            let account = "<Account>111122223333</Account>";
+            let answer = format!("<R><GetCallerIdentityResult>{account}</GetCallerIdentityResult></R>");
+            return (200, answer);
+        }
         let (method, path) = it.action.split_once(' ').unwrap();
         let (path, region) = (path.trim_matches('/'), it.region.as_str());
         match (method, path.split_once('/')) {
@@ -116,8 +131,10 @@ impl World {
             ("GET", None) => self.list(path, it),
             ("GET", Some(("backup-vaults", rest))) => match rest.split_once("/recovery-points") {
                 Some((vault, arn)) => self.vault(region, vault, arn.trim_start_matches('/'), it),
-                None => refused("InvalidRequestException", path),
+                None => self.describe_vault(region, rest),
             },
+            ("GET", Some(("backup", "plans"))) => self.plans(region, it),
+            ("GET", Some(("backup", rest))) => self.plan(region, rest.trim_start_matches("plans/")),
             ("GET", Some((kind, id))) => self.look(kind, id),
             _ => refused("InvalidRequestException", path),
         }
@@ -148,6 +165,60 @@ impl World {
                 said(&json!({"RecoveryPointArn": arn, "RestoreMetadata": recorded, "ResourceType": "RDS"}))
             }
             Some(point) => said(point),
+        }
+    }
+
+    fn describe_vault(&self, region: &str, name: &str) -> Response {
+        match self.points.get(&(region.to_owned(), name.to_owned())) {
+            None => refused("ResourceNotFoundException", "Backup vault does not exist"),
+            Some(points) => said(&json!({
+                "BackupVaultName": name,
+                "BackupVaultArn": vault(region, name),
+                "EncryptionKeyArn": format!("arn:aws:kms:{region}:111122223333:key/1"),
+                "NumberOfRecoveryPoints": points.len(),
+                "Locked": false,
+            })),
+        }
+    }
+
+    /// One plan to a page, so that the second page matters.
+    fn plans(&self, region: &str, it: &Request) -> Response {
+        let all: Vec<_> = self.plans.iter().filter(|((place, _), _)| place == region).collect();
+        let from: usize = it.get("nextToken").parse().unwrap_or(0);
+        let page: Vec<_> = all
+            .iter()
+            .skip(from)
+            .take(1)
+            .map(|((_, id), (plan, _))| {
+                let arn = format!("arn:aws:backup:{region}:111122223333:backup-plan:{id}");
+                json!({"BackupPlanId": id, "BackupPlanName": plan["BackupPlanName"], "BackupPlanArn": arn})
+            })
+            .collect();
+        let next = (from + 1 < all.len()).then(|| (from + 1).to_string());
+        said(&json!({"BackupPlansList": page, "NextToken": next}))
+    }
+
+    fn plan(&self, region: &str, rest: &str) -> Response {
+        let (id, selection) = match rest.split_once("/selections") {
+            Some((id, selection)) => (id, Some(selection.trim_start_matches('/'))),
+            None => (rest, None),
+        };
+        let Some((plan, selections)) = self.plans.get(&(region.to_owned(), id.to_owned())) else {
+            return refused("ResourceNotFoundException", "Backup plan does not exist");
+        };
+        match selection {
+            None => said(&json!({"BackupPlan": plan, "BackupPlanId": id})),
+            Some("") => {
+                let list: Vec<_> = selections
+                    .iter()
+                    .map(|(key, it)| json!({"SelectionId": key, "SelectionName": it["SelectionName"]}))
+                    .collect();
+                said(&json!({"BackupSelectionsList": list}))
+            }
+            Some(key) => match selections.get(key) {
+                None => refused("ResourceNotFoundException", "Backup selection does not exist"),
+                Some(it) => said(&json!({"BackupSelection": it, "SelectionId": key, "BackupPlanId": id})),
+            },
         }
     }
 

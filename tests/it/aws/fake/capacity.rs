@@ -141,6 +141,18 @@ impl World {
             }
             "DescribeScalableTargets" => said(&json!({"ScalableTargets": []})),
             "StartAutomationExecution" => self.automation(it),
+            "DescribeDocument" if it.json["Name"] == "nobody" => {
+                refused("InvalidDocument", "no such document")
+            }
+            "DescribeDocument" => said(&json!({"Document": {
+                "Name": it.json["Name"],
+                "Status": "Active",
+                "DocumentType": "Automation",
+                "Parameters": [
+                    {"Name": "Cluster", "Type": "StringList"},
+                    {"Name": "Speed", "Type": "String", "DefaultValue": "fast"},
+                ],
+            }})),
             "GetAutomationExecution" => self.execution(it),
             path if path.starts_with("GET /clusters/c/updates/") => self.updated(path),
             path if path.starts_with("GET /clusters/") => (

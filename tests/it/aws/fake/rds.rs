@@ -25,6 +25,14 @@ pub(crate) struct World {
     things: BTreeMap<Key, Thing>,
     /// Restores take no time.
     at_once: bool,
+    /// Maintenance that waits, by ARN.
+    pub(crate) maintenance: BTreeMap<String, Value>,
+    /// Instances there are and there may be.
+    pub(crate) quota: Option<(u32, u32)>,
+    /// Permissions IAM refuses, or nothing where it does not answer.
+    pub(crate) denied: Option<Vec<String>>,
+    /// State of the KMS key `key-1`.
+    pub(crate) key: Option<&'static str>,
 }
 
 /// A fake RDS and a hand on its world.
@@ -170,8 +178,62 @@ impl World {
             "CreateDBInstanceReadReplica" => self.replicate(it),
             "RestoreDBInstanceFromDBSnapshot" => self.restore(it),
             "CopyDBSnapshot" => self.copy_snapshot(it),
+            other => self.around(other, it),
+        }
+    }
+
+    /// What is asked beside the databases themselves: maintenance, quotas, groups, keys, permissions.
+    fn around(&self, action: &str, it: &Request) -> Response {
+        match action {
+            "DescribePendingMaintenanceActions" => {
+                let arn = it.get("ResourceIdentifier");
+                let of = self.maintenance.get(arn).map(|details| {
+                    let list = "PendingMaintenanceActionDetails/PendingMaintenanceAction";
+                    json!({"ResourceIdentifier": arn, list: details})
+                });
+                let list = "PendingMaintenanceActions/ResourcePendingMaintenanceActions";
+                answer(action, &json!({list: of.into_iter().collect::<Vec<_>>()}))
+            }
+            "DescribeAccountAttributes" => {
+                let quota = self
+                    .quota
+                    .map(|(used, max)| json!({"AccountQuotaName": "DBInstances", "Used": used, "Max": max}));
+                answer(action, &json!({"AccountQuotas/AccountQuota": quota.into_iter().collect::<Vec<_>>()}))
+            }
+            "DescribeDBSubnetGroups" if it.get("DBSubnetGroupName") == "private" => {
+                answer(action, &json!({"DBSubnetGroups/DBSubnetGroup": [{"DBSubnetGroupName": "private"}]}))
+            }
+            "DescribeDBSubnetGroups" => refusal("DBSubnetGroupNotFoundFault", "no such group"),
+            "DescribeKey" => match self.key.filter(|_| it.json["KeyId"] == "key-1") {
+                Some(state) => {
+                    (200, json!({"KeyMetadata": {"KeyId": "key-1", "KeyState": state}}).to_string())
+                }
+                None => (400, json!({"__type": "NotFoundException", "message": "no such key"}).to_string()),
+            },
+            "GetCallerIdentity" => {
+                let arn = "arn:aws:sts::111122223333:assumed-role/dr/drctl";
+                answer(action, &json!({"UserId": "x", "Account": "111122223333", "Arn": arn}))
+            }
+            "SimulatePrincipalPolicy" => self.simulate(it),
             other => refusal("InvalidAction", &format!("this fake has no {other}")),
         }
+    }
+
+    fn simulate(&self, it: &Request) -> Response {
+        let Some(denied) = &self.denied else { return refusal("AccessDenied", "not for you") };
+        if it.get("PolicySourceArn") != "arn:aws:iam::111122223333:role/dr" {
+            return refusal("NoSuchEntity", "no such role");
+        }
+        let results: Vec<_> = it
+            .list("ActionNames.member")
+            .into_iter()
+            .map(|name| {
+                let decision = if denied.contains(&name) { "implicitDeny" } else { "allowed" };
+                let resource = it.get("ResourceArns.member.1");
+                json!({"EvalActionName": name, "EvalResourceName": resource, "EvalDecision": decision})
+            })
+            .collect();
+        answer(&it.action, &json!({"EvaluationResults/member": results, "IsTruncated": false}))
     }
 
     fn describe(&mut self, it: &Request, kind: &'static str, element: &str) -> Response {

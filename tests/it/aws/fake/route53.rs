@@ -127,7 +127,12 @@ fn value(address: &str) -> String {
 
 impl World {
     fn serve(&mut self, it: &Request, now: Timestamp) -> Response {
-        let (method, path) = it.action.split_once(' ').unwrap();
+        let Some((method, path)) = it.action.split_once(' ') else {
+            return (
+                400,
+                "<ErrorResponse><Error><Code>AccessDenied</Code></Error></ErrorResponse>".to_owned(),
+            );
+        };
         let parts: Vec<&str> = path.trim_matches('/').split('/').skip(1).collect();
         let (operation, response) = match (method, parts.as_slice()) {
             ("POST", ["hostedzone", zone, "rrset"]) => {

@@ -19,6 +19,7 @@ fn the_fake_satisfies_the_vendors_own_sdk() {
     let west = rds.cluster("us-west-2", "payments-west", &["west-1"]);
     rds.global("payments", &[&east, &west]);
     rds.snapshot("us-east-1", "nightly", "2026-11-20T03:00:00Z");
+    super::precheck::surroundings(&rds);
     let output = Command::new(python("python"))
         .arg(root().join("tests/it/aws/certify_rds.py"))
         .arg(rds.fake.caller().endpoint)

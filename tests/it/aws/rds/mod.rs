@@ -6,6 +6,7 @@ mod emulated;
 mod fence;
 mod global;
 mod moves;
+mod precheck;
 mod promote;
 
 use std::time::Duration;

@@ -7,6 +7,7 @@ use drctl::engine::input::{Direction, Observation};
 use drctl::model::action::Action;
 use drctl::model::run::FailureClass;
 use drctl::model::time::Duration;
+use drctl::ports::Provider as _;
 use serde_json::{Value, json};
 
 use super::{Scene, applied, handle};
@@ -279,4 +280,21 @@ async fn the_fake_satisfies_the_vendors_own_sdk() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
     assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "certified", "{said}");
+}
+
+#[tokio::test]
+async fn records_are_looked_at_and_left_alone() {
+    let scene = Scene::new();
+    scene.fake.address("a.example.com", "192.0.2.1");
+    scene.fake.world().protected.insert(("b.example.com".to_owned(), "A".to_owned()));
+    let action = change(&json!([upsert("a.example.com", "192.0.2.2")]));
+    let step = scene.step(&action);
+    let seen = scene.provider.precheck(&action, &step.context).await.unwrap();
+    assert!(seen.found[0].contains("in a state for it"), "{seen:?}");
+    // The fake has no IAM.
+    assert!(seen.unknown[0].contains("permissions were not checked"), "{seen:?}");
+    let action = change(&json!([upsert("b.example.com", "192.0.2.2")]));
+    let failure = scene.provider.precheck(&action, &step.context).await.unwrap_err();
+    assert!(failure.message.contains("b.example.com A is protected"), "{failure}");
+    assert!(scene.fake.world().applied.is_empty());
 }
