@@ -49,6 +49,9 @@ pub(super) async fn start(aws: &Aws, it: &Fence, context: &AttemptContext) -> Re
                 target.stop(&session).await?;
             }
         },
+        (FenceMethod::Stop, Direction::Undo) if was_stopped(context) => {
+            return Ok(Started::Done(outputs(it, context, true)));
+        }
         (FenceMethod::Stop, Direction::Undo) => match state::state(target.status()) {
             State::Stopped => target.start(&session).await?,
             _ if target.status() == "stopping" => {
@@ -113,6 +116,7 @@ fn stage(it: &Fence, context: &AttemptContext, target: &Target) -> Result<Stage,
             _ if target.status() == "stopping" => Stage::NotYet,
             _ => Stage::Untouched,
         },
+        (FenceMethod::Stop, Direction::Undo) if was_stopped(context) => Stage::Holds,
         (FenceMethod::Stop, Direction::Undo) => match state {
             State::Ready => Stage::Holds,
             State::Stopped => Stage::Untouched,
@@ -171,6 +175,12 @@ fn wanted_groups(it: &Fence, context: &AttemptContext) -> Result<Vec<String>, Fa
             it.identifier
         ))),
     }
+}
+
+/// Whether it did not run before the first attempt: then the undo has nothing to start.
+fn was_stopped(context: &AttemptContext) -> bool {
+    let status = context.prepared.as_ref().and_then(|prepared| prepared["status"].as_str());
+    matches!(status, Some("stopped" | "stopping"))
 }
 
 fn previous_groups(context: &AttemptContext) -> Vec<String> {

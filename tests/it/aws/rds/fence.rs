@@ -168,6 +168,21 @@ async fn a_stopped_instance_is_fenced_and_started_again_by_the_undo() {
 }
 
 #[tokio::test]
+async fn the_undo_does_not_start_what_did_not_run_before() {
+    let (rds, estate) = (FakeRds::start(), Estate::up().await);
+    rds.instance("us-east-1", "payments-east", json!({"DBInstanceStatus": "stopped"}));
+    let provider = provider(&rds, &estate.moto);
+    let (mut context, _switch) = context();
+    perform(&provider, &stop(), &mut context).await.unwrap();
+    let undo = undoing(&context);
+    applied(provider.observe(&stop(), &undo, None).await);
+    let started = provider.start(&stop(), &undo).await.unwrap();
+    assert!(matches!(started, drctl::ports::Started::Done(_)), "{started:?}");
+    assert_eq!(rds.field("us-east-1", "instance", "payments-east", "DBInstanceStatus"), "stopped");
+    assert_eq!((rds.fake.count("StopDBInstance"), rds.fake.count("StartDBInstance")), (0, 0));
+}
+
+#[tokio::test]
 async fn what_rds_does_not_stop_is_refused_before_anything_is_sent() {
     let (rds, estate) = (FakeRds::start(), Estate::up().await);
     let replicas = "ReadReplicaDBInstanceIdentifiers/ReadReplicaDBInstanceIdentifier";
