@@ -37,17 +37,13 @@ pub(super) async fn check(
     };
     within(it, &reading, aws.now())?;
     let Reading { lag, measured_at, status } = reading;
-    let point = measured_at.zip(lag).map(|(at, lag)| before(at, lag));
+    let point = measured_at.zip(lag).map(|(at, lag)| at.minus(lag));
     Ok(state::outputs(json!({
         "lag_ms": lag.map(Duration::as_millis),
         "measured_at": measured_at,
         "recovery_point_at": point,
         "status": status,
     })))
-}
-
-fn before(at: Timestamp, lag: Duration) -> Timestamp {
-    Timestamp::from_millis(at.as_millis().saturating_sub(i64::try_from(lag.as_millis()).unwrap_or(i64::MAX)))
 }
 
 async fn read_replica(session: &Session<'_>, it: &CheckReplication) -> Result<Reading, Failure> {
