@@ -29,6 +29,9 @@ const PROMOTION: ActionSpec = ActionSpec {
     ..SPEC
 };
 
+/// Longer than an accepted order of a global cluster may stay invisible.
+const GLOBAL_SETTLE: Duration = Duration::from_secs(120);
+
 words! {
     /// What an RDS identifier names.
     DatabaseKind {
@@ -164,6 +167,7 @@ impl FailoverGlobalCluster {
             ("already", "whether the target was the writer before"),
         ],
         permissions: &["rds:DescribeDBClusters", "rds:DescribeGlobalClusters", "rds:FailoverGlobalCluster"],
+        settle: GLOBAL_SETTLE,
         ..PROMOTION
     };
 }
@@ -194,6 +198,7 @@ impl SwitchoverGlobalCluster {
             ("already", "whether the target was the writer before"),
         ],
         permissions: &["rds:DescribeDBClusters", "rds:DescribeGlobalClusters", "rds:SwitchoverGlobalCluster"],
+        settle: GLOBAL_SETTLE,
         ..PROMOTION
     };
 }
@@ -249,8 +254,10 @@ impl RebootWithFailover {
     /// What is declared about the action.
     pub const SPEC: ActionSpec = ActionSpec {
         summary: "Reboots a Multi-AZ instance over to its standby zone, inside one region.",
-        timeout: Duration::from_secs(900),
+        timeout: Duration::from_secs(1_200),
         poll_interval: Duration::from_secs(5),
+        // The vendor's guide: "the Availability Zone change might not be reflected ... for several minutes".
+        settle: Duration::from_secs(600),
         prepares: true,
         outputs: &[
             ("availability_zone", "zone that serves now"),
