@@ -39,7 +39,7 @@ pub(super) struct Aws {
     /// Every operation that was asked for, as permissions name it.
     operations: Mutex<BTreeSet<String>>,
     /// What this process has done. Only ever saves a repetition that would be harmless.
-    notes: Mutex<BTreeSet<String>>,
+    notes: Mutex<BTreeMap<String, crate::model::time::Timestamp>>,
     #[cfg(feature = "aws-route53")]
     route53: super::route53::Desk,
 }
@@ -76,12 +76,13 @@ impl Aws {
 
     /// Notes that something was done.
     pub(super) fn note(&self, what: String) {
-        self.notes.lock().unwrap_or_else(PoisonError::into_inner).insert(what);
+        let now = self.now();
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).entry(what).or_insert(now);
     }
 
-    /// Whether this process has noted something.
-    pub(super) fn has_noted(&self, what: &str) -> bool {
-        self.notes.lock().unwrap_or_else(PoisonError::into_inner).contains(what)
+    /// When this process noted something first.
+    pub(super) fn noted_at(&self, what: &str) -> Option<crate::model::time::Timestamp> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).get(what).copied()
     }
 
     /// Names a question that changes nothing. `service` is its prefix in permissions.

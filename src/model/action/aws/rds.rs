@@ -47,7 +47,8 @@ words! {
     FenceMethod {
         /// Replace its security groups by one that lets nobody in. Can be undone at once.
         Quarantine = "quarantine",
-        /// Stop it. RDS refuses for members of a global database and for instances with replicas.
+        /// Stop it. RDS refuses for members of a global database and for instances with replicas, and starts
+        /// it again after seven days.
         Stop = "stop",
     }
 }
@@ -86,6 +87,7 @@ impl Fence {
         estimate: Duration::from_secs(60),
         outputs: &[
             ("confirmed", "whether the primary is known not to accept writes"),
+            ("reason", "why that is not known, or what ends the fence"),
             ("method", "how it was fenced"),
             ("previous_security_group_ids", "security groups it had before"),
         ],
@@ -93,6 +95,7 @@ impl Fence {
             "ec2:DescribeSecurityGroups",
             "rds:DescribeDBClusters",
             "rds:DescribeDBInstances",
+            "rds:DescribeGlobalClusters",
             "rds:ModifyDBCluster",
             "rds:ModifyDBInstance",
             "rds:RebootDBInstance",

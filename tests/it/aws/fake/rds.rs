@@ -25,6 +25,8 @@ pub(crate) struct World {
     things: BTreeMap<Key, Thing>,
     /// Restores take no time.
     at_once: bool,
+    /// An accepted reboot does not show at the first looks.
+    reboots_late: bool,
 }
 
 /// A fake RDS and a hand on its world.
@@ -119,6 +121,11 @@ impl FakeRds {
     /// Restores take no time from now on.
     pub(crate) fn restores_at_once(&self) {
         self.world.lock().unwrap().at_once = true;
+    }
+
+    /// Reboots show only after some looks from now on.
+    pub(crate) fn reboots_late(&self) {
+        self.world.lock().unwrap().reboots_late = true;
     }
 
     /// Changes what is shown of a thing, and what becomes of it afterwards.
@@ -229,6 +236,7 @@ impl World {
     }
 
     fn reboot(&mut self, it: &Request) -> Response {
+        let reboots_late = self.reboots_late;
         let thing = match self.instance(it) {
             Ok(thing) => thing,
             Err(refusal) => return refusal,
@@ -247,6 +255,11 @@ impl World {
         } else {
             json!({"DBInstanceStatus": "available"})
         };
+        if reboots_late {
+            let rebooting = json!({"DBInstanceStatus": "rebooting"});
+            thing.future = [json!({}), rebooting, json!({}), after].into();
+            return answer(&it.action, &json!({"DBInstance": thing.shown}));
+        }
         merge(&mut thing.shown, json!({"DBInstanceStatus": "rebooting"}));
         thing.future = [json!({}), after].into();
         answer(&it.action, &json!({"DBInstance": thing.shown}))
