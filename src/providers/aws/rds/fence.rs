@@ -8,7 +8,7 @@ use super::fence_target::{Groups, Target};
 use super::quarantine;
 use super::session::Session;
 use super::state::{self, State, must_be_ready};
-use super::{Outputs, permanent};
+use super::{Outputs, permanent, refused};
 use crate::engine::input::{Direction, Observation};
 use crate::model::action::aws::rds::{Fence, FenceMethod};
 use crate::model::run::Failure;
@@ -41,8 +41,9 @@ pub(super) async fn start(aws: &Aws, it: &Fence, context: &AttemptContext) -> Re
         (FenceMethod::Quarantine, direction) => {
             let wanted = wanted_groups(it, context)?;
             if target.groups().ids != wanted {
-                if direction == Direction::Do {
-                    quarantine::check(&session, it).await?;
+                match direction {
+                    Direction::Do => quarantine::check(&session, it).await?,
+                    Direction::Undo => must_be_ours(it, &target)?,
                 }
                 target.set_groups(&session, wanted).await?;
             }
@@ -232,6 +233,21 @@ fn wanted_groups(it: &Fence, context: &AttemptContext) -> Result<Vec<String>, Fa
 fn was_stopped(context: &AttemptContext) -> bool {
     let status = context.prepared.as_ref().and_then(|prepared| prepared["status"].as_str());
     matches!(status, Some("stopped" | "stopping"))
+}
+
+/// Lifts only the quarantine that this step has set.
+fn must_be_ours(it: &Fence, target: &Target) -> Result<(), Failure> {
+    let mut set = it.quarantine_security_group_ids.clone();
+    set.sort();
+    set.dedup();
+    if target.groups().ids == set {
+        return Ok(());
+    }
+    Err(refused(format!(
+        "`{}` is in {}, which this step has not set: somebody else changed it; nothing was taken back",
+        it.identifier,
+        target.groups().shown()
+    )))
 }
 
 fn previous_groups(context: &AttemptContext) -> Vec<String> {

@@ -275,8 +275,15 @@ impl World {
         if let Some(refusal) = thing.busy() {
             return refusal;
         }
-        if it.get("ApplyImmediately") != "true" {
+        let at_once = it.get("ApplyImmediately") == "true";
+        let is_instance = thing.shown.get("DBInstanceStatus").is_some();
+        if !at_once && (days.is_some() || !is_instance) {
             return refusal("InvalidParameterValue", "This fake knows no maintenance window.");
+        }
+        // What waits for the maintenance window is done as well.
+        if at_once && let Some(class) = thing.shown["PendingModifiedValues"]["DBInstanceClass"].as_str() {
+            let class = class.to_owned();
+            merge(&mut thing.shown, json!({"DBInstanceClass": class, "PendingModifiedValues": null}));
         }
         let memberships = |status: &str| -> Vec<Value> {
             groups.iter().map(|id| json!({"VpcSecurityGroupId": id, "Status": status})).collect()

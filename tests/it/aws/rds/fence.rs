@@ -104,6 +104,36 @@ async fn a_quarantine_is_confirmed_once_connections_made_before_are_ended() {
 }
 
 #[tokio::test]
+async fn groups_that_somebody_else_has_set_since_are_not_taken_back() {
+    let (rds, estate) = (FakeRds::start(), Estate::up().await);
+    rds.instance("us-east-1", "payments-east", json!({}));
+    let provider = provider(&rds, &estate.moto);
+    let fence = quarantine(&group(&estate.moto, false).await, false);
+    let (mut context, _switch) = context();
+    perform(&provider, &fence, &mut context).await.unwrap();
+    let list = "VpcSecurityGroups/VpcSecurityGroupMembership";
+    let other = json!({list: [{"VpcSecurityGroupId": "sg-other", "Status": "active"}]});
+    rds.change("us-east-1", "instance", "payments-east", other, &[]);
+    let failure = provider.start(&fence, &undoing(&context)).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Refused);
+    assert!(failure.message.contains("is in sg-other"), "{failure}");
+    assert_eq!(rds.fake.count("ModifyDBInstance"), 1);
+}
+
+#[tokio::test]
+async fn a_quarantine_leaves_to_the_maintenance_window_what_waits_for_it() {
+    let (rds, estate) = (FakeRds::start(), Estate::up().await);
+    let pending = json!({"DBInstanceClass": "db.r6g.xlarge"});
+    let fields = json!({"DBInstanceClass": "db.r6g.large", "PendingModifiedValues": pending});
+    rds.instance("us-east-1", "payments-east", fields);
+    let provider = provider(&rds, &estate.moto);
+    let fence = quarantine(&group(&estate.moto, false).await, false);
+    let (mut context, _switch) = context();
+    perform(&provider, &fence, &mut context).await.unwrap();
+    assert_eq!(rds.field("us-east-1", "instance", "payments-east", "DBInstanceClass"), "db.r6g.large");
+}
+
+#[tokio::test]
 async fn a_quarantine_that_leaves_connections_alive_is_not_confirmed() {
     let (rds, estate) = (FakeRds::start(), Estate::up().await);
     rds.instance("us-east-1", "payments-east", json!({}));
@@ -127,7 +157,7 @@ async fn a_reboot_that_does_not_show_yet_ends_no_connection() {
     let (outputs, lines) = perform(&provider, &fence, &mut context).await.unwrap();
     assert_eq!(outputs["confirmed"], json!(true));
     assert!(lines.iter().any(|line| line.contains("does not show yet")), "{lines:?}");
-    assert!(lines.iter().any(|line| line.contains("and rebooting")), "{lines:?}");
+    assert!(lines.iter().any(|line| line.contains("is rebooting")), "{lines:?}");
     assert_eq!(rds.fake.count("RebootDBInstance"), 1);
 }
 
@@ -258,7 +288,9 @@ async fn a_stopped_instance_is_fenced_and_started_again_by_the_undo() {
     assert_eq!(rds.fake.count("StopDBInstance"), 1);
     let undo = undoing(&context);
     assert_eq!(provider.observe(&stop(), &undo, None).await, Observation::NotApplied);
-    perform(&provider, &stop(), &mut undo.clone()).await.unwrap();
+    let started = provider.start(&stop(), &undo).await.unwrap();
+    let drctl::ports::Started::Handle(handle) = started else { panic!("over at once: {started:?}") };
+    follow(&provider, &stop(), &undo, &handle).await.unwrap();
     assert_eq!(rds.field("us-east-1", "instance", "payments-east", "DBInstanceStatus"), "available");
 }
 
