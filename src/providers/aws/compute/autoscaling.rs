@@ -35,7 +35,13 @@ pub(super) async fn prepare(aws: &Aws, it: &SetCapacity, context: &AttemptContex
 
 pub(super) async fn start(aws: &Aws, it: &SetCapacity, context: &AttemptContext) -> Result<Started, Failure> {
     let session = open(aws, it, context)?;
-    let Size { min, max, desired } = wanted(it, context)?.size;
+    let wanted = wanted(it, context)?;
+    let now = group::present(&session, &it.group).await?.size;
+    if wanted.is_set(now) {
+        return Ok(Started::Handle(handle(it)));
+    }
+    wanted.may_be_set(now, named(it), context)?;
+    let Size { min, max, desired } = wanted.size;
     let [min, max, desired] = [min, max, desired].map(|number| number.to_string());
     let asked = session.change("autoscaling", "UpdateAutoScalingGroup");
     let parameters = [
@@ -70,6 +76,8 @@ pub(super) async fn poll(aws: &Aws, it: &SetCapacity, context: &AttemptContext) 
         }
     } else if let Some(why) = last_failure(&session, &it.group).await {
         line = format!("{line}; a launch failed: {}", shown(&why));
+    } else if let Some(why) = warning(context) {
+        line = format!("{line}; {}", shown(why));
     }
     Ok(Polled::Pending(Some(line)))
 }
@@ -81,7 +89,7 @@ pub(super) async fn observe(aws: &Aws, it: &SetCapacity, context: &AttemptContex
     };
     match look.await {
         Err(failure) => Observation::Unknown(failure.message),
-        Ok((wanted, group)) if group.size != wanted.size => Observation::NotApplied,
+        Ok((wanted, group)) if !wanted.is_set(group.size) => Observation::NotApplied,
         Ok((wanted, group)) if is_done(&group, &wanted) => Observation::Applied(made(&group, context)),
         Ok(_) => Observation::InProgress(handle(it)),
     }
@@ -92,11 +100,20 @@ fn open<'a>(aws: &'a Aws, it: &SetCapacity, context: &'a AttemptContext) -> Resu
 }
 
 fn wanted(it: &SetCapacity, context: &AttemptContext) -> Result<Wanted, Failure> {
-    Wanted::of(Size::new(it.min, it.max, it.desired), it.min_success, context)
+    Wanted::of(named(it), it.min_success, context)
+}
+
+fn named(it: &SetCapacity) -> Result<Size, Failure> {
+    Size::new(it.min, it.max, it.desired)
 }
 
 fn is_done(group: &Group, wanted: &Wanted) -> bool {
     group.serving() >= wanted.enough && (!wanted.shrinks || group.present() <= wanted.size.desired)
+}
+
+/// What `prepare` saw that may keep instances from starting.
+fn warning(context: &AttemptContext) -> Option<&str> {
+    context.prepared.as_ref()?["headroom"]["warning"].as_str()
 }
 
 /// Why the newest activity failed, if it did. What cannot be asked is left out: it is a line for people.

@@ -45,7 +45,13 @@ pub(super) async fn start(
     context: &AttemptContext,
 ) -> Result<Started, Failure> {
     let session = open(aws, it, context)?;
-    let Size { min, max, desired } = wanted(it, context)?.size;
+    let wanted = wanted(it, context)?;
+    let now = present(&session, it).await?.size;
+    if wanted.is_set(now) {
+        return Ok(Started::Handle(json!({"update_id": null})));
+    }
+    wanted.may_be_set(now, named(it), context)?;
+    let Size { min, max, desired } = wanted.size;
     let asked = session.change("eks", "UpdateNodegroupConfig");
     let call =
         Call::rest("eks", http::Method::POST, &format!("{}/update-config", path(it))).content(&json!({
@@ -94,7 +100,7 @@ pub(super) async fn observe(aws: &Aws, it: &ScaleNodegroup, context: &AttemptCon
     };
     match look.await {
         Err(failure) => Observation::Unknown(failure.message),
-        Ok((wanted, nodes)) if nodes.size != wanted.size => Observation::NotApplied,
+        Ok((wanted, nodes)) if !wanted.is_set(nodes.size) => Observation::NotApplied,
         Ok((wanted, nodes)) if is_done(&nodes, &wanted) => Observation::Applied(made(&nodes, "", context)),
         Ok(_) => Observation::InProgress(json!({"update_id": null})),
     }
@@ -105,7 +111,11 @@ fn open<'a>(aws: &'a Aws, it: &ScaleNodegroup, context: &'a AttemptContext) -> R
 }
 
 fn wanted(it: &ScaleNodegroup, context: &AttemptContext) -> Result<Wanted, Failure> {
-    Wanted::of(Size::new(it.min, it.max, it.desired), it.min_success, context)
+    Wanted::of(named(it), it.min_success, context)
+}
+
+fn named(it: &ScaleNodegroup) -> Result<Size, Failure> {
+    Size::new(it.min, it.max, it.desired)
 }
 
 fn path(it: &ScaleNodegroup) -> String {
@@ -167,7 +177,7 @@ async fn present(session: &Session<'_>, it: &ScaleNodegroup) -> Result<Nodegroup
 }
 
 fn is_done(nodes: &Nodegroup, wanted: &Wanted) -> bool {
-    nodes.size == wanted.size
+    wanted.is_set(nodes.size)
         && nodes.status != "UPDATING"
         && nodes.serving >= wanted.enough
         && (!wanted.shrinks || nodes.present <= wanted.size.desired)
