@@ -1,4 +1,4 @@
-//! `aws.rds.promote_read_replica`. Must call a promotion done only when the instance is available and has no
+//! `aws.rds.promote_read_replica`. Must call a promotion done only when the instance serves and has no
 //! source any more: an error that says "already" proves nothing.
 
 use aws_sdk_rds::types::{DbInstance, Endpoint};
@@ -110,7 +110,7 @@ fn source(found: &DbInstance) -> Option<&str> {
 fn looked_at(it: &PromoteReadReplica, found: &DbInstance) -> Result<Option<()>, Failure> {
     let status = found.db_instance_status().unwrap_or("unknown");
     match (state::state(status), source(found)) {
-        (State::Ready, None) => Ok(Some(())),
+        (_, None) if state::serves(status) => Ok(Some(())),
         (State::Broken, _) => Err(broken("instance", &it.instance, status)),
         (State::Stopped, _) => {
             Err(permanent(format!("instance `{}` is stopped: start it first", it.instance)))

@@ -141,9 +141,9 @@ impl Made {
     async fn progress<'a>(&self, session: &Session<'_>, it: &Restore<'a>) -> Result<Progress<'a>, Failure> {
         let status = self.status();
         match state::state(status) {
-            State::Ready => {}
+            _ if state::serves(status) => {}
             State::Broken => return Err(broken(kind(it), it.identifier, status)),
-            State::Stopped | State::Busy => {
+            State::Ready | State::Stopped | State::Busy => {
                 let status = excerpt::head(status, 60);
                 return Ok(Progress::Waiting(format!("{} is {status}", it.identifier)));
             }
@@ -155,9 +155,9 @@ impl Made {
             }
             let status = instance.db_instance_status().unwrap_or("unknown");
             match state::state(status) {
-                State::Ready => {}
+                _ if state::serves(status) => {}
                 State::Broken => return Err(broken("instance", name, status)),
-                State::Stopped | State::Busy => {
+                State::Ready | State::Stopped | State::Busy => {
                     let status = excerpt::head(status, 60);
                     return Ok(Progress::Waiting(format!("instance {name} is {status}")));
                 }

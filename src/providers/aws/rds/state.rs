@@ -46,6 +46,11 @@ pub(super) fn state(status: &str) -> State {
     }
 }
 
+/// Whether it can be used: an instance that is new, or newly promoted, serves while its first backup is made.
+pub(super) fn serves(status: &str) -> bool {
+    state(status) == State::Ready || status == "backing-up"
+}
+
 /// A failure for a thing that is busy: tried again, without using up an attempt, until the step's deadline.
 pub(super) fn busy(message: impl Into<String>) -> Failure {
     let mut failure = Failure::new(FailureClass::Throttled, message);
