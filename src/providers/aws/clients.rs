@@ -117,7 +117,8 @@ impl Aws {
     ) -> Asked {
         let permission = format!("{service}:{operation}");
         self.operations.lock().unwrap_or_else(PoisonError::into_inner).insert(permission);
-        Asked { service, operation, region: place.region.clone(), changes, sensitive: context.sensitive }
+        let (region, expired) = (place.region.clone(), self.keeper(place).expired());
+        Asked { service, operation, region, changes, sensitive: context.sensitive, expired }
     }
 
     /// Credentials for a place, fetched once and kept.
@@ -129,16 +130,16 @@ impl Aws {
         place: &Place,
         regions: &[String],
     ) -> Result<Credentials, Failure> {
-        let keeper = {
-            let mut keepers = self.keepers.lock().unwrap_or_else(PoisonError::into_inner);
-            let keeper = keepers
-                .entry(place.account.clone())
-                .or_insert_with(|| Arc::new(Keeper::new(place.account.clone())));
-            Arc::clone(keeper)
-        };
+        let keeper = self.keeper(place);
         let source =
             Source { settings: &self.settings, transport: &self.transport, regions, now: self.system_time() };
         keeper.get(&source).await
+    }
+
+    fn keeper(&self, place: &Place) -> Arc<Keeper> {
+        let mut keepers = self.keepers.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || Arc::new(Keeper::new(place.account.clone()));
+        Arc::clone(keepers.entry(place.account.clone()).or_insert_with(new))
     }
 
     /// Regions whose STS is asked for a place, best first: the one configured, the one recovered into, the
