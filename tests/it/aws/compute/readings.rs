@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::aws::attempts::Attempt;
 use crate::aws::client::Caller;
 use crate::aws::estate::Estate;
+use crate::aws::fake::Fake;
 use crate::aws::faults::Faults;
 
 /// How long ago a time is.
@@ -132,6 +133,33 @@ async fn replication_of_buckets_is_read_rule_by_rule() {
         let message = check(more).await.unwrap_err();
         assert!(message.contains(what), "{message}");
     }
+}
+
+#[tokio::test]
+async fn measurements_are_read_to_the_last_page() {
+    let fake = Fake::start(Box::new(|request| {
+        let at = jiff::Timestamp::now();
+        let one = |id: &str, value: u32| {
+            format!(
+                "<member><Id>{id}</Id><Timestamps><member>{at:.0}</member></Timestamps>\
+                 <Values><member>{value}</member></Values></member>"
+            )
+        };
+        let (results, next) = match request.get("NextToken") {
+            "" => (one("m1", 7), "<NextToken>two</NextToken>"),
+            _ => (one("m4", 3), ""),
+        };
+        let body = format!(
+            "<R><GetMetricDataResult><MetricDataResults>{results}</MetricDataResults>{next}</GetMetricDataResult></R>"
+        );
+        (200, body)
+    }));
+    let base = json!({
+        "region": "us-east-1", "source_bucket": "east", "destination_bucket": "west", "rule_ids": ["all"],
+    });
+    let message = check(&fake.caller(), "aws.s3.check_replication", base, json!({})).await.unwrap_err();
+    assert!(message.contains("3 operations failed"), "{message}");
+    assert_eq!(fake.count("GetMetricData"), 2);
 }
 
 async fn global_table(caller: &Caller) {
