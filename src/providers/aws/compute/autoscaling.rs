@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::group::{self, Group, call};
 use super::session::Session;
 use super::size::{Before, Size, Wanted};
-use super::{Outputs, headroom, outputs, permanent, shown};
+use super::{Outputs, headroom, is_young, outputs, permanent, shown};
 use crate::engine::input::Observation;
 use crate::model::action::aws::compute::SetCapacity;
 use crate::model::run::Failure;
@@ -51,15 +51,23 @@ pub(super) async fn start(aws: &Aws, it: &SetCapacity, context: &AttemptContext)
         ("DesiredCapacity", &desired),
     ];
     session.ask(&call("UpdateAutoScalingGroup", &parameters), &asked).await?;
-    Ok(Started::Handle(handle(it)))
+    Ok(Started::Handle(json!({"group": it.group, "at": aws.now()})))
 }
 
-pub(super) async fn poll(aws: &Aws, it: &SetCapacity, context: &AttemptContext) -> Result<Polled, Failure> {
+pub(super) async fn poll(
+    aws: &Aws,
+    it: &SetCapacity,
+    context: &AttemptContext,
+    handle: &Value,
+) -> Result<Polled, Failure> {
     let session = open(aws, it, context)?;
     let wanted = wanted(it, context)?;
     let group = group::present(&session, &it.group).await?;
     // Scaling policies may move `desired` between the limits; the limits are ours.
     if (group.size.min, group.size.max) != (wanted.size.min, wanted.size.max) {
+        if is_young(handle, aws.now(), SetCapacity::SPEC.settle) {
+            return Ok(Polled::Pending(Some(format!("group {} still has {}", it.group, group.size))));
+        }
         return Err(permanent(format!(
             "Auto Scaling group `{}` was set to {} by somebody else meanwhile",
             it.group, group.size

@@ -96,7 +96,10 @@ pub(super) async fn start(
     let call = Call::json("ecs", "1.1", &format!("{TARGET}.UpdateService"), &body);
     let found = before(context).and_then(|before| before.limits);
     let is_half_done = limits.is_some() || (there.is_some() && there != found);
-    session.json(&call, &asked).await.map_err(|failure| if is_half_done { half(failure) } else { failure })?;
+    session
+        .json(&call, &asked)
+        .await
+        .map_err(|failure| if is_half_done { half(failure) } else { failure })?;
     Ok(Started::Handle(handle(it)))
 }
 
@@ -124,7 +127,8 @@ fn may_be_set(
     if is_ours {
         return Ok(());
     }
-    let limits = there.map_or_else(|| "no limits".to_owned(), |it| format!("limits {} to {}", it.min, it.max));
+    let limits =
+        there.map_or_else(|| "no limits".to_owned(), |it| format!("limits {} to {}", it.min, it.max));
     Err(Failure::new(
         FailureClass::Refused,
         format!(
@@ -187,7 +191,8 @@ fn targets(it: &SetDesiredCount, context: &AttemptContext, there: Option<Limits>
     let before = before(context);
     match context.direction {
         Direction::Do => {
-            let shrinks = it.desired == 0 || before.as_ref().is_some_and(|before| before.desired > it.desired);
+            let shrinks =
+                it.desired == 0 || before.as_ref().is_some_and(|before| before.desired > it.desired);
             let scaled = there.is_some() || before.as_ref().is_some_and(|before| before.limits.is_some());
             Ok(Wanted {
                 desired: it.desired,

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::group;
 use super::session::{self, Session};
 use super::size::{Before, Size, Wanted};
-use super::{Outputs, number, outputs, permanent, shown, text};
+use super::{Outputs, is_young, number, outputs, permanent, shown, text};
 use crate::engine::input::Observation;
 use crate::model::action::aws::compute::ScaleNodegroup;
 use crate::model::run::Failure;
@@ -59,7 +59,7 @@ pub(super) async fn start(
             "clientRequestToken": session::token(context),
         }));
     let update = session.json(&call, &asked).await?;
-    Ok(Started::Handle(json!({"update_id": update["update"]["id"]})))
+    Ok(Started::Handle(json!({"update_id": update["update"]["id"], "at": aws.now()})))
 }
 
 pub(super) async fn poll(
@@ -71,7 +71,8 @@ pub(super) async fn poll(
     let session = open(aws, it, context)?;
     let wanted = wanted(it, context)?;
     let update = text(handle, "update_id");
-    if !update.is_empty() && !is_over(&session, it, update).await? {
+    let young = is_young(handle, aws.now(), ScaleNodegroup::SPEC.settle);
+    if !update.is_empty() && !is_over(&session, it, update, young).await? {
         return Ok(Polled::Pending(Some(format!("update {} is under way", shown(update)))));
     }
     let nodes = present(&session, it).await?;
@@ -79,7 +80,7 @@ pub(super) async fn poll(
         return Ok(Polled::Done(made(&nodes, update, context)));
     }
     let Nodegroup { size, serving, status, issue, .. } = &nodes;
-    if status == "ACTIVE" && (size.min, size.max) != (wanted.size.min, wanted.size.max) {
+    if !young && status == "ACTIVE" && (size.min, size.max) != (wanted.size.min, wanted.size.max) {
         return Err(permanent(format!(
             "node group `{}` has {size}: somebody else set it meanwhile",
             it.nodegroup
@@ -123,11 +124,19 @@ fn path(it: &ScaleNodegroup) -> String {
 }
 
 /// Whether the update is over; fails when it came to nothing.
-async fn is_over(session: &Session<'_>, it: &ScaleNodegroup, update: &str) -> Result<bool, Failure> {
+async fn is_over(
+    session: &Session<'_>,
+    it: &ScaleNodegroup,
+    update: &str,
+    young: bool,
+) -> Result<bool, Failure> {
     let asked = session.read("eks", "DescribeUpdate");
     let path = format!("/clusters/{}/updates/{}", segment(&it.cluster), segment(update));
     let call = Call::rest("eks", http::Method::GET, &path).parameter("nodegroupName", &it.nodegroup);
-    let found = session.json(&call, &asked).await?;
+    let Some(found) = session.json_if_there(&call, &asked, "ResourceNotFoundException").await? else {
+        let missing = || permanent(format!("there is no update {} of it", shown(update)));
+        return if young { Ok(false) } else { Err(missing()) };
+    };
     let found = &found["update"];
     match text(found, "status") {
         "Successful" => Ok(true),

@@ -19,8 +19,8 @@ const STANDARD: &str = "L-1216C47A";
 /// An older count of running vCPUs tells nothing.
 const FRESH: Duration = Duration::from_secs(30 * 60);
 
-/// Looks whether `enough` instances can be there, and says what was seen. That the quota of on-demand vCPUs is
-/// short is a warning: spot instances, reserved capacity and a warm pool do not need it.
+/// Looks whether `enough` instances can be there, and says what was seen. That the quota of on-demand vCPUs
+/// is short is a warning: spot instances, reserved capacity and a warm pool do not need it.
 ///
 /// # Errors
 /// Permanent, when there are fewer addresses than are needed.
@@ -38,7 +38,9 @@ pub(super) async fn check(session: &Session<'_>, group: &Group, enough: u32) -> 
     let vcpus = vcpus(session, group).await.ok().flatten();
     let short = vcpus.filter(|(free, each)| *free < f64::from(more) * f64::from(*each));
     let warning = short.map(|(free, each)| {
-        format!("{more} more instances of {each} vCPUs are needed, and the on-demand quota has {free} vCPUs left")
+        format!(
+            "{more} more instances of {each} vCPUs are needed, and the on-demand quota has {free} vCPUs left"
+        )
     });
     let vcpus = vcpus.map(|(free, _)| free);
     Ok(json!({"free_addresses": addresses, "free_vcpus": vcpus, "warning": warning}))
