@@ -306,7 +306,7 @@ async fn a_change_is_looked_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_fake_satisfies_the_vendors_own_sdk() {
     let scene = Scene::new();
-    let check = Check { version: 4, inverted: false, up: true, kind: "HTTPS" };
+    let check = Check { version: 4, inverted: false, up: true, kind: "HTTPS", threshold: 2 };
     scene.fake.world().checks.insert("east".to_owned(), check);
     let output = Command::new(python("python"))
         .arg(root().join("tests/it/aws/certify_route53.py"))
