@@ -152,8 +152,8 @@ async fn end_connections(
     let line = |what: &str| Ok(Polled::Pending(Some(format!("{instance} is in quarantine{what}"))));
     match (state::state(status), session.aws.noted_at(&key)) {
         (State::Ready, Some(at)) => {
-            let is_over = session.aws.noted_at(&seen).is_some()
-                || session.aws.now().since(at) >= SHOWS_WITHIN;
+            let is_over =
+                session.aws.noted_at(&seen).is_some() || session.aws.now().since(at) >= SHOWS_WITHIN;
             if is_over {
                 return Ok(Polled::Done(held(session, it, context, target).await));
             }
@@ -184,7 +184,9 @@ async fn end_connections(
 
 /// Notes that a reboot shows, where this process has ordered one.
 fn note_reboot(session: &Session<'_>, context: &AttemptContext, target: &Target) {
-    let Some((ordered, seen)) = target.writer().map(|instance| reboot_keys(context, instance)) else { return };
+    let Some((ordered, seen)) = target.writer().map(|instance| reboot_keys(context, instance)) else {
+        return;
+    };
     if session.aws.noted_at(&ordered).is_some() && state::state(target.status()) == State::Busy {
         session.aws.note(seen);
     }
@@ -219,6 +221,7 @@ fn wanted_groups(it: &Fence, context: &AttemptContext) -> Result<Vec<String>, Fa
         Direction::Undo => previous_groups(context),
     };
     wanted.sort();
+    wanted.dedup();
     match (wanted.is_empty(), context.direction) {
         (false, _) => Ok(wanted),
         (true, Direction::Do) => Err(permanent("`quarantine_security_group_ids` is empty; nothing was sent")),

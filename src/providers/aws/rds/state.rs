@@ -102,6 +102,11 @@ pub(super) fn outputs(value: Value) -> Map<String, Value> {
     }
 }
 
+/// Whether two identifiers mean the same: RDS keeps them in lower case, however they were written.
+pub(super) fn same(one: &str, other: &str) -> bool {
+    one.eq_ignore_ascii_case(other)
+}
+
 /// The last part of an ARN; an identifier stays as it is.
 pub(super) fn identifier_of(arn: &str) -> &str {
     arn.rsplit(':').next().unwrap_or(arn)
@@ -141,6 +146,12 @@ mod tests {
             FailureClass::Permanent
         );
         assert!(must_be_ready("instance", "db", None).is_err());
+    }
+
+    #[test]
+    fn identifiers_are_the_same_however_they_are_written() {
+        assert!(same("Payments-West", "payments-west") && !same("payments", "payments-west"));
+        assert!(serves("backing-up") && serves("available") && !serves("creating"));
     }
 
     #[test]

@@ -20,7 +20,8 @@ fn quarantine(group: &str, end_connections: bool) -> Action {
         "kind": "instance",
         "identifier": "payments-east",
         "method": "quarantine",
-        "quarantine_security_group_ids": [group],
+        // That one is named twice is no reason to wait for ever.
+        "quarantine_security_group_ids": [group, group],
         "end_connections": end_connections,
     });
     action("aws.rds.fence", with)

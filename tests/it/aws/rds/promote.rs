@@ -48,6 +48,22 @@ async fn a_promotion_is_over_when_it_serves_without_a_source() {
 }
 
 #[tokio::test]
+async fn a_replica_that_was_busy_for_another_reason_is_not_followed_for_ever() {
+    let (rds, (context, _switch)) = (replica(), context());
+    let provider = provider(&rds.fake.caller());
+    rds.change("us-west-2", "instance", "payments-west", json!({"DBInstanceStatus": "modifying"}), &[]);
+    let mut handle = under_way(provider.observe(&promote(), &context, None).await);
+    rds.change("us-west-2", "instance", "payments-west", json!({"DBInstanceStatus": "available"}), &[]);
+    let polled = provider.poll(&promote(), &context, &handle).await.unwrap();
+    assert!(matches!(polled, drctl::ports::Polled::Pending(_)), "{polled:?}");
+    handle["at"] = json!("2026-01-01T00:00:00Z");
+    let failure = provider.poll(&promote(), &context, &handle).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::InDoubt);
+    assert!(failure.message.contains("no promotion has begun"), "{failure}");
+    assert_eq!(provider.observe(&promote(), &context, None).await, Observation::NotApplied);
+}
+
+#[tokio::test]
 async fn what_was_promoted_before_is_done_and_nothing_is_sent() {
     let rds = FakeRds::start();
     rds.instance("us-west-2", "payments-west", json!({}));
