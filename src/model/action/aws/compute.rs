@@ -285,7 +285,12 @@ impl RunAutomation {
             ("status", "its last status"),
             ("outputs", "outputs of the document, each a list of values"),
         ],
-        permissions: &["ssm:GetAutomationExecution", "ssm:StartAutomationExecution"],
+        permissions: &[
+            "iam:PassRole",
+            "ssm:AddTagsToResource",
+            "ssm:GetAutomationExecution",
+            "ssm:StartAutomationExecution",
+        ],
         ..LOOK
     };
 }

@@ -100,6 +100,8 @@ impl RestoreFromSnapshot {
             ("recovery_point_at", "when the snapshot was taken"),
         ],
         permissions: &[
+            "kms:CreateGrant",
+            "kms:DescribeKey",
             "rds:AddTagsToResource",
             "rds:CreateDBInstance",
             "rds:DescribeDBClusterSnapshots",
@@ -167,6 +169,8 @@ impl RestoreToPointInTime {
             ("recovery_point_at", "the time it was restored to"),
         ],
         permissions: &[
+            "kms:CreateGrant",
+            "kms:DescribeKey",
             "rds:AddTagsToResource",
             "rds:CreateDBInstance",
             "rds:DescribeDBClusterAutomatedBackups",
@@ -214,6 +218,8 @@ impl CreateReadReplica {
             ("status", "state of replication"),
         ],
         permissions: &[
+            "kms:CreateGrant",
+            "kms:DescribeKey",
             "rds:AddTagsToResource",
             "rds:CreateDBInstanceReadReplica",
             "rds:DescribeDBInstances",
@@ -257,6 +263,8 @@ impl CopySnapshot {
             ("recovery_point_at", "when the original snapshot was taken"),
         ],
         permissions: &[
+            "kms:CreateGrant",
+            "kms:DescribeKey",
             "rds:AddTagsToResource",
             "rds:CopyDBClusterSnapshot",
             "rds:CopyDBSnapshot",
