@@ -91,16 +91,12 @@ impl Keeper {
             return Ok(old);
         }
         // A lost region must not take away credentials that still work, nor the time they still last.
-        match tokio::time::timeout(RENEWAL, self.fetch(source)).await {
-            Ok(Ok(fresh)) => {
-                *kept = Kept { credentials: Some(fresh.clone()), failed_at: None };
-                Ok(fresh)
-            }
-            Ok(Err(_)) | Err(_) => {
-                kept.failed_at = Some(source.now);
-                Ok(old)
-            }
+        if let Ok(Ok(fresh)) = tokio::time::timeout(RENEWAL, self.fetch(source)).await {
+            *kept = Kept { credentials: Some(fresh.clone()), failed_at: None };
+            return Ok(fresh);
         }
+        kept.failed_at = Some(source.now);
+        Ok(old)
     }
 
     async fn fetch(&self, source: &Source<'_>) -> Result<Credentials, Failure> {

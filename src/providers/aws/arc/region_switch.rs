@@ -98,10 +98,10 @@ pub(super) async fn poll(
     let session = Session::open(aws, it, context)?;
     let id = text(handle, "execution_id");
     let Some(found) = session.execution(it, id).await? else {
-        return match is_young(handle, aws.now(), StartRegionSwitch::SPEC.settle) {
-            true => Ok(Polled::Pending(Some(format!("execution {id} does not show yet")))),
-            false => Err(none_such(id)),
-        };
+        if is_young(handle, aws.now(), StartRegionSwitch::SPEC.settle) {
+            return Ok(Polled::Pending(Some(format!("execution {id} does not show yet"))));
+        }
+        return Err(none_such(id));
     };
     let state = state(&found);
     match meaning(state) {

@@ -99,14 +99,14 @@ pub(super) async fn start(
     session
         .json(&call, &asked)
         .await
-        .map_err(|failure| if is_half_done { half(failure) } else { failure })?;
+        .map_err(|failure| if is_half_done { half(&failure) } else { failure })?;
     Ok(Started::Handle(handle(it)))
 }
 
 /// Half of it was applied, and has to be taken back where it is not completed.
-fn half(failure: Failure) -> Failure {
+fn half(failure: &Failure) -> Failure {
     let message = format!("the autoscaling limits were set, then: {}", failure.message);
-    Failure { class: FailureClass::InDoubt, message, ..failure }
+    Failure::new(FailureClass::InDoubt, message)
 }
 
 /// Goes back only from what this step has set, or from what it found.

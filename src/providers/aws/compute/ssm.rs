@@ -52,10 +52,10 @@ pub(super) async fn poll(
     let session = Session::open(aws, &it.region, it.account.as_ref(), context)?;
     let id = text(handle, "execution_id");
     let Some(found) = execution(&session, id).await? else {
-        return match is_young(handle, aws.now(), RunAutomation::SPEC.settle) {
-            true => Ok(Polled::Pending(Some(format!("automation {id} does not show yet")))),
-            false => Err(none_such(id)),
-        };
+        if is_young(handle, aws.now(), RunAutomation::SPEC.settle) {
+            return Ok(Polled::Pending(Some(format!("automation {id} does not show yet"))));
+        }
+        return Err(none_such(id));
     };
     let status = text(&found, "AutomationExecutionStatus");
     match meaning(status) {
