@@ -1,6 +1,6 @@
 //! `aws.route53.set_health_check`: pushes traffic away by a health check: a calculated one asks for more
-//! healthy children than it has, any other one is inverted. Must never disable one, which means always healthy, nor
-//! invert that of an endpoint that is down, which would bring traffic to it.
+//! healthy children than it has, any other one is inverted. Must never disable one, which means always
+//! healthy, nor invert that of an endpoint that is down, which would bring traffic to it.
 
 use aws_sdk_route53::types::{HealthCheck, HealthCheckConfig, HealthCheckType};
 use serde_json::{Map, Value, json};
