@@ -311,8 +311,8 @@ fn throttled(decision: &mut Decision<'_>, node: NodeIndex, definition: &Node, fa
     let began = decision.node(node).started_at.unwrap_or(decision.now);
     let direction = decision.node(node).direction;
     // The fence of a source that is taken for lost must not hold up everything behind it.
-    let lost = decision.state.mode == Mode::Ungraceful && ready::is_fence(definition);
-    let timeouts = if lost && direction == Direction::Do { 1 } else { THROTTLE_TIMEOUTS };
+    let is_of_lost = decision.state.mode == Mode::Ungraceful && ready::is_fence(definition);
+    let timeouts = if is_of_lost && direction == Direction::Do { 1 } else { THROTTLE_TIMEOUTS };
     let bound = Duration::from_millis(definition.timeout.as_millis().saturating_mul(timeouts));
     let last = step_deadline(decision, node, definition, direction).unwrap_or_else(|| began.plus(bound));
     if at < last {

@@ -37,6 +37,12 @@ impl Timestamp {
         Self::from_millis(self.0.saturating_add(i64::try_from(duration.0).unwrap_or(i64::MAX)))
     }
 
+    /// This time less a duration.
+    #[must_use]
+    pub fn minus(self, duration: Duration) -> Self {
+        Self::from_millis(self.0.saturating_sub(i64::try_from(duration.0).unwrap_or(i64::MAX)))
+    }
+
     /// Time since `earlier`; zero when `earlier` is later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {

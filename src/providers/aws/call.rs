@@ -14,7 +14,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::failure::{Error, seconds};
-use super::place::domain;
+use super::place::partition_of;
 use super::transport::{NoAnswer, Transport};
 
 /// How long a presigned address is good for.
@@ -110,7 +110,8 @@ impl Call {
         self
     }
 
-    /// Calls this host name in place of the service's own; `{region}` stands for the region.
+    /// Calls this host name in place of the service's own; `{region}` and `{dual_stack}` stand for the
+    /// region and for what its partition's hosts of both protocols end in.
     pub(super) fn host(mut self, host: &'static str) -> Self {
         self.host = Some(host);
         self
@@ -129,8 +130,11 @@ impl Call {
 
     fn address(&self, region: &str, configured: Option<&str>) -> String {
         let own = || match self.host {
-            Some(host) => format!("https://{}", host.replace("{region}", region)),
-            None => format!("https://{}.{region}.{}", self.service, domain(region)),
+            Some(host) => {
+                let host = host.replace("{region}", region);
+                format!("https://{}", host.replace("{dual_stack}", partition_of(region).dual_stack))
+            }
+            None => format!("https://{}.{region}.{}", self.service, partition_of(region).domain),
         };
         let base = self.endpoint.clone().or_else(|| configured.map(str::to_owned)).unwrap_or_else(own);
         let query = if self.query.is_empty() { String::new() } else { format!("?{}", self.query) };

@@ -39,7 +39,7 @@ pub(super) struct Aws {
     /// Every operation that was asked for, as permissions name it.
     operations: Mutex<BTreeSet<String>>,
     /// What this process has done. Only ever saves a repetition that would be harmless.
-    notes: Mutex<BTreeSet<String>>,
+    notes: Mutex<BTreeMap<String, crate::model::time::Timestamp>>,
     #[cfg(feature = "aws-route53")]
     route53: super::route53::Desk,
 }
@@ -81,12 +81,13 @@ impl Aws {
 
     /// Notes that something was done.
     pub(super) fn note(&self, what: String) {
-        self.notes.lock().unwrap_or_else(PoisonError::into_inner).insert(what);
+        let now = self.now();
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).entry(what).or_insert(now);
     }
 
-    /// Whether this process has noted something.
-    pub(super) fn has_noted(&self, what: &str) -> bool {
-        self.notes.lock().unwrap_or_else(PoisonError::into_inner).contains(what)
+    /// When this process noted something first.
+    pub(super) fn noted_at(&self, what: &str) -> Option<crate::model::time::Timestamp> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).get(what).copied()
     }
 
     /// Names a question that changes nothing. `service` is its prefix in permissions.
@@ -121,7 +122,8 @@ impl Aws {
     ) -> Asked {
         let permission = format!("{service}:{operation}");
         self.operations.lock().unwrap_or_else(PoisonError::into_inner).insert(permission);
-        Asked { service, operation, region: place.region.clone(), changes, sensitive: context.sensitive }
+        let (region, expired) = (place.region.clone(), self.keeper(place).expired());
+        Asked { service, operation, region, changes, sensitive: context.sensitive, expired }
     }
 
     /// Credentials for a place, fetched once and kept.
@@ -133,16 +135,16 @@ impl Aws {
         place: &Place,
         regions: &[String],
     ) -> Result<Credentials, Failure> {
-        let keeper = {
-            let mut keepers = self.keepers.lock().unwrap_or_else(PoisonError::into_inner);
-            let keeper = keepers
-                .entry(place.account.clone())
-                .or_insert_with(|| Arc::new(Keeper::new(place.account.clone())));
-            Arc::clone(keeper)
-        };
+        let keeper = self.keeper(place);
         let source =
             Source { settings: &self.settings, transport: &self.transport, regions, now: self.system_time() };
         keeper.get(&source).await
+    }
+
+    fn keeper(&self, place: &Place) -> Arc<Keeper> {
+        let mut keepers = self.keepers.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || Arc::new(Keeper::new(place.account.clone()));
+        Arc::clone(keepers.entry(place.account.clone()).or_insert_with(new))
     }
 
     /// Regions whose STS is asked for a place, best first: the one configured, the one recovered into, the

@@ -4,6 +4,7 @@
 use std::time::{Duration, SystemTime};
 
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
+use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials as _;
@@ -13,7 +14,7 @@ use aws_types::region::Region;
 use tokio::sync::Mutex;
 
 use super::call::{self, Call, Signed};
-use super::failure::{Asked, Error};
+use super::failure::{Asked, Error, Expired};
 use super::settings::{Access, Settings};
 use super::transport::Transport;
 use super::{permanent, xml};
@@ -22,6 +23,10 @@ use crate::providers::excerpt;
 
 /// Credentials that last less than this are renewed; where that fails, the old ones serve to their end.
 const RENEW: Duration = Duration::from_mins(10);
+/// Pause after a renewal that failed: nobody should wait for one at every call.
+const PAUSE: Duration = Duration::from_mins(1);
+/// Longest time a renewal may take while the old ones still serve.
+const RENEWAL: Duration = Duration::from_secs(5);
 /// How long an assumed role lasts: the longest that a role which assumes another one gets.
 const SESSION: &str = "3600";
 /// Version of the STS API.
@@ -40,12 +45,26 @@ pub(super) struct Source<'a> {
 #[derive(Debug)]
 pub(super) struct Keeper {
     account: Option<String>,
-    kept: Mutex<Option<Credentials>>,
+    kept: Mutex<Kept>,
+    expired: Expired,
+}
+
+/// What is kept.
+#[derive(Debug, Default)]
+struct Kept {
+    credentials: Option<Credentials>,
+    /// When they could not be renewed last.
+    failed_at: Option<SystemTime>,
 }
 
 impl Keeper {
     pub(super) fn new(account: Option<String>) -> Self {
-        Self { account, kept: Mutex::new(None) }
+        Self { account, kept: Mutex::default(), expired: Expired::default() }
+    }
+
+    /// What is told when a service says that these credentials are over.
+    pub(super) fn expired(&self) -> Expired {
+        self.expired.clone()
     }
 
     /// The credentials, fetched where there are none or they end soon.
@@ -58,17 +77,26 @@ impl Keeper {
         let lasts = |credentials: &Credentials, time: Duration| {
             credentials.expiry().is_none_or(|end| end > source.now + time)
         };
-        if let Some(credentials) = kept.as_ref().filter(|credentials| lasts(credentials, RENEW)) {
-            return Ok(credentials.clone());
+        // Keys without an end tell that it has come by nothing else.
+        if self.expired.take() {
+            *kept = Kept::default();
         }
-        match self.fetch(source).await {
-            Ok(fresh) => Ok(kept.insert(fresh).clone()),
-            // A lost region must not take away credentials that still work.
-            Err(failure) => match kept.as_ref().filter(|credentials| lasts(credentials, Duration::ZERO)) {
-                Some(credentials) => Ok(credentials.clone()),
-                None => Err(failure),
-            },
+        let Some(old) = kept.credentials.clone().filter(|old| lasts(old, Duration::ZERO)) else {
+            let fresh = self.fetch(source).await?;
+            *kept = Kept { credentials: Some(fresh.clone()), failed_at: None };
+            return Ok(fresh);
+        };
+        let paused = kept.failed_at.is_some_and(|at| source.now < at + PAUSE);
+        if lasts(&old, RENEW) || paused {
+            return Ok(old);
         }
+        // A lost region must not take away credentials that still work, nor the time they still last.
+        if let Ok(Ok(fresh)) = tokio::time::timeout(RENEWAL, self.fetch(source)).await {
+            *kept = Kept { credentials: Some(fresh.clone()), failed_at: None };
+            return Ok(fresh);
+        }
+        kept.failed_at = Some(source.now);
+        Ok(old)
     }
 
     async fn fetch(&self, source: &Source<'_>) -> Result<Credentials, Failure> {
@@ -143,12 +171,18 @@ async fn base(source: &Source<'_>, access: &Access) -> Result<Credentials, Failu
         .with_region(region)
         .with_http_client(source.transport.for_sdk())
         .with_sleep_impl(TokioSleep::new());
-    let mut chain = DefaultCredentialsChain::builder().configure(config);
     let profile = access.profile.as_ref().or(source.settings.profile.as_ref());
-    if let Some(profile) = profile {
-        chain = chain.profile_name(profile);
-    }
-    chain.build().await.provide_credentials().await.map_err(|error| no_credentials(&error, profile))
+    let found = match profile {
+        // The chain would take the keys of the environment first, whatever profile is named.
+        Some(name) => {
+            let named = ProfileFileCredentialsProvider::builder().configure(&config).profile_name(name);
+            named.build().provide_credentials().await
+        }
+        None => {
+            DefaultCredentialsChain::builder().configure(config).build().await.provide_credentials().await
+        }
+    };
+    found.map_err(|error| no_credentials(&error, profile))
 }
 
 fn no_credentials(error: &CredentialsError, profile: Option<&String>) -> Failure {
@@ -202,8 +236,14 @@ async fn ask(
 ) -> Result<(call::Answer, Asked), Failure> {
     let mut last = permanent("no region is known whose STS could be asked");
     for region in source.regions {
-        let asked =
-            Asked { service: "sts", operation, region: region.clone(), changes: false, sensitive: false };
+        let asked = Asked {
+            service: "sts",
+            operation,
+            region: region.clone(),
+            changes: false,
+            sensitive: false,
+            expired: Expired::default(),
+        };
         let with = Signed {
             region,
             credentials: credentials.cloned(),

@@ -1,6 +1,9 @@
 //! What it means when AWS says no, or says nothing, in one table. Must never show what may be a secret, call
 //! a change harmless that may have been applied, or print a chain of the SDK's own words.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
@@ -181,6 +184,25 @@ pub(super) struct Asked {
     pub(super) changes: bool,
     /// A secret went into the parameters, and the service may quote them.
     pub(super) sensitive: bool,
+    /// Told when the service says that the credentials are over.
+    pub(super) expired: Expired,
+}
+
+/// Whether a service has said that credentials are over since this was asked last.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Expired(Arc<AtomicBool>);
+
+impl Expired {
+    /// Says so once.
+    pub(super) fn take(&self) -> bool {
+        self.0.swap(false, Ordering::Relaxed)
+    }
+
+    fn note(&self, code: &str) {
+        if matches!(code, "ExpiredToken" | "ExpiredTokenException") {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
 }
 
 impl Asked {
@@ -189,6 +211,7 @@ impl Asked {
         match error.into() {
             Error::Unanswered(why) => self.unanswered(&why),
             Error::Service { status, code, message, retry_after } => {
+                self.expired.note(&code);
                 let (class, hint) = meaning(&code, status, self.changes);
                 let mut text = format!("{self}: {}", self.said(status, &code, &message));
                 if !hint.is_empty() {
@@ -273,7 +296,7 @@ mod tests {
 
     fn asked(changes: bool) -> Asked {
         let (service, operation, region) = ("rds", "PromoteReadReplica", "us-east-1".to_owned());
-        Asked { service, operation, region, changes, sensitive: false }
+        Asked { service, operation, region, changes, sensitive: false, expired: Expired::default() }
     }
 
     fn said(status: u16, code: &str, message: &str) -> Error {

@@ -128,7 +128,7 @@ fn silent(place: &Place) -> String {
 
 /// ARN of the user or role the credentials belong to.
 async fn principal(aws: &Aws, place: &Place, context: &AttemptContext) -> Result<String, String> {
-    if aws.has_noted(&silent(place)) {
+    if aws.noted_at(&silent(place)).is_some() {
         return Err("IAM was asked before, in vain".to_owned());
     }
     let asked = aws.read("sts", "GetCallerIdentity", place, context);

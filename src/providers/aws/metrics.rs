@@ -14,8 +14,10 @@ use crate::ports::AttemptContext;
 const MONITORING: &str = "2010-08-01";
 /// How far back a last value is looked for.
 const BACK: Duration = Duration::from_secs(24 * 60 * 60);
-/// Most values asked for of each metric; the newest come first.
+/// Most values asked for of each metric on a page; the newest come first.
 const VALUES: usize = 500;
+/// Most pages that are read.
+const PAGES: usize = 50;
 
 /// One metric.
 #[derive(Debug, Clone)]
@@ -46,7 +48,7 @@ pub(super) async fn newest(
     Ok(all.into_iter().map(|points| points.into_iter().max_by_key(|point| point.at)).collect())
 }
 
-/// The values of each metric in the last day, as far as they fit into one answer; the newest do.
+/// The values of each metric in the last day.
 pub(super) async fn series(
     aws: &Aws,
     metrics: &[Metric],
@@ -77,12 +79,26 @@ pub(super) async fn series(
             parameters.push((format!("{dimension}.Value"), value.clone()));
         }
     }
-    let parameters: Vec<_> = parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    let call = Call::query("monitoring", MONITORING, "GetMetricData", &parameters);
     let asked = aws.read("cloudwatch", "GetMetricData", place, context);
-    let answer = aws.call(&call, &asked, place, context).await?;
-    let read = answer.text().and_then(|text| points(text, metrics.len()));
-    read.map_err(|error| asked.failure(error))
+    let (mut all, mut next) = (vec![Vec::new(); metrics.len()], None::<String>);
+    for _ in 0..PAGES {
+        let token = next.as_deref().map(|token| ("NextToken", token));
+        let page: Vec<_> = parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let page: Vec<_> = page.into_iter().chain(token).collect();
+        let call = Call::query("monitoring", MONITORING, "GetMetricData", &page);
+        let answer = aws.call(&call, &asked, place, context).await?;
+        let read = answer.text().and_then(|text| points(text, metrics.len()));
+        let (found, more) = read.map_err(|error| asked.failure(error))?;
+        for (all, found) in all.iter_mut().zip(found) {
+            all.extend(found);
+        }
+        next = more;
+        if next.is_none() {
+            return Ok(all);
+        }
+    }
+    // What was not read may be what matters.
+    Err(asked.failure(Error::Unreadable(format!("more than {PAGES} pages"))))
 }
 
 /// A duration of that many milliseconds.
@@ -121,7 +137,8 @@ pub(super) fn within(
     }
 }
 
-fn points(text: &str, metrics: usize) -> Result<Vec<Vec<Point>>, Error> {
+/// The values of each metric on a page, and what the next page is asked for with.
+fn points(text: &str, metrics: usize) -> Result<(Vec<Vec<Point>>, Option<String>), Error> {
     let document = xml::parse(text)?;
     let results = xml::members(document.root_element(), "GetMetricDataResult/MetricDataResults");
     let of = |id: String| {
@@ -138,7 +155,9 @@ fn points(text: &str, metrics: usize) -> Result<Vec<Vec<Point>>, Error> {
         });
         points.filter(|point| point.value >= 0.0 && point.value.is_finite()).collect()
     };
-    Ok((1..=metrics).map(|at| of(format!("m{at}"))).collect())
+    let next = xml::text(document.root_element(), "GetMetricDataResult/NextToken");
+    let next = next.filter(|token| !token.is_empty()).map(str::to_owned);
+    Ok(((1..=metrics).map(|at| of(format!("m{at}"))).collect(), next))
 }
 
 #[cfg(test)]
@@ -154,7 +173,7 @@ mod tests {
             <member><Id>m2</Id><Timestamps/><Values/></member>\
             </MetricDataResults></GetMetricDataResult></GetMetricDataResponse>";
         let newest = |points: &Vec<Point>| points.iter().copied().max_by_key(|point| point.at);
-        let found: Vec<_> = points(text, 3).unwrap().iter().map(newest).collect();
+        let found: Vec<_> = points(text, 3).unwrap().0.iter().map(newest).collect();
         let at: jiff::Timestamp = "2026-11-21T10:01:00Z".parse().unwrap();
         let expected = Point { at: Timestamp::from_millis(at.as_millisecond()), value: 7.5 };
         assert_eq!(found, [Some(expected), None, None]);

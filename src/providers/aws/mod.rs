@@ -38,12 +38,19 @@ mod route53;
 use serde_json::{Map, Value};
 
 use crate::model::run::{Failure, FailureClass};
+use crate::model::time::{Duration, Timestamp};
 
 pub use provider::AwsProvider;
 pub use settings::{Access, Keys, Settings};
 
 /// Outputs of an action.
 type Outputs = Map<String, Value>;
+
+/// Whether an order is so young that a look may not know of it yet. Its handle says when it was sent.
+fn is_young(handle: &Value, now: Timestamp, settle: Duration) -> bool {
+    let at = serde_json::from_value::<Timestamp>(handle["at"].clone()).ok();
+    at.is_some_and(|at| now.since(at) < settle)
+}
 
 fn permanent(message: impl Into<String>) -> Failure {
     Failure::new(FailureClass::Permanent, message)

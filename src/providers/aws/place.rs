@@ -92,9 +92,65 @@ fn check_region(region: &str) -> Result<(), Failure> {
     Err(permanent(format!("`{shown}` is not an AWS region such as us-west-2; nothing was sent")))
 }
 
-/// What the host names of a region's services end in.
-pub(super) fn domain(region: &str) -> &'static str {
-    if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" }
+/// Regions that share an identity and host names.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Partition {
+    /// What the names of its regions begin with.
+    regions: &'static str,
+    /// What the host names of its services end in.
+    pub(super) domain: &'static str,
+    /// What those end in that answer over IPv6 as well.
+    pub(super) dual_stack: &'static str,
+    /// The one host of Route 53.
+    pub(super) route53: &'static str,
+    /// Region of the control planes that are not regional.
+    pub(super) home: &'static str,
+}
+
+/// The partitions, the one of all other regions last. Source: the vendor's SDK for Python.
+static PARTITIONS: [Partition; 8] = [
+    partition(
+        "cn-",
+        "amazonaws.com.cn",
+        "api.amazonwebservices.com.cn",
+        "route53.amazonaws.com.cn",
+        "cn-northwest-1",
+    ),
+    partition("us-gov-", "amazonaws.com", "api.aws", "route53.us-gov.amazonaws.com", "us-gov-west-1"),
+    partition("eusc-", "amazonaws.eu", "api.amazonwebservices.eu", "route53.amazonaws.eu", "eusc-de-east-1"),
+    partition("us-iso-", "c2s.ic.gov", "api.aws.ic.gov", "route53.c2s.ic.gov", "us-iso-east-1"),
+    partition("us-isob-", "sc2s.sgov.gov", "api.aws.scloud", "route53.sc2s.sgov.gov", "us-isob-east-1"),
+    partition(
+        "eu-isoe-",
+        "cloud.adc-e.uk",
+        "api.cloud-aws.adc-e.uk",
+        "route53.cloud.adc-e.uk",
+        "eu-isoe-west-1",
+    ),
+    partition(
+        "us-isof-",
+        "csp.hci.ic.gov",
+        "api.aws.hci.ic.gov",
+        "route53.csp.hci.ic.gov",
+        "us-isof-south-1",
+    ),
+    partition("", "amazonaws.com", "api.aws", "route53.amazonaws.com", "us-east-1"),
+];
+
+const fn partition(
+    regions: &'static str,
+    domain: &'static str,
+    dual_stack: &'static str,
+    route53: &'static str,
+    home: &'static str,
+) -> Partition {
+    Partition { regions, domain, dual_stack, route53, home }
+}
+
+/// The partition of a region.
+pub(super) fn partition_of(region: &str) -> &'static Partition {
+    let [.., last] = &PARTITIONS;
+    PARTITIONS.iter().find(|partition| region.starts_with(partition.regions)).unwrap_or(last)
 }
 
 #[cfg(test)]
@@ -111,6 +167,28 @@ mod tests {
         {
             assert!(check_region(region).is_err(), "{region}");
         }
+    }
+
+    #[test]
+    fn every_partition_has_its_own_hosts() {
+        for (region, domain, dual_stack, route53, home) in [
+            ("us-west-2", "amazonaws.com", "api.aws", "route53.amazonaws.com", "us-east-1"),
+            ("us-gov-east-1", "amazonaws.com", "api.aws", "route53.us-gov.amazonaws.com", "us-gov-west-1"),
+            ("us-isob-east-1", "sc2s.sgov.gov", "api.aws.scloud", "route53.sc2s.sgov.gov", "us-isob-east-1"),
+            ("us-iso-west-1", "c2s.ic.gov", "api.aws.ic.gov", "route53.c2s.ic.gov", "us-iso-east-1"),
+            (
+                "eusc-de-east-1",
+                "amazonaws.eu",
+                "api.amazonwebservices.eu",
+                "route53.amazonaws.eu",
+                "eusc-de-east-1",
+            ),
+        ] {
+            let found = partition_of(region);
+            assert_eq!((found.domain, found.dual_stack), (domain, dual_stack), "{region}");
+            assert_eq!((found.route53, found.home), (route53, home), "{region}");
+        }
+        assert_eq!(partition_of("cn-north-1").domain, "amazonaws.com.cn");
     }
 
     #[test]

@@ -15,6 +15,8 @@ use drctl::runtime::SystemClock;
 use serde_json::json;
 
 use super::estate::{Estate, settings};
+#[cfg(feature = "aws-compute")]
+use super::fake::capacity::FakeCapacity;
 use super::fake::rds::FakeRds;
 use super::fake::{Fake, Request};
 use super::faults::Faults;
@@ -88,10 +90,10 @@ async fn a_role_is_assumed_with_its_external_id_through_the_regional_sts() {
 }
 
 /// A clock that goes on when it is told to.
-#[cfg(feature = "aws-rds")]
+#[cfg(any(feature = "aws-compute", feature = "aws-rds"))]
 struct Told(Mutex<Timestamp>);
 
-#[cfg(feature = "aws-rds")]
+#[cfg(any(feature = "aws-compute", feature = "aws-rds"))]
 impl Clock for Told {
     fn now(&self) -> Timestamp {
         *self.0.lock().unwrap()
@@ -138,6 +140,109 @@ async fn credentials_are_fetched_once_and_serve_to_their_end_when_they_cannot_be
     let failure = provider.start(&look, &context).await.unwrap_err();
     assert_eq!(failure.class, FailureClass::Unreachable);
     assert!(failure.message.starts_with("unreachable us-west-2: sts"), "{failure}");
+}
+
+#[cfg(feature = "aws-compute")]
+fn service() -> drctl::model::action::Action {
+    let with = json!({
+        "region": "us-west-2", "account": "999988887777", "cluster": "c", "service": "s", "desired": 2,
+    });
+    action("aws.ecs.set_desired_count", with)
+}
+
+#[cfg(feature = "aws-compute")]
+#[tokio::test]
+async fn a_renewal_that_fails_is_not_tried_again_at_every_call() {
+    let now = jiff::Timestamp::now();
+    let (sts, asked) = sts(now);
+    let ecs = FakeCapacity::start();
+    let mut settings = settings(&ecs.fake.caller());
+    settings.endpoints.insert("sts".to_owned(), sts.caller().endpoint);
+    settings.accounts.insert("999988887777".to_owned(), role("x"));
+    let clock = Arc::new(Told(Mutex::new(Timestamp::from_millis(now.as_millisecond()))));
+    let pass = |seconds: u64| {
+        let mut now = clock.0.lock().unwrap();
+        *now = now.plus(Duration::from_secs(seconds));
+    };
+    let provider = AwsProvider::new(settings, Arc::clone(&clock) as Arc<dyn Clock>);
+    let (context, _switch) = context();
+    provider.prepare(&service(), &context).await.unwrap();
+    pass(25 * 60);
+    for _ in 0..3 {
+        sts.refuse_once("AssumeRole", 500, "InternalFailure");
+    }
+    for (seconds, tries) in [(0, 1), (30, 1), (29, 1), (2, 2)] {
+        pass(seconds);
+        provider.prepare(&service(), &context).await.unwrap();
+        assert_eq!((sts.count("AssumeRole"), asked.lock().unwrap().len()), (1 + tries, 1));
+    }
+}
+
+#[cfg(feature = "aws-compute")]
+#[tokio::test]
+async fn credentials_that_a_service_says_are_over_are_fetched_again() {
+    let (sts, asked) = sts(jiff::Timestamp::now());
+    let ecs = FakeCapacity::start();
+    let mut settings = settings(&ecs.fake.caller());
+    settings.endpoints.insert("sts".to_owned(), sts.caller().endpoint);
+    settings.accounts.insert("999988887777".to_owned(), role("x"));
+    let provider = AwsProvider::new(settings, Arc::new(SystemClock::real()));
+    let (context, _switch) = context();
+    ecs.fake.refuse_once("DescribeServices", 400, "ExpiredTokenException");
+    let failure = provider.prepare(&service(), &context).await.unwrap_err();
+    assert_eq!((failure.class, asked.lock().unwrap().len()), (FailureClass::Transient, 1));
+    provider.prepare(&service(), &context).await.unwrap();
+    assert_eq!(asked.lock().unwrap().len(), 2);
+}
+
+/// Runs in a process of its own, where the environment has keys and files of its own.
+#[cfg(feature = "aws-compute")]
+#[tokio::test]
+#[ignore = "started by the next test, with an environment of its own"]
+#[expect(clippy::disallowed_methods, reason = "the environment is what is tried")]
+async fn as_the_profile_of_the_environment() {
+    let Ok(endpoint) = std::env::var("DRCTL_TEST_ENDPOINT") else { return };
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let profile = std::env::var("DRCTL_TEST_PROFILE").ok();
+    let settings = Settings { endpoint: Some(endpoint), profile, ..Settings::default() };
+    let provider = AwsProvider::new(settings, Arc::new(SystemClock::real()));
+    let with = json!({"region": "us-west-2", "cluster": "c", "service": "s", "desired": 2});
+    let (context, _switch) = context();
+    provider.prepare(&action("aws.ecs.set_desired_count", with), &context).await.unwrap();
+}
+
+#[cfg(feature = "aws-compute")]
+#[test]
+fn a_profile_that_is_named_wins_over_keys_of_the_environment() {
+    let keys = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&keys);
+    let fake = Fake::start(Box::new(move |request| {
+        seen.lock().unwrap().push(request.key.clone());
+        let service = json!({"status": "ACTIVE", "desiredCount": 1, "runningCount": 1});
+        (200, json!({"services": [service], "ScalableTargets": []}).to_string())
+    }));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("credentials");
+    let text = "[dr]
+aws_access_key_id = AKIAOFPROFILE
+aws_secret_access_key = s
+";
+    std::fs::write(&file, text).unwrap();
+    let run = |profile: Option<&str>| {
+        let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "aws::access::as_the_profile_of_the_environment", "--ignored"]);
+        command.env("DRCTL_TEST_ENDPOINT", fake.caller().endpoint);
+        command.env("AWS_ACCESS_KEY_ID", "AKIAOFENVIRONMENT").env("AWS_SECRET_ACCESS_KEY", "s");
+        command.env("AWS_SHARED_CREDENTIALS_FILE", &file);
+        if let Some(profile) = profile {
+            command.env("DRCTL_TEST_PROFILE", profile);
+        }
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        keys.lock().unwrap().pop().unwrap()
+    };
+    assert_eq!(run(None), "AKIAOFENVIRONMENT");
+    assert_eq!(run(Some("dr")), "AKIAOFPROFILE");
 }
 
 #[tokio::test]

@@ -101,6 +101,8 @@ pub struct StartRegionSwitch {
     pub action: RegionSwitchAction,
     /// Whether the other region still cooperates; `ungraceful` skips or changes blocks.
     pub mode: Mode,
+    /// Id of the execution that recovered, in the other region (`action: post_recovery`).
+    pub recovery_execution_id: Option<String>,
     /// Version of the plan that must be the newest, or nothing starts.
     pub plan_version: Option<String>,
     /// Remark kept with the execution.

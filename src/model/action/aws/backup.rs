@@ -184,6 +184,8 @@ pub struct Restore {
     pub recovery_point_arn: String,
     /// ARN of the role AWS Backup uses.
     pub iam_role_arn: String,
+    /// Account that owns the vault, where it is shared with this one.
+    pub vault_account_id: Option<String>,
     /// Type of the resource, such as `RDS`, `Aurora`, `EBS`, `EFS`, `DynamoDB`, `S3`.
     pub resource_type: String,
     /// Restore metadata in place of what the recovery point recorded: new names, subnet and security groups.

@@ -361,6 +361,7 @@ impl DynamodbCheckReplication {
         outputs: &[
             ("lag_ms", "last measured replication latency; 0 with strong consistency"),
             ("measured_at", "when that was measured"),
+            ("recovery_point_at", "how far the replica's data reaches: measured_at less the lag"),
             ("status", "state of the replica"),
             ("consistency", "EVENTUAL or STRONG, between regions"),
         ],
@@ -403,8 +404,9 @@ impl S3CheckReplication {
         plane: Plane::Data,
         role: Role::Reading,
         outputs: &[
-            ("lag_ms", "longest last measured replication latency"),
+            ("lag_ms", "longest last measured replication latency; absent where a rule has none"),
             ("measured_at", "when that was measured"),
+            ("recovery_point_at", "how far the copies of every rule reach: measured_at less the lag"),
             ("pending_operations", "operations not replicated yet"),
             ("pending_bytes", "bytes not replicated yet"),
             ("failed_operations", "operations that failed over the last hour"),

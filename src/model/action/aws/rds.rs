@@ -31,6 +31,9 @@ const PROMOTION: ActionSpec = ActionSpec {
     ..SPEC
 };
 
+/// Longer than an accepted order of a global cluster may stay invisible.
+const GLOBAL_SETTLE: Duration = Duration::from_secs(120);
+
 words! {
     /// What an RDS identifier names.
     DatabaseKind {
@@ -46,7 +49,8 @@ words! {
     FenceMethod {
         /// Replace its security groups by one that lets nobody in. Can be undone at once.
         Quarantine = "quarantine",
-        /// Stop it. RDS refuses for members of a global database and for instances with replicas.
+        /// Stop it. RDS refuses for members of a global database and for instances with replicas, and starts
+        /// it again after seven days.
         Stop = "stop",
     }
 }
@@ -85,6 +89,7 @@ impl Fence {
         estimate: Duration::from_secs(60),
         outputs: &[
             ("confirmed", "whether the primary is known not to accept writes"),
+            ("reason", "why that is not known, or what ends the fence"),
             ("method", "how it was fenced"),
             ("previous_security_group_ids", "security groups it had before"),
         ],
@@ -92,6 +97,7 @@ impl Fence {
             "ec2:DescribeSecurityGroups",
             "rds:DescribeDBClusters",
             "rds:DescribeDBInstances",
+            "rds:DescribeGlobalClusters",
             "rds:ModifyDBCluster",
             "rds:ModifyDBInstance",
             "rds:RebootDBInstance",
@@ -166,6 +172,7 @@ impl FailoverGlobalCluster {
             ("already", "whether the target was the writer before"),
         ],
         permissions: &["rds:DescribeDBClusters", "rds:DescribeGlobalClusters", "rds:FailoverGlobalCluster"],
+        settle: GLOBAL_SETTLE,
         ..PROMOTION
     };
 }
@@ -196,6 +203,7 @@ impl SwitchoverGlobalCluster {
             ("already", "whether the target was the writer before"),
         ],
         permissions: &["rds:DescribeDBClusters", "rds:DescribeGlobalClusters", "rds:SwitchoverGlobalCluster"],
+        settle: GLOBAL_SETTLE,
         ..PROMOTION
     };
 }
@@ -251,8 +259,10 @@ impl RebootWithFailover {
     /// What is declared about the action.
     pub const SPEC: ActionSpec = ActionSpec {
         summary: "Reboots a Multi-AZ instance over to its standby zone, inside one region.",
-        timeout: Duration::from_secs(900),
+        timeout: Duration::from_secs(1_200),
         poll_interval: Duration::from_secs(5),
+        // The vendor's guide: "the Availability Zone change might not be reflected ... for several minutes".
+        settle: Duration::from_secs(600),
         prepares: true,
         outputs: &[
             ("availability_zone", "zone that serves now"),

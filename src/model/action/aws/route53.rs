@@ -247,9 +247,14 @@ impl SetWeights {
 pub struct SetHealthCheck {
     /// Id of the health check.
     pub health_check_id: String,
-    /// False sets `Inverted`, which drains a healthy site; true clears it; never uses `Disabled`, which means
-    /// always healthy.
+    /// False drains the site: a calculated health check asks for more healthy children than it has, which
+    /// lasts; any other is inverted, which drains a healthy site, and only while its endpoint stays up. True
+    /// clears that. `Disabled` is never used: it means always healthy.
     pub healthy: bool,
+    /// Healthy children a calculated health check needs afterwards (`healthy: true`); default: as many as
+    /// before, all of them where it needed more than it has.
+    #[schemars(range(min = 1, max = 255))]
+    pub healthy_children: Option<u32>,
     /// Wait until most checkers report what is wanted; default true.
     pub wait_status: Option<bool>,
     /// Account it is in; default: that of the sites when they share one, else that of the credentials.
@@ -259,7 +264,7 @@ pub struct SetHealthCheck {
 impl SetHealthCheck {
     /// What is declared about the action.
     pub const SPEC: ActionSpec = ActionSpec {
-        summary: "Inverts a health check to push traffic away, or clears the inversion; never disables it.",
+        summary: "Makes a health check push traffic away, or clears its inversion; never disables it.",
         estimate: Duration::from_secs(90),
         permissions: &["route53:GetHealthCheck", "route53:GetHealthCheckStatus", "route53:UpdateHealthCheck"],
         outputs: &[
@@ -267,6 +272,7 @@ impl SetHealthCheck {
             ("previous_inverted", "whether it was before"),
             ("version", "version of the health check afterwards"),
             ("status", "what most checkers report"),
+            ("lasting", "whether it stays so whatever becomes of the endpoint"),
         ],
         ..CHANGE
     };

@@ -5,6 +5,6 @@ mod actions;
 mod region_switch;
 mod routing;
 
-use super::{Outputs, permanent};
+use super::{Outputs, is_young, permanent};
 
 pub(super) use actions::Arc;

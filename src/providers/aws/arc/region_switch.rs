@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::{Outputs, permanent};
+use super::{Outputs, is_young, permanent};
 use crate::engine::input::Observation;
 use crate::model::action::aws::arc::{RegionSwitchAction, StartRegionSwitch};
 use crate::model::run::{Failure, FailureClass, Mode};
@@ -70,6 +70,20 @@ pub(super) async fn start(
         "comment": comment(it.comment.as_deref(), &mark),
         "clientToken": mark,
     });
+    match (it.action, &it.recovery_execution_id) {
+        (RegionSwitchAction::PostRecovery, Some(id)) => body["recoveryExecutionId"] = json!(id),
+        (RegionSwitchAction::PostRecovery, None) => {
+            return Err(permanent(
+                "`post_recovery` needs `recovery_execution_id`, the execution that recovered; nothing was sent",
+            ));
+        }
+        (RegionSwitchAction::Activate | RegionSwitchAction::Deactivate, Some(_)) => {
+            return Err(permanent(
+                "`recovery_execution_id` goes with `post_recovery` only; nothing was sent",
+            ));
+        }
+        (RegionSwitchAction::Activate | RegionSwitchAction::Deactivate, None) => {}
+    }
     if let Some(version) = &it.plan_version {
         body["latestVersion"] = json!(version);
     }
@@ -88,7 +102,7 @@ pub(super) async fn start(
             let message = format!("{asked}: started, and the answer names no execution");
             Err(Failure::new(FailureClass::InDoubt, message))
         }
-        _ => Ok(Started::Handle(handle(&started))),
+        id => Ok(Started::Handle(json!({"execution_id": id, "at": aws.now()}))),
     }
 }
 
@@ -99,8 +113,14 @@ pub(super) async fn poll(
     handle: &Value,
 ) -> Result<Polled, Failure> {
     let session = Session::open(aws, it, context)?;
-    let found = session.execution(it, text(handle, "execution_id")).await?;
-    let (id, state) = (text(handle, "execution_id"), state(&found));
+    let id = text(handle, "execution_id");
+    let Some(found) = session.execution(it, id).await? else {
+        if is_young(handle, aws.now(), StartRegionSwitch::SPEC.settle) {
+            return Ok(Polled::Pending(Some(format!("execution {id} does not show yet"))));
+        }
+        return Err(none_such(id));
+    };
+    let state = state(&found);
     match meaning(state) {
         Meaning::Succeeded => Ok(Polled::Done(made(&found))),
         Meaning::Failed => {
@@ -126,7 +146,10 @@ pub(super) async fn observe(
     let look = async {
         let session = Session::open(aws, it, context)?;
         match known {
-            Some(known) => session.execution(it, text(known, "execution_id")).await.map(Some),
+            Some(known) => {
+                let id = text(known, "execution_id");
+                session.execution(it, id).await?.ok_or_else(|| none_such(id)).map(Some)
+            }
             None => Ok(own(&session.executions(it).await?, &mark(context)).cloned()),
         }
     };
@@ -172,15 +195,25 @@ impl<'a> Session<'a> {
         Ok(all)
     }
 
-    async fn execution(&self, it: &StartRegionSwitch, id: &str) -> Result<Value, Failure> {
+    /// An execution, if the service knows it.
+    async fn execution(&self, it: &StartRegionSwitch, id: &str) -> Result<Option<Value>, Failure> {
         let asked = self.aws.read(SERVICE, "GetPlanExecution", &self.place, self.context);
-        self.ask(&call("GetPlanExecution", &json!({"planArn": it.plan_arn, "executionId": id})), &asked).await
+        let call = call("GetPlanExecution", &json!({"planArn": it.plan_arn, "executionId": id}));
+        match self.aws.try_call(&call, &self.place, self.context).await? {
+            Ok(answer) => answer.json().map(Some).map_err(|error| asked.failure(error)),
+            Err(error) if error.code() == Some("ResourceNotFoundException") => Ok(None),
+            Err(error) => Err(asked.failure(error)),
+        }
     }
+}
+
+fn none_such(id: &str) -> Failure {
+    permanent(format!("the plan has no execution {}", excerpt::head(id, 80)))
 }
 
 fn call(operation: &str, body: &Value) -> Call {
     Call::json(SERVICE, "1.0", &format!("ArcRegionSwitch.{operation}"), body)
-        .host("arc-region-switch.{region}.api.aws")
+        .host("arc-region-switch.{region}.{dual_stack}")
 }
 
 /// What marks the executions of one intent: its key, which may be too long or hold what a token must not.

@@ -8,7 +8,7 @@ use aws_sdk_backup::types::{BackupJob, BackupJobState, CopyJob, CopyJobState};
 use serde_json::json;
 
 use super::session::{Session, time};
-use super::{Outputs, outputs, unhealthy};
+use super::{Outputs, outputs, permanent, unhealthy};
 use crate::model::action::aws::backup::CheckCopies;
 use crate::model::run::Failure;
 use crate::model::time::{Duration, Timestamp};
@@ -33,7 +33,8 @@ pub(super) async fn check(aws: &Aws, it: &CheckCopies, context: &AttemptContext)
         now.as_millis().saturating_sub(i64::try_from(window.as_millis()).unwrap_or(i64::MAX)),
     );
     let copies = copies(&session, it, since).await?;
-    let mut gaps: Vec<_> = copies.iter().filter(|copy| has_failed(copy)).map(told).collect();
+    let failed = copies.iter().filter(|copy| has_failed(copy) && !is_repeated(copy, &copies));
+    let mut gaps: Vec<_> = failed.map(told).collect();
     if let Some(resource) = &it.resource_arn {
         let arrived: BTreeSet<_> = copies.iter().filter_map(CopyJob::source_recovery_point_arn).collect();
         let backups = backups(&session, resource, since).await?;
@@ -78,6 +79,16 @@ fn has_failed(copy: &CopyJob) -> bool {
     matches!(copy.state(), Some(CopyJobState::Failed | CopyJobState::Partial))
 }
 
+/// Whether a later copy of the same point to the same vault is complete.
+fn is_repeated(failed: &CopyJob, all: &[CopyJob]) -> bool {
+    all.iter().any(|other| {
+        other.state() == Some(&CopyJobState::Completed)
+            && other.source_recovery_point_arn() == failed.source_recovery_point_arn()
+            && other.destination_backup_vault_arn() == failed.destination_backup_vault_arn()
+            && time(other.creation_date()) > time(failed.creation_date())
+    })
+}
+
 fn is_running(copy: &CopyJob) -> bool {
     !has_failed(copy) && copy.state() != Some(&CopyJobState::Completed)
 }
@@ -108,10 +119,10 @@ async fn copies(session: &Session<'_>, it: &CheckCopies, since: DateTime) -> Res
         all.extend(page.copy_jobs.unwrap_or_default());
         next = page.next_token;
         if next.is_none() {
-            break;
+            return Ok(all);
         }
     }
-    Ok(all)
+    Err(too_many("copies"))
 }
 
 async fn backups(session: &Session<'_>, resource: &str, since: DateTime) -> Result<Vec<BackupJob>, Failure> {
@@ -130,10 +141,15 @@ async fn backups(session: &Session<'_>, resource: &str, since: DateTime) -> Resu
         all.extend(page.backup_jobs.unwrap_or_default());
         next = page.next_token;
         if next.is_none() {
-            break;
+            return Ok(all);
         }
     }
-    Ok(all)
+    Err(too_many("backups"))
+}
+
+/// What was not read may have failed.
+fn too_many(what: &str) -> Failure {
+    permanent(format!("there are more {what} than {PAGES} pages hold: give a shorter `window`"))
 }
 
 /// When the newest of the originals was made: a copy job itself only knows when it was copied.

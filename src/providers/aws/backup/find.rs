@@ -94,10 +94,12 @@ async fn all(
         all.extend(page.recovery_points.unwrap_or_default());
         next = page.next_token;
         if next.is_none() {
-            break;
+            return Ok(all);
         }
     }
-    Ok(all)
+    // The service does not list them in the order of their age.
+    let (vault, resource) = (&it.vault, &it.resource_arn);
+    Err(permanent(format!("vault `{vault}` has more recovery points of {resource} than {PAGES} pages hold")))
 }
 
 /// Why a point cannot be used.

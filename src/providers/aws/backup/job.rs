@@ -3,10 +3,13 @@
 use serde_json::{Value, json};
 
 use super::session::{Session, time};
-use super::{Outputs, outputs, permanent};
+use super::{Outputs, is_young, outputs, permanent};
 use crate::engine::input::Observation;
+use crate::model::action::aws::backup::StartBackup;
 use crate::model::run::Failure;
+use crate::model::time::Timestamp;
 use crate::ports::Polled;
+use crate::providers::aws::failure::{Asked, Error};
 use crate::providers::excerpt;
 
 /// What a job makes.
@@ -77,16 +80,28 @@ fn meaning(state: &str) -> Meaning {
 
 async fn read(session: &Session<'_>, kind: Kind, id: &str, handle: &Value) -> Result<Job, Failure> {
     match kind {
-        Kind::Backup => backup(session, id).await,
+        Kind::Backup => backup(session, id, handle).await,
         Kind::Copy => copy(session, id, handle).await,
         Kind::Restore => restore(session, id, handle).await,
     }
 }
 
-async fn backup(session: &Session<'_>, id: &str) -> Result<Job, Failure> {
+/// A job that is not found may have been started only now.
+fn unknown(error: Error, asked: &Asked, handle: &Value, now: Timestamp) -> Result<Job, Failure> {
+    let is_missing = error.code() == Some("ResourceNotFoundException");
+    if !is_missing || !is_young(handle, now, StartBackup::SPEC.settle) {
+        return Err(asked.failure(error));
+    }
+    Ok(Job { state: "not listed yet".to_owned(), percent: None, message: None, outputs: Outputs::new() })
+}
+
+async fn backup(session: &Session<'_>, id: &str, handle: &Value) -> Result<Job, Failure> {
     let asked = session.read("DescribeBackupJob");
     let order = session.client.describe_backup_job().backup_job_id(id);
-    let found = order.send().await.map_err(|error| asked.failure(error))?;
+    let found = match order.send().await.map_err(Error::from) {
+        Ok(found) => found,
+        Err(error) => return unknown(error, &asked, handle, session.aws.now()),
+    };
     let made = time(found.creation_date());
     Ok(Job {
         state: found.state().map(|state| state.as_str().to_owned()).unwrap_or_default(),
@@ -103,7 +118,10 @@ async fn backup(session: &Session<'_>, id: &str) -> Result<Job, Failure> {
 async fn copy(session: &Session<'_>, id: &str, handle: &Value) -> Result<Job, Failure> {
     let asked = session.read("DescribeCopyJob");
     let order = session.client.describe_copy_job().copy_job_id(id);
-    let found = order.send().await.map_err(|error| asked.failure(error))?;
+    let found = match order.send().await.map_err(Error::from) {
+        Ok(found) => found,
+        Err(error) => return unknown(error, &asked, handle, session.aws.now()),
+    };
     let found = found.copy_job.ok_or_else(|| permanent(format!("there is no copy job {id}")))?;
     Ok(Job {
         state: found.state().map(|state| state.as_str().to_owned()).unwrap_or_default(),
@@ -120,7 +138,10 @@ async fn copy(session: &Session<'_>, id: &str, handle: &Value) -> Result<Job, Fa
 async fn restore(session: &Session<'_>, id: &str, handle: &Value) -> Result<Job, Failure> {
     let asked = session.read("DescribeRestoreJob");
     let order = session.client.describe_restore_job().restore_job_id(id);
-    let found = order.send().await.map_err(|error| asked.failure(error))?;
+    let found = match order.send().await.map_err(Error::from) {
+        Ok(found) => found,
+        Err(error) => return unknown(error, &asked, handle, session.aws.now()),
+    };
     let made = time(found.recovery_point_creation_date());
     Ok(Job {
         state: found.status().map(|state| state.as_str().to_owned()).unwrap_or_default(),

@@ -14,7 +14,7 @@ mod session;
 
 use serde_json::Value;
 
-use super::{Outputs, permanent};
+use super::{Outputs, is_young, permanent};
 use crate::model::run::{Failure, FailureClass};
 
 pub(super) use actions::Backup;

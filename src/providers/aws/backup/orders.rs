@@ -37,7 +37,7 @@ pub(super) async fn backup(
         .set_recovery_point_tags(some(&it.tags))
         .set_backup_options(some(&it.backup_options));
     let started = order.send().await.map_err(|error| asked.failure(error))?;
-    handle(&asked, started.backup_job_id(), None)
+    handle(&asked, started.backup_job_id(), None, aws.now())
 }
 
 /// Starts a copy, which runs in the source's region.
@@ -47,7 +47,7 @@ pub(super) async fn copy(
     context: &AttemptContext,
 ) -> Result<Started, Failure> {
     let session = Session::open(aws, &it.region, it.account.as_ref(), context).await?;
-    let point = session.usable_point(&it.source_vault, &it.recovery_point_arn).await?;
+    let point = session.usable_point(&it.source_vault, None, &it.recovery_point_arn).await?;
     if is_cold(&point) {
         let arn = &it.recovery_point_arn;
         return Err(permanent(format!("recovery point {arn} lies in cold storage and cannot be copied")));
@@ -63,19 +63,21 @@ pub(super) async fn copy(
         .idempotency_token(token(context))
         .set_lifecycle(lifecycle(it.delete_after_days));
     let started = order.send().await.map_err(|error| asked.failure(error))?;
-    handle(&asked, started.copy_job_id(), time(point.creation_date()))
+    handle(&asked, started.copy_job_id(), time(point.creation_date()), aws.now())
 }
 
 /// Starts a restore with what the recovery point recorded, and what the step says in place of it.
 pub(super) async fn restore(aws: &Aws, it: &Restore, context: &AttemptContext) -> Result<Started, Failure> {
     let session = Session::open(aws, &it.region, it.account.as_ref(), context).await?;
-    let point = session.usable_point(&it.vault, &it.recovery_point_arn).await?;
+    let owner = it.vault_account_id.as_ref();
+    let point = session.usable_point(&it.vault, owner, &it.recovery_point_arn).await?;
     let asked = session.read("GetRecoveryPointRestoreMetadata");
     let recorded = session
         .client
         .get_recovery_point_restore_metadata()
         .backup_vault_name(&it.vault)
         .recovery_point_arn(&it.recovery_point_arn)
+        .set_backup_vault_account_id(owner.cloned())
         .send()
         .await
         .map_err(|error| asked.failure(error))?;
@@ -92,16 +94,21 @@ pub(super) async fn restore(aws: &Aws, it: &Restore, context: &AttemptContext) -
         .resource_type(&it.resource_type)
         .copy_source_tags_to_restored_resource(it.copy_source_tags);
     let started = order.send().await.map_err(|error| asked.failure(error))?;
-    handle(&asked, started.restore_job_id(), time(point.creation_date()))
+    handle(&asked, started.restore_job_id(), time(point.creation_date()), aws.now())
 }
 
 /// What follows the job. `made`: when the original was made, where that is known already.
-fn handle(asked: &Asked, job: Option<&str>, made: Option<Timestamp>) -> Result<Started, Failure> {
+fn handle(
+    asked: &Asked,
+    job: Option<&str>,
+    made: Option<Timestamp>,
+    at: Timestamp,
+) -> Result<Started, Failure> {
     let Some(job) = job else {
         let message = format!("{asked}: started, and the answer names no job");
         return Err(Failure::new(FailureClass::InDoubt, message));
     };
-    Ok(Started::Handle(json!({"job_id": job, "recovery_point_at": made})))
+    Ok(Started::Handle(json!({"job_id": job, "recovery_point_at": made, "at": at})))
 }
 
 /// The same for all sends of one intent.

@@ -22,7 +22,7 @@ pub(super) async fn check(aws: &Aws, action: &Action, context: &AttemptContext) 
         }
         Action::AwsBackupCopyRecoveryPoint(it) => {
             let session = Session::open(aws, &it.region, it.account.as_ref(), context).await?;
-            session.usable_point(&it.source_vault, &it.recovery_point_arn).await?;
+            session.usable_point(&it.source_vault, None, &it.recovery_point_arn).await?;
             seen.found.push("the recovery point is complete".to_owned());
             let parts: Vec<&str> = it.destination_vault_arn.splitn(7, ':').collect();
             let [_, _, "backup", region, account, "backup-vault", name] = parts.as_slice() else {
@@ -36,7 +36,7 @@ pub(super) async fn check(aws: &Aws, action: &Action, context: &AttemptContext) 
         }
         Action::AwsBackupRestore(it) => {
             let session = Session::open(aws, &it.region, it.account.as_ref(), context).await?;
-            session.usable_point(&it.vault, &it.recovery_point_arn).await?;
+            session.usable_point(&it.vault, it.vault_account_id.as_ref(), &it.recovery_point_arn).await?;
             seen.found.push("the recovery point is complete".to_owned());
         }
         _ => {}

@@ -48,17 +48,19 @@ impl<'a> Session<'a> {
         self.aws.change("backup", operation, &self.place, self.context)
     }
 
-    /// A recovery point, which must be there and usable.
+    /// A recovery point, which must be there and usable. `owner`: the vault's account, where it is shared.
     ///
     /// # Errors
     /// Permanent, when it cannot be used, and says why.
     pub(super) async fn usable_point(
         &self,
         vault: &str,
+        owner: Option<&String>,
         arn: &str,
     ) -> Result<DescribeRecoveryPointOutput, Failure> {
         let asked = self.read("DescribeRecoveryPoint");
         let order = self.client.describe_recovery_point().backup_vault_name(vault).recovery_point_arn(arn);
+        let order = order.set_backup_vault_account_id(owner.cloned());
         let found = order.send().await.map_err(|error| asked.failure(error))?;
         if is_usable(found.status()) {
             return Ok(found);

@@ -106,7 +106,7 @@ async fn poll(
     handle: &Value,
 ) -> Result<Polled, Failure> {
     match action {
-        Action::AwsAutoscalingSetCapacity(it) => autoscaling::poll(aws, it, context).await,
+        Action::AwsAutoscalingSetCapacity(it) => autoscaling::poll(aws, it, context, handle).await,
         Action::AwsEcsSetDesiredCount(it) => ecs::poll(aws, it, context).await,
         Action::AwsEksScaleNodegroup(it) => eks::poll(aws, it, context, handle).await,
         Action::AwsLambdaInvoke(it) => lambda::poll(aws, it, context).await,

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::group::{self, Group, call};
 use super::session::Session;
 use super::size::{Before, Size, Wanted};
-use super::{Outputs, headroom, outputs, permanent, shown};
+use super::{Outputs, headroom, is_young, outputs, permanent, shown};
 use crate::engine::input::Observation;
 use crate::model::action::aws::compute::SetCapacity;
 use crate::model::run::Failure;
@@ -35,7 +35,13 @@ pub(super) async fn prepare(aws: &Aws, it: &SetCapacity, context: &AttemptContex
 
 pub(super) async fn start(aws: &Aws, it: &SetCapacity, context: &AttemptContext) -> Result<Started, Failure> {
     let session = open(aws, it, context)?;
-    let Size { min, max, desired } = wanted(it, context)?.size;
+    let wanted = wanted(it, context)?;
+    let now = group::present(&session, &it.group).await?.size;
+    if wanted.is_set(now) {
+        return Ok(Started::Handle(handle(it)));
+    }
+    wanted.may_be_set(now, named(it), context)?;
+    let Size { min, max, desired } = wanted.size;
     let [min, max, desired] = [min, max, desired].map(|number| number.to_string());
     let asked = session.change("autoscaling", "UpdateAutoScalingGroup");
     let parameters = [
@@ -45,15 +51,23 @@ pub(super) async fn start(aws: &Aws, it: &SetCapacity, context: &AttemptContext)
         ("DesiredCapacity", &desired),
     ];
     session.ask(&call("UpdateAutoScalingGroup", &parameters), &asked).await?;
-    Ok(Started::Handle(handle(it)))
+    Ok(Started::Handle(json!({"group": it.group, "at": aws.now()})))
 }
 
-pub(super) async fn poll(aws: &Aws, it: &SetCapacity, context: &AttemptContext) -> Result<Polled, Failure> {
+pub(super) async fn poll(
+    aws: &Aws,
+    it: &SetCapacity,
+    context: &AttemptContext,
+    handle: &Value,
+) -> Result<Polled, Failure> {
     let session = open(aws, it, context)?;
     let wanted = wanted(it, context)?;
     let group = group::present(&session, &it.group).await?;
     // Scaling policies may move `desired` between the limits; the limits are ours.
     if (group.size.min, group.size.max) != (wanted.size.min, wanted.size.max) {
+        if is_young(handle, aws.now(), SetCapacity::SPEC.settle) {
+            return Ok(Polled::Pending(Some(format!("group {} still has {}", it.group, group.size))));
+        }
         return Err(permanent(format!(
             "Auto Scaling group `{}` was set to {} by somebody else meanwhile",
             it.group, group.size
@@ -70,6 +84,8 @@ pub(super) async fn poll(aws: &Aws, it: &SetCapacity, context: &AttemptContext) 
         }
     } else if let Some(why) = last_failure(&session, &it.group).await {
         line = format!("{line}; a launch failed: {}", shown(&why));
+    } else if let Some(why) = warning(context) {
+        line = format!("{line}; {}", shown(why));
     }
     Ok(Polled::Pending(Some(line)))
 }
@@ -81,7 +97,7 @@ pub(super) async fn observe(aws: &Aws, it: &SetCapacity, context: &AttemptContex
     };
     match look.await {
         Err(failure) => Observation::Unknown(failure.message),
-        Ok((wanted, group)) if group.size != wanted.size => Observation::NotApplied,
+        Ok((wanted, group)) if !wanted.is_set(group.size) => Observation::NotApplied,
         Ok((wanted, group)) if is_done(&group, &wanted) => Observation::Applied(made(&group, context)),
         Ok(_) => Observation::InProgress(handle(it)),
     }
@@ -92,11 +108,20 @@ fn open<'a>(aws: &'a Aws, it: &SetCapacity, context: &'a AttemptContext) -> Resu
 }
 
 fn wanted(it: &SetCapacity, context: &AttemptContext) -> Result<Wanted, Failure> {
-    Wanted::of(Size::new(it.min, it.max, it.desired), it.min_success, context)
+    Wanted::of(named(it), it.min_success, context)
+}
+
+fn named(it: &SetCapacity) -> Result<Size, Failure> {
+    Size::new(it.min, it.max, it.desired)
 }
 
 fn is_done(group: &Group, wanted: &Wanted) -> bool {
     group.serving() >= wanted.enough && (!wanted.shrinks || group.present() <= wanted.size.desired)
+}
+
+/// What `prepare` saw that may keep instances from starting.
+fn warning(context: &AttemptContext) -> Option<&str> {
+    context.prepared.as_ref()?["headroom"]["warning"].as_str()
 }
 
 /// Why the newest activity failed, if it did. What cannot be asked is left out: it is a line for people.

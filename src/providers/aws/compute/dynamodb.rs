@@ -38,9 +38,11 @@ pub(super) async fn check(
         within(it, point, aws.now())?;
         (point.map(|point| metrics::millis(point.value)), point.map(|point| point.at))
     };
+    let point = at.zip(lag).map(|(at, lag)| at.minus(lag));
     Ok(outputs(json!({
         "lag_ms": lag.map(Duration::as_millis),
         "measured_at": at,
+        "recovery_point_at": point,
         "status": status,
         "consistency": if strong { "STRONG" } else { "EVENTUAL" },
     })))

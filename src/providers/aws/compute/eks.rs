@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::group;
 use super::session::{self, Session};
 use super::size::{Before, Size, Wanted};
-use super::{Outputs, number, outputs, permanent, shown, text};
+use super::{Outputs, is_young, number, outputs, permanent, shown, text};
 use crate::engine::input::Observation;
 use crate::model::action::aws::compute::ScaleNodegroup;
 use crate::model::run::Failure;
@@ -45,7 +45,13 @@ pub(super) async fn start(
     context: &AttemptContext,
 ) -> Result<Started, Failure> {
     let session = open(aws, it, context)?;
-    let Size { min, max, desired } = wanted(it, context)?.size;
+    let wanted = wanted(it, context)?;
+    let now = present(&session, it).await?.size;
+    if wanted.is_set(now) {
+        return Ok(Started::Handle(json!({"update_id": null})));
+    }
+    wanted.may_be_set(now, named(it), context)?;
+    let Size { min, max, desired } = wanted.size;
     let asked = session.change("eks", "UpdateNodegroupConfig");
     let call =
         Call::rest("eks", http::Method::POST, &format!("{}/update-config", path(it))).content(&json!({
@@ -53,7 +59,7 @@ pub(super) async fn start(
             "clientRequestToken": session::token(context),
         }));
     let update = session.json(&call, &asked).await?;
-    Ok(Started::Handle(json!({"update_id": update["update"]["id"]})))
+    Ok(Started::Handle(json!({"update_id": update["update"]["id"], "at": aws.now()})))
 }
 
 pub(super) async fn poll(
@@ -65,7 +71,8 @@ pub(super) async fn poll(
     let session = open(aws, it, context)?;
     let wanted = wanted(it, context)?;
     let update = text(handle, "update_id");
-    if !update.is_empty() && !is_over(&session, it, update).await? {
+    let young = is_young(handle, aws.now(), ScaleNodegroup::SPEC.settle);
+    if !update.is_empty() && !is_over(&session, it, update, young).await? {
         return Ok(Polled::Pending(Some(format!("update {} is under way", shown(update)))));
     }
     let nodes = present(&session, it).await?;
@@ -73,7 +80,7 @@ pub(super) async fn poll(
         return Ok(Polled::Done(made(&nodes, update, context)));
     }
     let Nodegroup { size, serving, status, issue, .. } = &nodes;
-    if status == "ACTIVE" && (size.min, size.max) != (wanted.size.min, wanted.size.max) {
+    if !young && status == "ACTIVE" && (size.min, size.max) != (wanted.size.min, wanted.size.max) {
         return Err(permanent(format!(
             "node group `{}` has {size}: somebody else set it meanwhile",
             it.nodegroup
@@ -94,7 +101,7 @@ pub(super) async fn observe(aws: &Aws, it: &ScaleNodegroup, context: &AttemptCon
     };
     match look.await {
         Err(failure) => Observation::Unknown(failure.message),
-        Ok((wanted, nodes)) if nodes.size != wanted.size => Observation::NotApplied,
+        Ok((wanted, nodes)) if !wanted.is_set(nodes.size) => Observation::NotApplied,
         Ok((wanted, nodes)) if is_done(&nodes, &wanted) => Observation::Applied(made(&nodes, "", context)),
         Ok(_) => Observation::InProgress(json!({"update_id": null})),
     }
@@ -105,7 +112,11 @@ fn open<'a>(aws: &'a Aws, it: &ScaleNodegroup, context: &'a AttemptContext) -> R
 }
 
 fn wanted(it: &ScaleNodegroup, context: &AttemptContext) -> Result<Wanted, Failure> {
-    Wanted::of(Size::new(it.min, it.max, it.desired), it.min_success, context)
+    Wanted::of(named(it), it.min_success, context)
+}
+
+fn named(it: &ScaleNodegroup) -> Result<Size, Failure> {
+    Size::new(it.min, it.max, it.desired)
 }
 
 fn path(it: &ScaleNodegroup) -> String {
@@ -113,11 +124,19 @@ fn path(it: &ScaleNodegroup) -> String {
 }
 
 /// Whether the update is over; fails when it came to nothing.
-async fn is_over(session: &Session<'_>, it: &ScaleNodegroup, update: &str) -> Result<bool, Failure> {
+async fn is_over(
+    session: &Session<'_>,
+    it: &ScaleNodegroup,
+    update: &str,
+    young: bool,
+) -> Result<bool, Failure> {
     let asked = session.read("eks", "DescribeUpdate");
     let path = format!("/clusters/{}/updates/{}", segment(&it.cluster), segment(update));
     let call = Call::rest("eks", http::Method::GET, &path).parameter("nodegroupName", &it.nodegroup);
-    let found = session.json(&call, &asked).await?;
+    let Some(found) = session.json_if_there(&call, &asked, "ResourceNotFoundException").await? else {
+        let missing = || permanent(format!("there is no update {} of it", shown(update)));
+        return if young { Ok(false) } else { Err(missing()) };
+    };
     let found = &found["update"];
     match text(found, "status") {
         "Successful" => Ok(true),
@@ -167,7 +186,7 @@ async fn present(session: &Session<'_>, it: &ScaleNodegroup) -> Result<Nodegroup
 }
 
 fn is_done(nodes: &Nodegroup, wanted: &Wanted) -> bool {
-    nodes.size == wanted.size
+    wanted.is_set(nodes.size)
         && nodes.status != "UPDATING"
         && nodes.serving >= wanted.enough
         && (!wanted.shrinks || nodes.present <= wanted.size.desired)

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::session::Session;
-use super::{Outputs, outputs, permanent, shown, text};
+use super::{Outputs, is_young, outputs, permanent, shown, text, unhealthy};
 use crate::engine::input::{Direction, Observation};
 use crate::model::action::aws::compute::SetEventSource;
 use crate::model::run::Failure;
@@ -27,7 +27,11 @@ pub(super) async fn prepare(
 ) -> Result<Value, Failure> {
     let session = open(aws, it, context)?;
     let found = find(&session, it).await?;
-    let enabled = matches!(found.state.as_str(), "Enabled" | "Enabling" | "Creating" | "Updating");
+    let enabled = match found.state.as_str() {
+        // Either may be behind it, and an undo has to know which.
+        "Updating" => return Err(unhealthy(format!("event source mapping {} is Updating", found.id))),
+        state => matches!(state, "Enabled" | "Enabling" | "Creating"),
+    };
     Ok(json!({"mapping_id": found.id, "enabled": enabled}))
 }
 
@@ -43,7 +47,7 @@ pub(super) async fn start(
     let path = format!("{PATH}{}", segment(&id));
     let call = Call::rest("lambda", http::Method::PUT, &path).content(&json!({"Enabled": enabled}));
     session.json(&call, &asked).await?;
-    Ok(Started::Handle(json!({"mapping_id": id})))
+    Ok(Started::Handle(json!({"mapping_id": id, "at": aws.now()})))
 }
 
 pub(super) async fn poll(
@@ -58,7 +62,7 @@ pub(super) async fn poll(
     if found.state == name(enabled) {
         return Ok(Polled::Done(made(&found, context)));
     }
-    if found.state == name(!enabled) {
+    if found.state == name(!enabled) && !is_young(handle, aws.now(), SetEventSource::SPEC.settle) {
         let what = format!("event source mapping {id} was set back by somebody else meanwhile");
         return Err(permanent(what));
     }

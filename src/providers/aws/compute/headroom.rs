@@ -19,10 +19,11 @@ const STANDARD: &str = "L-1216C47A";
 /// An older count of running vCPUs tells nothing.
 const FRESH: Duration = Duration::from_secs(30 * 60);
 
-/// Looks whether `enough` instances can be there, and says what was seen.
+/// Looks whether `enough` instances can be there, and says what was seen. That the quota of on-demand vCPUs
+/// is short is a warning: spot instances, reserved capacity and a warm pool do not need it.
 ///
 /// # Errors
-/// Permanent, when fewer fit than are needed.
+/// Permanent, when there are fewer addresses than are needed.
 pub(super) async fn check(session: &Session<'_>, group: &Group, enough: u32) -> Result<Value, Failure> {
     let more = enough.saturating_sub(group.present());
     if more == 0 {
@@ -35,12 +36,14 @@ pub(super) async fn check(session: &Session<'_>, group: &Group, enough: u32) -> 
         )));
     }
     let vcpus = vcpus(session, group).await.ok().flatten();
-    if let Some((free, each)) = vcpus.filter(|(free, each)| *free < f64::from(more) * f64::from(*each)) {
-        return Err(permanent(format!(
-            "{more} more instances of {each} vCPUs are needed, and the quota has {free} vCPUs left: raise it"
-        )));
-    }
-    Ok(json!({"free_addresses": addresses, "free_vcpus": vcpus.map(|(free, _)| free)}))
+    let short = vcpus.filter(|(free, each)| *free < f64::from(more) * f64::from(*each));
+    let warning = short.map(|(free, each)| {
+        format!(
+            "{more} more instances of {each} vCPUs are needed, and the on-demand quota has {free} vCPUs left"
+        )
+    });
+    let vcpus = vcpus.map(|(free, _)| free);
+    Ok(json!({"free_addresses": addresses, "free_vcpus": vcpus, "warning": warning}))
 }
 
 async fn free_addresses(session: &Session<'_>, subnets: &[String]) -> Result<Option<u32>, Failure> {

@@ -48,15 +48,11 @@ pub(super) async fn start(aws: &Aws, it: &Invoke, context: &AttemptContext) -> R
     }
 }
 
-/// What it means that the function itself failed: it may have done part of its work.
+/// A function that failed may have done part of its work, which its undo has to take back.
 fn failed(it: &Invoke, why: &str, context: &AttemptContext) -> Failure {
     let why = if context.sensitive { "an error that is not shown".to_owned() } else { shown(why) };
-    let class = match (it.observe.is_some(), it.idempotent) {
-        (true, _) => FailureClass::InDoubt,
-        (false, true) => FailureClass::Transient,
-        (false, false) => FailureClass::Permanent,
-    };
-    Failure::new(class, format!("function `{}` failed: {why}", it.function))
+    let message = format!("function `{}` failed: {why}; it may have done part of its work", it.function);
+    Failure::new(FailureClass::InDoubt, message)
 }
 
 /// Looks at what an earlier attempt left under way.

@@ -20,7 +20,7 @@ mod ssm;
 
 use serde_json::Value;
 
-use super::{Outputs, permanent};
+use super::{Outputs, is_young, permanent};
 use crate::model::run::{Failure, FailureClass};
 use crate::providers::excerpt;
 

@@ -28,6 +28,8 @@ struct Reading {
     lag: Option<Duration>,
     /// Oldest of the rules' newest measurements.
     measured_at: Option<Timestamp>,
+    /// How far the data of every rule reaches; none where one measures nothing.
+    reaches_to: Option<Timestamp>,
     pending_operations: Option<u64>,
     pending_bytes: Option<u64>,
     failed: u64,
@@ -52,6 +54,7 @@ pub(super) async fn check(
     Ok(outputs(json!({
         "lag_ms": reading.lag.map(Duration::as_millis),
         "measured_at": reading.measured_at,
+        "recovery_point_at": reading.reaches_to,
         "pending_operations": reading.pending_operations,
         "pending_bytes": reading.pending_bytes,
         "failed_operations": reading.failed,
@@ -75,11 +78,15 @@ fn put_together(rules: &[String], found: &[Vec<Point>], now: Timestamp) -> Readi
         let values: Vec<_> = of(which).filter_map(newest).map(|point| whole(point.value)).collect();
         (!values.is_empty()).then(|| values.iter().sum())
     };
+    // This metric is in seconds, unlike those of other services.
+    let lag = |point: &Point| metrics::millis(point.value * 1_000.0);
+    let all: Option<Vec<Point>> = latencies.iter().copied().collect();
     let recent = |point: &&Point| now.since(point.at) <= FAILURES;
     Reading {
-        // This metric is in seconds, unlike those of other services.
-        lag: latencies.iter().flatten().map(|point| metrics::millis(point.value * 1_000.0)).max(),
+        // The lag of those that speak says nothing of the others.
+        lag: all.as_ref().and_then(|all| all.iter().map(lag).max()),
         measured_at: latencies.iter().flatten().map(|point| point.at).min(),
+        reaches_to: all.and_then(|all| all.iter().map(|point| point.at.minus(lag(point))).min()),
         pending_operations: sum(1),
         pending_bytes: sum(2),
         failed: of(3).flatten().filter(recent).map(|point| whole(point.value)).sum(),
@@ -162,9 +169,13 @@ mod tests {
             vec![],
         ];
         let reading = put_together(&rules, &found, now);
-        assert_eq!(reading.lag, Some(Duration::from_secs(7)));
+        assert_eq!((reading.lag, reading.reaches_to), (None, None), "one rule measures nothing");
         assert_eq!(reading.measured_at, Some(at(300, 0.0).at));
         assert_eq!((reading.pending_operations, reading.pending_bytes), (Some(7), Some(1_000)));
         assert_eq!((reading.failed, reading.silent), (3, vec!["c".to_owned()]));
+        let reading = put_together(&rules[..2], &found[..8], now);
+        assert_eq!(reading.lag, Some(Duration::from_secs(7)));
+        // The rule that is least behind was measured longest ago.
+        assert_eq!(reading.reaches_to, Some(at(300, 0.0).at.minus(Duration::from_millis(2_500))));
     }
 }

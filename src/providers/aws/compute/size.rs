@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::permanent;
-use crate::model::run::Failure;
+use crate::engine::input::Direction;
+use crate::model::run::{Failure, FailureClass};
 use crate::ports::AttemptContext;
 
 /// Three numbers that belong together.
@@ -29,6 +30,13 @@ impl Size {
     }
 }
 
+impl Size {
+    /// What an autoscaler keeps to.
+    fn limits(self) -> (u32, u32) {
+        (self.min, self.max)
+    }
+}
+
 impl std::fmt::Display for Size {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { min, max, desired } = self;
@@ -44,6 +52,8 @@ pub(super) struct Wanted {
     pub(super) enough: u32,
     /// Members beyond `desired` must be gone before it counts as done.
     pub(super) shrinks: bool,
+    /// More than `desired` are welcome: an autoscaler may ask for them under load.
+    pub(super) grows: bool,
 }
 
 impl Wanted {
@@ -56,23 +66,47 @@ impl Wanted {
         min_success: Option<u32>,
         context: &AttemptContext,
     ) -> Result<Self, Failure> {
-        use crate::engine::input::Direction;
         let before = Before::of(context);
         match context.direction {
             Direction::Do => {
                 let size = named?;
                 let enough = min_success.unwrap_or(size.desired).min(size.desired);
                 let shrinks = size.desired == 0 || before.is_some_and(|it| it.size.desired > size.desired);
-                Ok(Self { size, enough, shrinks })
+                Ok(Self { size, enough, shrinks, grows: !shrinks })
             }
             Direction::Undo => {
                 let Some(Before { size, serving }) = before else {
                     return Err(permanent("the size it had before is not recorded; set it by hand"));
                 };
                 // What did not serve before need not serve again.
-                Ok(Self { size, enough: serving.min(size.desired), shrinks: size.desired == 0 })
+                let shrinks = size.desired == 0;
+                Ok(Self { size, enough: serving.min(size.desired), shrinks, grows: false })
             }
         }
+    }
+
+    /// Whether this is set. What an autoscaler has raised since is not lowered again.
+    pub(super) fn is_set(&self, now: Size) -> bool {
+        let enough = if self.grows { now.desired >= self.size.desired } else { now == self.size };
+        now.limits() == self.size.limits() && enough
+    }
+
+    /// Whether going back may begin: only from what this step has set, or from what it found.
+    ///
+    /// # Errors
+    /// Refused, when somebody else has set other limits since.
+    pub(super) fn may_be_set(
+        &self,
+        now: Size,
+        named: Result<Size, Failure>,
+        context: &AttemptContext,
+    ) -> Result<(), Failure> {
+        let ours = named.is_ok_and(|named| named.limits() == now.limits());
+        if context.direction == Direction::Do || ours || self.size.limits() == now.limits() {
+            return Ok(());
+        }
+        let message = format!("it has {now}, which this step has not set; nothing was taken back");
+        Err(Failure::new(FailureClass::Refused, message))
     }
 }
 

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::session::{self, Session};
-use super::{Outputs, outputs, permanent, shown, text};
+use super::{Outputs, is_young, outputs, permanent, shown, text};
 use crate::engine::input::Observation;
 use crate::model::action::aws::compute::RunAutomation;
 use crate::model::run::{Failure, FailureClass};
@@ -39,7 +39,7 @@ pub(super) async fn start(
             let message = format!("{asked}: started, and the answer names no execution");
             Err(Failure::new(FailureClass::InDoubt, message))
         }
-        id => Ok(Started::Handle(json!({"execution_id": id}))),
+        id => Ok(Started::Handle(json!({"execution_id": id, "at": aws.now()}))),
     }
 }
 
@@ -51,7 +51,12 @@ pub(super) async fn poll(
 ) -> Result<Polled, Failure> {
     let session = Session::open(aws, &it.region, it.account.as_ref(), context)?;
     let id = text(handle, "execution_id");
-    let found = execution(&session, id).await?;
+    let Some(found) = execution(&session, id).await? else {
+        if is_young(handle, aws.now(), RunAutomation::SPEC.settle) {
+            return Ok(Polled::Pending(Some(format!("automation {id} does not show yet"))));
+        }
+        return Err(none_such(id));
+    };
     let status = text(&found, "AutomationExecutionStatus");
     match meaning(status) {
         Meaning::Succeeded => Ok(Polled::Done(made(id, &found, context))),
@@ -85,7 +90,8 @@ pub(super) async fn observe(
     };
     let look = async {
         let session = Session::open(aws, &it.region, it.account.as_ref(), context)?;
-        execution(&session, text(handle, "execution_id")).await
+        let id = text(handle, "execution_id");
+        execution(&session, id).await?.ok_or_else(|| none_such(id))
     };
     match look.await {
         Err(failure) => Observation::Unknown(failure.message),
@@ -97,11 +103,16 @@ pub(super) async fn observe(
     }
 }
 
-async fn execution(session: &Session<'_>, id: &str) -> Result<Value, Failure> {
+fn none_such(id: &str) -> Failure {
+    permanent(format!("Systems Manager knows no execution {id}"))
+}
+
+async fn execution(session: &Session<'_>, id: &str) -> Result<Option<Value>, Failure> {
     let asked = session.read("ssm", "GetAutomationExecution");
     let body = json!({"AutomationExecutionId": id});
     let call = Call::json("ssm", "1.1", "AmazonSSM.GetAutomationExecution", &body);
-    Ok(session.json(&call, &asked).await?["AutomationExecution"].clone())
+    let found = session.json_if_there(&call, &asked, "AutomationExecutionNotFoundException").await?;
+    Ok(found.map(|found| found["AutomationExecution"].clone()))
 }
 
 enum Meaning {

@@ -4,7 +4,7 @@ use aws_sdk_rds::types::DbCluster;
 use serde_json::{Value, json};
 
 use super::session::Session;
-use super::state::{self, State, must_be_ready};
+use super::state::{self, State, must_be_ready, same};
 use super::{Outputs, permanent};
 use crate::engine::input::{Direction, Observation};
 use crate::model::action::aws::rds::FailoverCluster;
@@ -26,7 +26,7 @@ pub(super) async fn prepare(
         return Err(permanent(format!("cluster `{}` has no second instance to fail over to", it.cluster)));
     }
     if let Some(target) = &it.target
-        && !members(&found).any(|member| member == target)
+        && !members(&found).any(|member| same(member, target))
     {
         let members: Vec<_> = members(&found).map(|member| excerpt::head(member, 70)).collect();
         let (cluster, members) = (&it.cluster, members.join(", "));
@@ -107,8 +107,8 @@ fn before(context: &AttemptContext) -> Option<&str> {
 
 fn is_done(found: &DbCluster, wanted: Option<&str>, before: Option<&str>) -> bool {
     match (writer(found), wanted, before) {
-        (Some(writer), Some(wanted), _) => writer == wanted,
-        (Some(writer), None, Some(before)) => writer != before,
+        (Some(writer), Some(wanted), _) => same(writer, wanted),
+        (Some(writer), None, Some(before)) => !same(writer, before),
         (_, None, None) | (None, ..) => false,
     }
 }

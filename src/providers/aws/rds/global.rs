@@ -265,3 +265,15 @@ fn handle(at: Timestamp, previous: Option<&str>) -> Value {
 fn outputs(it: Move<'_>, previous: Option<&str>, already: bool) -> Outputs {
     state::outputs(json!({"writer": it.target, "previous_writer": previous, "already": already}))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn doubt_lasts_longer_than_an_order_may_stay_invisible() {
+        for spec in [FailoverGlobalCluster::SPEC, SwitchoverGlobalCluster::SPEC] {
+            assert!(spec.settle > SHOWS_WITHIN, "{}", spec.settle);
+        }
+    }
+}

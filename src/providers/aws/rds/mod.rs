@@ -5,6 +5,7 @@ mod actions;
 mod cluster;
 mod copy;
 mod fence;
+mod fence_doubt;
 mod fence_target;
 mod global;
 mod precheck;

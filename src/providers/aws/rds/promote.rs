@@ -1,4 +1,4 @@
-//! `aws.rds.promote_read_replica`. Must call a promotion done only when the instance is available and has no
+//! `aws.rds.promote_read_replica`. Must call a promotion done only when the instance serves and has no
 //! source any more: an error that says "already" proves nothing.
 
 use aws_sdk_rds::types::{DbInstance, Endpoint};
@@ -9,11 +9,15 @@ use super::state::{self, State, broken, must_be_ready};
 use super::{Outputs, permanent};
 use crate::engine::input::Observation;
 use crate::model::action::aws::rds::PromoteReadReplica;
-use crate::model::run::Failure;
+use crate::model::run::{Failure, FailureClass};
+use crate::model::time::{Duration, Timestamp};
 use crate::ports::{AttemptContext, Polled, Started};
 use crate::providers::aws::clients::Aws;
 use crate::providers::aws::failure::Error;
 use crate::providers::excerpt;
+
+/// Time within which an accepted promotion shows; what was under way after that was something else.
+const BEGINS_WITHIN: Duration = Duration::from_secs(300);
 
 pub(super) async fn start(
     aws: &Aws,
@@ -25,7 +29,7 @@ pub(super) async fn start(
     if source(&found).is_none() {
         return Ok(match looked_at(it, &found)? {
             Some(()) => Started::Done(outputs(&found, true)),
-            None => Started::Handle(handle(it, true)),
+            None => Started::Handle(handle(aws, it, true)),
         });
     }
     must_be_ready("instance", &it.instance, found.db_instance_status())?;
@@ -40,12 +44,12 @@ pub(super) async fn start(
         .send()
         .await;
     match sent.map_err(Error::from) {
-        Ok(_) => Ok(Started::Handle(handle(it, false))),
+        Ok(_) => Ok(Started::Handle(handle(aws, it, false))),
         // Somebody may have promoted it between the look and the order.
         Err(error) if error.code().is_some_and(|code| code.starts_with("InvalidDBInstanceState")) => {
             let found = session.present_instance(&it.instance).await?;
             match source(&found) {
-                None => Ok(Started::Handle(handle(it, true))),
+                None => Ok(Started::Handle(handle(aws, it, true))),
                 Some(_) => Err(Session::refused(&asked, error)),
             }
         }
@@ -64,6 +68,14 @@ pub(super) async fn poll(
     if looked_at(it, &found)?.is_some() {
         let already = handle["already"].as_bool().unwrap_or(false);
         return Ok(Polled::Done(outputs(&found, already)));
+    }
+    let at = serde_json::from_value::<Timestamp>(handle["at"].clone()).ok();
+    let is_ready = state::state(found.db_instance_status().unwrap_or("unknown")) == State::Ready;
+    if is_ready && at.is_some_and(|at| aws.now().since(at) >= BEGINS_WITHIN) {
+        return Err(Failure::new(
+            FailureClass::InDoubt,
+            format!("{} is available and a replica still: no promotion has begun", it.instance),
+        ));
     }
     let status = excerpt::head(found.db_instance_status().unwrap_or("unknown"), 60);
     let line = match source(&found) {
@@ -89,7 +101,7 @@ async fn look(aws: &Aws, it: &PromoteReadReplica, context: &AttemptContext) -> R
     // A replica that reboots or is modified may be on its way: following it tells.
     let under_way = source(&found).is_none()
         || matches!(found.db_instance_status(), Some("modifying" | "rebooting" | "promoting"));
-    Ok(if under_way { Observation::InProgress(handle(it, false)) } else { Observation::NotApplied })
+    Ok(if under_way { Observation::InProgress(handle(aws, it, false)) } else { Observation::NotApplied })
 }
 
 async fn open<'a>(
@@ -110,7 +122,7 @@ fn source(found: &DbInstance) -> Option<&str> {
 fn looked_at(it: &PromoteReadReplica, found: &DbInstance) -> Result<Option<()>, Failure> {
     let status = found.db_instance_status().unwrap_or("unknown");
     match (state::state(status), source(found)) {
-        (State::Ready, None) => Ok(Some(())),
+        (_, None) if state::serves(status) => Ok(Some(())),
         (State::Broken, _) => Err(broken("instance", &it.instance, status)),
         (State::Stopped, _) => {
             Err(permanent(format!("instance `{}` is stopped: start it first", it.instance)))
@@ -119,8 +131,8 @@ fn looked_at(it: &PromoteReadReplica, found: &DbInstance) -> Result<Option<()>, 
     }
 }
 
-fn handle(it: &PromoteReadReplica, already: bool) -> Value {
-    json!({"instance": it.instance, "already": already})
+fn handle(aws: &Aws, it: &PromoteReadReplica, already: bool) -> Value {
+    json!({"instance": it.instance, "already": already, "at": aws.now()})
 }
 
 fn outputs(found: &DbInstance, already: bool) -> Outputs {

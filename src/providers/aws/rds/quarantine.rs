@@ -1,6 +1,8 @@
 //! Security groups that let nobody in. Must refuse one that lets somebody in: a fence through which writes
 //! still come is worse than none.
 
+use std::collections::BTreeSet;
+
 use super::session::Session;
 use super::{permanent, refused};
 use crate::model::action::aws::rds::Fence;
@@ -20,8 +22,8 @@ pub(super) async fn check(session: &Session<'_>, it: &Fence) -> Result<(), Failu
     if it.quarantine_security_group_ids.is_empty() {
         return Err(permanent("`quarantine_security_group_ids` is empty; nothing was sent"));
     }
-    let named: Vec<_> = (1..).zip(&it.quarantine_security_group_ids).collect();
-    let named: Vec<_> = named.into_iter().map(|(at, id)| (format!("GroupId.{at}"), id)).collect();
+    let named: BTreeSet<&String> = it.quarantine_security_group_ids.iter().collect();
+    let named: Vec<_> = (1..).zip(named).map(|(at, id)| (format!("GroupId.{at}"), id)).collect();
     let parameters: Vec<_> = named.iter().map(|(name, id)| (name.as_str(), id.as_str())).collect();
     let call = Call::query("ec2", EC2, "DescribeSecurityGroups", &parameters);
     let asked = session.aws.read("ec2", "DescribeSecurityGroups", &session.place, session.context);

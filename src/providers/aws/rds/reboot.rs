@@ -112,3 +112,15 @@ fn outputs(found: &DbInstance, previous: Option<&str>) -> Outputs {
         "previous_availability_zone": previous,
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::time::Duration;
+
+    #[test]
+    fn another_zone_may_show_only_minutes_later() {
+        let spec = RebootWithFailover::SPEC;
+        assert!(spec.settle >= Duration::from_secs(600) && spec.settle < spec.timeout, "{}", spec.settle);
+    }
+}

@@ -149,6 +149,12 @@ fn progress(it: &CreateReadReplica, found: &DbInstance) -> Result<Progress, Fail
         }
         State::Ready => {}
     }
+    if found.read_replica_source_db_instance_identifier().is_none_or(str::is_empty) {
+        return Err(permanent(format!(
+            "instance `{}` has no source any more: somebody has promoted it since",
+            it.instance
+        )));
+    }
     match replication(found) {
         "replicating" | "available" => Ok(Progress::Replicates),
         status @ ("error" | "stopped" | "terminated") => {

@@ -17,7 +17,7 @@ use crate::providers::aws::metrics::{self, Metric};
 const SECOND: f64 = 1_000.0;
 const MILLISECOND: f64 = 1.0;
 
-/// What is known about a standby.
+/// What is known about a standby. Dimensions of metrics are in lower case, as RDS keeps identifiers.
 struct Reading {
     lag: Option<Duration>,
     measured_at: Option<Timestamp>,
@@ -37,17 +37,13 @@ pub(super) async fn check(
     };
     within(it, &reading, aws.now())?;
     let Reading { lag, measured_at, status } = reading;
-    let point = measured_at.zip(lag).map(|(at, lag)| before(at, lag));
+    let point = measured_at.zip(lag).map(|(at, lag)| at.minus(lag));
     Ok(state::outputs(json!({
         "lag_ms": lag.map(Duration::as_millis),
         "measured_at": measured_at,
         "recovery_point_at": point,
         "status": status,
     })))
-}
-
-fn before(at: Timestamp, lag: Duration) -> Timestamp {
-    Timestamp::from_millis(at.as_millis().saturating_sub(i64::try_from(lag.as_millis()).unwrap_or(i64::MAX)))
 }
 
 async fn read_replica(session: &Session<'_>, it: &CheckReplication) -> Result<Reading, Failure> {
@@ -65,7 +61,7 @@ async fn read_replica(session: &Session<'_>, it: &CheckReplication) -> Result<Re
     let metric = Metric {
         namespace: "AWS/RDS",
         name: "ReplicaLag",
-        dimensions: vec![("DBInstanceIdentifier", it.identifier.clone())],
+        dimensions: vec![("DBInstanceIdentifier", it.identifier.to_ascii_lowercase())],
         statistic: "Maximum",
     };
     measured(session, &[metric], SECOND, status).await
@@ -91,7 +87,7 @@ async fn global_cluster(session: &Session<'_>, it: &CheckReplication) -> Result<
     let metric = |name| Metric {
         namespace: "AWS/RDS",
         name,
-        dimensions: vec![("DBClusterIdentifier", it.identifier.clone())],
+        dimensions: vec![("DBClusterIdentifier", it.identifier.to_ascii_lowercase())],
         statistic: "Maximum",
     };
     // What would be lost, and where the engine does not measure that, how late writes arrive.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::restore_source::{self, Found, Restore, Source};
 use super::session::Session;
 use super::settings::{self, cluster_settings, instance_settings};
-use super::state::{self, State, broken};
+use super::state::{self, State, broken, same};
 use super::{Outputs, permanent, tags};
 use crate::engine::input::Observation;
 use crate::model::action::aws::rds::RestoreSource;
@@ -141,23 +141,24 @@ impl Made {
     async fn progress<'a>(&self, session: &Session<'_>, it: &Restore<'a>) -> Result<Progress<'a>, Failure> {
         let status = self.status();
         match state::state(status) {
-            State::Ready => {}
+            _ if state::serves(status) => {}
             State::Broken => return Err(broken(kind(it), it.identifier, status)),
-            State::Stopped | State::Busy => {
+            State::Ready | State::Stopped | State::Busy => {
                 let status = excerpt::head(status, 60);
                 return Ok(Progress::Waiting(format!("{} is {status}", it.identifier)));
             }
         }
         for name in it.cluster_instances {
             let Some(instance) = session.instance(name).await? else { return Ok(Progress::Missing(name)) };
-            if instance.db_cluster_identifier() != Some(it.identifier) {
+            let cluster = instance.db_cluster_identifier().unwrap_or_default();
+            if !same(cluster, it.identifier) {
                 return Err(permanent(format!("instance `{name}` exists already and is of another cluster")));
             }
             let status = instance.db_instance_status().unwrap_or("unknown");
             match state::state(status) {
-                State::Ready => {}
+                _ if state::serves(status) => {}
                 State::Broken => return Err(broken("instance", name, status)),
-                State::Stopped | State::Busy => {
+                State::Ready | State::Stopped | State::Busy => {
                     let status = excerpt::head(status, 60);
                     return Ok(Progress::Waiting(format!("instance {name} is {status}")));
                 }

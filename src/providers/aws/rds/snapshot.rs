@@ -15,7 +15,8 @@ pub(super) struct Snapshot {
     pub(super) percent: Option<i32>,
     pub(super) encrypted: bool,
     pub(super) engine: Option<String>,
-    /// When the original was taken: the time of a copy says nothing about its data.
+    /// How far its data reaches: the last transaction in it, else when the original was taken. The time of a
+    /// copy says nothing about its data.
     pub(super) taken: Option<Timestamp>,
     pub(super) tags: Vec<Tag>,
 }
@@ -68,7 +69,13 @@ impl From<DbSnapshot> for Snapshot {
             percent: found.percent_progress(),
             encrypted: found.encrypted() == Some(true),
             engine: found.engine().map(str::to_owned),
-            taken: time(found.original_snapshot_create_time().or_else(|| found.snapshot_create_time())),
+            // What was written while it was being taken is not in it.
+            taken: time(
+                found
+                    .snapshot_database_time()
+                    .or_else(|| found.original_snapshot_create_time())
+                    .or_else(|| found.snapshot_create_time()),
+            ),
             tags: found.tag_list.unwrap_or_default(),
         }
     }
@@ -106,6 +113,17 @@ fn made_by(name: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_snapshot_reaches_as_far_as_its_last_transaction() {
+        let at = aws_smithy_types::DateTime::from_secs;
+        let found =
+            DbSnapshot::builder().snapshot_create_time(at(300)).original_snapshot_create_time(at(200));
+        let taken = |found: DbSnapshot| Snapshot::from(found).taken;
+        assert_eq!(taken(found.clone().build()), Some(Timestamp::from_millis(200_000)));
+        let found = found.snapshot_database_time(at(100)).build();
+        assert_eq!(taken(found), Some(Timestamp::from_millis(100_000)));
+    }
 
     #[test]
     fn the_name_in_an_arn_says_who_made_it() {

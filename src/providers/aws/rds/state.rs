@@ -46,6 +46,11 @@ pub(super) fn state(status: &str) -> State {
     }
 }
 
+/// Whether it can be used: an instance that is new, or newly promoted, serves while its first backup is made.
+pub(super) fn serves(status: &str) -> bool {
+    state(status) == State::Ready || status == "backing-up"
+}
+
 /// A failure for a thing that is busy: tried again, without using up an attempt, until the step's deadline.
 pub(super) fn busy(message: impl Into<String>) -> Failure {
     let mut failure = Failure::new(FailureClass::Throttled, message);
@@ -97,6 +102,11 @@ pub(super) fn outputs(value: Value) -> Map<String, Value> {
     }
 }
 
+/// Whether two identifiers mean the same: RDS keeps them in lower case, however they were written.
+pub(super) fn same(one: &str, other: &str) -> bool {
+    one.eq_ignore_ascii_case(other)
+}
+
 /// The last part of an ARN; an identifier stays as it is.
 pub(super) fn identifier_of(arn: &str) -> &str {
     arn.rsplit(':').next().unwrap_or(arn)
@@ -136,6 +146,12 @@ mod tests {
             FailureClass::Permanent
         );
         assert!(must_be_ready("instance", "db", None).is_err());
+    }
+
+    #[test]
+    fn identifiers_are_the_same_however_they_are_written() {
+        assert!(same("Payments-West", "payments-west") && !same("payments", "payments-west"));
+        assert!(serves("backing-up") && serves("available") && !serves("creating"));
     }
 
     #[test]

@@ -59,6 +59,21 @@ impl<'a> Batch<'a> {
         let keys = self.changes.iter().map(|change| change.record.key());
         Ok(goal::record(keys.filter_map(|key| current.get(&key).cloned())))
     }
+
+    /// What the parameters ask for.
+    fn after(&self) -> Goal {
+        let wanted = |change: &Change| match change.verb {
+            Verb::Delete => (change.record.key(), None),
+            Verb::Upsert | Verb::Create => (change.record.key(), Some(change.record.clone())),
+        };
+        Goal(self.changes.iter().map(wanted).collect())
+    }
+
+    /// The same records as they were.
+    fn before(&self, recorded: &Records) -> Goal {
+        let keys = self.changes.iter().map(|change| change.record.key());
+        Goal(keys.map(|key| (key.clone(), recorded.get(&key).cloned())).collect())
+    }
 }
 
 impl Aim for Batch<'_> {
@@ -67,20 +82,15 @@ impl Aim for Batch<'_> {
     }
 
     fn goal(&self, _: &Records) -> Result<Goal, Failure> {
-        let before = match self.context.direction {
-            Direction::Do => None,
-            Direction::Undo => Some(goal::recorded_before(self.context)?),
-        };
-        let wanted = |change: &Change| {
-            let key = change.record.key();
-            let wanted = match (&before, change.verb) {
-                (Some(before), _) => before.get(&key).cloned(),
-                (None, Verb::Delete) => None,
-                (None, Verb::Upsert | Verb::Create) => Some(change.record.clone()),
-            };
-            (key, wanted)
-        };
-        Ok(Goal(self.changes.iter().map(wanted).collect()))
+        match self.context.direction {
+            Direction::Do => Ok(self.after()),
+            Direction::Undo => Ok(self.before(&goal::recorded_before(self.context)?)),
+        }
+    }
+
+    fn is_ours(&self, current: &Records) -> Result<bool, Failure> {
+        let before = self.before(&goal::recorded_before(self.context)?);
+        Ok(self.after().is_met(current) || before.is_met(current))
     }
 
     fn changes(&self, goal: &Goal, current: &Records) -> Result<Vec<Change>, Failure> {

@@ -88,6 +88,11 @@ impl Aim for Roles<'_> {
         Ok(Goal([primary, secondary].into()))
     }
 
+    /// Only the roles are written, which are as found or swapped; all else stays as it is.
+    fn is_ours(&self, _: &Records) -> Result<bool, Failure> {
+        Ok(true)
+    }
+
     fn changes(&self, goal: &Goal, current: &Records) -> Result<Vec<Change>, Failure> {
         let changed: Vec<&Key> =
             goal.0.keys().filter(|key| goal.0.get(key) != Some(&current.get(key).cloned())).collect();
@@ -107,7 +112,7 @@ impl Aim for Roles<'_> {
             ("change_id".to_owned(), json!(sent.and_then(|sent| sent.change_id.as_ref()))),
             ("previous_primary".to_owned(), json!(self.primary_before())),
             ("previous_ttl_ms".to_owned(), goal::recorded_ttl(self.context)),
-            ("already".to_owned(), json!(sent.is_none())),
+            ("already".to_owned(), json!(sent.is_none_or(|sent| sent.already))),
         ])
     }
 }

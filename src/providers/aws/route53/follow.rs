@@ -31,9 +31,17 @@ pub(super) struct Sent {
     /// Ids of the stages up to this one, as far as they are known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) ids: Vec<String>,
+    /// Everything was as wanted before anything was sent, perhaps by a change that is still under way.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) already: bool,
 }
 
 impl Sent {
+    /// Something whose id is not known.
+    pub(super) const fn new(at: Timestamp, then: Duration) -> Self {
+        Self { change_id: None, at, then, stage: None, ids: Vec::new(), already: false }
+    }
+
     /// Reads a handle.
     ///
     /// # Errors
@@ -48,7 +56,8 @@ impl Sent {
     }
 
     fn name(&self) -> &str {
-        self.change_id.as_deref().unwrap_or("whose answer was lost")
+        let unknown = if self.already { "of somebody else" } else { "whose answer was lost" };
+        self.change_id.as_deref().unwrap_or(unknown)
     }
 }
 

@@ -12,9 +12,13 @@ use super::record::{Key, Record};
 use super::session::Session;
 use super::{Outputs, permanent};
 use crate::engine::input::{Direction, Observation};
-use crate::model::run::Failure;
+use crate::model::run::{Failure, FailureClass};
 use crate::model::time::Duration;
 use crate::ports::{AttemptContext, Polled, Started};
+use crate::providers::excerpt;
+
+/// Most records that are told in a failure.
+const SHOWN: usize = 5;
 
 /// Records as they should be; absent ones should not be there.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,6 +58,11 @@ pub(super) trait Aim {
     fn names(&self) -> BTreeSet<String>;
     /// What they should be like, seen from what they are like.
     fn goal(&self, current: &Records) -> Result<Goal, Failure>;
+    /// Whether they are as this step found or left them: only then are they taken back, or sent again.
+    ///
+    /// # Errors
+    /// Permanent, when what was there before was not recorded.
+    fn is_ours(&self, current: &Records) -> Result<bool, Failure>;
     /// Changes that lead there the first time.
     fn changes(&self, goal: &Goal, current: &Records) -> Result<Vec<Change>, Failure> {
         Ok(goal.changes(current, false))
@@ -103,14 +112,19 @@ pub(super) async fn start(session: &Session<'_>, aim: &impl Aim) -> Result<Start
     let current = current(session, aim).await?;
     let goal = aim.goal(&current)?;
     if goal.is_met(&current) {
-        return Ok(Started::Done(aim.outputs(None)));
+        // What is listed may be on its way to the servers, and may have been sent only now.
+        return Ok(Started::Handle(lost(session, aim, goal.ttl_ms(&current), true)));
+    }
+    if session.context.direction == Direction::Undo && !aim.is_ours(&current)? {
+        let what = foreign(&goal, &current);
+        return Err(Failure::new(FailureClass::Refused, format!("{what}; nothing was taken back")));
     }
     let changes = aim.changes(&goal, &current)?;
     let now = session.account.budget.now();
     let receipt = session.order(changes, &remark(session, aim)).await?;
     let then = if aim.waits() { goal.ttl_ms(&current) } else { 0 };
     let then = Duration::from_millis(then);
-    let sent = Sent { change_id: Some(receipt.id), at: now, then, stage: None, ids: Vec::new() };
+    let sent = Sent { change_id: Some(receipt.id), ..Sent::new(now, then) };
     // What an earlier send of the same intent led to is no longer what is followed.
     session.account.changes.forget(&session.context.idempotency_key);
     Ok(Started::Handle(sent.to_handle()))
@@ -138,7 +152,11 @@ pub(super) async fn send_again(
     why: &str,
 ) -> Result<Polled, Failure> {
     let current = session.look(aim.names()).await?;
-    let changes = aim.goal(&current)?.changes(&current, true);
+    let goal = aim.goal(&current)?;
+    if !aim.is_ours(&current)? {
+        return Err(permanent(format!("{why}, and {}; it was not sent again", foreign(&goal, &current))));
+    }
+    let changes = goal.changes(&current, true);
     if changes.is_empty() {
         // Only deletions, and what they delete is gone: nothing is left to be sent.
         let sent = Sent { change_id: None, at: session.account.budget.now(), ..sent.clone() };
@@ -169,14 +187,24 @@ pub(super) async fn observe(
     if let Some(handle) = handle {
         return Ok(Observation::InProgress(handle.clone()));
     }
-    if session.context.direction == Direction::Do && goal.is_met(&before) {
-        return Ok(Observation::Applied(aim.outputs(None)));
-    }
-    // The answer with the change id was lost: only time tells when every server has it.
-    let then = Duration::from_millis(if aim.waits() { goal.ttl_ms(&before) } else { 0 });
-    let now = session.account.budget.now();
-    let sent = Sent { change_id: None, at: now, then, stage: None, ids: Vec::new() };
-    Ok(Observation::InProgress(sent.to_handle()))
+    let already = session.context.direction == Direction::Do && goal.is_met(&before);
+    Ok(Observation::InProgress(lost(session, aim, goal.ttl_ms(&before), already)))
+}
+
+/// The handle of a change whose id nobody knows: only time tells when every server has it.
+fn lost(session: &Session<'_>, aim: &impl Aim, ttl_ms: u64, already: bool) -> Value {
+    let then = Duration::from_millis(if aim.waits() { ttl_ms } else { 0 });
+    Sent { already, ..Sent::new(session.account.budget.now(), then) }.to_handle()
+}
+
+/// Says what is there in place of what should be.
+fn foreign(goal: &Goal, current: &Records) -> String {
+    let told = goal.0.keys().take(SHOWN).map(|key| match current.get(key) {
+        None => format!("{key} is gone"),
+        Some(found) => format!("{key} is {}", excerpt::head(&found.told(), 120)),
+    });
+    let told: Vec<String> = told.collect();
+    format!("somebody else has changed records since: {}", told.join(", "))
 }
 
 /// The records as they are: as just prepared, or by a look.

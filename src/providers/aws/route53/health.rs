@@ -1,6 +1,6 @@
-//! `aws.route53.set_health_check`: pushes traffic away by inverting a health check. Must never disable
-//! one, which means always healthy, nor invert that of an endpoint that is down, which would bring traffic
-//! to it.
+//! `aws.route53.set_health_check`: pushes traffic away by a health check: a calculated one asks for more
+//! healthy children than it has, any other one is inverted. Must never disable one, which means always
+//! healthy, nor invert that of an endpoint that is down, which would bring traffic to it.
 
 use aws_sdk_route53::types::{HealthCheck, HealthCheckConfig, HealthCheckType};
 use serde_json::{Map, Value, json};
@@ -19,6 +19,14 @@ pub(super) struct Inversion<'a> {
     pub(super) context: &'a AttemptContext,
 }
 
+/// What a health check is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Told {
+    inverted: bool,
+    /// Healthy children a calculated one needs; more than it has: never healthy.
+    threshold: Option<i32>,
+}
+
 /// What the checkers say of the endpoint itself, whatever becomes of that by inversion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Endpoint {
@@ -32,51 +40,67 @@ impl Inversion<'_> {
     /// Reads what `undo` needs.
     pub(super) async fn prepare(&self, session: &Session<'_>) -> Result<Value, Failure> {
         let found = self.find(session).await?;
-        Ok(json!({"inverted": is_inverted(&found), "version": found.health_check_version()}))
+        let Told { inverted, threshold } = told(&found);
+        self.wanted(&found)?;
+        let version = found.health_check_version();
+        Ok(json!({"inverted": inverted, "threshold": threshold, "version": version}))
     }
 
     pub(super) async fn start(&self, session: &Session<'_>) -> Result<Started, Failure> {
         let found = self.find(session).await?;
-        let (is, wanted) = (is_inverted(&found), self.wanted()?);
-        let drains = self.context.direction == Direction::Do && wanted;
-        let endpoint =
-            if drains && !is { self.endpoint(session, &found).await?.0 } else { Endpoint::Unreported };
-        if is == wanted || endpoint == Endpoint::Down {
-            let endpoint = if is == wanted && self.waits() { None } else { Some(endpoint) };
-            return Ok(match endpoint {
-                // An inverted check of an endpoint that is down reports healthy.
-                Some(endpoint) => Started::Done(self.outputs(is, found.health_check_version(), endpoint)),
-                None => Started::Handle(handle(found.health_check_version())),
+        let (is, wanted) = (told(&found), self.wanted(&found)?);
+        if is == wanted {
+            return Ok(if self.waits() {
+                Started::Handle(handle(found.health_check_version()))
+            } else {
+                Started::Done(self.outputs(&found, Endpoint::Unreported))
             });
+        }
+        let inverts = self.context.direction == Direction::Do && wanted.inverted;
+        if inverts && self.endpoint(session, &found).await?.0 == Endpoint::Down {
+            return Err(self.refused());
         }
         let asked = session.change("UpdateHealthCheck");
         let update = || async {
             let update = session.client.update_health_check().health_check_id(&self.it.health_check_id);
-            let update = update.health_check_version(found.health_check_version()).inverted(wanted);
+            let update = update.health_check_version(found.health_check_version());
+            let update = update.inverted(wanted.inverted).set_health_threshold(wanted.threshold);
             Ok(update.send().await?)
         };
         let updated = session.account.ask(&asked, update).await.map_err(|error| asked.failure(error))?;
-        let version = updated.health_check().map_or(0, HealthCheck::health_check_version);
+        let updated = updated.health_check().unwrap_or(&found);
         Ok(if self.waits() {
-            Started::Handle(handle(version))
+            Started::Handle(handle(updated.health_check_version()))
         } else {
-            Started::Done(self.outputs(wanted, version, Endpoint::Unreported))
+            Started::Done(self.outputs(updated, Endpoint::Unreported))
         })
+    }
+
+    /// Inverted, it would be healthy now, and unhealthy again as soon as the endpoint comes back.
+    fn refused(&self) -> Failure {
+        let message = format!(
+            "the endpoint of health check {} is down: inverting it would send users there; take weights, a \
+             routing control or a calculated health check to keep them away",
+            self.it.health_check_id
+        );
+        Failure::new(FailureClass::Refused, message)
     }
 
     pub(super) async fn poll(&self, session: &Session<'_>) -> Result<Polled, Failure> {
         let found = self.find(session).await?;
-        let wanted = self.wanted()?;
-        if is_inverted(&found) != wanted {
+        let (is, wanted) = (told(&found), self.wanted(&found)?);
+        if is != wanted {
+            let threshold = is.threshold.map(|number| format!(", its threshold {number}"));
             return Err(permanent(format!(
-                "somebody has changed health check {} since: it is{} inverted",
+                "somebody has changed health check {} since: it is{} inverted{}",
                 self.it.health_check_id,
-                if wanted { " not" } else { "" }
+                if is.inverted { "" } else { " not" },
+                threshold.unwrap_or_default()
             )));
         }
         let (endpoint, line) = self.endpoint(session, &found).await?;
-        Ok(if self.is_as_wanted(wanted, endpoint) {
-            Polled::Done(self.outputs(wanted, found.health_check_version(), endpoint))
+        Ok(if self.is_as_wanted(is.inverted, endpoint) {
+            Polled::Done(self.outputs(&found, endpoint))
         } else {
             Polled::Pending(Some(line))
         })
@@ -84,30 +108,50 @@ impl Inversion<'_> {
 
     pub(super) async fn observe(&self, session: &Session<'_>) -> Result<Observation, Failure> {
         let found = self.find(session).await?;
-        let (is, wanted, version) = (is_inverted(&found), self.wanted()?, found.health_check_version());
+        let (is, wanted) = (told(&found), self.wanted(&found)?);
         if is != wanted {
             return Ok(Observation::NotApplied);
         }
         if !self.waits() {
-            return Ok(Observation::Applied(self.outputs(is, version, Endpoint::Unreported)));
+            return Ok(Observation::Applied(self.outputs(&found, Endpoint::Unreported)));
         }
         let (endpoint, _) = self.endpoint(session, &found).await?;
-        Ok(if self.is_as_wanted(wanted, endpoint) {
-            Observation::Applied(self.outputs(is, version, endpoint))
+        Ok(if self.is_as_wanted(is.inverted, endpoint) {
+            Observation::Applied(self.outputs(&found, endpoint))
         } else {
-            Observation::InProgress(handle(version))
+            Observation::InProgress(handle(found.health_check_version()))
         })
     }
 
-    /// Whether it is to be inverted.
-    fn wanted(&self) -> Result<bool, Failure> {
-        match self.context.direction {
-            Direction::Do => Ok(!self.it.healthy),
-            Direction::Undo => {
-                let before =
-                    self.context.prepared.as_ref().and_then(|prepared| prepared["inverted"].as_bool());
-                before.ok_or_else(|| permanent("whether the check was inverted before was not recorded"))
+    /// What it is to be told.
+    fn wanted(&self, found: &HealthCheck) -> Result<Told, Failure> {
+        let is = told(found);
+        match (self.context.direction, self.it.healthy, children(found)) {
+            (Direction::Undo, ..) => {
+                let before = self.context.prepared.as_ref();
+                let inverted = before
+                    .and_then(|prepared| prepared["inverted"].as_bool())
+                    .ok_or_else(|| permanent("whether the check was inverted before was not recorded"))?;
+                let threshold = before.and_then(|prepared| prepared["threshold"].as_i64());
+                let threshold = threshold.and_then(|threshold| i32::try_from(threshold).ok());
+                Ok(Told { inverted, threshold: threshold.or(is.threshold) })
             }
+            (Direction::Do, false, None) => Ok(Told { inverted: true, ..is }),
+            (Direction::Do, false, Some(children)) => {
+                Ok(Told { inverted: false, threshold: Some(children + 1) })
+            }
+            (Direction::Do, true, Some(children)) => {
+                let named = self.it.healthy_children.and_then(|number| i32::try_from(number).ok());
+                if let Some(number) = named.filter(|number| !(1..=children).contains(number)) {
+                    return Err(permanent(format!(
+                        "`healthy_children` {number} is not between 1 and the {children} it has"
+                    )));
+                }
+                // What it needed before it was drained is known to the undo of that step only.
+                let threshold = named.or(is.threshold.map(|number| number.min(children)));
+                Ok(Told { inverted: false, threshold })
+            }
+            (Direction::Do, true, None) => Ok(Told { inverted: false, ..is }),
         }
     }
 
@@ -181,7 +225,8 @@ impl Inversion<'_> {
         Ok((endpoint, line))
     }
 
-    fn outputs(&self, inverted: bool, version: i64, endpoint: Endpoint) -> Outputs {
+    fn outputs(&self, found: &HealthCheck, endpoint: Endpoint) -> Outputs {
+        let (inverted, version) = (told(found).inverted, found.health_check_version());
         let before =
             self.context.prepared.as_ref().map_or(Value::Null, |prepared| prepared["inverted"].clone());
         let status = match (endpoint, inverted) {
@@ -194,12 +239,23 @@ impl Inversion<'_> {
             ("previous_inverted".to_owned(), before),
             ("version".to_owned(), json!(version)),
             ("status".to_owned(), json!(status)),
+            // An inversion brings users back as soon as the endpoint goes down.
+            ("lasting".to_owned(), json!(!inverted)),
         ])
     }
 }
 
-fn is_inverted(found: &HealthCheck) -> bool {
-    found.health_check_config().and_then(HealthCheckConfig::inverted).unwrap_or(false)
+fn told(found: &HealthCheck) -> Told {
+    let config = found.health_check_config();
+    let threshold = children(found).and_then(|_| config.and_then(HealthCheckConfig::health_threshold));
+    Told { inverted: config.and_then(HealthCheckConfig::inverted).unwrap_or(false), threshold }
+}
+
+/// How many health checks a calculated one follows.
+fn children(found: &HealthCheck) -> Option<i32> {
+    let config = found.health_check_config()?;
+    let is_calculated = *config.r#type() == HealthCheckType::Calculated;
+    is_calculated.then(|| i32::try_from(config.child_health_checks().len()).unwrap_or(i32::MAX - 1))
 }
 
 fn handle(version: i64) -> Value {

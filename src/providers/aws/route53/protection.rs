@@ -11,6 +11,7 @@ use crate::model::run::Failure;
 use crate::model::time::{Duration, Timestamp};
 use crate::providers::aws::call::Call;
 use crate::providers::aws::failure::Error;
+use crate::providers::aws::place::partition_of;
 use crate::providers::aws::xml;
 
 /// How old an answer may be.
@@ -60,7 +61,8 @@ async fn list(session: &Session<'_>) -> Result<Protected, Error> {
     let path = format!("/2013-04-01/hostedzone/{}/rrsetprotection", session.zone.id);
     let (mut all, mut token) = (Protected::new(), None::<String>);
     for _ in 0..PAGES {
-        let mut call = Call::rest("route53", http::Method::GET, &path).host("route53.amazonaws.com");
+        let host = partition_of(&session.place.region).route53;
+        let mut call = Call::rest("route53", http::Method::GET, &path).host(host);
         if let Some(token) = &token {
             call = call.parameter("nexttoken", token);
         }

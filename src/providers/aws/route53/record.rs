@@ -110,6 +110,16 @@ impl Record {
         self.normal() == other.normal()
     }
 
+    /// What it says, for people.
+    pub(super) fn told(&self) -> String {
+        let alias = self.alias.as_ref().map(|alias| format!("alias of {}", alias.name));
+        let weight = self.weight.map(|weight| format!("weight {weight}"));
+        let role = self.failover.clone();
+        let values = (!self.values.is_empty()).then(|| self.values.join(" "));
+        let parts: Vec<String> = [values, alias, weight, role].into_iter().flatten().collect();
+        parts.join(", ")
+    }
+
     fn normal(&self) -> Self {
         let mut it = self.clone();
         it.name = names::normal(&it.name);

@@ -15,7 +15,7 @@ use crate::model::run::Failure;
 use crate::ports::AttemptContext;
 use crate::providers::aws::clients::Aws;
 use crate::providers::aws::failure::Asked;
-use crate::providers::aws::place::Place;
+use crate::providers::aws::place::{Place, partition_of};
 use crate::providers::excerpt;
 
 /// Route 53 in one account.
@@ -130,15 +130,8 @@ impl<'a> Session<'a> {
 
 /// The region whose control plane serves the partition of the sites.
 fn home(context: &AttemptContext) -> &'static str {
-    let begins = |prefix: &str| {
-        let regions = context.sites.values().filter_map(|site| site.region.as_deref());
-        regions.into_iter().any(|region| region.starts_with(prefix))
-    };
-    if begins("cn-") {
-        "cn-northwest-1"
-    } else if begins("us-gov-") {
-        "us-gov-west-1"
-    } else {
-        "us-east-1"
-    }
+    let regions = context.sites.values().filter_map(|site| site.region.as_deref());
+    // A site of another kind may have any name for its region.
+    let homes = regions.map(|region| partition_of(region).home);
+    homes.max_by_key(|home| *home != "us-east-1").unwrap_or("us-east-1")
 }

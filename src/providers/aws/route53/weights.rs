@@ -90,10 +90,10 @@ impl<'a> Shift<'a> {
             None if !stages.is_empty() => {
                 let then = self.then(&stages, next - 1, &own);
                 let now = session.account.budget.now();
-                let sent = Sent { change_id: None, at: now, then, stage: Some(next - 1), ids: Vec::new() };
+                let sent = Sent { stage: Some(next - 1), ..Sent::new(now, then) };
                 Ok(Started::Handle(sent.to_handle()))
             }
-            None => Ok(Started::Done(self.outputs(&stages, None, &now))),
+            None => Ok(Started::Handle(self.already(session, &own))),
             Some(_) => {
                 let sent = self.go(session, &stages, next, &own, Vec::new()).await?;
                 Ok(Started::Handle(sent.to_handle()))
@@ -107,6 +107,12 @@ impl<'a> Shift<'a> {
             return goal::poll(session, &Back { shift: self, before: &before }, handle).await;
         }
         let stages = self.stages(&self.own(&before).1)?;
+        if stages.is_empty() {
+            return match follow(session, &Sent::from_handle(handle)?).await? {
+                Step::Waits(line) | Step::Stranded(line) => Ok(Polled::Pending(Some(line))),
+                Step::Done => Ok(Polled::Done(self.outputs(&stages, None, &self.own(&before).1))),
+            };
+        }
         let sent = self.latest(session, &stages, &before, handle).await?;
         let at = sent.stage.unwrap_or_default();
         let Some(stage) = stages.get(at) else {
@@ -158,7 +164,7 @@ impl<'a> Shift<'a> {
         let stages = self.stages(&self.own(&before).1)?;
         let Some(at) = self.stands(&stages, &before, &now)? else {
             return Ok(if stages.is_empty() {
-                Observation::Applied(self.outputs(&stages, None, &now))
+                Observation::InProgress(handle.cloned().unwrap_or_else(|| self.already(session, &own)))
             } else {
                 Observation::NotApplied
             });
@@ -166,7 +172,7 @@ impl<'a> Shift<'a> {
         let known = handle.map(Sent::from_handle).transpose()?;
         let latest = session.account.changes.latest(&self.context.idempotency_key).or(known);
         let (now, then) = (session.account.budget.now(), self.then(&stages, at, &own));
-        let lost = |ids| Sent { change_id: None, at: now, then, stage: Some(at), ids };
+        let lost = |ids| Sent { stage: Some(at), ids, ..Sent::new(now, then) };
         Ok(Observation::InProgress(match latest {
             Some(sent) if sent.stage == Some(at) => sent.to_handle(),
             Some(sent) => lost(sent.ids).to_handle(),
@@ -191,11 +197,9 @@ impl<'a> Shift<'a> {
         let sent = match self.stands(stages, before, &now)? {
             Some(at) if first.stage == Some(at) => first,
             Some(at) => Sent {
-                change_id: None,
-                at: session.account.budget.now(),
-                then: self.then(stages, at, &own),
                 stage: Some(at),
                 ids: first.ids,
+                ..Sent::new(session.account.budget.now(), self.then(stages, at, &own))
             },
             None => return Err(self.meddled(&now)),
         };
@@ -218,9 +222,23 @@ impl<'a> Shift<'a> {
         let receipt = session.order(changes, &format!("drctl run {}", self.context.run)).await?;
         ids.push(receipt.id.clone());
         let then = self.then(stages, at, own);
-        let sent = Sent { change_id: Some(receipt.id), at: now, then, stage: Some(at), ids };
+        let change_id = Some(receipt.id);
+        let sent = Sent { change_id, stage: Some(at), ids, ..Sent::new(now, then) };
         session.account.changes.set_latest(self.context.idempotency_key.clone(), sent.clone());
         Ok(sent)
+    }
+
+    /// The handle of weights that were as wanted, perhaps by a change that is still under way.
+    fn already(&self, session: &Session<'_>, own: &Records) -> Value {
+        let then = self.then(&[], 0, own);
+        Sent { already: true, ..Sent::new(session.account.budget.now(), then) }.to_handle()
+    }
+
+    /// Whether the weights are those that were found, or those of a stage.
+    fn is_own(&self, current: &Records) -> Result<bool, Failure> {
+        let before = self.own(&goal::recorded_before(self.context)?).1;
+        let now = self.own(current).1;
+        Ok(now == before || stages::reached(&self.stages(&before)?, &now).is_some())
     }
 
     /// What is waited for after a stage has reached every server.
@@ -333,6 +351,10 @@ impl Aim for At<'_> {
         Ok(weighed(&self.shift.own(current).0, &self.stage.weights))
     }
 
+    fn is_ours(&self, current: &Records) -> Result<bool, Failure> {
+        self.shift.is_own(current)
+    }
+
     fn waits(&self) -> bool {
         self.shift.waits
     }
@@ -355,6 +377,10 @@ impl Aim for Back<'_> {
 
     fn goal(&self, current: &Records) -> Result<Goal, Failure> {
         Ok(weighed(&self.shift.own(current).0, &self.shift.own(self.before).1))
+    }
+
+    fn is_ours(&self, current: &Records) -> Result<bool, Failure> {
+        self.shift.is_own(current)
     }
 
     fn waits(&self) -> bool {

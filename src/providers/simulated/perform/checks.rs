@@ -94,6 +94,7 @@ pub(super) fn dynamodb(it: &compute::DynamodbCheckReplication) -> Act<'_> {
         Ok(json!({
             "lag_ms": lag.as_millis(),
             "measured_at": measured_at,
+            "recovery_point_at": measured_at.minus(lag),
             "status": "ACTIVE",
             "consistency": "EVENTUAL",
         }))
@@ -109,6 +110,7 @@ pub(super) fn s3(it: &compute::S3CheckReplication) -> Act<'_> {
         Ok(json!({
             "lag_ms": lag.as_millis(),
             "measured_at": measured_at,
+            "recovery_point_at": measured_at.minus(lag),
             "pending_operations": 0,
             "pending_bytes": 0,
             "failed_operations": 0,

@@ -16,6 +16,7 @@ pub(super) fn fence<'a>(it: &'a rds::Fence, view: &View<'_>) -> Act<'a> {
     Act::new("fencing", change, move |_| {
         json!({
             "confirmed": true,
+            "reason": "a simulated fence holds until it is lifted",
             "method": it.method,
             "previous_security_group_ids": ["sg-0123456789abcdef0"],
         })

@@ -114,6 +114,7 @@ pub(super) fn set_health_check(it: &route53::SetHealthCheck) -> Act<'_> {
             "previous_inverted": scene.previous(&name),
             "version": 2,
             "status": if it.healthy { "healthy" } else { "unhealthy" },
+            "lasting": it.healthy,
         })
     })
 }

@@ -150,6 +150,39 @@ async fn a_plan_is_run_and_followed_to_its_end() {
 }
 
 #[tokio::test]
+async fn an_execution_that_does_not_show_yet_is_waited_for() {
+    let fake = FakeArc::start();
+    let mut attempt = switch(&fake);
+    let Ok(Started::Handle(handle)) = attempt.start().await else { panic!("no handle") };
+    fake.fake.refuse_once("GetPlanExecution", 404, "ResourceNotFoundException");
+    attempt.follow(&handle).await.unwrap();
+    assert!(attempt.lines[0].contains("does not show yet"), "{:?}", attempt.lines);
+    fake.fake.refuse_once("GetPlanExecution", 404, "ResourceNotFoundException");
+    let failure = attempt.follow(&json!({"execution_id": handle["execution_id"]})).await.unwrap_err();
+    assert!(failure.message.contains("the plan has no execution"), "{failure}");
+}
+
+#[tokio::test]
+async fn what_is_rebuilt_after_a_recovery_names_the_recovery() {
+    let fake = FakeArc::start();
+    let post = |action: &str, recovery: Option<&str>| {
+        let with = json!({
+            "region": "us-east-1", "plan_arn": PLAN, "target_region": "us-east-1", "action": action,
+            "mode": "graceful", "recovery_execution_id": recovery,
+        });
+        Attempt::new(&fake.fake.caller(), "aws.arc.start_region_switch", with)
+    };
+    let failure = post("post_recovery", None).start().await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Permanent);
+    assert!(failure.message.contains("needs `recovery_execution_id`"), "{failure}");
+    let failure = post("activate", Some("us-west-2/7")).start().await.unwrap_err();
+    assert!(failure.message.contains("goes with `post_recovery` only"), "{failure}");
+    assert_eq!(fake.fake.count("StartPlanExecution"), 0);
+    post("post_recovery", Some("us-west-2/7")).start().await.unwrap();
+    fake.change(|world| assert_eq!(world.executions[0]["recoveryExecutionId"], "us-west-2/7"));
+}
+
+#[tokio::test]
 async fn a_plan_that_was_started_is_found_and_never_started_twice() {
     let fake = FakeArc::start();
     let mut attempt = switch(&fake);

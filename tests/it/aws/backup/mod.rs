@@ -148,6 +148,32 @@ async fn a_backup_is_copied_out_of_its_region_and_restored_after_its_loss() {
 }
 
 #[tokio::test]
+async fn a_vault_that_cannot_be_read_to_its_end_is_not_judged() {
+    let fake = FakeBackup::start();
+    for at in 0..101 {
+        fake.point("us-west-2", "dr", &format!("p{at}"), HOUR, json!({"Status": "PARTIAL"}));
+    }
+    let failure = find(&fake, json!({})).perform().await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Permanent);
+    assert!(failure.message.contains("more recovery points"), "{failure}");
+}
+
+#[tokio::test]
+async fn a_point_in_the_vault_of_another_account_is_described_there() {
+    let fake = FakeBackup::start();
+    let point = fake.point("us-west-2", "dr", "good", HOUR, json!({}));
+    fake.change(|world| world.owner = Some("444455556666"));
+    let failure = restore(&fake, &point).perform().await.unwrap_err();
+    assert!(failure.message.contains("Backup vault does not exist"), "{failure}");
+    let with = json!({
+        "region": "us-west-2", "vault": "dr", "recovery_point_arn": point, "iam_role_arn": ROLE,
+        "resource_type": "RDS", "metadata": {"DBInstanceIdentifier": "payments-restored"},
+        "vault_account_id": "444455556666",
+    });
+    attempt(&fake, "aws.backup.restore", with, &json!({})).perform().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_job_whose_id_was_lost_is_found_by_the_same_token() {
     let fake = FakeBackup::start();
     let point = fake.point("us-west-2", "dr", "good", HOUR, json!({}));
@@ -200,6 +226,11 @@ async fn a_poll_that_nobody_answers_does_not_lose_the_job() {
     let fake = FakeBackup::start();
     let mut attempt = backup(&fake);
     let job = handle(attempt.start().await.unwrap());
+    // It is not listed at once.
+    fake.fake.refuse_once("GET /backup-jobs/", 400, "ResourceNotFoundException");
+    let polled = attempt.provider.poll(&attempt.action, &attempt.context, &job).await.unwrap();
+    let Polled::Pending(Some(line)) = polled else { panic!("{polled:?}") };
+    assert_eq!(line, "job backup-jobs-1 is not listed yet");
     fake.fake.lose_answer("GET /backup-jobs/backup-jobs-1");
     let polled = attempt.provider.poll(&attempt.action, &attempt.context, &job).await.unwrap();
     let Polled::Pending(Some(line)) = polled else { panic!("{polled:?}") };
@@ -238,6 +269,14 @@ async fn a_green_backup_without_its_copy_is_a_gap() {
     assert!(failure.message.contains("1 copies failed") && failure.message.contains("KMS key"), "{failure}");
     let outputs = check(json!({"max_failed": 1})).perform().await.unwrap();
     assert_eq!((&outputs["running"], &outputs["completed"]), (&json!(1), &json!(1)));
+    // One that was repeated with success is no gap any more; one that failed after that is.
+    let mut again = copied(&bad, "COMPLETED", "");
+    again["CreationDate"] = json!(ago(HOUR / 2));
+    fake.past("c-4", "copy-jobs", again.clone());
+    assert_eq!(check(json!({})).perform().await.unwrap()["failed"], json!([]));
+    again["CreationDate"] = json!(ago(2 * HOUR));
+    fake.past("c-4", "copy-jobs", again);
+    assert!(check(json!({})).perform().await.unwrap_err().message.contains("1 copies failed"));
 
     let done = |age: i64, point: &str| {
         let at = ago(age);

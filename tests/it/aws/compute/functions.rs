@@ -2,11 +2,13 @@
 
 use drctl::engine::input::Observation;
 use drctl::model::run::FailureClass;
+use drctl::ports::Provider as _;
 use serde_json::{Value, json};
 
 use crate::aws::attempts::Attempt;
 use crate::aws::client::{Caller, said};
 use crate::aws::estate::{Estate, python};
+use crate::aws::fake::Fake;
 use crate::aws::faults::Faults;
 
 /// What the function does with what it receives.
@@ -73,12 +75,12 @@ async fn a_function_runs_and_its_answer_is_kept() {
 }
 
 #[tokio::test]
-async fn a_function_that_fails_says_why_and_counts_as_it_was_declared() {
+async fn a_function_that_fails_says_why_and_may_have_done_part_of_its_work() {
     let estate = Estate::up().await;
     function(&estate.ministack).await;
     for (more, class) in [
-        (json!({}), FailureClass::Permanent),
-        (json!({"idempotent": true}), FailureClass::Transient),
+        (json!({}), FailureClass::InDoubt),
+        (json!({"idempotent": true}), FailureClass::InDoubt),
         (json!({"observe": {"observe": "no"}}), FailureClass::InDoubt),
     ] {
         let mut with = json!({"payload": {"fail": true}});
@@ -144,6 +146,19 @@ async fn an_event_source_is_disabled_and_enabled_again() {
     assert_eq!(attempt.observe(None).await, Observation::NotApplied);
     assert_eq!(attempt.start().await.unwrap_err().class, FailureClass::InDoubt);
     assert_eq!(attempt.applied().await["state"], json!("Disabled"));
+    // A look that still shows what was there before the order is nobody's doing.
+    let path = format!("/2015-03-31/event-source-mappings/{}", made["UUID"].as_str().unwrap());
+    let with = json!({"region": "us-west-2", "mapping_id": made["UUID"], "enabled": true});
+    let mut attempt = Attempt::new(caller, "aws.lambda.set_event_source", with);
+    let Ok(drctl::ports::Started::Handle(handle)) = attempt.start().await else { panic!("no handle") };
+    let request = caller.request("PUT".parse().unwrap(), &path, "lambda", "us-west-2");
+    let body = json!({"Enabled": false}).to_string();
+    let said = said(request.header("content-type", "application/json").body(body)).await;
+    assert!(said.status < 300, "{}", said.text);
+    let polled = attempt.provider.poll(&attempt.action, &attempt.context, &handle).await.unwrap();
+    assert!(format!("{polled:?}").contains("is Disabled"), "{polled:?}");
+    let failure = attempt.follow(&json!({"mapping_id": made["UUID"]})).await.unwrap_err();
+    assert!(failure.message.contains("set back by somebody else"), "{failure}");
     let neither = json!({"region": "us-west-2", "function": "ledger", "enabled": false});
     let failure = Attempt::new(caller, "aws.lambda.set_event_source", neither).perform().await.unwrap_err();
     assert!(failure.message.contains("give `mapping_id`"), "{failure}");
@@ -159,4 +174,14 @@ async fn a_function_is_looked_for_and_not_run() {
     assert!(told.contains("function `ledger` is"), "{seen:?}");
     let failure = invoke(&estate.ministack, json!({"function": "nobody"})).ask().await.unwrap_err();
     assert!(failure.message.contains("there is no function `nobody` in us-west-2"), "{failure}");
+}
+
+#[tokio::test]
+async fn a_mapping_that_is_being_updated_is_not_recorded_as_either() {
+    let fake = Fake::start(Box::new(|_| (200, json!({"UUID": "m-1", "State": "Updating"}).to_string())));
+    let with = json!({"region": "us-west-2", "mapping_id": "m-1", "enabled": false});
+    let mut attempt = Attempt::new(&fake.caller(), "aws.lambda.set_event_source", with);
+    let failure = attempt.prepare().await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Transient);
+    assert!(failure.message.contains("m-1 is Updating"), "{failure}");
 }

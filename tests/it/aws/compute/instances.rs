@@ -102,7 +102,6 @@ async fn what_cannot_work_is_refused_before_anything_is_changed() {
     let fake = FakeCapacity::start();
     for (change, what) in [
         (Box::new(|w: &mut _| set(w, 3, 64.0, &[])) as Box<dyn Fn(&mut _)>, "3 free addresses"),
-        (Box::new(|w: &mut _| set(w, 250, 6.0, &[])), "4 vCPUs left"),
         (Box::new(|w: &mut _| set(w, 250, 64.0, &["Launch"])), "process Launch"),
     ] {
         fake.change(|world| change(world));
@@ -116,6 +115,17 @@ async fn what_cannot_work_is_refused_before_anything_is_changed() {
     let failure = capacity(&fake, nobody).perform().await.unwrap_err();
     assert!(failure.message.contains("no Auto Scaling group `x` in us-west-2"), "{failure}");
     assert_eq!(fake.fake.count("UpdateAutoScalingGroup"), 0);
+}
+
+#[tokio::test]
+async fn a_short_quota_of_vcpus_is_said_and_refuses_nothing() {
+    let fake = FakeCapacity::start();
+    fake.change(|world| set(world, 250, 6.0, &[]));
+    let mut attempt = capacity(&fake, group(5, 8, 5));
+    attempt.perform().await.unwrap();
+    assert!(attempt.lines.iter().any(|line| line.contains("quota has 4 vCPUs left")), "{:?}", attempt.lines);
+    let prepared = attempt.context.prepared.clone().unwrap();
+    assert!(prepared["headroom"]["warning"].as_str().unwrap().contains("4 more instances of 2 vCPUs"));
 }
 
 fn set(
@@ -150,6 +160,76 @@ async fn somebody_elses_limits_end_the_wait() {
     fake.change(|world| world.max = 2);
     let failure = attempt.follow(&Value::Null).await.unwrap_err();
     assert!(failure.message.contains("by somebody else"), "{failure}");
+}
+
+#[tokio::test]
+async fn what_an_autoscaler_raises_under_load_is_neither_waited_for_nor_lowered() {
+    let fake = FakeCapacity::start();
+    let mut attempt = capacity(&fake, group(3, 6, 4));
+    attempt.prepare().await.unwrap();
+    attempt.start().await.unwrap();
+    fake.change(|world| world.desired = 6);
+    attempt.start().await.unwrap();
+    assert_eq!((fake.fake.count("UpdateAutoScalingGroup"), fake.size()), (1, (3, 6, 6)));
+    attempt.follow(&Value::Null).await.unwrap();
+    attempt.applied().await;
+    let fake = FakeCapacity::start();
+    let mut attempt = nodes(&fake, 3);
+    attempt.prepare().await.unwrap();
+    let Ok(drctl::ports::Started::Handle(handle)) = attempt.start().await else { panic!("no handle") };
+    fake.change(|world| world.desired = 6);
+    attempt.follow(&handle).await.unwrap();
+    attempt.start().await.unwrap();
+    assert_eq!(fake.fake.count("POST /clusters/c/node-groups/n/update-config"), 1);
+}
+
+#[tokio::test]
+async fn a_size_that_somebody_else_has_set_since_is_not_taken_back() {
+    let fake = FakeCapacity::start();
+    let mut attempt = capacity(&fake, group(3, 6, 4));
+    attempt.perform().await.unwrap();
+    fake.change(|world| world.max = 9);
+    let failure = attempt.undo().await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Refused);
+    assert!(failure.message.contains("min 3, max 9, desired 4"), "{failure}");
+    assert_eq!(fake.size(), (3, 9, 4));
+    let fake = FakeCapacity::start();
+    let mut attempt = nodes(&fake, 3);
+    attempt.perform().await.unwrap();
+    fake.change(|world| world.max = 9);
+    assert_eq!(attempt.undo().await.unwrap_err().class, FailureClass::Refused);
+    let fake = FakeCapacity::start();
+    let mut attempt = tasks(&fake, 3);
+    attempt.perform().await.unwrap();
+    fake.change(|world| world.tasks.0 = 9);
+    let failure = attempt.undo().await.unwrap_err();
+    assert!(failure.message.contains("9 tasks wanted"), "{failure}");
+    assert_eq!(failure.class, FailureClass::Refused);
+}
+
+#[tokio::test]
+async fn a_look_that_does_not_know_of_the_order_yet_is_nobodys_doing() {
+    let fake = FakeCapacity::start();
+    let mut attempt = capacity(&fake, group(3, 6, 4));
+    attempt.prepare().await.unwrap();
+    let Ok(drctl::ports::Started::Handle(handle)) = attempt.start().await else { panic!("no handle") };
+    fake.change(|world| world.max = 4);
+    let polled = attempt.provider.poll(&attempt.action, &attempt.context, &handle).await.unwrap();
+    assert!(format!("{polled:?}").contains("group g still has min 3, max 4"), "{polled:?}");
+    let mut attempt = nodes(&fake, 3);
+    attempt.prepare().await.unwrap();
+    let Ok(drctl::ports::Started::Handle(handle)) = attempt.start().await else { panic!("no handle") };
+    fake.fake.refuse_once("GET /clusters/c/updates/", 404, "ResourceNotFoundException");
+    attempt.follow(&handle).await.unwrap();
+    let mut attempt = automation(&fake, "Drain");
+    let Ok(drctl::ports::Started::Handle(handle)) = attempt.start().await else { panic!("no handle") };
+    fake.fake.refuse_once("GetAutomationExecution", 400, "AutomationExecutionNotFoundException");
+    attempt.follow(&handle).await.unwrap();
+    assert!(attempt.lines[0].contains("does not show yet"), "{:?}", attempt.lines);
+    // Later it is as it says.
+    fake.fake.refuse_once("GetAutomationExecution", 400, "AutomationExecutionNotFoundException");
+    let failure = attempt.follow(&json!({"execution_id": handle["execution_id"]})).await.unwrap_err();
+    assert!(failure.message.contains("knows no execution"), "{failure}");
 }
 
 #[tokio::test]
@@ -219,7 +299,7 @@ async fn an_automation_whose_id_was_lost_is_found_by_the_same_token() {
     assert!(matches!(attempt.observe(None).await, Observation::Unknown(_)));
     let Ok(drctl::ports::Started::Handle(first)) = attempt.start().await else { panic!("no handle") };
     let Ok(drctl::ports::Started::Handle(again)) = attempt.start().await else { panic!("no handle") };
-    assert_eq!(first, again);
+    assert_eq!(first["execution_id"], again["execution_id"]);
     assert_eq!(attempt.observe(Some(&first)).await, Observation::InProgress(first.clone()));
     attempt.follow(&first).await.unwrap();
 }
@@ -268,4 +348,57 @@ async fn room_for_instances_and_documents_is_looked_at_before_anything_is_starte
     let failure = without.ask().await.unwrap_err();
     assert!(failure.message.contains("needs its parameter `Cluster`"), "{failure}");
     assert_eq!(fake.fake.count("StartAutomationExecution"), 0);
+}
+
+#[tokio::test]
+async fn tasks_that_autoscaling_adds_under_load_are_welcome() {
+    let fake = FakeCapacity::start();
+    fake.change(|world| world.limits = Some((1, 8)));
+    let mut attempt = tasks(&fake, 4);
+    attempt.prepare().await.unwrap();
+    attempt.start().await.unwrap();
+    fake.change(|world| world.tasks.0 = 6);
+    // Another send leaves what autoscaling asks for.
+    attempt.start().await.unwrap();
+    assert_eq!((fake.fake.count("UpdateService"), fake.fake.count("RegisterScalableTarget")), (1, 1));
+    let outputs = attempt.follow(&Value::Null).await.unwrap();
+    assert_eq!(outputs["desired"], json!(6));
+    assert_eq!(attempt.undo().await.unwrap()["desired"], json!(1));
+    fake.change(|world| assert_eq!(world.limits, Some((1, 8))));
+}
+
+#[tokio::test]
+async fn a_number_that_is_refused_after_the_limits_were_set_is_in_doubt() {
+    let fake = FakeCapacity::start();
+    fake.change(|world| (world.limits, world.refuses) = (Some((1, 2)), true));
+    let mut attempt = tasks(&fake, 4);
+    attempt.prepare().await.unwrap();
+    let failure = attempt.start().await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::InDoubt);
+    assert!(
+        failure.message.contains("limits were set") && failure.message.contains("AccessDenied"),
+        "{failure}"
+    );
+    fake.change(|world| world.refuses = false);
+    attempt.undo().await.unwrap();
+    fake.change(|world| assert_eq!(world.limits, Some((1, 2))));
+    // Where the limits are right already, a refusal is only that.
+    fake.change(|world| (world.limits, world.refuses) = (Some((4, 8)), true));
+    let mut attempt = tasks(&fake, 4);
+    attempt.prepare().await.unwrap();
+    assert_eq!(attempt.start().await.unwrap_err().class, FailureClass::Permanent);
+}
+
+#[tokio::test]
+async fn a_deployment_that_had_failed_before_does_not_fail_the_step() {
+    let fake = FakeCapacity::start();
+    fake.change(|world| (world.fails, world.tasks) = (true, (2, 1)));
+    let mut attempt = tasks(&fake, 3);
+    attempt.prepare().await.unwrap();
+    attempt.start().await.unwrap();
+    let polled = attempt.provider.poll(&attempt.action, &attempt.context, &Value::Null).await.unwrap();
+    assert!(format!("{polled:?}").contains("1 of 3 tasks run"), "{polled:?}");
+    fake.change(|world| world.deployment = "ecs-svc/2");
+    let failure = attempt.follow(&Value::Null).await.unwrap_err();
+    assert!(failure.message.contains("circuit breaker"), "{failure}");
 }

@@ -1,12 +1,20 @@
 //! Alarms and replicated stores: measurements planted in moto, a global table of ministack.
 
 use drctl::model::run::FailureClass;
+use drctl::model::time::{Duration, Timestamp};
 use serde_json::{Map, Value, json};
 
 use crate::aws::attempts::Attempt;
 use crate::aws::client::Caller;
 use crate::aws::estate::Estate;
+use crate::aws::fake::Fake;
 use crate::aws::faults::Faults;
+
+/// How long ago a time is.
+fn age(at: &Value) -> Duration {
+    let at: Timestamp = at.as_str().unwrap().parse().unwrap();
+    Timestamp::from_millis(jiff::Timestamp::now().as_millisecond()).since(at)
+}
 
 const VERSION: &str = "2010-08-01";
 
@@ -113,6 +121,7 @@ async fn replication_of_buckets_is_read_rule_by_rule() {
     let check = async |more: Value| check(moto, "aws.s3.check_replication", base.clone(), more).await;
     let read = check(json!({"max_lag": "10s", "max_pending_bytes": 5000})).await.unwrap();
     assert_eq!((&read["lag_ms"], &read["pending_operations"]), (&json!(7_000), &json!(3)), "{read:?}");
+    assert!(age(&read["recovery_point_at"]) >= Duration::from_secs(127), "{read:?}");
     assert_eq!((&read["pending_bytes"], &read["failed_operations"]), (&json!(4_096), &json!(2)), "{read:?}");
     for (more, what) in [
         (json!({"max_lag": "5s"}), "7s behind"),
@@ -124,6 +133,33 @@ async fn replication_of_buckets_is_read_rule_by_rule() {
         let message = check(more).await.unwrap_err();
         assert!(message.contains(what), "{message}");
     }
+}
+
+#[tokio::test]
+async fn measurements_are_read_to_the_last_page() {
+    let fake = Fake::start(Box::new(|request| {
+        let at = jiff::Timestamp::now();
+        let one = |id: &str, value: u32| {
+            format!(
+                "<member><Id>{id}</Id><Timestamps><member>{at:.0}</member></Timestamps>\
+                 <Values><member>{value}</member></Values></member>"
+            )
+        };
+        let (results, next) = match request.get("NextToken") {
+            "" => (one("m1", 7), "<NextToken>two</NextToken>"),
+            _ => (one("m4", 3), ""),
+        };
+        let body = format!(
+            "<R><GetMetricDataResult><MetricDataResults>{results}</MetricDataResults>{next}</GetMetricDataResult></R>"
+        );
+        (200, body)
+    }));
+    let base = json!({
+        "region": "us-east-1", "source_bucket": "east", "destination_bucket": "west", "rule_ids": ["all"],
+    });
+    let message = check(&fake.caller(), "aws.s3.check_replication", base, json!({})).await.unwrap_err();
+    assert!(message.contains("3 operations failed"), "{message}");
+    assert_eq!(fake.count("GetMetricData"), 2);
 }
 
 async fn global_table(caller: &Caller) {
@@ -155,6 +191,7 @@ async fn a_replica_of_a_global_table_is_read_and_its_latency_where_the_writes_ar
     plant(ministack, "us-east-1", ("AWS/DynamoDB", "ReplicationLatency"), &dimensions, 120, "850").await;
     let read = run(ministack, json!({"max_lag": "1s"})).await.unwrap();
     assert_eq!((&read["lag_ms"], &read["consistency"]), (&json!(850), &json!("EVENTUAL")), "{read:?}");
+    assert!(age(&read["recovery_point_at"]) >= Duration::from_millis(120_850), "{read:?}");
     let message = run(ministack, json!({"max_lag": "500ms"})).await.unwrap_err();
     assert!(message.contains("850ms behind"), "{message}");
 

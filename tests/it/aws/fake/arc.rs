@@ -137,6 +137,7 @@ impl World {
                     "comment": order["comment"],
                     "startTime": 1_790_000_000,
                     "mode": order["mode"],
+                    "recoveryExecutionId": order["recoveryExecutionId"],
                     "executionState": self.course[0],
                     "executionAction": order["action"],
                     "executionRegion": order["targetRegion"],

@@ -23,6 +23,8 @@ pub(crate) struct World {
     looks: BTreeMap<String, u32>,
     /// How the next jobs end in place of `COMPLETED`.
     pub(crate) ends: Option<(&'static str, &'static str)>,
+    /// Account that owns the vaults, where that is another one.
+    pub(crate) owner: Option<&'static str>,
     /// Metadata of the last restore.
     pub(crate) restored: Value,
     /// Plans by region and id: what is known of each, with its selections by id.
@@ -141,7 +143,9 @@ impl World {
     }
 
     fn vault(&self, region: &str, vault: &str, rest: &str, it: &Request) -> Response {
-        let Some(points) = self.points.get(&(region.to_owned(), vault.to_owned())) else {
+        let is_owner = self.owner.is_none_or(|owner| it.get("backupVaultAccountId") == owner);
+        let points = self.points.get(&(region.to_owned(), vault.to_owned()));
+        let Some(points) = points.filter(|_| is_owner) else {
             return refused("ResourceNotFoundException", "Backup vault does not exist");
         };
         if rest.is_empty() {

@@ -31,6 +31,12 @@ pub(crate) struct World {
     looks: BTreeMap<String, u32>,
     /// How the next automation or update ends.
     pub(crate) fails: bool,
+    /// Nobody may change the service.
+    pub(crate) refuses: bool,
+    /// Smallest and largest number of tasks, where autoscaling scales the service.
+    pub(crate) limits: Option<(u32, u32)>,
+    /// Id of the one deployment.
+    pub(crate) deployment: &'static str,
 }
 
 /// A fake and a hand on its world.
@@ -56,6 +62,9 @@ impl FakeCapacity {
             begun: BTreeMap::new(),
             looks: BTreeMap::new(),
             fails: false,
+            refuses: false,
+            limits: None,
+            deployment: "ecs-svc/1",
         }));
         let served = Arc::clone(&world);
         let fake = Fake::start(Box::new(move |request| served.lock().unwrap().serve(request)));
@@ -135,11 +144,20 @@ impl World {
             "GET /clusters/c/node-groups/n" => self.nodegroup(),
             "POST /clusters/c/node-groups/n/update-config" => self.update(it),
             "DescribeServices" => self.services(it),
+            "UpdateService" if self.refuses => refused("AccessDeniedException", "not authorized"),
             "UpdateService" => {
                 self.tasks.0 = u32::try_from(it.json["desiredCount"].as_u64().unwrap()).unwrap();
                 said(&json!({"service": {"serviceName": "s"}}))
             }
-            "DescribeScalableTargets" => said(&json!({"ScalableTargets": []})),
+            "DescribeScalableTargets" => {
+                let targets = self.limits.map(|(min, max)| json!({"MinCapacity": min, "MaxCapacity": max}));
+                said(&json!({"ScalableTargets": Vec::from_iter(targets)}))
+            }
+            "RegisterScalableTarget" => {
+                let number = |name: &str| u32::try_from(it.json[name].as_u64().unwrap()).unwrap();
+                self.limits = Some((number("MinCapacity"), number("MaxCapacity")));
+                said(&json!({}))
+            }
             "StartAutomationExecution" => self.automation(it),
             "DescribeDocument" if it.json["Name"] == "nobody" => {
                 refused("InvalidDocument", "no such document")
@@ -279,7 +297,7 @@ impl World {
             (false, true) => "FAILED",
         };
         let deployment = json!({
-            "id": "ecs-svc/1",
+            "id": self.deployment,
             "status": "PRIMARY",
             "rolloutState": state,
             "rolloutStateReason": "ECS deployment circuit breaker: tasks failed to start.",

@@ -33,6 +33,8 @@ pub(crate) struct World {
     pub(crate) denied: Option<Vec<String>>,
     /// State of the KMS key `key-1`.
     pub(crate) key: Option<&'static str>,
+    /// An accepted reboot does not show at the first looks.
+    reboots_late: bool,
 }
 
 /// A fake RDS and a hand on its world.
@@ -127,6 +129,11 @@ impl FakeRds {
     /// Restores take no time from now on.
     pub(crate) fn restores_at_once(&self) {
         self.world.lock().unwrap().at_once = true;
+    }
+
+    /// Reboots show only after some looks from now on.
+    pub(crate) fn reboots_late(&self) {
+        self.world.lock().unwrap().reboots_late = true;
     }
 
     /// Changes what is shown of a thing, and what becomes of it afterwards.
@@ -291,6 +298,7 @@ impl World {
     }
 
     fn reboot(&mut self, it: &Request) -> Response {
+        let reboots_late = self.reboots_late;
         let thing = match self.instance(it) {
             Ok(thing) => thing,
             Err(refusal) => return refusal,
@@ -309,6 +317,11 @@ impl World {
         } else {
             json!({"DBInstanceStatus": "available"})
         };
+        if reboots_late {
+            let rebooting = json!({"DBInstanceStatus": "rebooting"});
+            thing.future = [json!({}), rebooting, json!({}), after].into();
+            return answer(&it.action, &json!({"DBInstance": thing.shown}));
+        }
         merge(&mut thing.shown, json!({"DBInstanceStatus": "rebooting"}));
         thing.future = [json!({}), after].into();
         answer(&it.action, &json!({"DBInstance": thing.shown}))
@@ -324,8 +337,15 @@ impl World {
         if let Some(refusal) = thing.busy() {
             return refusal;
         }
-        if it.get("ApplyImmediately") != "true" {
+        let at_once = it.get("ApplyImmediately") == "true";
+        let is_instance = thing.shown.get("DBInstanceStatus").is_some();
+        if !at_once && (days.is_some() || !is_instance) {
             return refusal("InvalidParameterValue", "This fake knows no maintenance window.");
+        }
+        // What waits for the maintenance window is done as well.
+        if at_once && let Some(class) = thing.shown["PendingModifiedValues"]["DBInstanceClass"].as_str() {
+            let class = class.to_owned();
+            merge(&mut thing.shown, json!({"DBInstanceClass": class, "PendingModifiedValues": null}));
         }
         let memberships = |status: &str| -> Vec<Value> {
             groups.iter().map(|id| json!({"VpcSecurityGroupId": id, "Status": status})).collect()

@@ -36,6 +36,8 @@ pub(crate) struct Check {
     /// Whether its endpoint answers.
     pub(crate) up: bool,
     pub(crate) kind: &'static str,
+    /// Healthy children a calculated one needs; it has three.
+    pub(crate) threshold: i32,
 }
 
 /// What there is, and how it behaves.
@@ -303,8 +305,16 @@ impl World {
                 &format!("No health check exists with the specified ID {id}"),
             );
         };
-        let Check { version, inverted, kind, .. } = check;
-        let config = format!("<Type>{kind}</Type><Inverted>{inverted}</Inverted><Disabled>false</Disabled>");
+        let Check { version, inverted, kind, threshold, .. } = check;
+        let mut config =
+            format!("<Type>{kind}</Type><Inverted>{inverted}</Inverted><Disabled>false</Disabled>");
+        if *kind == "CALCULATED" {
+            let children = "<ChildHealthCheck>child</ChildHealthCheck>".repeat(3);
+            let _ = write!(
+                config,
+                "<HealthThreshold>{threshold}</HealthThreshold><ChildHealthChecks>{children}</ChildHealthChecks>"
+            );
+        }
         let body = format!(
             "<HealthCheck><Id>{id}</Id><CallerReference>r</CallerReference><HealthCheckConfig>{config}\
              </HealthCheckConfig><HealthCheckVersion>{version}</HealthCheckVersion></HealthCheck>"
@@ -342,6 +352,10 @@ impl World {
         }
         assert!(text("Disabled").is_none(), "a health check must never be disabled: {body}");
         check.inverted = text("Inverted") == Some("true");
+        if let Some(threshold) = text("HealthThreshold") {
+            assert_eq!(check.kind, "CALCULATED", "only a calculated check has a threshold: {body}");
+            check.threshold = threshold.parse().unwrap();
+        }
         check.version += 1;
         self.health_check("Update", id)
     }

@@ -18,6 +18,8 @@ pub(crate) struct Request {
     /// The operation; in the REST protocols method and path, such as `GET /clusters/payments`.
     pub(crate) action: String,
     pub(crate) body: String,
+    /// Id of the access key that signed it.
+    pub(crate) key: String,
     /// Form or query parameters.
     pub(crate) parameters: BTreeMap<String, String>,
     /// The body where it is JSON, else null.
@@ -52,6 +54,8 @@ struct Weather {
     lose: Vec<String>,
     /// Regions that cut every connection.
     lost: Vec<String>,
+    /// Operations whose next request is not served, but answered with this.
+    instead: Vec<(String, Response)>,
 }
 
 /// A running fake. It ends when this is dropped.
@@ -93,6 +97,12 @@ impl Fake {
         self.weather.lock().unwrap().lose.push(action.to_owned());
     }
 
+    /// The next request whose operation begins like that is answered with an error of JSON, and not served.
+    pub(crate) fn refuse_once(&self, action: &str, status: u16, code: &str) {
+        let body = serde_json::json!({"__type": code, "Code": code, "message": "told to"}).to_string();
+        self.weather.lock().unwrap().instead.push((action.to_owned(), (status, body)));
+    }
+
     /// Every connection for a region is cut from now on.
     pub(crate) fn lose_region(&self, region: &str) {
         self.weather.lock().unwrap().lost.push(region.to_owned());
@@ -129,7 +139,12 @@ fn serve(mut stream: TcpStream, service: &Mutex<Service>, weather: &Mutex<Weathe
         }
         weather.seen.push((request.region.clone(), request.action.clone()));
     }
-    let (status, body) = (service.lock().unwrap())(&request);
+    let instead = {
+        let mut weather = weather.lock().unwrap();
+        let at = weather.instead.iter().position(|(action, _)| request.action.starts_with(action));
+        at.map(|at| weather.instead.remove(at).1)
+    };
+    let (status, body) = instead.unwrap_or_else(|| (service.lock().unwrap())(&request));
     let lose = {
         let mut weather = weather.lock().unwrap();
         let at = weather.lose.iter().position(|action| *action == request.action);
@@ -148,7 +163,7 @@ fn serve(mut stream: TcpStream, service: &Mutex<Service>, weather: &Mutex<Weathe
 
 fn read(stream: &TcpStream) -> Option<Request> {
     let mut reader = BufReader::new(stream);
-    let (mut line, mut length, mut region) = (String::new(), 0, String::new());
+    let (mut line, mut length, mut region, mut key) = (String::new(), 0, String::new(), String::new());
     let mut operation = None;
     reader.read_line(&mut line).ok()?;
     let method = line.split(' ').next()?.to_owned();
@@ -160,7 +175,11 @@ fn read(stream: &TcpStream) -> Option<Request> {
         match name.to_ascii_lowercase().as_str() {
             "content-length" => length = value.trim().parse().ok()?,
             // Credential=KEY/DATE/REGION/SERVICE/aws4_request
-            "authorization" => value.split('/').nth(2).unwrap_or_default().clone_into(&mut region),
+            "authorization" => {
+                value.split('/').nth(2).unwrap_or_default().clone_into(&mut region);
+                let begin = value.split('/').next().unwrap_or_default();
+                begin.rsplit('=').next().unwrap_or_default().clone_into(&mut key);
+            }
             "x-amz-target" => operation = value.trim().rsplit('.').next().map(str::to_owned),
             _ => {}
         }
@@ -179,7 +198,7 @@ fn read(stream: &TcpStream) -> Option<Request> {
         .collect();
     let operation = operation.or_else(|| parameters.get("Action").cloned());
     let action = operation.unwrap_or_else(|| format!("{method} {}", decoded(path)));
-    Some(Request { region, action, body, parameters, json })
+    Some(Request { region, action, body, key, parameters, json })
 }
 
 fn decoded(text: &str) -> String {

@@ -201,3 +201,17 @@ async fn a_cluster_snapshot_becomes_a_cluster_with_instances_even_when_answers_a
     let engine = rds.field("us-west-2", "cluster", "payments", "Engine");
     assert_eq!(engine, "aurora-postgresql");
 }
+
+#[tokio::test]
+async fn a_replica_that_somebody_has_promoted_does_not_count_as_one() {
+    let (rds, (mut context, _switch)) = (FakeRds::start(), context());
+    rds.instance("us-west-2", "payments-west", json!({}));
+    let provider = provider(&rds.fake.caller());
+    perform(&provider, &replica(None), &mut context).await.unwrap();
+    let promoted = json!({
+        "ReadReplicaSourceDBInstanceIdentifier": null, "StatusInfos/DBInstanceStatusInfo": null,
+    });
+    rds.change("us-east-1", "instance", "payments-rebuilt", promoted, &[]);
+    let seen = provider.observe(&replica(None), &context, None).await;
+    assert!(matches!(&seen, Observation::Unknown(why) if why.contains("promoted it since")), "{seen:?}");
+}

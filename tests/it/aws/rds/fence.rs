@@ -20,7 +20,8 @@ fn quarantine(group: &str, end_connections: bool) -> Action {
         "kind": "instance",
         "identifier": "payments-east",
         "method": "quarantine",
-        "quarantine_security_group_ids": [group],
+        // That one is named twice is no reason to wait for ever.
+        "quarantine_security_group_ids": [group, group],
         "end_connections": end_connections,
     });
     action("aws.rds.fence", with)
@@ -104,6 +105,36 @@ async fn a_quarantine_is_confirmed_once_connections_made_before_are_ended() {
 }
 
 #[tokio::test]
+async fn groups_that_somebody_else_has_set_since_are_not_taken_back() {
+    let (rds, estate) = (FakeRds::start(), Estate::up().await);
+    rds.instance("us-east-1", "payments-east", json!({}));
+    let provider = provider(&rds, &estate.moto);
+    let fence = quarantine(&group(&estate.moto, false).await, false);
+    let (mut context, _switch) = context();
+    perform(&provider, &fence, &mut context).await.unwrap();
+    let list = "VpcSecurityGroups/VpcSecurityGroupMembership";
+    let other = json!({list: [{"VpcSecurityGroupId": "sg-other", "Status": "active"}]});
+    rds.change("us-east-1", "instance", "payments-east", other, &[]);
+    let failure = provider.start(&fence, &undoing(&context)).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Refused);
+    assert!(failure.message.contains("is in sg-other"), "{failure}");
+    assert_eq!(rds.fake.count("ModifyDBInstance"), 1);
+}
+
+#[tokio::test]
+async fn a_quarantine_leaves_to_the_maintenance_window_what_waits_for_it() {
+    let (rds, estate) = (FakeRds::start(), Estate::up().await);
+    let pending = json!({"DBInstanceClass": "db.r6g.xlarge"});
+    let fields = json!({"DBInstanceClass": "db.r6g.large", "PendingModifiedValues": pending});
+    rds.instance("us-east-1", "payments-east", fields);
+    let provider = provider(&rds, &estate.moto);
+    let fence = quarantine(&group(&estate.moto, false).await, false);
+    let (mut context, _switch) = context();
+    perform(&provider, &fence, &mut context).await.unwrap();
+    assert_eq!(rds.field("us-east-1", "instance", "payments-east", "DBInstanceClass"), "db.r6g.large");
+}
+
+#[tokio::test]
 async fn a_quarantine_that_leaves_connections_alive_is_not_confirmed() {
     let (rds, estate) = (FakeRds::start(), Estate::up().await);
     rds.instance("us-east-1", "payments-east", json!({}));
@@ -112,7 +143,101 @@ async fn a_quarantine_that_leaves_connections_alive_is_not_confirmed() {
     let (mut context, _switch) = context();
     let (outputs, _) = perform(&provider, &fence, &mut context).await.unwrap();
     assert_eq!(outputs["confirmed"], json!(false));
+    assert!(outputs["reason"].as_str().unwrap().contains("end_connections"), "{outputs:?}");
     assert_eq!(rds.fake.count("RebootDBInstance"), 0);
+}
+
+#[tokio::test]
+async fn a_reboot_that_does_not_show_yet_ends_no_connection() {
+    let (rds, estate) = (FakeRds::start(), Estate::up().await);
+    rds.instance("us-east-1", "payments-east", json!({}));
+    rds.reboots_late();
+    let provider = provider(&rds, &estate.moto);
+    let fence = quarantine(&group(&estate.moto, false).await, true);
+    let (mut context, _switch) = context();
+    let (outputs, lines) = perform(&provider, &fence, &mut context).await.unwrap();
+    assert_eq!(outputs["confirmed"], json!(true));
+    assert!(lines.iter().any(|line| line.contains("does not show yet")), "{lines:?}");
+    assert!(lines.iter().any(|line| line.contains("is rebooting")), "{lines:?}");
+    assert_eq!(rds.fake.count("RebootDBInstance"), 1);
+}
+
+#[tokio::test]
+async fn what_may_still_serve_old_connections_is_not_confirmed() {
+    let (rds, estate) = (FakeRds::start(), Estate::up().await);
+    rds.instance("us-east-1", "payments-east", json!({}));
+    let provider = provider(&rds, &estate.moto);
+    let group = group(&estate.moto, false).await;
+    let fence = quarantine(&group, true);
+    let (mut context, _switch) = context();
+    context.prepared = provider.prepare(&fence, &context).await.unwrap();
+    let list = "VpcSecurityGroups/VpcSecurityGroupMembership";
+    let full = json!({
+        "DBInstanceStatus": "storage-full",
+        list: [{"VpcSecurityGroupId": group, "Status": "active"}],
+    });
+    rds.change("us-east-1", "instance", "payments-east", full, &[]);
+    let handle = under_way(provider.observe(&fence, &context, None).await);
+    let (outputs, _) = follow(&provider, &fence, &context, &handle).await.unwrap();
+    assert_eq!(outputs["confirmed"], json!(false));
+    assert!(outputs["reason"].as_str().unwrap().contains("storage-full"), "{outputs:?}");
+}
+
+#[tokio::test]
+async fn ways_around_the_quarantine_of_a_cluster_leave_it_unconfirmed() {
+    let (rds, estate) = (FakeRds::start(), Estate::up().await);
+    let east = rds.cluster("us-east-1", "payments", &["one", "two"]);
+    let west = rds.cluster("us-west-2", "payments-west", &["three"]);
+    rds.global("world", &[&east, &west]);
+    rds.instance("us-east-1", "one", json!({"DBClusterIdentifier": "payments"}));
+    let provider = provider(&rds, &estate.moto);
+    let group = group(&estate.moto, false).await;
+    let list = "VpcSecurityGroups/VpcSecurityGroupMembership";
+    let fenced = json!({list: [{"VpcSecurityGroupId": group, "Status": "active"}]});
+    rds.change("us-east-1", "cluster", "payments", fenced, &[]);
+    let with = json!({
+        "region": "us-east-1", "kind": "cluster", "identifier": "payments", "method": "quarantine",
+        "quarantine_security_group_ids": [group], "end_connections": true,
+    });
+    let fence = action("aws.rds.fence", with);
+    let off = json!({
+        "HttpEndpointEnabled": null, "LocalWriteForwardingStatus": null, "GlobalClusterIdentifier": null,
+    });
+    let forwarding = |status: &str| {
+        let members = json!([
+            {"DBClusterArn": east, "IsWriter": true},
+            {"DBClusterArn": west, "IsWriter": false, "GlobalWriteForwardingStatus": status},
+        ]);
+        json!({"GlobalClusterMembers/GlobalClusterMember": members})
+    };
+    let mut reboots = 0;
+    for (fields, writes, what) in [
+        (json!({}), "disabled", None),
+        (json!({"HttpEndpointEnabled": true}), "disabled", Some("Data API")),
+        (json!({"LocalWriteForwardingStatus": "enabled"}), "disabled", Some("readers forward")),
+        (json!({"GlobalClusterIdentifier": "world"}), "disabled", None),
+        (json!({"GlobalClusterIdentifier": "world"}), "enabled", Some("payments-west may forward")),
+        (json!({"GlobalClusterIdentifier": "gone"}), "disabled", Some("cannot be read")),
+    ] {
+        rds.change("us-east-1", "cluster", "payments", off.clone(), &[]);
+        rds.change("us-east-1", "cluster", "payments", fields.clone(), &[]);
+        rds.change("", "global", "world", forwarding(writes), &[]);
+        let (mut context, _switch) = context();
+        context.idempotency_key = format!("payments-abcdefgh/fence/{reboots}");
+        let (outputs, _) = perform(&provider, &fence, &mut context).await.unwrap();
+        assert_eq!(outputs["confirmed"], json!(what.is_none()), "{fields}: {outputs:?}");
+        let reason = outputs["reason"].as_str().unwrap_or_default();
+        assert!(reason.contains(what.unwrap_or_default()), "{fields}: {reason}");
+        reboots += 1;
+    }
+    assert_eq!(rds.fake.count("RebootDBInstance"), reboots);
+    // Without a writer nobody's connections could be ended.
+    let readers = json!([{"DBInstanceIdentifier": "one", "IsClusterWriter": false}]);
+    let lost = json!({"GlobalClusterIdentifier": null, "DBClusterMembers/DBClusterMember": readers});
+    rds.change("us-east-1", "cluster", "payments", lost, &[]);
+    let (mut context, _switch) = context();
+    let (outputs, _) = perform(&provider, &fence, &mut context).await.unwrap();
+    assert!(outputs["reason"].as_str().unwrap().contains("no writer"), "{outputs:?}");
 }
 
 #[tokio::test]
@@ -156,15 +281,33 @@ async fn a_stopped_instance_is_fenced_and_started_again_by_the_undo() {
     let (mut context, _switch) = context();
     let (outputs, lines) = perform(&provider, &stop(), &mut context).await.unwrap();
     assert_eq!((&outputs["confirmed"], &outputs["method"]), (&json!(true), &json!("stop")));
+    assert!(outputs["reason"].as_str().unwrap().contains("seven days"), "{outputs:?}");
     assert!(lines.iter().all(|line| line.contains("stopping")), "{lines:?}");
     // Stopping it again is not an error.
-    let (again, _) = perform(&provider, &stop(), &mut context).await.unwrap();
+    let (again, _) = perform(&provider, &stop(), &mut context.clone()).await.unwrap();
     assert_eq!(again["confirmed"], json!(true));
     assert_eq!(rds.fake.count("StopDBInstance"), 1);
     let undo = undoing(&context);
     assert_eq!(provider.observe(&stop(), &undo, None).await, Observation::NotApplied);
-    perform(&provider, &stop(), &mut undo.clone()).await.unwrap();
+    let started = provider.start(&stop(), &undo).await.unwrap();
+    let drctl::ports::Started::Handle(handle) = started else { panic!("over at once: {started:?}") };
+    follow(&provider, &stop(), &undo, &handle).await.unwrap();
     assert_eq!(rds.field("us-east-1", "instance", "payments-east", "DBInstanceStatus"), "available");
+}
+
+#[tokio::test]
+async fn the_undo_does_not_start_what_did_not_run_before() {
+    let (rds, estate) = (FakeRds::start(), Estate::up().await);
+    rds.instance("us-east-1", "payments-east", json!({"DBInstanceStatus": "stopped"}));
+    let provider = provider(&rds, &estate.moto);
+    let (mut context, _switch) = context();
+    perform(&provider, &stop(), &mut context).await.unwrap();
+    let undo = undoing(&context);
+    applied(provider.observe(&stop(), &undo, None).await);
+    let started = provider.start(&stop(), &undo).await.unwrap();
+    assert!(matches!(started, drctl::ports::Started::Done(_)), "{started:?}");
+    assert_eq!(rds.field("us-east-1", "instance", "payments-east", "DBInstanceStatus"), "stopped");
+    assert_eq!((rds.fake.count("StopDBInstance"), rds.fake.count("StartDBInstance")), (0, 0));
 }
 
 #[tokio::test]

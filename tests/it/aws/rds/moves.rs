@@ -70,6 +70,9 @@ async fn a_target_that_writes_already_is_done_and_a_stranger_is_refused() {
     let provider = provider(&rds.fake.caller());
     let (outputs, _) = perform(&provider, &failover(Some("one")), &mut context).await.unwrap();
     assert_eq!(outputs["already"], json!(true));
+    // However it is written.
+    let (outputs, _) = perform(&provider, &failover(Some("One")), &mut context).await.unwrap();
+    assert_eq!(outputs["already"], json!(true));
     let failure = perform(&provider, &failover(Some("three")), &mut context).await.unwrap_err();
     assert!(failure.message.contains("one, two"), "{failure}");
     rds.cluster("us-east-1", "payments", &["one"]);

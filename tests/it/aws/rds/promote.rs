@@ -29,7 +29,7 @@ fn replica() -> FakeRds {
 }
 
 #[tokio::test]
-async fn a_promotion_is_over_when_it_is_available_without_a_source() {
+async fn a_promotion_is_over_when_it_serves_without_a_source() {
     let (rds, (mut context, _switch)) = (replica(), context());
     let provider = provider(&rds.fake.caller());
     let (outputs, lines) = perform(&provider, &promote(), &mut context).await.unwrap();
@@ -40,10 +40,27 @@ async fn a_promotion_is_over_when_it_is_available_without_a_source() {
         lines.iter().any(|line| line.contains("rebooting") && line.contains("still a replica")),
         "{lines:?}"
     );
-    assert!(lines.iter().any(|line| line.contains("no source any more and is backing-up")), "{lines:?}");
+    // It serves while its first backup is made, which is not waited for.
+    assert!(lines.iter().all(|line| !line.contains("backing-up")), "{lines:?}");
     assert_eq!(rds.fake.count("PromoteReadReplica"), 1);
     let retention = rds.field("us-west-2", "instance", "payments-west", "BackupRetentionPeriod");
     assert_eq!(retention, json!(7));
+}
+
+#[tokio::test]
+async fn a_replica_that_was_busy_for_another_reason_is_not_followed_for_ever() {
+    let (rds, (context, _switch)) = (replica(), context());
+    let provider = provider(&rds.fake.caller());
+    rds.change("us-west-2", "instance", "payments-west", json!({"DBInstanceStatus": "modifying"}), &[]);
+    let mut handle = under_way(provider.observe(&promote(), &context, None).await);
+    rds.change("us-west-2", "instance", "payments-west", json!({"DBInstanceStatus": "available"}), &[]);
+    let polled = provider.poll(&promote(), &context, &handle).await.unwrap();
+    assert!(matches!(polled, drctl::ports::Polled::Pending(_)), "{polled:?}");
+    handle["at"] = json!("2026-01-01T00:00:00Z");
+    let failure = provider.poll(&promote(), &context, &handle).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::InDoubt);
+    assert!(failure.message.contains("no promotion has begun"), "{failure}");
+    assert_eq!(provider.observe(&promote(), &context, None).await, Observation::NotApplied);
 }
 
 #[tokio::test]

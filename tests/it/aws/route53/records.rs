@@ -172,6 +172,43 @@ async fn a_stranded_change_is_sent_again() {
 }
 
 #[tokio::test]
+async fn records_that_are_as_wanted_may_still_be_on_their_way_to_the_servers() {
+    let scene = Scene::new();
+    scene.fake.address("a.example.com", "192.0.2.2");
+    let mut wanted = upsert("a.example.com", "192.0.2.2");
+    wanted["ttl"] = json!("30s");
+    let action = change(&json!([wanted]));
+    let began = scene.clock.state_now();
+    let mut step = scene.step(&action);
+    let outputs = step.perform().await.unwrap();
+    assert_eq!(outputs["change_id"], Value::Null);
+    // What was listed may have been sent just now: a minute until every server has it, then its TTL.
+    assert!(scene.clock.state_now().since(began) >= Duration::from_secs(90));
+    let seen = super::under_way(step.observe(None).await);
+    assert_eq!(seen["already"], json!(true));
+    assert_eq!(scene.fake.count("ChangeResourceRecordSets"), 0);
+}
+
+#[tokio::test]
+async fn what_somebody_else_has_changed_since_is_neither_sent_again_nor_taken_back() {
+    let scene = Scene::new();
+    scene.fake.address("a.example.com", "192.0.2.1");
+    let action = change(&json!([upsert("a.example.com", "192.0.2.2")]));
+    let mut step = scene.step(&action);
+    step.prepare().await.unwrap();
+    let handle = handle(step.start().await.unwrap());
+    scene.fake.world().strand();
+    scene.fake.address("a.example.com", "192.0.2.77");
+    let failure = step.follow(&handle).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Permanent);
+    assert!(failure.message.contains("a.example.com A is 192.0.2.77; it was not sent again"), "{failure}");
+    let failure = step.undo().await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Refused);
+    assert!(failure.message.contains("a.example.com A is 192.0.2.77; nothing was taken back"), "{failure}");
+    assert_eq!(scene.fake.count("ChangeResourceRecordSets"), 1);
+}
+
+#[tokio::test]
 async fn a_look_that_fails_gives_nothing_up() {
     let scene = Scene::new();
     let action = change(&json!([upsert("a.example.com", "192.0.2.2")]));
@@ -270,7 +307,7 @@ async fn a_change_is_looked_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_fake_satisfies_the_vendors_own_sdk() {
     let scene = Scene::new();
-    let check = Check { version: 4, inverted: false, up: true, kind: "HTTPS" };
+    let check = Check { version: 4, inverted: false, up: true, kind: "HTTPS", threshold: 2 };
     scene.fake.world().checks.insert("east".to_owned(), check);
     let output = Command::new(python("python"))
         .arg(root().join("tests/it/aws/certify_route53.py"))

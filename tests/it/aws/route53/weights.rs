@@ -103,6 +103,25 @@ async fn weights_that_somebody_else_sets_stop_the_move() {
 }
 
 #[tokio::test]
+async fn weights_that_somebody_else_has_set_since_stay() {
+    let scene = three();
+    let action = drain(&[50, 100]);
+    let mut step = scene.step(&action);
+    step.prepare().await.unwrap();
+    let handle = handle(step.start().await.unwrap());
+    scene.fake.world().strand();
+    scene.fake.weighted("www.example.com", "west", 7);
+    let failure = step.follow(&handle).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Permanent);
+    assert!(failure.message.contains("not sent again"), "{failure}");
+    let failure = step.undo().await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Refused);
+    assert!(failure.message.contains("[west] is 192.0.2.9, weight 7"), "{failure}");
+    assert_eq!(weights(&scene), ["50", "7", "40"]);
+    assert_eq!(scene.fake.count("ChangeResourceRecordSets"), 1);
+}
+
+#[tokio::test]
 async fn a_stage_whose_answer_is_lost_is_not_repeated() {
     let scene = three();
     let action = set(&json!({"east": 0, "west": 100}), &[]);
@@ -132,8 +151,13 @@ async fn handle_of_second(step: &super::Step<'_>) {
 async fn weights_as_they_are_and_weights_that_cannot_be_are_told_at_once() {
     let scene = three();
     let same = set(&json!({"west": 60}), &[50, 100]);
-    let outputs = scene.step(&same).perform().await.unwrap();
+    let began = scene.clock.state_now();
+    let mut step = scene.step(&same);
+    let outputs = step.perform().await.unwrap();
     assert_eq!(outputs["change_ids"], json!([]));
+    // Somebody may have set them just now.
+    assert!(scene.clock.state_now().since(began) >= Duration::from_secs(90));
+    assert_eq!(under_way(step.observe(None).await)["already"], json!(true));
     for (action, said) in [
         (set(&json!({"north": 60}), &[]), "no weighted record `north`"),
         (set(&json!({"east": 0, "west": 0, "south": 0}), &[]), "traffic to all of them"),
