@@ -99,7 +99,8 @@ def write(folder, aws, proxy, addresses):
         return path
 
     runbooks = here.parent.parent / "runbooks"
-    file("drctl.toml", f'[runbooks]\npaths = ["{runbooks}"]\n\n[aws]\nendpoint_url = "{aws}"\n')
+    roles = '[roles]\ndata-owner = ["dana"]\n'
+    file("drctl.toml", f'[runbooks]\npaths = ["{runbooks}"]\n\n{roles}\n[aws]\nendpoint_url = "{aws}"\n')
     keys = f"[default]\naws_access_key_id = {gaps.ACCOUNT}\naws_secret_access_key = not-checked\n"
     credentials = file("credentials", keys)
     environment = {
