@@ -196,7 +196,7 @@ class Automations:
 
 
 CREDENTIAL = re.compile(r"Credential=([^/]+)/[^/]+/([^/]+)/([^/]+)/aws4_request")
-GLOBAL = re.compile(rb"Action=\w*(Cluster|EngineVersion)")
+GLOBAL = re.compile(rb"Action=\w*(Cluster|EngineVersion)|DBClusterIdentifier=")
 
 
 class Cloud:

@@ -21,7 +21,7 @@ CI_TOKEN = "not-checked-by-anybody-else"
 CLUSTER = re.compile(r"\w+\.route53-recovery-cluster\.([a-z0-9-]+)\.amazonaws\.com")
 CLUSTER_REGIONS = ("us-east-1", "us-west-2", "eu-west-1", "ap-northeast-1", "ap-southeast-2")
 NAMES = ["*.example.com"]
-NAMES += [f"*.{service}.example.com" for service in ("pay", "ledger", "orders", "reports", "catalog")]
+NAMES += [f"*.{service}.example.com" for service in ("pay", "bookings", "orders", "reports", "catalog")]
 NAMES += [f"*.route53-recovery-cluster.{region}.amazonaws.com" for region in CLUSTER_REGIONS]
 
 
@@ -30,7 +30,7 @@ class Applications:
 
     def __init__(self, account, lost):
         self.account, self.lost = account, lost
-        self.controls = {"pay": "east", "ledger": "east"}
+        self.controls = {"pay": "east", "bookings": "east"}
         self.frozen = []
 
     def answer(self, host, method, path, headers, body):
@@ -81,14 +81,14 @@ class Applications:
             region, f"pay-{site}", "payments-api"
         )
 
-    def ledger(self, site):
+    def bookings(self, site):
         region = {"east": "us-east-1", "west": "us-west-2"}[site]
 
         def healthy():
             rds = self.account.client("rds", region)
-            members = rds.describe_global_clusters(GlobalClusterIdentifier="ledger")["GlobalClusters"][0]
+            members = rds.describe_global_clusters(GlobalClusterIdentifier="bookings")["GlobalClusters"][0]
             writer = next(it for it in members["GlobalClusterMembers"] if it["IsWriter"])["DBClusterArn"]
-            return writer.endswith(f"ledger-{site}") and self.tasks(region, f"ledger-{site}", "ledger-api")
+            return writer.endswith(f"bookings-{site}") and self.tasks(region, f"bookings-{site}", "bookings-api")
 
         return region, healthy
 

@@ -158,7 +158,7 @@ class Account:
         zone.resource_id = wanted
 
     def record(self, zone, name, kind, value, **more):
-        record = {"Name": name, "Type": kind, "TTL": 60, "ResourceRecords": [{"Value": value}]} | more
+        record = {"Name": name, "Type": kind, "TTL": 5, "ResourceRecords": [{"Value": value}]} | more
         changes = {"Changes": [{"Action": "CREATE", "ResourceRecordSet": record}]}
         self.client("route53", "us-east-1").change_resource_record_sets(HostedZoneId=zone, ChangeBatch=changes)
 
@@ -186,21 +186,21 @@ def warm_standby(it):
 
 
 def aurora(it):
-    """ledger: an Aurora global database, us-east-1 its writer."""
-    it.service("us-east-1", "ledger-east", "ledger-api", 12, 24)
-    it.service("us-west-2", "ledger-west", "ledger-api", 3, 24)
-    it.alarm("us-west-2", "ledger-quota")
+    """bookings: an Aurora global database, us-east-1 its writer."""
+    it.service("us-east-1", "bookings-east", "bookings-api", 12, 24)
+    it.service("us-west-2", "bookings-west", "bookings-api", 3, 24)
+    it.alarm("us-west-2", "bookings-quota")
     engine = {"Engine": "aurora-postgresql"}
     east, west = it.client("rds", "us-east-1"), it.client("rds", "us-west-2")
     version = east.describe_db_engine_versions(**engine)["DBEngineVersions"][0]["EngineVersion"]
     engine["EngineVersion"] = version
     owner = {"MasterUsername": "root", "MasterUserPassword": "not-a-secret"}
-    first = east.create_db_cluster(DBClusterIdentifier="ledger-east", **engine, **owner)["DBCluster"]
+    first = east.create_db_cluster(DBClusterIdentifier="bookings-east", **engine, **owner)["DBCluster"]
     east.create_global_cluster(
-        GlobalClusterIdentifier="ledger", SourceDBClusterIdentifier=first["DBClusterArn"]
+        GlobalClusterIdentifier="bookings", SourceDBClusterIdentifier=first["DBClusterArn"]
     )
-    west.create_db_cluster(DBClusterIdentifier="ledger-west", GlobalClusterIdentifier="ledger", **engine)
-    for client, name in ((east, "ledger-east"), (west, "ledger-west")):
+    west.create_db_cluster(DBClusterIdentifier="bookings-west", GlobalClusterIdentifier="bookings", **engine)
+    for client, name in ((east, "bookings-east"), (west, "bookings-west")):
         client.create_db_instance(
             DBInstanceIdentifier=f"{name}-1",
             DBInstanceClass="db.r6g.large",
@@ -272,7 +272,8 @@ def measurements(it, lost):
     """What CloudWatch hears each minute. Of a region that is lost, and of what follows it, it hears nothing more."""
     if "us-east-1" not in lost:
         it.measure("us-west-2", "AWS/RDS", "ReplicaLag", {"DBInstanceIdentifier": "payments-db-west"}, 2)
-        it.measure("us-west-2", "AWS/RDS", "AuroraGlobalDBRPOLag", {"DBClusterIdentifier": "ledger-west"}, 800)
+        for region, cluster in (("us-west-2", "bookings-west"), ("us-east-1", "bookings-east")):
+            it.measure(region, "AWS/RDS", "AuroraGlobalDBRPOLag", {"DBClusterIdentifier": cluster}, 800)
     if "eu-central-1" not in lost:
         it.measure("eu-west-1", "AWS/RDS", "ReplicaLag", {"DBInstanceIdentifier": "orders-db-dublin"}, 3)
     regions = ("us-west-2", "eu-west-1", "ap-northeast-1")

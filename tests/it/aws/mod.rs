@@ -23,7 +23,23 @@ mod fake;
 mod faults;
 #[cfg(feature = "aws-rds")]
 mod rds;
+#[cfg(all(
+    feature = "aws-arc",
+    feature = "aws-backup",
+    feature = "aws-compute",
+    feature = "aws-rds",
+    feature = "aws-route53"
+))]
+mod recovered;
 #[cfg(feature = "aws-route53")]
 mod route53;
+#[cfg(all(
+    feature = "aws-arc",
+    feature = "aws-backup",
+    feature = "aws-compute",
+    feature = "aws-rds",
+    feature = "aws-route53"
+))]
+mod stage;
 #[cfg(feature = "aws-rds")]
 mod whole;
