@@ -7,6 +7,7 @@ credentials and the authority of the applications' addresses. What AWS lets wait
 With --with-parent it ends when its standard input does.
 
     POST http://<control>/lose/REGION     every connection for that region is cut from now on
+    POST http://<control>/return/REGION   it is there again
 """
 
 import argparse
@@ -72,7 +73,8 @@ def restored(account):
 def control(faults, lost):
     class Control(BaseHTTPRequestHandler):
         def do_POST(self):
-            lost.add(self.path.rpartition("/")[2])
+            _, order, region = self.path.split("/")
+            (lost.add if order == "lose" else lost.discard)(region)
             rules = [{"service": "*", "region": region, "reset": True} for region in sorted(lost)]
             request = estate.urllib.request.Request(
                 faults + "/_microburst/rules",
@@ -142,6 +144,7 @@ def main():
             "127.0.0.1", 0, lambda *_: [], threaded=True, request_handler=MotoRequestHandler
         )
         inner = f"http://127.0.0.1:{server.server_port}"
+        # What happens in the estate by itself does not go through the proxy that loses regions.
         account = seed.Account(inner)
         backup, automations = gaps.Backup(jobs, restored(account)), gaps.Automations(jobs)
         moto = DomainDispatcherApplication(create_backend_app)
@@ -149,18 +152,21 @@ def main():
         threading.Thread(target=server.serve_forever, daemon=True).start()
         process, aws = microburst(inner)
         processes.append(process)
+        # The proxy loads what it knows about a service when it is first asked for it: now, not in the middle of a recovery.
+        front = seed.Account(aws)
         seeds = {
-            "warm-standby": lambda: seed.warm_standby(account),
-            "warm-standby-aurora": lambda: seed.aurora(account),
-            "pilot-light": lambda: seed.pilot_light(account, automations),
-            "backup-restore": lambda: seed.backup_restore(account, backup, automations),
-            "active-active": lambda: seed.active_active(account),
+            "warm-standby": lambda: seed.warm_standby(front),
+            "warm-standby-aurora": lambda: seed.aurora(front),
+            "pilot-light": lambda: seed.pilot_light(front, automations),
+            "backup-restore": lambda: seed.backup_restore(front, backup, automations),
+            "active-active": lambda: seed.active_active(front),
         }
         for name in wanted:
             seeds[name]()
-        seed.measurements(account, lost)
-        # Whatever is asked first is loaded first: not in the middle of a recovery.
-        account.client("sts", "us-west-2").get_caller_identity()
+        seed.measurements(front, lost)
+        front.client("sts", "us-west-2").get_caller_identity()
+        for service, region in (("backup", "us-west-2"), ("ssm", "us-west-2")):
+            seed.touch(front.client(service, region))
         outside.certify(folder / "authority.pem", folder / "applications.pem")
         proxy = outside.serve(outside.Applications(account, lost), folder / "applications.pem")
         addresses = {"pid": os.getpid(), "aws": aws, "inner": inner, "applications": proxy}

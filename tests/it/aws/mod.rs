@@ -21,6 +21,14 @@ mod compute;
 mod estate;
 mod fake;
 mod faults;
+#[cfg(all(
+    feature = "aws-arc",
+    feature = "aws-backup",
+    feature = "aws-compute",
+    feature = "aws-rds",
+    feature = "aws-route53"
+))]
+mod outage;
 #[cfg(feature = "aws-rds")]
 mod rds;
 #[cfg(all(

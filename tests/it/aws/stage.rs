@@ -3,12 +3,12 @@
 
 use std::fs::File;
 use std::io::Write as _;
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
 
+use super::client::{client, said};
 use super::estate::{python, root};
 
 /// An estate and a folder from which drctl works on it. Both end when this is dropped.
@@ -68,11 +68,6 @@ impl Stage {
         panic!("the estate does not come up: {log}");
     }
 
-    /// A file of the folder.
-    pub(super) fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
     /// drctl with its words, at work on the estate.
     pub(super) fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_drctl"));
@@ -128,8 +123,17 @@ impl Stage {
 
     /// Cuts every connection for a region from now on, of AWS and of the applications there.
     pub(super) async fn lose(&self, region: &str) {
-        let address = format!("{}/lose/{region}", self.addresses["control"].as_str().unwrap());
-        let answer = super::client::said(super::client::client().post(address)).await;
+        self.control("lose", region).await;
+    }
+
+    /// A region that was lost is there again.
+    pub(super) async fn give_back(&self, region: &str) {
+        self.control("return", region).await;
+    }
+
+    async fn control(&self, order: &str, region: &str) {
+        let address = format!("{}/{order}/{region}", self.addresses["control"].as_str().unwrap());
+        let answer = said(client().post(address)).await;
         assert_eq!(answer.status, 204, "{}", answer.text);
     }
 }
