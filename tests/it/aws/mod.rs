@@ -28,6 +28,14 @@ mod faults;
     feature = "aws-rds",
     feature = "aws-route53"
 ))]
+mod killed;
+#[cfg(all(
+    feature = "aws-arc",
+    feature = "aws-backup",
+    feature = "aws-compute",
+    feature = "aws-rds",
+    feature = "aws-route53"
+))]
 mod outage;
 #[cfg(feature = "aws-rds")]
 mod rds;
