@@ -89,7 +89,8 @@ pub(crate) fn new_journal(config: &Config) -> Option<&Path> {
     }
 }
 
-/// Who speaks, with the roles that the configuration gives that name: `--as`, else the person at this terminal.
+/// Who speaks, with the roles that the configuration gives that name: `--as`, else the person at this
+/// terminal.
 #[must_use]
 pub(crate) fn identity(global: &Global, config: &Config) -> Identity {
     let name = global.identity.clone().unwrap_or_else(|| config.user.clone());

@@ -12,6 +12,7 @@ import boto3
 from botocore.config import Config
 from moto.awslambda.models import lambda_backends
 from moto.ec2 import ec2_backends
+from moto.rds.models import rds_backends
 from moto.route53.models import route53_backends
 
 from gaps import ACCOUNT
@@ -281,12 +282,15 @@ def active_active(it):
 
 def measurements(it, lost):
     """What CloudWatch hears each minute. Of a region that is lost, and of what follows it, it hears nothing more."""
-    if "us-east-1" not in lost:
-        it.measure("us-west-2", "AWS/RDS", "ReplicaLag", {"DBInstanceIdentifier": "payments-db-west"}, 2)
-        for region, cluster in (("us-west-2", "bookings-west"), ("us-east-1", "bookings-east")):
+    for region, backend in rds_backends[ACCOUNT].items():
+        for database in list(backend.databases.values()):
+            if database.is_replica and database.source_db_instance_identifier.split(":")[3] not in lost:
+                dimensions = {"DBInstanceIdentifier": database.db_instance_identifier}
+                it.measure(region, "AWS/RDS", "ReplicaLag", dimensions, 2)
+    for region, source in (("us-west-2", "us-east-1"), ("us-east-1", "us-west-2")):
+        if source not in lost:
+            cluster = {"us-west-2": "bookings-west", "us-east-1": "bookings-east"}[region]
             it.measure(region, "AWS/RDS", "AuroraGlobalDBRPOLag", {"DBClusterIdentifier": cluster}, 800)
-    if "eu-central-1" not in lost:
-        it.measure("eu-west-1", "AWS/RDS", "ReplicaLag", {"DBInstanceIdentifier": "orders-db-dublin"}, 3)
     regions = ("us-west-2", "eu-west-1", "ap-northeast-1")
     for source in regions:
         for receiver in regions:

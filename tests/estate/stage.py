@@ -101,13 +101,19 @@ def write(folder, aws, proxy, addresses):
         return path
 
     runbooks = here.parent.parent / "runbooks"
-    roles = '[roles]\ndata-owner = ["dana"]\n'
-    file("drctl.toml", f'[runbooks]\npaths = ["{runbooks}"]\n\n{roles}\n[aws]\nendpoint_url = "{aws}"\n')
+    sections = {
+        "journal": f'url = "{folder / "journal.db"}"',
+        "runbooks": f'paths = ["{runbooks}"]',
+        "roles": 'data-owner = ["dana"]\npayments-owner = ["dana"]',
+        "aws": f'endpoint_url = "{aws}"',
+    }
+    file("drctl.toml", "\n".join(f"[{name}]\n{text}\n" for name, text in sections.items()))
     keys = f"[default]\naws_access_key_id = {gaps.ACCOUNT}\naws_secret_access_key = not-checked\n"
     credentials = file("credentials", keys)
     environment = {
         "AWS_SHARED_CREDENTIALS_FILE": credentials,
         "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_ENDPOINT_URL": aws,
         "HTTPS_PROXY": proxy,
         "SSL_CERT_FILE": folder / "authority.pem",
         "CI_TOKEN": outside.CI_TOKEN,
@@ -171,7 +177,7 @@ def main():
         proxy = outside.serve(outside.Applications(account, lost), folder / "applications.pem")
         addresses = {"pid": os.getpid(), "aws": aws, "inner": inner, "applications": proxy}
         write(folder, aws, proxy, addresses | {"control": control(aws, lost), "runbooks": list(wanted)})
-        while not ended.wait(30):
+        while not ended.wait(15):
             seed.measurements(account, lost)
     finally:
         (folder / "estate.json").unlink(missing_ok=True)

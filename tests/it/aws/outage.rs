@@ -1,5 +1,5 @@
-//! A region is lost, as a proxy before all of AWS loses it: every call signed for it is cut, and nobody answers
-//! at its applications. What does not need it goes on; what does says so in one line.
+//! A region is lost, as a proxy before all of AWS loses it: every call signed for it is cut, and nobody
+//! answers at its applications. What does not need it goes on; what does says so in one line.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -34,7 +34,7 @@ async fn a_failover_whose_way_does_not_lead_through_the_lost_region_ends_well() 
     let stage = Stage::of("warm-standby", 0);
     stage.lose("us-east-1").await;
     let ended = stage.failover("warm-standby", &[WEST, &["--accept-unfenced"]].concat());
-    assert_eq!(ended.code, 9, "{}", ended.all());
+    assert!(ended.is_well(), "{}", ended.all());
     let run = ended.json();
     // Not plainly `succeeded`: the old database could not be fenced, and that is said.
     assert_eq!(run["status"], "succeeded_with_warnings", "{run}");
@@ -62,7 +62,7 @@ async fn a_region_lost_in_the_middle_of_a_failover_is_not_missed_once_it_is_fenc
     assert_eq!(ended.json()["cause"], "gate/point-of-no-return", "{}", ended.all());
     stage.lose("us-east-1").await;
     let ended = stage.drctl(&[&["approve", "latest", "-o", "json"], WEST].concat());
-    assert_eq!(ended.code, 9, "{}", ended.all());
+    assert!(ended.is_well(), "{}", ended.all());
     let run = stage.drctl(&["runs", "show", "latest", "-o", "json"]).json();
     assert_eq!(run["status"], "succeeded", "{run}");
     let elsewhere = step(&run, "traffic")["outputs"]["endpoint"].as_str().unwrap();
