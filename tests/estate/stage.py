@@ -132,6 +132,9 @@ def main():
     arguments = arguments.parse_args()
     folder = arguments.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
+    # The journal of an estate that is no more says where services were.
+    for old in folder.glob("journal.db*"):
+        old.unlink()
     wanted = arguments.only or RUNBOOKS
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     ended, processes, lost = threading.Event(), [], set()
