@@ -31,7 +31,7 @@ fn step<'a>(run: &'a Value, id: &str) -> &'a Value {
 
 #[tokio::test]
 async fn a_failover_whose_way_does_not_lead_through_the_lost_region_ends_well() {
-    let stage = Stage::of("warm-standby", 0);
+    let stage = Stage::of("warm-standby");
     stage.lose("us-east-1").await;
     let ended = stage.failover("warm-standby", &[WEST, &["--accept-unfenced"]].concat());
     assert!(ended.is_well(), "{}", ended.all());
@@ -57,7 +57,7 @@ async fn a_failover_whose_way_does_not_lead_through_the_lost_region_ends_well() 
 
 #[tokio::test]
 async fn a_region_lost_in_the_middle_of_a_failover_is_not_missed_once_it_is_fenced() {
-    let stage = Stage::of("warm-standby", 0);
+    let stage = Stage::of("warm-standby");
     let ended = stage.failover("warm-standby", &[]);
     assert_eq!(ended.json()["cause"], "gate/point-of-no-return", "{}", ended.all());
     stage.lose("us-east-1").await;
@@ -71,7 +71,7 @@ async fn a_region_lost_in_the_middle_of_a_failover_is_not_missed_once_it_is_fenc
 
 #[tokio::test]
 async fn a_step_that_needs_the_lost_region_says_so_and_goes_on_when_it_is_back() {
-    let stage = Stage::of("active-active", 0);
+    let stage = Stage::of("active-active");
     stage.lose("us-east-1").await;
     let words = ["failover", "active-active", "--from", "oregon", "--reason", "region lost", "--yes"];
     let mut driver = stage.command(&words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();

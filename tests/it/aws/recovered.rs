@@ -57,7 +57,7 @@ fn instances(stage: &Stage, region: &str, group: &str) -> Value {
 
 #[test]
 fn warm_standby_moves_payments() {
-    let stage = Stage::of("warm-standby", 0);
+    let stage = Stage::of("warm-standby");
     let ended = stage.failover("warm-standby", &["--confirm", "payments:west", "--accept-loss", "5m"]);
     assert!(ended.is_well(), "{}", ended.all());
     let run = ended.json();
@@ -73,7 +73,7 @@ fn warm_standby_moves_payments() {
 
 #[test]
 fn pilot_light_moves_orders() {
-    let stage = Stage::of("pilot-light", 0);
+    let stage = Stage::of("pilot-light");
     let ended = stage.failover("pilot-light", &["--confirm", "orders:dublin"]);
     assert_eq!(ended.code, 0, "{}", ended.all());
     whole(&ended.json());
@@ -94,7 +94,7 @@ fn pilot_light_moves_orders() {
 
 #[test]
 fn backup_restore_brings_reports_back_once_somebody_has_agreed() {
-    let stage = Stage::of("backup-restore", 0);
+    let stage = Stage::of("backup-restore");
     let ended = stage.failover("backup-restore", &["--confirm", "reports:oregon"]);
     assert_eq!(ended.json()["cause"], "restore/approval", "{}", ended.all());
     let refused = stage.drctl(&["approve", "latest", "restore/approval"]);
@@ -129,7 +129,7 @@ fn weights(stage: &Stage) -> Value {
 
 #[test]
 fn active_active_takes_the_users_of_the_lost_site_away() {
-    let stage = Stage::of("active-active", 0);
+    let stage = Stage::of("active-active");
     assert_eq!(weights(&stage), json!({"oregon": 100, "dublin": 100, "tokyo": 100}));
     let ended = stage.failover("active-active", &["--from", "oregon"]);
     assert_eq!(ended.code, 0, "{}", ended.all());
@@ -152,7 +152,7 @@ fn writer(stage: &Stage) -> Value {
 
 #[test]
 fn an_aurora_global_database_goes_over_and_comes_back() {
-    let stage = Stage::of("warm-standby-aurora", 0);
+    let stage = Stage::of("warm-standby-aurora");
     assert_eq!(writer(&stage), json!(["bookings-east"]));
     let over = ["--confirm", "bookings:west", "--accept-loss", "5m"];
     let ended = stage.failover("warm-standby-aurora", &over);
