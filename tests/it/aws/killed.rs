@@ -2,22 +2,28 @@
 //! answered: the process that goes on follows what was ordered, and orders nothing again.
 
 use std::process::Child;
+#[cfg(feature = "aws-route53")]
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "aws-route53")]
 use drctl::runtime::SystemClock;
 use serde_json::{Value, json};
 
 use super::client::Caller;
+#[cfg(feature = "aws-backup")]
 use super::fake::backup::{FakeBackup, ROLE};
+#[cfg(feature = "aws-compute")]
 use super::fake::capacity::FakeCapacity;
 use super::fake::rds::FakeRds;
+#[cfg(feature = "aws-route53")]
 use super::fake::route53::FakeRoute53;
 use super::faults::Faults;
 use super::whole::{failover, folder};
 use crate::support::binary::Drctl;
 
 /// A service with one step.
+#[cfg(any(feature = "aws-route53", feature = "aws-compute"))]
 fn runbook(phase: &str, uses: &str, with: &Value) -> String {
     let step = json!({"id": "work", "phase": phase, "uses": uses, "with": with, "drill": "skip"});
     service(&[step])
@@ -84,6 +90,7 @@ fn work(run: &str) -> Value {
 }
 
 #[test]
+#[cfg(feature = "aws-route53")]
 fn a_change_of_records_is_followed_until_it_is_in_sync() {
     let route53 = FakeRoute53::start(Arc::new(SystemClock::real()));
     route53.address("app.example.com", "192.0.2.1");
@@ -104,6 +111,7 @@ fn a_change_of_records_is_followed_until_it_is_in_sync() {
 }
 
 #[test]
+#[cfg(feature = "aws-compute")]
 fn instances_that_were_asked_for_are_waited_for() {
     let capacity = FakeCapacity::start();
     capacity.change(|world| world.room = 1);
@@ -127,6 +135,7 @@ fn instances_that_were_asked_for_are_waited_for() {
 }
 
 #[test]
+#[cfg(feature = "aws-backup")]
 fn a_restore_of_a_backup_is_followed_to_its_end() {
     let backup = FakeBackup::start();
     let point = backup.point("us-west-2", "dr", "nightly", 3_600, json!({}));

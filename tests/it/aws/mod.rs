@@ -21,13 +21,7 @@ mod compute;
 mod estate;
 mod fake;
 mod faults;
-#[cfg(all(
-    feature = "aws-arc",
-    feature = "aws-backup",
-    feature = "aws-compute",
-    feature = "aws-rds",
-    feature = "aws-route53"
-))]
+#[cfg(feature = "aws-rds")]
 mod killed;
 #[cfg(all(
     feature = "aws-arc",
