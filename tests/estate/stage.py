@@ -15,6 +15,7 @@ import json
 import logging
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -134,7 +135,7 @@ def main():
     folder.mkdir(parents=True, exist_ok=True)
     # The journal of an estate that is no more says where services were.
     for old in folder.glob("journal.db*"):
-        old.unlink()
+        shutil.rmtree(old) if old.is_dir() else old.unlink()
     wanted = arguments.only or RUNBOOKS
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     ended, processes, lost = threading.Event(), [], set()

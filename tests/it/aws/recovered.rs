@@ -198,6 +198,9 @@ impl Drop for Script {
 fn the_script_brings_the_whole_estate_up_and_takes_it_down() {
     let script = Script(tempfile::tempdir().unwrap());
     assert_eq!(script.run("status", &[]), (false, "it is not up\n".to_owned()));
+    // What an estate that is no more has left.
+    std::fs::create_dir(script.0.path().join("journal.db.holders")).unwrap();
+    std::fs::write(script.0.path().join("journal.db"), "of another estate").unwrap();
     let (up, said) = script.run("up", &[]);
     assert!(up && said.contains("an emulated AWS estate is up"), "{said}");
     assert!(script.run("up", &[]).1.contains("it is up already"));
