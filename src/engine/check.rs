@@ -59,8 +59,8 @@ pub(super) fn looked(
 }
 
 /// An output without a value that the condition compares by size. To minijinja nothing is less than any
-/// number, so that a lag nobody measured would pass as a small one. A condition that speaks of `none` itself is
-/// left alone.
+/// number, so that a lag nobody measured would pass as a small one. A condition that speaks of `none` itself
+/// is left alone.
 fn unmeasured(until: &Expression, outputs: &Map<String, Value>) -> Option<String> {
     let text = until.as_str();
     let compares = text.contains(['<', '>']);

@@ -31,7 +31,7 @@ impl Ended {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}", self.all()))
     }
 
-    /// It succeeded. Whether the loss of data stays below a minute is a matter of when CloudWatch was last told.
+    /// It succeeded. Whether the loss of data stays below a minute depends on when CloudWatch was last told.
     pub(super) fn is_well(&self) -> bool {
         [0, 9].contains(&self.code)
     }
