@@ -66,6 +66,8 @@ pub struct Config {
     pub state: PathBuf,
     /// Name of the person at this terminal.
     pub user: String,
+    /// Who has which role, as far as names that are only asserted go: names by role.
+    pub roles: BTreeMap<String, Vec<String>>,
     /// How AWS is reached.
     pub aws: AwsSection,
 }
@@ -86,6 +88,8 @@ struct File {
     journal: JournalSection,
     /// Where runbooks are found.
     runbooks: RunbooksSection,
+    /// Names of the people who have each role that approvals ask for.
+    roles: BTreeMap<String, Vec<String>>,
     /// How AWS is reached.
     aws: AwsSection,
 }
@@ -173,7 +177,16 @@ impl Config {
         let user = user.unwrap_or_else(account);
         let mut aws = content.aws;
         aws.endpoint_url = environment("AWS_ENDPOINT_URL").or(aws.endpoint_url);
-        Ok(Self { file, journal, runbooks, state, user, aws })
+        Ok(Self { file, journal, runbooks, state, user, roles: content.roles, aws })
+    }
+}
+
+impl Config {
+    /// The roles of a person, by the name that was asserted.
+    #[must_use]
+    pub fn roles_of(&self, name: &str) -> Vec<String> {
+        let has = |names: &Vec<String>| names.iter().any(|it| it == name);
+        self.roles.iter().filter(|(_, names)| has(names)).map(|(role, _)| role.clone()).collect()
     }
 }
 

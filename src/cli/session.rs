@@ -89,10 +89,12 @@ pub(crate) fn new_journal(config: &Config) -> Option<&Path> {
     }
 }
 
-/// Who speaks: `--as`, else the person at this terminal.
+/// Who speaks, with the roles that the configuration gives that name: `--as`, else the person at this
+/// terminal.
 #[must_use]
 pub(crate) fn identity(global: &Global, config: &Config) -> Identity {
-    Identity::asserted(global.identity.clone().unwrap_or_else(|| config.user.clone()))
+    let name = global.identity.clone().unwrap_or_else(|| config.user.clone());
+    Identity { roles: config.roles_of(&name), ..Identity::asserted(name) }
 }
 
 /// The time now, by the system's clock.

@@ -87,10 +87,17 @@ fn cases() -> Vec<Case> {
 }
 
 #[test]
-fn five_runbooks_are_shipped_and_each_goes_out_and_back() {
+fn six_runbooks_are_shipped_and_each_goes_out_and_back() {
     let names: Vec<_> = cases().into_iter().map(|case| case.name).collect();
     let stems: BTreeSet<_> = files().iter().map(|path| path.file_stem().unwrap().to_owned()).collect();
-    let shipped = ["active-active", "backup-restore", "pilot-light", "postgres-switchover", "warm-standby"];
+    let shipped = [
+        "active-active",
+        "backup-restore",
+        "pilot-light",
+        "postgres-switchover",
+        "warm-standby",
+        "warm-standby-aurora",
+    ];
     assert_eq!(stems, shipped.iter().map(std::ffi::OsString::from).collect());
     assert_eq!(names.len(), shipped.len() * Operation::ALL.len(), "{names:?}");
 }

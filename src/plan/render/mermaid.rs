@@ -23,7 +23,7 @@ fn draw(out: &mut String, plan: &Plan, index: &PlanIndex) -> std::fmt::Result {
     let critical: HashSet<(NodeIndex, NodeIndex)> =
         index.critical.windows(2).map(|pair| (pair[0], pair[1])).collect();
     for (number, node) in plan.nodes.iter().enumerate().filter(|(number, _)| shown[*number]) {
-        let label = label(node);
+        let label = label(plan, node);
         match node.kind {
             NodeKind::Gate => writeln!(out, "  n{number}{{\"{label}\"}}")?,
             NodeKind::Approval { .. } | NodeKind::Manual { .. } => {
@@ -70,10 +70,10 @@ fn classes(out: &mut String, plan: &Plan, index: &PlanIndex, shown: &[bool]) -> 
     Ok(())
 }
 
-fn label(node: &Node) -> String {
+fn label(plan: &Plan, node: &Node) -> String {
     let what = match &node.kind {
         NodeKind::Effect { call } | NodeKind::Check { call, .. } | NodeKind::Reading { call, .. } => {
-            call.action.to_string()
+            node.call(plan.mode).unwrap_or(call).action.to_string()
         }
         NodeKind::Manual { .. } | NodeKind::Wait { .. } | NodeKind::Assert { .. } => {
             node.estimate.to_string()

@@ -83,7 +83,7 @@ fn row(out: &mut String, plan: &Plan, number: NodeIndex, node: &Node, critical: 
     let address = plain(node.address.as_str());
     let estimate =
         if node.is_skipped_in(plan.mode) { "skipped".to_owned() } else { node.estimate.to_string() };
-    let rest = format!("{:<ACTION$} {estimate:>ESTIMATE$}  {}", action(node), needs(node));
+    let rest = format!("{:<ACTION$} {estimate:>ESTIMATE$}  {}", action(plan, node), needs(node));
     if address.chars().count() <= ADDRESS {
         return writeln!(out, "{}", format!("{start}{address:<ADDRESS$} {rest}").trim_end());
     }
@@ -93,14 +93,15 @@ fn row(out: &mut String, plan: &Plan, number: NodeIndex, node: &Node, critical: 
     writeln!(out, "{}", format!("{}{:<ADDRESS$} {rest}", " ".repeat(start.len()), "").trim_end())
 }
 
-fn action(node: &Node) -> String {
+/// What a node does in the plan's mode; of one that is skipped, what it would do.
+fn action(plan: &Plan, node: &Node) -> String {
     let text = match &node.kind {
         NodeKind::Effect { call }
         | NodeKind::Check { call, .. }
         | NodeKind::Reading { call, .. }
         | NodeKind::Manual { call }
         | NodeKind::Wait { call }
-        | NodeKind::Assert { call } => call.action.to_string(),
+        | NodeKind::Assert { call } => node.call(plan.mode).unwrap_or(call).action.to_string(),
         NodeKind::Approval { approval } => format!("approval, {} needed", approval.quorum),
         NodeKind::Gate => "gate".to_owned(),
         NodeKind::Group { members, min_success, .. } => {

@@ -21,11 +21,37 @@ mod compute;
 mod estate;
 mod fake;
 mod faults;
+#[cfg(feature = "aws-rds")]
+mod killed;
+#[cfg(all(
+    feature = "aws-arc",
+    feature = "aws-backup",
+    feature = "aws-compute",
+    feature = "aws-rds",
+    feature = "aws-route53"
+))]
+mod outage;
 #[cfg(feature = "aws")]
 mod permissions;
 #[cfg(feature = "aws-rds")]
 mod rds;
+#[cfg(all(
+    feature = "aws-arc",
+    feature = "aws-backup",
+    feature = "aws-compute",
+    feature = "aws-rds",
+    feature = "aws-route53"
+))]
+mod recovered;
 #[cfg(feature = "aws-route53")]
 mod route53;
+#[cfg(all(
+    feature = "aws-arc",
+    feature = "aws-backup",
+    feature = "aws-compute",
+    feature = "aws-rds",
+    feature = "aws-route53"
+))]
+mod stage;
 #[cfg(feature = "aws-rds")]
 mod whole;

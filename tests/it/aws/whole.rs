@@ -11,16 +11,15 @@ use crate::support::binary::Drctl;
 const RESTORE: &str = include_str!("../../fixtures/aws/restore.yaml");
 
 /// A folder with the runbook, credentials, and a configuration that leads to a fake.
-fn folder(rds: &FakeRds) -> Drctl {
-    let drctl = Drctl::with(&[("runbooks/pay.yaml", RESTORE)]);
-    let endpoint = rds.fake.caller().endpoint;
+pub(super) fn folder(runbook: &str, endpoint: &str) -> Drctl {
+    let drctl = Drctl::with(&[("runbooks/pay.yaml", runbook)]);
     drctl.write("drctl.toml", &format!("[aws]\nendpoint_url = \"{endpoint}\"\n"));
     let keys = "[default]\naws_access_key_id = 111122223333\naws_secret_access_key = not-checked\n";
     drctl.write(".aws/credentials", keys);
     drctl
 }
 
-fn failover(drctl: &Drctl) -> Child {
+pub(super) fn failover(drctl: &Drctl) -> Child {
     Command::new(env!("CARGO_BIN_EXE_drctl"))
         .args(["--local", "failover", "pay", "--reason", "region lost", "--yes", "-o", "json"])
         .args(["--confirm", "pay:west", "--accept-loss", "unmeasured", "--accept-unfenced"])
@@ -43,7 +42,7 @@ fn a_run_killed_while_it_follows_a_restore_goes_on_following_the_same_one() {
     let rds = FakeRds::start();
     rds.fake.lose_region("us-east-1");
     rds.snapshot("us-west-2", "nightly", "2026-11-20T03:00:00Z");
-    let drctl = folder(&rds);
+    let drctl = folder(RESTORE, &rds.fake.caller().endpoint);
     let mut killed = failover(&drctl);
     // Ordered, and looked at once: from here on the process only waits for its next look.
     for _ in 0..3_000 {
@@ -69,7 +68,7 @@ fn a_lost_region_is_named_and_the_run_goes_on_where_it_is_not_needed() {
     let rds = FakeRds::start();
     rds.fake.lose_region("us-east-1");
     rds.snapshot("us-west-2", "nightly", "2026-11-20T03:00:00Z");
-    let drctl = folder(&rds);
+    let drctl = folder(RESTORE, &rds.fake.caller().endpoint);
     // Over at the first look: the pause between two looks at a restore is half a minute.
     rds.restores_at_once();
     let output = failover(&drctl).wait_with_output().unwrap();

@@ -500,8 +500,12 @@ impl World {
             "Port": 5432,
             "TagList/Tag": tags(it),
         });
-        let future = [json!({}), json!({"Status": "available"})].into();
-        self.things.insert(key, Thing { shown: shown.clone(), future });
+        let mut thing =
+            Thing { shown: shown.clone(), future: [json!({}), json!({"Status": "available"})].into() };
+        if self.at_once {
+            thing.shown["Status"] = json!("available");
+        }
+        self.things.insert(key, thing);
         answer(&it.action, &json!({"DBCluster": shown}))
     }
 
@@ -513,8 +517,11 @@ impl World {
         }
         let future = [json!({"DBInstanceStatus": "creating"}), json!({"DBInstanceStatus": "available"})];
         let shown = self.make(it, &name, &future);
-        let cluster = json!({"DBClusterIdentifier": it.get("DBClusterIdentifier")});
-        merge(&mut self.things.get_mut(&key).unwrap().shown, cluster);
+        let mut more = json!({"DBClusterIdentifier": it.get("DBClusterIdentifier")});
+        if self.at_once {
+            more["DBInstanceStatus"] = json!("available");
+        }
+        merge(&mut self.things.get_mut(&key).unwrap().shown, more);
         answer(&it.action, &json!({"DBInstance": shown}))
     }
 

@@ -116,6 +116,11 @@ impl FakeRoute53 {
         self.world().records.get(&key).and_then(|record| record.fields.get(field).cloned())
     }
 
+    /// Every change made so far is in sync at the next look.
+    pub(crate) fn settle(&self) {
+        self.world().changes.values_mut().for_each(|looks| *looks = 0);
+    }
+
     /// How often an operation was asked for.
     pub(crate) fn count(&self, operation: &str) -> usize {
         self.world().seen.iter().filter(|(_, seen)| *seen == operation).count()

@@ -52,6 +52,10 @@ struct Weather {
     seen: Vec<(String, String)>,
     /// Operations whose next answer is lost after they were applied.
     lose: Vec<String>,
+    /// Operations that are applied and never answered: the connection stays open until the caller gives up.
+    hold: Vec<String>,
+    /// How many callers wait for such an answer.
+    held: usize,
     /// Regions that cut every connection.
     lost: Vec<String>,
     /// Operations whose next request is not served, but answered with this.
@@ -103,6 +107,16 @@ impl Fake {
         self.weather.lock().unwrap().instead.push((action.to_owned(), (status, body)));
     }
 
+    /// The next order of an operation is applied and not answered.
+    pub(crate) fn hold_answer(&self, action: &str) {
+        self.weather.lock().unwrap().hold.push(action.to_owned());
+    }
+
+    /// How many orders were applied and not answered.
+    pub(crate) fn held(&self) -> usize {
+        self.weather.lock().unwrap().held
+    }
+
     /// Every connection for a region is cut from now on.
     pub(crate) fn lose_region(&self, region: &str) {
         self.weather.lock().unwrap().lost.push(region.to_owned());
@@ -151,6 +165,17 @@ fn serve(mut stream: TcpStream, service: &Mutex<Service>, weather: &Mutex<Weathe
         at.map(|at| weather.lose.remove(at)).is_some()
     };
     if lose || status == 0 {
+        return;
+    }
+    let hold = {
+        let mut weather = weather.lock().unwrap();
+        let at = weather.hold.iter().position(|action| *action == request.action);
+        let hold = at.map(|at| weather.hold.remove(at)).is_some();
+        weather.held += usize::from(hold);
+        hold
+    };
+    if hold {
+        let _ = stream.read(&mut [0; 1]);
         return;
     }
     let form = if body.starts_with('{') { "application/json" } else { "text/xml" };
