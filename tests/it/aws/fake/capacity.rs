@@ -99,6 +99,26 @@ fn result(action: &str, inner: &str) -> Response {
     (200, body)
 }
 
+/// An answer of EC2.
+fn listed(action: &str, list: &str, items: &str) -> Response {
+    (200, format!("<{action}Response><{list}>{items}</{list}></{action}Response>"))
+}
+
+fn document(it: &Request) -> Response {
+    if it.json["Name"] == "nobody" {
+        return refused("InvalidDocument", "no such document");
+    }
+    said(&json!({"Document": {
+        "Name": it.json["Name"],
+        "Status": "Active",
+        "DocumentType": "Automation",
+        "Parameters": [
+            {"Name": "Cluster", "Type": "StringList"},
+            {"Name": "Speed", "Type": "String", "DefaultValue": "fast"},
+        ],
+    }}))
+}
+
 impl World {
     fn serve(&mut self, it: &Request) -> Response {
         match it.action.as_str() {
@@ -114,21 +134,11 @@ impl World {
                 let item = format!(
                     "<item><subnetId>subnet-1</subnetId><availableIpAddressCount>{free}</availableIpAddressCount></item>"
                 );
-                (
-                    200,
-                    format!(
-                        "<DescribeSubnetsResponse><subnetSet>{item}</subnetSet></DescribeSubnetsResponse>"
-                    ),
-                )
+                listed(&it.action, "subnetSet", &item)
             }
             "DescribeInstanceTypes" => {
                 let item = "<item><instanceType>m5.large</instanceType><vCpuInfo><defaultVCpus>2</defaultVCpus></vCpuInfo></item>";
-                (
-                    200,
-                    format!(
-                        "<DescribeInstanceTypesResponse><instanceTypeSet>{item}</instanceTypeSet></DescribeInstanceTypesResponse>"
-                    ),
-                )
+                listed(&it.action, "instanceTypeSet", item)
             }
             "GetServiceQuota" => {
                 said(&json!({"Quota": {"QuotaCode": "L-1216C47A", "Value": self.quota_vcpus}}))
@@ -159,18 +169,7 @@ impl World {
                 said(&json!({}))
             }
             "StartAutomationExecution" => self.automation(it),
-            "DescribeDocument" if it.json["Name"] == "nobody" => {
-                refused("InvalidDocument", "no such document")
-            }
-            "DescribeDocument" => said(&json!({"Document": {
-                "Name": it.json["Name"],
-                "Status": "Active",
-                "DocumentType": "Automation",
-                "Parameters": [
-                    {"Name": "Cluster", "Type": "StringList"},
-                    {"Name": "Speed", "Type": "String", "DefaultValue": "fast"},
-                ],
-            }})),
+            "DescribeDocument" => document(it),
             "GetAutomationExecution" => self.execution(it),
             path if path.starts_with("GET /clusters/c/updates/") => self.updated(path),
             path if path.starts_with("GET /clusters/") => (

@@ -233,8 +233,9 @@ async fn ways_around_the_quarantine_of_a_cluster_leave_it_unconfirmed() {
     assert_eq!(rds.fake.count("RebootDBInstance"), reboots);
     // Without a writer nobody's connections could be ended.
     let readers = json!([{"DBInstanceIdentifier": "one", "IsClusterWriter": false}]);
-    let lost = json!({"GlobalClusterIdentifier": null, "DBClusterMembers/DBClusterMember": readers});
-    rds.change("us-east-1", "cluster", "payments", lost, &[]);
+    let without_writer =
+        json!({"GlobalClusterIdentifier": null, "DBClusterMembers/DBClusterMember": readers});
+    rds.change("us-east-1", "cluster", "payments", without_writer, &[]);
     let (mut context, _switch) = context();
     let (outputs, _) = perform(&provider, &fence, &mut context).await.unwrap();
     assert!(outputs["reason"].as_str().unwrap().contains("no writer"), "{outputs:?}");
