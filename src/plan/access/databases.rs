@@ -75,6 +75,9 @@ fn fence(asking: &mut Asking<'_>) {
             let any = db(asking, None);
             asking.wide("rds:DescribeDBInstances", [any.clone()], Wide::GivenByAws);
             asking.wide("rds:RebootDBInstance", [any], Wide::GivenByAws);
+            // Whether others of its global database, if it has one, forward writes to it.
+            let global = asking.arn_in("rds", "", "global-cluster:", None);
+            asking.wide("rds:DescribeGlobalClusters", [global], Wide::GivenByAws);
         }
         if asking.may_be("method", "stop", "") {
             asking.on("rds:StopDBCluster", [cluster.clone()]);
