@@ -1,28 +1,6 @@
 """Talks to the tests' fake of Application Recovery Controller with the vendor's SDK: names and forms must be its own."""
 
-import sys
-
-import boto3
-from botocore.config import Config
-
-
-def client(service, region):
-    return boto3.client(
-        service,
-        region_name=region,
-        endpoint_url=sys.argv[1],
-        aws_access_key_id="111122223333",
-        aws_secret_access_key="not-checked",
-        config=Config(retries={"total_max_attempts": 1}),
-    )
-
-
-def refused(error, call, **parameters):
-    try:
-        call(**parameters)
-    except error:
-        return
-    raise AssertionError(f"{call} was not refused")
+from vendor import client, refused
 
 
 def controls():

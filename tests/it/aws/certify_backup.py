@@ -1,34 +1,12 @@
 """Talks to the tests' fake of AWS Backup with the vendor's SDK: names and forms must be its own."""
 
-import sys
-
-import boto3
-from botocore.config import Config
+from vendor import client, refused
 
 ROLE = "arn:aws:iam::111122223333:role/backup"
 RESOURCE = "arn:aws:rds:us-east-1:111122223333:db:payments"
 
 
-def client(region):
-    return boto3.client(
-        "backup",
-        region_name=region,
-        endpoint_url=sys.argv[1],
-        aws_access_key_id="111122223333",
-        aws_secret_access_key="not-checked",
-        config=Config(retries={"total_max_attempts": 1}),
-    )
-
-
-def refused(error, call, **parameters):
-    try:
-        call(**parameters)
-    except error:
-        return
-    raise AssertionError(f"{call} was not refused")
-
-
-east, west = client("us-east-1"), client("us-west-2")
+east, west = client("backup", "us-east-1"), client("backup", "us-west-2")
 
 
 def follow(look, state):

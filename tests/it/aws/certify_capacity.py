@@ -1,24 +1,10 @@
 """Talks to the tests' fake of capacity with the vendor's SDK: names and forms must be its own."""
 
-import sys
-
-import boto3
-from botocore.config import Config
-
-
-def client(service):
-    return boto3.client(
-        service,
-        region_name="us-west-2",
-        endpoint_url=sys.argv[1],
-        aws_access_key_id="111122223333",
-        aws_secret_access_key="not-checked",
-        config=Config(retries={"total_max_attempts": 1}),
-    )
+from vendor import client
 
 
 def groups():
-    scaling = client("autoscaling")
+    scaling = client("autoscaling", "us-west-2")
 
     def found():
         return scaling.describe_auto_scaling_groups(AutoScalingGroupNames=["g"])["AutoScalingGroups"][0]
@@ -33,16 +19,16 @@ def groups():
 
 
 def room():
-    ec2 = client("ec2")
+    ec2 = client("ec2", "us-west-2")
     assert ec2.describe_subnets(SubnetIds=["subnet-1"])["Subnets"][0]["AvailableIpAddressCount"] == 250
     found = ec2.describe_instance_types(InstanceTypes=["m5.large"])["InstanceTypes"][0]
     assert found["VCpuInfo"]["DefaultVCpus"] == 2
-    quota = client("service-quotas").get_service_quota(ServiceCode="ec2", QuotaCode="L-1216C47A")["Quota"]
+    quota = client("service-quotas", "us-west-2").get_service_quota(ServiceCode="ec2", QuotaCode="L-1216C47A")["Quota"]
     assert quota["Value"] == 64.0
 
 
 def nodegroups():
-    eks = client("eks")
+    eks = client("eks", "us-west-2")
     order = dict(
         clusterName="c",
         nodegroupName="n",
@@ -65,7 +51,7 @@ def nodegroups():
 
 
 def automations():
-    ssm = client("ssm")
+    ssm = client("ssm", "us-west-2")
     token = "12345678-1234-4234-8234-123456789012"
     order = dict(DocumentName="Drain", ClientToken=token, Parameters={"Cluster": ["payments"]})
     first = ssm.start_automation_execution(**order)["AutomationExecutionId"]
@@ -84,7 +70,7 @@ def automations():
 
 
 def documents():
-    ssm = client("ssm")
+    ssm = client("ssm", "us-west-2")
     found = ssm.describe_document(Name="drain")["Document"]
     assert (found["Status"], found["DocumentType"]) == ("Active", "Automation"), found
     assert [it["Name"] for it in found["Parameters"] if "DefaultValue" not in it] == ["Cluster"], found
@@ -96,7 +82,7 @@ def documents():
 
 
 def services():
-    ecs = client("ecs")
+    ecs = client("ecs", "us-west-2")
     ecs.update_service(cluster="c", service="s", desiredCount=3)
     first = ecs.describe_services(cluster="c", services=["s"])["services"][0]
     assert first["deployments"][0]["rolloutState"] == "IN_PROGRESS" and first["runningCount"] == 1, first

@@ -1,35 +1,13 @@
 """Talks to the tests' fake of RDS with the vendor's SDK: names, forms, waiters and error classes must be its own."""
 
-import sys
-
-import boto3
-from botocore.config import Config
-
-
-def client(region, service="rds"):
-    return boto3.client(
-        service,
-        region_name=region,
-        endpoint_url=sys.argv[1],
-        aws_access_key_id="111122223333",
-        aws_secret_access_key="not-checked",
-        config=Config(retries={"total_max_attempts": 1}),
-    )
+from vendor import client, refused
 
 
 def wait_for(rds, name):
     rds.get_waiter("db_instance_available").wait(DBInstanceIdentifier=name, WaiterConfig={"Delay": 0, "MaxAttempts": 9})
 
 
-def refused(error, call, **parameters):
-    try:
-        call(**parameters)
-    except error:
-        return
-    raise AssertionError(f"{call} was not refused")
-
-
-east, west = client("us-east-1"), client("us-west-2")
+east, west = client("rds", "us-east-1"), client("rds", "us-west-2")
 errors = west.exceptions
 
 
@@ -133,11 +111,11 @@ def around():
     assert west.describe_account_attributes()["AccountQuotas"] == [{"AccountQuotaName": "DBInstances", "Used": 3, "Max": 40}]
     assert west.describe_db_subnet_groups(DBSubnetGroupName="private")["DBSubnetGroups"]
     refused(errors.DBSubnetGroupNotFoundFault, west.describe_db_subnet_groups, DBSubnetGroupName="nobody")
-    kms = client("us-west-2", "kms")
+    kms = client("kms", "us-west-2")
     assert kms.describe_key(KeyId="key-1")["KeyMetadata"]["KeyState"] == "Enabled"
     refused(kms.exceptions.NotFoundException, kms.describe_key, KeyId="key-2")
-    assert client("us-west-2", "sts").get_caller_identity()["Arn"].endswith(":assumed-role/dr/drctl")
-    simulated = client("us-east-1", "iam").simulate_principal_policy(
+    assert client("sts", "us-west-2").get_caller_identity()["Arn"].endswith(":assumed-role/dr/drctl")
+    simulated = client("iam", "us-east-1").simulate_principal_policy(
         PolicySourceArn="arn:aws:iam::111122223333:role/dr",
         ActionNames=["rds:PromoteReadReplica", "rds:StopDBInstance"],
         ResourceArns=[replica],

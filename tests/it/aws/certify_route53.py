@@ -1,27 +1,9 @@
 """Talks to the tests' fake of Route 53 with the vendor's SDK: names, forms, waiters and error classes must be its own."""
 
-import sys
+from vendor import client, refused
 
-import boto3
-from botocore.config import Config
-
-route53 = boto3.client(
-    "route53",
-    region_name="us-east-1",
-    endpoint_url=sys.argv[1],
-    aws_access_key_id="111122223333",
-    aws_secret_access_key="not-checked",
-    config=Config(retries={"total_max_attempts": 1}),
-)
+route53 = client("route53", "us-east-1")
 errors = route53.exceptions
-
-
-def refused(error, call, **parameters):
-    try:
-        call(**parameters)
-    except error as raised:
-        return str(raised)
-    raise AssertionError(f"{call} was not refused")
 
 
 def record(name, value="192.0.2.1", **more):

@@ -71,6 +71,20 @@ pub(super) fn python(program: &str) -> PathBuf {
     path
 }
 
+/// Lets the vendor's own SDK judge a fake: a program talks to it with that, and must be content.
+pub(super) fn certify(program: &str, fake: &Caller) {
+    let output = Command::new(python("python"))
+        // Leaves no compiled modules behind.
+        .arg("-B")
+        .arg(root().join("tests/it/aws").join(program))
+        .arg(&fake.endpoint)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "certified", "{said}");
+}
+
 /// The repository.
 pub(super) fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

@@ -1,14 +1,12 @@
 //! The actions of `aws.arc`, against a fake that the vendor's SDK agrees with.
 
-use std::process::Command;
-
 use drctl::engine::input::Observation;
 use drctl::model::run::FailureClass;
 use drctl::ports::Started;
 use serde_json::{Value, json};
 
 use crate::aws::attempts::Attempt;
-use crate::aws::estate::{python, root};
+use crate::aws::estate::certify;
 use crate::aws::fake::arc::{FakeArc, PLAN, REGIONS, RULE, arn};
 
 fn controls(fake: &FakeArc, east: &str, west: &str) -> Attempt {
@@ -39,14 +37,7 @@ fn switch(fake: &FakeArc) -> Attempt {
 #[test]
 fn the_fake_satisfies_the_vendors_own_sdk() {
     let fake = FakeArc::start();
-    let output = Command::new(python("python"))
-        .arg(root().join("tests/it/aws/certify_arc.py"))
-        .arg(fake.fake.caller().endpoint)
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
-    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "certified", "{said}");
+    certify("certify_arc.py", &fake.fake.caller());
 }
 
 #[tokio::test]

@@ -1,14 +1,12 @@
 //! The actions of `aws.backup`, against a fake that the vendor's SDK agrees with: no emulator has these jobs.
 
-use std::process::Command;
-
 use drctl::engine::input::Observation;
 use drctl::model::run::FailureClass;
 use drctl::ports::{Polled, Provider as _, Started};
 use serde_json::{Value, json};
 
 use crate::aws::attempts::Attempt;
-use crate::aws::estate::{python, root};
+use crate::aws::estate::certify;
 use crate::aws::fake::backup::{FakeBackup, RESOURCE, ROLE, ago, vault};
 
 mod policy;
@@ -65,14 +63,7 @@ fn seconds(at: &Value) -> i64 {
 fn the_fake_satisfies_the_vendors_own_sdk() {
     let fake = FakeBackup::start();
     policy::nightly(&fake);
-    let output = Command::new(python("python"))
-        .arg(root().join("tests/it/aws/certify_backup.py"))
-        .arg(fake.fake.caller().endpoint)
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
-    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "certified", "{said}");
+    certify("certify_backup.py", &fake.fake.caller());
 }
 
 #[tokio::test]

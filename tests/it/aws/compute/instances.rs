@@ -1,14 +1,12 @@
 //! Instances, nodes and automations that take time, against the fake.
 
-use std::process::Command;
-
 use drctl::engine::input::Observation;
 use drctl::model::run::FailureClass;
 use drctl::ports::Provider as _;
 use serde_json::{Value, json};
 
 use crate::aws::attempts::Attempt;
-use crate::aws::estate::{python, root};
+use crate::aws::estate::certify;
 use crate::aws::fake::capacity::FakeCapacity;
 
 fn group(min: u32, max: u32, desired: u32) -> Value {
@@ -45,14 +43,7 @@ fn automation(fake: &FakeCapacity, document: &str) -> Attempt {
 #[test]
 fn the_fake_satisfies_the_vendors_own_sdk() {
     let fake = FakeCapacity::start();
-    let output = Command::new(python("python"))
-        .arg(root().join("tests/it/aws/certify_capacity.py"))
-        .arg(fake.fake.caller().endpoint)
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
-    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "certified", "{said}");
+    certify("certify_capacity.py", &fake.fake.caller());
 }
 
 #[tokio::test]

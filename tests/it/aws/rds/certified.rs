@@ -1,10 +1,8 @@
 //! The fake as the vendor's own SDK for Python sees it.
 
-use std::process::Command;
-
 use serde_json::json;
 
-use crate::aws::estate::{python, root};
+use crate::aws::estate::certify;
 use crate::aws::fake::rds::FakeRds;
 
 #[test]
@@ -20,12 +18,5 @@ fn the_fake_satisfies_the_vendors_own_sdk() {
     rds.global("payments", &[&east, &west]);
     rds.snapshot("us-east-1", "nightly", "2026-11-20T03:00:00Z");
     super::precheck::surroundings(&rds);
-    let output = Command::new(python("python"))
-        .arg(root().join("tests/it/aws/certify_rds.py"))
-        .arg(rds.fake.caller().endpoint)
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
-    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "certified", "{said}");
+    certify("certify_rds.py", &rds.fake.caller());
 }

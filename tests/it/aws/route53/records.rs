@@ -1,8 +1,6 @@
 //! Records and failover roles: what was there is put back, what cannot work is refused, what was stranded
 //! is sent again.
 
-use std::process::Command;
-
 use drctl::engine::input::{Direction, Observation};
 use drctl::model::action::Action;
 use drctl::model::run::FailureClass;
@@ -11,7 +9,7 @@ use drctl::ports::Provider as _;
 use serde_json::{Value, json};
 
 use super::{Scene, applied, handle};
-use crate::aws::estate::{python, root};
+use crate::aws::estate::certify;
 use crate::aws::fake::route53::Check;
 use crate::support::attempt::action;
 
@@ -309,14 +307,7 @@ async fn the_fake_satisfies_the_vendors_own_sdk() {
     let scene = Scene::new();
     let check = Check { version: 4, inverted: false, up: true, kind: "HTTPS", threshold: 2 };
     scene.fake.world().checks.insert("east".to_owned(), check);
-    let output = Command::new(python("python"))
-        .arg(root().join("tests/it/aws/certify_route53.py"))
-        .arg(scene.fake.fake.caller().endpoint)
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
-    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "certified", "{said}");
+    certify("certify_route53.py", &scene.fake.fake.caller());
 }
 
 #[tokio::test]
