@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::engine::input::Observation;
 use crate::model::action::Action;
 use crate::model::run::{Failure, FailureClass};
-use crate::ports::{AttemptContext, BoxFuture, Polled, Provider, Started};
+use crate::ports::{AttemptContext, BoxFuture, Polled, Precheck, Provider, Started};
 
 /// Refuses every call: the action has no real adapter in this build.
 #[derive(Debug, Clone, Copy, Default)]
@@ -23,6 +23,14 @@ fn refusal(action: &Action) -> Failure {
 }
 
 impl Provider for UnavailableProvider {
+    fn precheck<'a>(
+        &'a self,
+        action: &'a Action,
+        _: &'a AttemptContext,
+    ) -> BoxFuture<'a, Result<Precheck, Failure>> {
+        Box::pin(async move { Err(refusal(action)) })
+    }
+
     fn prepare<'a>(
         &'a self,
         action: &'a Action,

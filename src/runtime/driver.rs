@@ -8,8 +8,9 @@ use std::sync::Arc;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::clock::Time;
-use super::dispatch::{Dispatcher, Report};
+use super::dispatch::Dispatcher;
 use super::outputs::{self, Blob};
+use super::task::Report;
 use super::{Error, service};
 use crate::engine::event::{self, Event};
 use crate::engine::input::{Consents, Control, Input, Observation, Request};

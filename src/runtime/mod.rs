@@ -9,6 +9,7 @@ mod load;
 mod outputs;
 mod redact;
 mod service;
+mod task;
 
 pub use clock::{SystemClock, Time, VirtualClock};
 pub use create::{NewRun, Runtime};

@@ -194,8 +194,9 @@ fn no_credentials(error: &CredentialsError, profile: Option<&String>) -> Failure
     }
     let why = excerpt::head(&cause.to_string(), 200);
     match error {
+        // What the SDK adds is a list of all it has tried.
         CredentialsError::CredentialsNotLoaded(_) => permanent(format!(
-            "no AWS credentials{of} were found: set AWS_PROFILE, or run `aws configure` or `aws sso login` ({why})"
+            "no AWS credentials{of} were found: set AWS_PROFILE, or run `aws configure` or `aws sso login`"
         )),
         CredentialsError::ProviderTimedOut(_) => {
             let message = format!("AWS credentials{of} did not come in time ({why})");

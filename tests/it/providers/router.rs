@@ -36,6 +36,7 @@ async fn an_action_without_an_adapter_says_so_in_every_call() {
     let action = action("notify.send", json!({"channel": "ops", "message": "hello"}));
     let router = router();
     let failures = [
+        router.precheck(&action, &context).await.unwrap_err(),
         router.prepare(&action, &context).await.unwrap_err(),
         router.start(&action, &context).await.unwrap_err(),
         router.poll(&action, &context, &json!({})).await.unwrap_err(),
