@@ -1,5 +1,5 @@
-//! One thing in flight: an attempt, a look, or what is read before an attempt. Must report its end exactly once,
-//! whatever happens to it, and never anything secret.
+//! One thing in flight: an attempt, a look, or what is read before an attempt. Must report its end exactly
+//! once, whatever happens to it, and never anything secret.
 
 use std::sync::Arc;
 

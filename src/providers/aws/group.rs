@@ -1,5 +1,4 @@
-//! What a group of actions is to the provider, and which group an action belongs to. Must never perform
-//! anything.
+//! Which folder performs an action, and the way to it. Must never perform anything itself.
 
 use serde_json::Value;
 
@@ -7,55 +6,114 @@ use super::clients::Aws;
 use crate::engine::input::Observation;
 use crate::model::action::Action;
 use crate::model::run::{Failure, FailureClass};
-use crate::ports::{AttemptContext, BoxFuture, Polled, Precheck, Started};
+use crate::ports::{AttemptContext, Polled, Precheck, Started};
 
-/// The actions of one folder. The same four steps as those of the port, with access
-/// to AWS.
-pub(super) trait Group: Send + Sync {
+/// The actions of one folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Group {
+    #[cfg(feature = "aws-route53")]
+    Route53,
+    #[cfg(feature = "aws-arc")]
+    Arc,
+    #[cfg(feature = "aws-rds")]
+    Rds,
+    #[cfg(feature = "aws-backup")]
+    Backup,
+    #[cfg(feature = "aws-compute")]
+    Compute,
+}
+
+/// Calls the function of that name in the folder of a group.
+macro_rules! ask {
+    ($group:expr, $function:ident ( $($argument:expr),+ )) => {
+        match $group {
+            #[cfg(feature = "aws-route53")]
+            Group::Route53 => super::route53::$function($($argument),+).await,
+            #[cfg(feature = "aws-arc")]
+            Group::Arc => super::arc::$function($($argument),+).await,
+            #[cfg(feature = "aws-rds")]
+            Group::Rds => super::rds::$function($($argument),+).await,
+            #[cfg(feature = "aws-backup")]
+            Group::Backup => super::backup::$function($($argument),+).await,
+            #[cfg(feature = "aws-compute")]
+            Group::Compute => super::compute::$function($($argument),+).await,
+        }
+    };
+}
+
+/// The same steps as those of the port, with access to AWS.
+impl Group {
+    /// The group an action belongs to, where this build has it.
+    pub(super) fn of(action: &Action) -> Option<Self> {
+        let service = action.name().as_str().strip_prefix("aws.")?.split('.').next()?;
+        match service {
+            #[cfg(feature = "aws-route53")]
+            "route53" => Some(Self::Route53),
+            #[cfg(feature = "aws-arc")]
+            "arc" => Some(Self::Arc),
+            #[cfg(feature = "aws-rds")]
+            "rds" => Some(Self::Rds),
+            #[cfg(feature = "aws-backup")]
+            "backup" => Some(Self::Backup),
+            #[cfg(feature = "aws-compute")]
+            "autoscaling" | "ecs" | "eks" | "lambda" | "ssm" | "cloudwatch" | "dynamodb" | "s3" => {
+                Some(Self::Compute)
+            }
+            _ => None,
+        }
+    }
+
+    /// Looks whether the action could work now.
+    pub(super) async fn precheck(
+        self,
+        aws: &Aws,
+        action: &Action,
+        context: &AttemptContext,
+    ) -> Result<Precheck, Failure> {
+        ask!(self, precheck(aws, action, context))
+    }
+
     /// Reads what `undo` will need, and refuses what cannot work. Changes nothing.
-    fn prepare<'a>(
-        &'a self,
-        aws: &'a Aws,
-        action: &'a Action,
-        context: &'a AttemptContext,
-    ) -> BoxFuture<'a, Result<Option<Value>, Failure>>;
-
-    /// Looks whether the action could work now. By default what `prepare` looks at, which refuses what
-    /// cannot.
-    fn precheck<'a>(
-        &'a self,
-        aws: &'a Aws,
-        action: &'a Action,
-        context: &'a AttemptContext,
-    ) -> BoxFuture<'a, Result<Precheck, Failure>> {
-        Box::pin(async move { prechecked(self.prepare(aws, action, context).await) })
+    pub(super) async fn prepare(
+        self,
+        aws: &Aws,
+        action: &Action,
+        context: &AttemptContext,
+    ) -> Result<Option<Value>, Failure> {
+        ask!(self, prepare(aws, action, context))
     }
 
     /// Makes one try, in the direction of the context.
-    fn start<'a>(
-        &'a self,
-        aws: &'a Aws,
-        action: &'a Action,
-        context: &'a AttemptContext,
-    ) -> BoxFuture<'a, Result<Started, Failure>>;
+    pub(super) async fn start(
+        self,
+        aws: &Aws,
+        action: &Action,
+        context: &AttemptContext,
+    ) -> Result<Started, Failure> {
+        ask!(self, start(aws, action, context))
+    }
 
     /// Looks once at what was started.
-    fn poll<'a>(
-        &'a self,
-        aws: &'a Aws,
-        action: &'a Action,
-        context: &'a AttemptContext,
-        handle: &'a Value,
-    ) -> BoxFuture<'a, Result<Polled, Failure>>;
+    pub(super) async fn poll(
+        self,
+        aws: &Aws,
+        action: &Action,
+        context: &AttemptContext,
+        handle: &Value,
+    ) -> Result<Polled, Failure> {
+        ask!(self, poll(aws, action, context, handle))
+    }
 
     /// Looks whether the effect, or its undo, is already true. Changes nothing.
-    fn observe<'a>(
-        &'a self,
-        aws: &'a Aws,
-        action: &'a Action,
-        context: &'a AttemptContext,
-        handle: Option<&'a Value>,
-    ) -> BoxFuture<'a, Observation>;
+    pub(super) async fn observe(
+        self,
+        aws: &Aws,
+        action: &Action,
+        context: &AttemptContext,
+        handle: Option<&Value>,
+    ) -> Observation {
+        ask!(self, observe(aws, action, context, handle))
+    }
 }
 
 /// What it means for a precheck that an action could or could not be prepared.
@@ -71,25 +129,4 @@ pub(super) fn prechecked(prepared: Result<Option<Value>, Failure>) -> Result<Pre
         Err(failure) => return Err(failure),
     }
     Ok(seen)
-}
-
-/// The group an action belongs to, where this build has it.
-pub(super) fn of(action: &Action) -> Option<&'static dyn Group> {
-    let name = action.name().as_str();
-    let service = name.strip_prefix("aws.")?.split('.').next()?;
-    match service {
-        #[cfg(feature = "aws-route53")]
-        "route53" => Some(&super::route53::Route53),
-        #[cfg(feature = "aws-arc")]
-        "arc" => Some(&super::arc::Arc),
-        #[cfg(feature = "aws-rds")]
-        "rds" => Some(&super::rds::Rds),
-        #[cfg(feature = "aws-backup")]
-        "backup" => Some(&super::backup::Backup),
-        #[cfg(feature = "aws-compute")]
-        "autoscaling" | "ecs" | "eks" | "lambda" | "ssm" | "cloudwatch" | "dynamodb" | "s3" => {
-            Some(&super::compute::Compute)
-        }
-        _ => None,
-    }
 }

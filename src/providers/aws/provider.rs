@@ -6,8 +6,9 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::clients::Aws;
+use super::group::Group;
 use super::settings::Settings;
-use super::{group, iam, permanent, ready};
+use super::{iam, permanent, ready};
 use crate::engine::input::Observation;
 use crate::model::action::{Action, ActionName, Effect, traits};
 use crate::model::id::SiteName;
@@ -35,8 +36,8 @@ impl AwsProvider {
     }
 }
 
-fn group_of(action: &Action) -> Result<&'static dyn group::Group, Failure> {
-    group::of(action).ok_or_else(|| {
+fn group_of(action: &Action) -> Result<Group, Failure> {
+    Group::of(action).ok_or_else(|| {
         permanent(format!("this build of drctl has no {}: it was built without that feature", action.name()))
     })
 }

@@ -7,4 +7,4 @@ mod routing;
 
 use super::{Outputs, is_young, permanent};
 
-pub(super) use actions::Arc;
+pub(super) use actions::{observe, poll, precheck, prepare, start};

@@ -17,7 +17,7 @@ use serde_json::Value;
 use super::{Outputs, is_young, permanent};
 use crate::model::run::{Failure, FailureClass};
 
-pub(super) use actions::Backup;
+pub(super) use actions::{observe, poll, precheck, prepare, start};
 
 fn outputs(fields: Value) -> Outputs {
     match fields {

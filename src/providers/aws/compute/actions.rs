@@ -2,74 +2,31 @@
 
 use serde_json::Value;
 
-use super::{alarms, autoscaling, dynamodb, ecs, eks, event_source, lambda, permanent, precheck, s3, ssm};
+use super::{alarms, autoscaling, dynamodb, ecs, eks, event_source, lambda, permanent, s3, ssm};
 use crate::engine::input::{Direction, Observation};
 use crate::model::action::Action;
 use crate::model::run::Failure;
-use crate::ports::{AttemptContext, BoxFuture, Polled, Precheck, Started};
+use crate::ports::{AttemptContext, Polled, Precheck, Started};
 use crate::providers::aws::clients::Aws;
-use crate::providers::aws::group::Group;
 
-/// The group.
-pub(in crate::providers::aws) struct Compute;
-
-impl Group for Compute {
-    fn precheck<'a>(
-        &'a self,
-        aws: &'a Aws,
-        action: &'a Action,
-        context: &'a AttemptContext,
-    ) -> BoxFuture<'a, Result<Precheck, Failure>> {
-        Box::pin(async move {
-            let prepared = prepare(aws, action, context).await;
-            precheck::check(aws, action, context, prepared).await
-        })
-    }
-
-    fn prepare<'a>(
-        &'a self,
-        aws: &'a Aws,
-        action: &'a Action,
-        context: &'a AttemptContext,
-    ) -> BoxFuture<'a, Result<Option<Value>, Failure>> {
-        Box::pin(prepare(aws, action, context))
-    }
-
-    fn start<'a>(
-        &'a self,
-        aws: &'a Aws,
-        action: &'a Action,
-        context: &'a AttemptContext,
-    ) -> BoxFuture<'a, Result<Started, Failure>> {
-        Box::pin(start(aws, action, context))
-    }
-
-    fn poll<'a>(
-        &'a self,
-        aws: &'a Aws,
-        action: &'a Action,
-        context: &'a AttemptContext,
-        handle: &'a Value,
-    ) -> BoxFuture<'a, Result<Polled, Failure>> {
-        Box::pin(poll(aws, action, context, handle))
-    }
-
-    fn observe<'a>(
-        &'a self,
-        aws: &'a Aws,
-        action: &'a Action,
-        context: &'a AttemptContext,
-        handle: Option<&'a Value>,
-    ) -> BoxFuture<'a, Observation> {
-        Box::pin(observe(aws, action, context, handle))
-    }
+pub(in crate::providers::aws) async fn precheck(
+    aws: &Aws,
+    action: &Action,
+    context: &AttemptContext,
+) -> Result<Precheck, Failure> {
+    let prepared = prepare(aws, action, context).await;
+    super::precheck::check(aws, action, context, prepared).await
 }
 
 fn not_ours(action: &Action) -> Failure {
     permanent(format!("{} is not an action on capacity or functions; nothing was done", action.name()))
 }
 
-async fn prepare(aws: &Aws, action: &Action, context: &AttemptContext) -> Result<Option<Value>, Failure> {
+pub(in crate::providers::aws) async fn prepare(
+    aws: &Aws,
+    action: &Action,
+    context: &AttemptContext,
+) -> Result<Option<Value>, Failure> {
     match action {
         Action::AwsAutoscalingSetCapacity(it) => autoscaling::prepare(aws, it, context).await.map(Some),
         Action::AwsEcsSetDesiredCount(it) => ecs::prepare(aws, it, context).await.map(Some),
@@ -79,7 +36,11 @@ async fn prepare(aws: &Aws, action: &Action, context: &AttemptContext) -> Result
     }
 }
 
-async fn start(aws: &Aws, action: &Action, context: &AttemptContext) -> Result<Started, Failure> {
+pub(in crate::providers::aws) async fn start(
+    aws: &Aws,
+    action: &Action,
+    context: &AttemptContext,
+) -> Result<Started, Failure> {
     match (action, context.direction) {
         (Action::AwsAutoscalingSetCapacity(it), _) => autoscaling::start(aws, it, context).await,
         (Action::AwsEcsSetDesiredCount(it), _) => ecs::start(aws, it, context).await,
@@ -99,7 +60,7 @@ async fn start(aws: &Aws, action: &Action, context: &AttemptContext) -> Result<S
     }
 }
 
-async fn poll(
+pub(in crate::providers::aws) async fn poll(
     aws: &Aws,
     action: &Action,
     context: &AttemptContext,
@@ -116,7 +77,7 @@ async fn poll(
     }
 }
 
-async fn observe(
+pub(in crate::providers::aws) async fn observe(
     aws: &Aws,
     action: &Action,
     context: &AttemptContext,

@@ -24,7 +24,7 @@ use super::{Outputs, is_young, permanent};
 use crate::model::run::{Failure, FailureClass};
 use crate::providers::excerpt;
 
-pub(super) use actions::Compute;
+pub(super) use actions::{observe, poll, precheck, prepare, start};
 
 /// Characters shown of what a service says.
 const SHOWN: usize = 300;

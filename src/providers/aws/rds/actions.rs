@@ -3,66 +3,19 @@
 use serde_json::Value;
 
 use super::global::Move;
-use super::{
-    cluster, copy, fence, global, permanent, precheck, promote, reboot, replica, replication, restore,
-};
+use super::{cluster, copy, fence, global, permanent, promote, reboot, replica, replication, restore};
 use crate::engine::input::{Direction, Observation};
 use crate::model::action::Action;
 use crate::model::run::Failure;
-use crate::ports::{AttemptContext, BoxFuture, Polled, Precheck, Started};
+use crate::ports::{AttemptContext, Polled, Precheck, Started};
 use crate::providers::aws::clients::Aws;
-use crate::providers::aws::group::Group;
 
-/// The group.
-pub(in crate::providers::aws) struct Rds;
-
-impl Group for Rds {
-    fn precheck<'a>(
-        &'a self,
-        aws: &'a Aws,
-        action: &'a Action,
-        context: &'a AttemptContext,
-    ) -> BoxFuture<'a, Result<Precheck, Failure>> {
-        Box::pin(precheck::check(aws, action, context))
-    }
-
-    fn prepare<'a>(
-        &'a self,
-        aws: &'a Aws,
-        action: &'a Action,
-        context: &'a AttemptContext,
-    ) -> BoxFuture<'a, Result<Option<Value>, Failure>> {
-        Box::pin(prepare(aws, action, context))
-    }
-
-    fn start<'a>(
-        &'a self,
-        aws: &'a Aws,
-        action: &'a Action,
-        context: &'a AttemptContext,
-    ) -> BoxFuture<'a, Result<Started, Failure>> {
-        Box::pin(start(aws, action, context))
-    }
-
-    fn poll<'a>(
-        &'a self,
-        aws: &'a Aws,
-        action: &'a Action,
-        context: &'a AttemptContext,
-        handle: &'a Value,
-    ) -> BoxFuture<'a, Result<Polled, Failure>> {
-        Box::pin(poll(aws, action, context, handle))
-    }
-
-    fn observe<'a>(
-        &'a self,
-        aws: &'a Aws,
-        action: &'a Action,
-        context: &'a AttemptContext,
-        _: Option<&'a Value>,
-    ) -> BoxFuture<'a, Observation> {
-        Box::pin(observe(aws, action, context))
-    }
+pub(in crate::providers::aws) async fn precheck(
+    aws: &Aws,
+    action: &Action,
+    context: &AttemptContext,
+) -> Result<Precheck, Failure> {
+    super::precheck::check(aws, action, context).await
 }
 
 fn not_ours(action: &Action) -> Failure {
@@ -98,7 +51,11 @@ fn moved<'a>(action: &'a Action, context: &'a AttemptContext) -> Option<Result<M
     }
 }
 
-async fn prepare(aws: &Aws, action: &Action, context: &AttemptContext) -> Result<Option<Value>, Failure> {
+pub(in crate::providers::aws) async fn prepare(
+    aws: &Aws,
+    action: &Action,
+    context: &AttemptContext,
+) -> Result<Option<Value>, Failure> {
     match action {
         Action::AwsRdsFence(it) => fence::prepare(aws, it, context).await.map(Some),
         Action::AwsRdsFailoverCluster(it) => cluster::prepare(aws, it, context).await.map(Some),
@@ -110,7 +67,11 @@ async fn prepare(aws: &Aws, action: &Action, context: &AttemptContext) -> Result
     }
 }
 
-async fn start(aws: &Aws, action: &Action, context: &AttemptContext) -> Result<Started, Failure> {
+pub(in crate::providers::aws) async fn start(
+    aws: &Aws,
+    action: &Action,
+    context: &AttemptContext,
+) -> Result<Started, Failure> {
     if let Some(moved) = moved(action, context) {
         return global::start(aws, moved?, context).await;
     }
@@ -131,7 +92,7 @@ async fn start(aws: &Aws, action: &Action, context: &AttemptContext) -> Result<S
     }
 }
 
-async fn poll(
+pub(in crate::providers::aws) async fn poll(
     aws: &Aws,
     action: &Action,
     context: &AttemptContext,
@@ -153,7 +114,12 @@ async fn poll(
     }
 }
 
-async fn observe(aws: &Aws, action: &Action, context: &AttemptContext) -> Observation {
+pub(in crate::providers::aws) async fn observe(
+    aws: &Aws,
+    action: &Action,
+    context: &AttemptContext,
+    _: Option<&Value>,
+) -> Observation {
     if let Some(moved) = moved(action, context) {
         return match moved {
             Ok(moved) => global::observe(aws, moved, context).await,

@@ -25,7 +25,7 @@ mod tags;
 use super::{Outputs, permanent};
 use crate::model::run::{Failure, FailureClass};
 
-pub(super) use actions::Rds;
+pub(super) use actions::{observe, poll, precheck, prepare, start};
 
 fn refused(message: impl Into<String>) -> Failure {
     Failure::new(FailureClass::Refused, message)

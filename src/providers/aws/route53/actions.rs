@@ -14,70 +14,56 @@ use super::weights::Shift;
 use crate::engine::input::Observation;
 use crate::model::action::Action;
 use crate::model::run::Failure;
-use crate::ports::{AttemptContext, BoxFuture, Polled, Precheck, Started};
+use crate::ports::{AttemptContext, Polled, Precheck, Started};
 use crate::providers::aws::clients::Aws;
-use crate::providers::aws::group::{Group, prechecked};
+use crate::providers::aws::group::prechecked;
 
-/// The group.
-pub(in crate::providers::aws) struct Route53;
-
-impl Group for Route53 {
-    fn precheck<'a>(
-        &'a self,
-        aws: &'a Aws,
-        action: &'a Action,
-        context: &'a AttemptContext,
-    ) -> BoxFuture<'a, Result<Precheck, Failure>> {
-        Box::pin(async move {
-            let work = Work::of(aws, action, context).await?;
-            let mut seen = prechecked(work.prepare().await)?;
-            if !matches!(work.what, What::Health(_) | What::Check(_)) {
-                seen.unknown.extend(protection::unreadable(&work.session).await);
-            }
-            Ok(seen)
-        })
+pub(in crate::providers::aws) async fn precheck(
+    aws: &Aws,
+    action: &Action,
+    context: &AttemptContext,
+) -> Result<Precheck, Failure> {
+    let work = Work::of(aws, action, context).await?;
+    let mut seen = prechecked(work.prepare().await)?;
+    if !matches!(work.what, What::Health(_) | What::Check(_)) {
+        seen.unknown.extend(protection::unreadable(&work.session).await);
     }
+    Ok(seen)
+}
 
-    fn prepare<'a>(
-        &'a self,
-        aws: &'a Aws,
-        action: &'a Action,
-        context: &'a AttemptContext,
-    ) -> BoxFuture<'a, Result<Option<Value>, Failure>> {
-        Box::pin(async move { Work::of(aws, action, context).await?.prepare().await })
-    }
+pub(in crate::providers::aws) async fn prepare(
+    aws: &Aws,
+    action: &Action,
+    context: &AttemptContext,
+) -> Result<Option<Value>, Failure> {
+    Work::of(aws, action, context).await?.prepare().await
+}
 
-    fn start<'a>(
-        &'a self,
-        aws: &'a Aws,
-        action: &'a Action,
-        context: &'a AttemptContext,
-    ) -> BoxFuture<'a, Result<Started, Failure>> {
-        Box::pin(async move { Work::of(aws, action, context).await?.start().await })
-    }
+pub(in crate::providers::aws) async fn start(
+    aws: &Aws,
+    action: &Action,
+    context: &AttemptContext,
+) -> Result<Started, Failure> {
+    Work::of(aws, action, context).await?.start().await
+}
 
-    fn poll<'a>(
-        &'a self,
-        aws: &'a Aws,
-        action: &'a Action,
-        context: &'a AttemptContext,
-        handle: &'a Value,
-    ) -> BoxFuture<'a, Result<Polled, Failure>> {
-        Box::pin(async move { Work::of(aws, action, context).await?.poll(handle).await })
-    }
+pub(in crate::providers::aws) async fn poll(
+    aws: &Aws,
+    action: &Action,
+    context: &AttemptContext,
+    handle: &Value,
+) -> Result<Polled, Failure> {
+    Work::of(aws, action, context).await?.poll(handle).await
+}
 
-    fn observe<'a>(
-        &'a self,
-        aws: &'a Aws,
-        action: &'a Action,
-        context: &'a AttemptContext,
-        handle: Option<&'a Value>,
-    ) -> BoxFuture<'a, Observation> {
-        Box::pin(async move {
-            let look = async { Work::of(aws, action, context).await?.observe(handle).await };
-            look.await.unwrap_or_else(|failure: Failure| Observation::Unknown(failure.message))
-        })
-    }
+pub(in crate::providers::aws) async fn observe(
+    aws: &Aws,
+    action: &Action,
+    context: &AttemptContext,
+    handle: Option<&Value>,
+) -> Observation {
+    let look = async { Work::of(aws, action, context).await?.observe(handle).await };
+    look.await.unwrap_or_else(|failure: Failure| Observation::Unknown(failure.message))
 }
 
 /// One attempt, with the session it works in.

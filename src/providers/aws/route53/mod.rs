@@ -25,5 +25,5 @@ mod weights;
 
 use super::{Outputs, permanent};
 
-pub(super) use actions::Route53;
+pub(super) use actions::{observe, poll, precheck, prepare, start};
 pub(super) use desk::Desk;
