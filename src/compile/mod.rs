@@ -11,6 +11,7 @@ mod order;
 mod outline;
 mod reporter;
 mod schema;
+mod strategy;
 mod suggest;
 mod tree;
 
@@ -30,7 +31,8 @@ pub fn compile(text: &str, today: Date) -> (Option<Runbook>, Vec<Diagnostic>) {
     let (document, findings) = document::read(text);
     let Some(document) = document else { return (None, findings) };
     let mut reporter = reporter::Reporter::new(text, document.places, findings);
-    let runbook = lower::lower(document.value, &mut reporter).map(|(runbook, gaps)| {
+    let document = strategy::expand(document.value, &mut reporter);
+    let runbook = lower::lower(document, &mut reporter).map(|(runbook, gaps)| {
         check::check(&runbook, &gaps, &mut reporter);
         accept::apply(&runbook, &gaps, today, &mut reporter);
         runbook

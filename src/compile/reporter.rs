@@ -75,6 +75,16 @@ impl<'a> Reporter<'a> {
         self.push(Diagnostic::new(code, pointer, Some(span), message))
     }
 
+    /// The place of a value.
+    pub(super) fn place(&self, pointer: &str) -> Span {
+        self.span(pointer, Part::Value)
+    }
+
+    /// Where things are, for those who move them.
+    pub(super) fn places_mut(&mut self) -> &mut Places {
+        &mut self.places
+    }
+
     /// The place of something, for a label.
     pub(super) fn label(&self, pointer: &str, part: Part, text: impl Into<String>) -> Label {
         Label { span: self.span(pointer, part), text: text.into() }

@@ -188,6 +188,70 @@ pub(super) enum Part {
 }
 
 impl Places {
+    /// A place with nothing inside: all that is looked for in it is there.
+    pub(super) fn leaf(span: Span) -> Self {
+        Self { span, inner: Inner::Scalar }
+    }
+
+    /// The place of a list.
+    pub(super) fn sequence(span: Span, items: Vec<Self>) -> Self {
+        Self { span, inner: Inner::Sequence(items) }
+    }
+
+    /// The places of the entries of a list.
+    pub(super) fn into_items(self) -> Vec<Self> {
+        match self.inner {
+            Inner::Sequence(items) => items,
+            Inner::Scalar | Inner::Mapping(_) => Vec::new(),
+        }
+    }
+
+    /// Puts the place of a key's value.
+    pub(super) fn insert(&mut self, key: &str, places: Self) {
+        if !matches!(self.inner, Inner::Mapping(_)) {
+            self.inner = Inner::Mapping(Vec::new());
+        }
+        let Inner::Mapping(entries) = &mut self.inner else { return };
+        match entries.iter_mut().find(|(name, ..)| name == key) {
+            Some((_, _, slot)) => *slot = places,
+            None => entries.push((key.to_owned(), places.span, places)),
+        }
+    }
+
+    /// Puts the place of a value some keys down; `span` is the place of mappings that were not there.
+    pub(super) fn put(&mut self, path: &[&str], places: Self, span: Span) {
+        match path {
+            [] => *self = places,
+            [key] => self.insert(key, places),
+            [key, rest @ ..] => {
+                if self.inner(key).is_none() {
+                    self.insert(key, Self { span, inner: Inner::Mapping(Vec::new()) });
+                }
+                if let Some(inner) = self.inner(key) {
+                    inner.put(rest, places, span);
+                }
+            }
+        }
+    }
+
+    /// Takes the place of a value some keys down; an empty one stays.
+    pub(super) fn take(&mut self, path: &[&str]) -> Option<Self> {
+        let Some((key, rest)) = path.split_first() else {
+            let empty = Self::leaf(self.span);
+            return Some(std::mem::replace(self, empty));
+        };
+        self.inner(key)?.take(rest)
+    }
+
+    fn inner(&mut self, key: &str) -> Option<&mut Self> {
+        match &mut self.inner {
+            Inner::Mapping(entries) => {
+                entries.iter_mut().find(|(name, ..)| name == key).map(|(_, _, places)| places)
+            }
+            Inner::Scalar | Inner::Sequence(_) => None,
+        }
+    }
+
     /// The place of what a JSON pointer names; of the nearest thing around it when it names nothing.
     pub(super) fn locate(&self, pointer: &str, part: Part) -> Span {
         let mut here = self;

@@ -2,6 +2,7 @@
 //! random number.
 
 pub mod action;
+pub mod component;
 pub mod expression;
 pub mod id;
 pub mod limits;

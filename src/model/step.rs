@@ -40,6 +40,12 @@ pub struct Step {
     /// Steps this one waits for; default: the step before it. `[]` starts at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub needs: Option<Vec<StepId>>,
+    /// Derived steps this one stands before; only beside `components`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub before: Vec<StepId>,
+    /// Derived steps this one stands after; only beside `components`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<StepId>,
     /// Run once for each item.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub for_each: Option<ForEach>,

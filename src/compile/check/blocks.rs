@@ -25,12 +25,6 @@ pub(super) fn check(runbook: &Runbook, gaps: &Gaps, reporter: &mut Reporter<'_>)
 fn not_run(runbook: &Runbook, gaps: &Gaps, reporter: &mut Reporter<'_>) {
     let blocks = [
         (
-            Code::ComponentsNotRun,
-            "components",
-            !runbook.components.is_empty(),
-            "write the steps under `workflows`",
-        ),
-        (
             Code::DrillNotRun,
             "drill",
             runbook.drill.is_some(),

@@ -82,7 +82,7 @@ codes! {
     ExpiredAcceptance = "DR0136", blocks::EXPIRED_ACCEPTANCE;
     IdleAcceptance = "DR0137", blocks::IDLE_ACCEPTANCE;
     BrokenApproval = "DR0138", blocks::BROKEN_APPROVAL;
-    ComponentsNotRun = "DR0190", blocks::COMPONENTS_NOT_RUN;
+    BrokenComponent = "DR0139", blocks::BROKEN_COMPONENT;
     FleetNotRun = "DR0191", blocks::FLEET_NOT_RUN;
     DrillNotRun = "DR0192", blocks::DRILL_NOT_RUN;
     TriggersNotRun = "DR0193", blocks::TRIGGERS_NOT_RUN;

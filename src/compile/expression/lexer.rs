@@ -3,15 +3,15 @@
 
 /// One token and where it stands.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Token<'t> {
-    pub(super) kind: Kind<'t>,
-    pub(super) from: usize,
-    pub(super) to: usize,
+pub(in crate::compile) struct Token<'t> {
+    pub(in crate::compile) kind: Kind<'t>,
+    pub(in crate::compile) from: usize,
+    pub(in crate::compile) to: usize,
 }
 
 /// What a token is.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Kind<'t> {
+pub(in crate::compile) enum Kind<'t> {
     Word(&'t str),
     Text(&'t str),
     Number(&'t str),
@@ -28,7 +28,7 @@ pub(super) fn expression(text: &str) -> Vec<Token<'_>> {
 }
 
 /// Tokens of all tags of a template; what is outside of them is not looked at.
-pub(super) fn template(text: &str) -> Vec<Token<'_>> {
+pub(in crate::compile) fn template(text: &str) -> Vec<Token<'_>> {
     let mut tokens = Vec::new();
     let mut at = 0;
     while let Some(open) = text.get(at..).and_then(|rest| rest.find('{')).map(|found| at + found) {

@@ -9,4 +9,5 @@ mod resolve;
 mod scope;
 
 pub(super) use checker::{Expressions, Subject};
+pub(super) use lexer::{Kind, template};
 pub(super) use scope::Place;

@@ -12,11 +12,12 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value};
 
 use crate::model::action::ActionName;
+use crate::model::component::ComponentKind;
 use crate::model::runbook::Runbook;
 
 pub use editor::schema;
 pub(super) use shape::Shapes;
-pub(super) use validate::{Gaps, validate};
+pub(super) use validate::{Gaps, validate, validate_part};
 
 /// The shape of a whole runbook.
 pub(super) fn runbook() -> &'static Shapes {
@@ -39,6 +40,25 @@ pub(super) fn action(name: ActionName) -> &'static Shapes {
         Some(cell) => cell.get_or_init(|| Shapes::new(&action_schema(name))),
         None => &NOTHING,
     }
+}
+
+/// The shape of a component.
+pub(super) fn component(kind: ComponentKind) -> &'static Shapes {
+    static SHAPES: LazyLock<Vec<OnceLock<Shapes>>> =
+        LazyLock::new(|| ComponentKind::ALL.iter().map(|_| OnceLock::new()).collect());
+    static NOTHING: LazyLock<Shapes> = LazyLock::new(|| Shapes::new(&Value::Bool(true)));
+    let position = ComponentKind::ALL.iter().position(|other| *other == kind);
+    match position.and_then(|position| SHAPES.get(position)) {
+        Some(cell) => cell.get_or_init(|| Shapes::new(&component_schema(kind))),
+        None => &NOTHING,
+    }
+}
+
+/// The schema of a component, with its definitions inside.
+fn component_schema(kind: ComponentKind) -> Value {
+    let mut schema = kind.schema();
+    without_null(&mut schema);
+    schema
 }
 
 /// The schema of an action's parameters, with its definitions inside.

@@ -68,6 +68,26 @@ pub(in crate::compile) fn validate(
     (sound, gaps)
 }
 
+/// Checks a part of a document in which a template stands for any value. Takes nothing out of it.
+pub(in crate::compile) fn validate_part(
+    part: &mut Value,
+    shapes: &Shapes,
+    pointer: &str,
+    reporter: &mut Reporter<'_>,
+) -> bool {
+    let mut gaps = Gaps::default();
+    let mut validator = Validator {
+        shapes,
+        reporter,
+        gaps: &mut gaps,
+        pointer: pointer.to_owned(),
+        templates: true,
+        partial: false,
+        action: None,
+    };
+    validator.value(part, 0)
+}
+
 struct Validator<'a, 'r, 't> {
     shapes: &'a Shapes,
     reporter: &'r mut Reporter<'t>,

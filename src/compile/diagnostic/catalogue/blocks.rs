@@ -74,12 +74,15 @@ pub(crate) const BROKEN_APPROVAL: Entry = error(
     "approval: {quorum: 2, expires: 30m, on_expiry: deny}",
 );
 
-pub(crate) const COMPONENTS_NOT_RUN: Entry = error(
-    "`components` are not run by this version",
-    "Deriving the steps from components comes in a later version. Until then they would have no effect, \
-     so they are refused.",
-    "components: [{id: db, kind: aws.rds.read_replica}]",
-    "workflows: {failover: {steps: [{id: promote, uses: aws.rds.promote_read_replica}]}}",
+pub(crate) const BROKEN_COMPONENT: Entry = error(
+    "A component cannot be made into steps",
+    "A declared component needs a strategy it can be a part of, a value for every site in each field that \
+     differs by site, and names that are free. An own step beside components needs a place: a `phase`, or \
+     `before` or `after` with the id of a step.",
+    "sites: {east: {role: active}, west: {role: standby}}\n\
+     components: [{id: queue, kind: aws.lambda.event_source, mapping_id: {east: 6b2f}}]",
+    "sites: {east: {role: active}, west: {role: standby}}\n\
+     components: [{id: queue, kind: aws.lambda.event_source, mapping_id: {east: 6b2f, west: 7c3a}}]",
 );
 
 pub(crate) const FLEET_NOT_RUN: Entry = error(

@@ -1,0 +1,248 @@
+//! Steps of the components that hold data.
+
+use serde_json::{Value, json};
+
+use super::part::{Direction, Part, Side};
+use super::stages::Stage;
+use crate::model::component::{BackupResource, GlobalCluster, GlobalTable, PostgresServer, ReadReplica};
+use crate::model::time::Duration;
+
+/// Largest lag a planned move may begin with, where nobody says.
+const LAG: Duration = Duration::from_secs(60);
+/// Oldest copy a planned move may use, where nobody says.
+const AGE: Duration = Duration::from_secs(86_400);
+/// Lag at which a rebuilt standby counts as caught up, in milliseconds.
+const CAUGHT_UP: &str = "result.lag_ms < 5000";
+
+/// How far the data of a component reaches in the site it is moved to; the recovery point is read by it.
+pub(super) fn reading(uses: &str, with: Value) -> Value {
+    json!({"uses": uses, "with": with})
+}
+
+pub(super) fn postgres(server: &PostgresServer, part: &mut Part<'_>) -> Value {
+    let to = part.at(Side::To, "connection", &server.connection);
+    let from = part.at(Side::From, "connection", &server.connection);
+    let follows = json!({"standby": to, "primary": from});
+    if part.direction == Direction::Failback {
+        postgres_rejoin(server, part, Stage::Rebuild, Side::To);
+    }
+    let is_standby =
+        json!({"uses": "postgres.check_replication", "with": {"standby": to}, "until": "result.in_recovery"});
+    part.step(
+        Stage::Assess,
+        "standby",
+        json!({"name": "the target is a standby", "uses": "postgres.check_replication", "with": {"standby": to},
+               "verify": [is_standby]}),
+    );
+    let max_lag = part.rpo_or(None, LAG);
+    let mut close = follows.clone();
+    close["max_lag"] = max_lag.into();
+    part.step(
+        Stage::Assess,
+        "close",
+        json!({"name": "the standby is close behind", "uses": "postgres.check_replication", "with": close,
+               "ungraceful": "skip", "retry": {"attempts": 10, "backoff": "2s", "max_backoff": "10s"}}),
+    );
+    let table = server.heartbeat_table.as_deref().unwrap_or("drctl_heartbeat");
+    part.step(
+        Stage::Freeze,
+        "beat",
+        json!({"name": "a last heartbeat on the primary", "uses": "postgres.heartbeat", "ungraceful": "skip",
+               "with": {"connection": from, "task": "beat", "table": table}}),
+    );
+    let stop = part.at(Side::From, "stop", &server.stop);
+    let start = part.at(Side::From, "start", &server.start);
+    part.step(
+        Stage::Fence,
+        "fence",
+        json!({"name": "stop the old primary", "uses": "postgres.fence", "undo": "auto", "drill": "skip",
+               "with": {"primary": from, "method": "stop", "stop_command": stop, "start_command": start}}),
+    );
+    part.step(
+        Stage::Promote,
+        "promote",
+        json!({"name": "promote the standby", "uses": "postgres.promote", "with": {"standby": to},
+               "precheck": [is_standby], "retry": {"attempts": 2, "backoff": "1s"}, "drill": "skip"}),
+    );
+    // In a table of its own, so that it is not taken for a heartbeat of the old primary.
+    part.step(
+        Stage::Verify,
+        "write",
+        json!({"name": "the new primary accepts writes", "uses": "postgres.heartbeat",
+               "with": {"connection": to, "task": "beat", "table": "drctl_write_proof"},
+               "retry": {"attempts": 5, "backoff": "500ms", "max_backoff": "2s"}}),
+    );
+    if part.direction == Direction::Failback {
+        postgres_rejoin(server, part, Stage::Protect, Side::From);
+    }
+    reading("postgres.heartbeat", json!({"connection": to, "task": "read", "table": table}))
+}
+
+/// Makes a stopped server a standby of the other one, and waits until it follows.
+fn postgres_rejoin(server: &PostgresServer, part: &mut Part<'_>, stage: Stage, side: Side) {
+    let other = if side == Side::To { Side::From } else { Side::To };
+    let (standby, primary) =
+        (part.at(side, "connection", &server.connection), part.at(other, "connection", &server.connection));
+    let (verb, settled) = match stage {
+        Stage::Rebuild => ("rejoin", "settle"),
+        _ => ("protect", "settle-again"),
+    };
+    // pg_rewind compares control files; a promoted server writes its timeline there with its next checkpoint.
+    part.step(
+        stage,
+        settled,
+        json!({"name": "checkpoint on the primary", "uses": "postgres.query", "timeout": "5m",
+               "with": {"connection": primary, "sql": "checkpoint"}}),
+    );
+    let with = json!({
+        "standby": standby,
+        "data_directory": part.at(side, "data_directory", &server.data_directory),
+        "rewind_command": part.at(side, "rewind", &server.rewind),
+        "start_command": part.at(side, "start", &server.start),
+    });
+    let needs = [part.step_id(settled)];
+    part.step(
+        stage,
+        verb,
+        json!({"name": "make the stopped server a standby", "uses": "postgres.rejoin", "with": with,
+               "needs": needs, "timeout": "10m", "drill": "skip",
+               "reversibility": {"class": "compensable",
+                                 "reason": "a new base backup makes up for a rewind that went wrong"}}),
+    );
+    let follows = json!({"standby": standby, "primary": primary});
+    let needs = [part.step_id(verb)];
+    let caught_up = format!("{verb}ed");
+    part.step(
+        stage,
+        if stage == Stage::Rebuild { "in-sync" } else { &caught_up },
+        json!({"name": "wait until it has caught up", "uses": "postgres.check_replication", "with": follows,
+               "needs": needs,
+               "verify": [{"uses": "postgres.check_replication", "with": follows, "within": "30m",
+                           "every": "1s", "consecutive": 2,
+                           "until": "result.streaming and (result.lag_ms | default(999999)) < 5000"}]}),
+    );
+}
+
+pub(super) fn read_replica(replica: &ReadReplica, part: &mut Part<'_>) -> Value {
+    let instance = part.at(Side::To, "instance", &replica.instance);
+    let follows = json!({"region": Side::To.region(), "kind": "read_replica", "identifier": instance});
+    let max_lag = part.rpo_or(replica.max_lag, LAG);
+    assess_replication(part, &follows, &max_lag);
+    let groups = part.at(Side::From, "quarantine_security_groups", &replica.quarantine_security_groups);
+    let old = part.at(Side::From, "instance", &replica.instance);
+    part.step(
+        Stage::Fence,
+        "fence",
+        json!({"name": "quarantine the old database", "uses": "aws.rds.fence", "undo": "auto", "drill": "skip",
+               "with": {"region": Side::From.region(), "kind": "instance", "identifier": old,
+                        "method": "quarantine", "quarantine_security_group_ids": groups,
+                        "end_connections": true}}),
+    );
+    let days = replica.backup_retention_days.unwrap_or(7);
+    part.step(
+        Stage::Promote,
+        "promote",
+        json!({"name": "promote the replica", "uses": "aws.rds.promote_read_replica",
+               "with": {"region": Side::To.region(), "instance": instance, "backup_retention_days": days},
+               "precheck": [{"uses": "aws.rds.check_replication", "with": follows}],
+               "timeout": "20m", "deadline": "30m", "retry": {"attempts": 2, "backoff": "15s"},
+               "drill": "skip"}),
+    );
+    reading("aws.rds.check_replication", follows)
+}
+
+/// Looks at replication; a source that is lost takes its metrics along, so no limit holds then.
+fn assess_replication(part: &mut Part<'_>, follows: &Value, max_lag: &str) {
+    let mut limited = follows.clone();
+    limited["max_lag"] = max_lag.into();
+    limited["max_metric_age"] = "5m".into();
+    part.step(
+        Stage::Assess,
+        "replication",
+        json!({"name": "the standby follows", "uses": "aws.rds.check_replication", "with": limited,
+               "ungraceful": {"uses": "aws.rds.check_replication", "with": follows}}),
+    );
+}
+
+pub(super) fn global_cluster(global: &GlobalCluster, part: &mut Part<'_>) -> Value {
+    let cluster = part.at(Side::To, "cluster", &global.cluster);
+    let target = part.at(Side::To, "cluster_arn", &global.cluster_arn);
+    let follows = json!({"region": Side::To.region(), "kind": "global_cluster", "identifier": cluster,
+                         "global_cluster": global.global_cluster});
+    if part.direction == Direction::Failback {
+        part.step(
+            Stage::Rebuild,
+            "in-sync",
+            json!({"name": "wait until the old site follows", "uses": "aws.rds.check_replication",
+                   "with": follows,
+                   "verify": [{"uses": "aws.rds.check_replication", "with": follows, "until": CAUGHT_UP,
+                               "within": "2h", "every": "10s", "consecutive": 3}]}),
+        );
+    }
+    let max_lag = part.rpo_or(global.max_lag, LAG);
+    assess_replication(part, &follows, &max_lag);
+    let planned = json!({"region": Side::From.region(), "global_cluster": global.global_cluster,
+                         "target": target});
+    let unplanned = json!({"region": Side::To.region(), "global_cluster": global.global_cluster,
+                           "target": target, "allow_data_loss": true});
+    part.step(
+        Stage::Promote,
+        "promote",
+        json!({"name": "make the other cluster the writer", "uses": "aws.rds.switchover_global_cluster",
+               "with": planned,
+               "ungraceful": {"uses": "aws.rds.failover_global_cluster", "with": unplanned},
+               "reversibility": {"class": "irreversible",
+                                 "reason": "the other region takes writes from here on; the way back is a failback"},
+               "timeout": "20m", "deadline": "30m", "retry": {"attempts": 2, "backoff": "15s"},
+               "drill": "skip"}),
+    );
+    reading("aws.rds.check_replication", follows)
+}
+
+pub(super) fn backup_resource(resource: &BackupResource, part: &mut Part<'_>) -> Value {
+    let vault = part.at(Side::To, "vault", &resource.vault);
+    let source = part.at(Side::From, "resource_arn", &resource.resource_arn);
+    let newest = json!({"region": Side::To.region(), "vault": vault, "resource_arn": source});
+    let max_age = part.rpo_or(resource.max_age, AGE);
+    let mut limited = newest.clone();
+    limited["max_age"] = max_age.into();
+    part.step(
+        Stage::Assess,
+        "copy",
+        json!({"name": "newest usable copy", "uses": "aws.backup.find_recovery_point", "with": limited,
+               "ungraceful": {"uses": "aws.backup.find_recovery_point", "with": newest}}),
+    );
+    let copy = format!("{{{{ steps['{}'].outputs.recovery_point_arn }}}}", part.step_id("copy"));
+    let mut with = json!({"region": Side::To.region(), "vault": vault, "recovery_point_arn": copy,
+                          "iam_role_arn": resource.role_arn, "resource_type": resource.resource_type});
+    if let Some(metadata) = &resource.metadata {
+        with["metadata"] = part.at(Side::To, "metadata", metadata);
+    }
+    part.step(
+        Stage::Restore,
+        "restore",
+        json!({"name": "restore the copy", "uses": "aws.backup.restore", "with": with, "timeout": "4h",
+               "retry": {"attempts": 2, "backoff": "30s"}, "drill": "skip"}),
+    );
+    reading("aws.backup.find_recovery_point", newest)
+}
+
+pub(super) fn global_table(table: &GlobalTable, part: &mut Part<'_>) -> Value {
+    if part.direction == Direction::Failback {
+        let others = "(survivors | rejectattr('name', 'equalto', to.name) | first).region";
+        let with = json!({"region": Side::To.region(), "source_region": format!("{{{{ {others} }}}}"),
+                          "table": table.table});
+        part.step(
+            Stage::Assess,
+            "in-sync",
+            json!({"name": "the table has caught up", "uses": "aws.dynamodb.check_replication", "with": with,
+                   "verify": [{"uses": "aws.dynamodb.check_replication", "with": with, "until": CAUGHT_UP,
+                               "within": "30m", "every": "5s", "consecutive": 3}]}),
+        );
+    }
+    reading(
+        "aws.dynamodb.check_replication",
+        json!({"region": "{{ survivors[0].region }}", "table": table.table,
+               "source_region": "{{ (from if from is defined else to).region }}"}),
+    )
+}

@@ -1,0 +1,193 @@
+//! Reads the components of a document, typed, and says what is wrong with them where they stand.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::compile::diagnostic::{Code, Span};
+use crate::compile::reporter::Reporter;
+use crate::compile::schema;
+use crate::compile::suggest;
+use crate::compile::tree::escape;
+use crate::model::component::{Component, ComponentKind};
+use crate::model::runbook::Strategy;
+use crate::model::values::Objectives;
+
+/// A component of the runbook.
+pub(super) struct Entry {
+    pub(super) id: String,
+    pub(super) component: Component,
+    /// Ids of components whose steps of the same stage come first.
+    pub(super) needs: Vec<String>,
+    pub(super) span: Span,
+}
+
+/// The declared part of a runbook.
+pub(super) struct Declared {
+    pub(super) strategy: Strategy,
+    pub(super) objectives: Objectives,
+    pub(super) entries: Vec<Entry>,
+    /// Where the components begin.
+    pub(super) span: Span,
+}
+
+/// Reads the components; nothing when there are none, or when one is broken.
+pub(super) fn read(document: &Value, reporter: &mut Reporter<'_>) -> Option<Declared> {
+    let components = document.get("components")?.as_array().filter(|components| !components.is_empty())?;
+    let sites: BTreeSet<&str> =
+        document.get("sites").and_then(Value::as_object)?.keys().map(String::as_str).collect();
+    let strategy = document.get("strategy").and_then(|word| serde_json::from_value(word.clone()).ok());
+    let Some(strategy) = strategy else {
+        if document.get("strategy").is_none() {
+            let message = "components need a `strategy`, which says what becomes of them";
+            reporter
+                .key(Code::BrokenComponent, "/components", message)
+                .help("one of backup_restore, pilot_light, warm_standby, active_active");
+        }
+        return None;
+    };
+    let entries: Vec<Entry> = components
+        .iter()
+        .enumerate()
+        .filter_map(|(at, component)| entry(component, &format!("/components/{at}"), &sites, reporter))
+        .collect();
+    let mut sound = entries.len() == components.len();
+    sound &= names(&entries, reporter);
+    for (at, entry) in
+        entries.iter().enumerate().filter(|(_, entry)| !super::fits(&entry.component, strategy))
+    {
+        let kind = entry.component.kind();
+        let message = format!("`{kind}` cannot be a part of {strategy}");
+        reporter
+            .value(Code::BrokenComponent, &format!("/components/{at}/kind"), message)
+            .help("see docs/reference/components.md for what goes with each strategy");
+        sound = false;
+    }
+    let objectives = document.get("objectives").cloned().unwrap_or_default();
+    let objectives = serde_json::from_value(objectives).unwrap_or_default();
+    let span = reporter.place("/components");
+    sound.then_some(Declared { strategy, objectives, entries, span })
+}
+
+fn entry(
+    component: &Value,
+    pointer: &str,
+    sites: &BTreeSet<&str>,
+    reporter: &mut Reporter<'_>,
+) -> Option<Entry> {
+    let Some(fields) = component.as_object() else {
+        let message = "a component is a mapping with `id` and `kind`";
+        reporter.value(Code::WrongType, pointer, message);
+        return None;
+    };
+    let kind = kind(fields.get("kind"), pointer, reporter)?;
+    let mut whole = component.clone();
+    if !schema::validate_part(&mut whole, schema::component(kind), pointer, reporter) {
+        return None;
+    }
+    let mut own = whole;
+    let (id, needs) = {
+        let fields = own.as_object_mut()?;
+        fields.remove("kind");
+        (fields.remove("id")?, fields.remove("needs").unwrap_or_else(|| Value::Array(Vec::new())))
+    };
+    let sound = by_site(&own, pointer, kind, sites, reporter);
+    let component = match Component::new(kind, own) {
+        Ok(component) => component,
+        Err(error) => {
+            reporter.value(Code::Malformed, pointer, error.to_string());
+            return None;
+        }
+    };
+    let span = reporter.place(pointer);
+    let needs = serde_json::from_value(needs).ok()?;
+    sound.then_some(Entry { id: id.as_str()?.to_owned(), component, needs, span })
+}
+
+fn kind(word: Option<&Value>, pointer: &str, reporter: &mut Reporter<'_>) -> Option<ComponentKind> {
+    let words = || ComponentKind::ALL.iter().map(|kind| kind.as_str());
+    let Some(word) = word.and_then(Value::as_str) else {
+        reporter
+            .key(Code::MissingKey, pointer, "a component needs a `kind`")
+            .help(format!("one of {}", suggest::list(words())));
+        return None;
+    };
+    let found = word.parse().ok();
+    if found.is_none() {
+        let shown: String = word.chars().take(60).collect();
+        let help = match suggest::nearest(word, words()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("one of {}", suggest::list(words())),
+        };
+        let message = format!("there is no component kind `{shown}`");
+        reporter.value(Code::UnknownWord, &format!("{pointer}/kind"), message).help(help);
+    }
+    found
+}
+
+/// A field that differs by site says so for every site, and for no other.
+fn by_site(
+    fields: &Value,
+    pointer: &str,
+    kind: ComponentKind,
+    sites: &BTreeSet<&str>,
+    reporter: &mut Reporter<'_>,
+) -> bool {
+    let mut sound = true;
+    for field in kind.fields_by_site() {
+        let Some(given) = fields.get(field).and_then(Value::as_object) else { continue };
+        let at = format!("{pointer}/{field}");
+        for name in given.keys().filter(|name| !sites.contains(name.as_str())) {
+            let message = format!("`{name}` is no site of this runbook");
+            let help = suggest::nearest(name, sites.iter().copied());
+            let help = help.map_or_else(
+                || "give a value for each site".to_owned(),
+                |near| format!("did you mean `{near}`?"),
+            );
+            reporter.key(Code::BrokenComponent, &format!("{at}/{}", escape(name)), message).help(help);
+            sound = false;
+        }
+        let missing: Vec<_> = sites.iter().filter(|site| !given.contains_key(**site)).collect();
+        if let [first, ..] = missing.as_slice() {
+            let message = format!("`{field}` says nothing for `{first}`");
+            reporter.key(Code::BrokenComponent, &at, message).help("give a value for each site");
+            sound = false;
+        }
+    }
+    sound
+}
+
+/// Ids are unique, and needs name them.
+fn names(entries: &[Entry], reporter: &mut Reporter<'_>) -> bool {
+    let mut sound = true;
+    for (at, entry) in entries.iter().enumerate() {
+        if entries.iter().take(at).any(|earlier| earlier.id == entry.id) {
+            let message = format!("two components have the id `{}`", entry.id);
+            reporter
+                .value(Code::DuplicateId, &format!("/components/{at}/id"), message)
+                .help("give one of them another id");
+            sound = false;
+        }
+        for (position, need) in entry.needs.iter().enumerate() {
+            if *need == entry.id || !entries.iter().any(|other| other.id == *need) {
+                let message = format!("`{}` needs `{need}`, which is no other component", entry.id);
+                reporter
+                    .value(Code::UnknownNeed, &format!("/components/{at}/needs/{position}"), message)
+                    .help("a need is the id of another component");
+                sound = false;
+            }
+        }
+    }
+    sound
+}
+
+impl Declared {
+    /// Reports that the author uses a name that a component needs for itself.
+    pub(super) fn taken(&self, site: &str, key: &str, reporter: &mut Reporter<'_>) {
+        let pointer = format!("/sites/{}/values/{}", escape(site), escape(key));
+        let message = format!("`values.{key}` is what the component of that name keeps its own values under");
+        reporter
+            .key(Code::BrokenComponent, &pointer, message)
+            .help("give the value or the component another name");
+    }
+}

@@ -1,0 +1,80 @@
+//! Components that hold data.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::SiteValue;
+use crate::model::time::Duration;
+
+/// A PostgreSQL primary with a streaming standby.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PostgresServer {
+    /// Connection string of each site's server.
+    pub connection: SiteValue,
+    /// Program and arguments that stop each site's server.
+    pub stop: SiteValue,
+    /// Program and arguments that start it.
+    pub start: SiteValue,
+    /// Program and arguments that make it follow the other one again, such as `pg_rewind … -R`.
+    pub rewind: SiteValue,
+    /// Its data directory, seen from where drctl runs.
+    pub data_directory: SiteValue,
+    /// Table of the heartbeat the recovery point is read from; default `drctl_heartbeat`.
+    pub heartbeat_table: Option<String>,
+}
+
+/// An RDS instance with a read replica in another region.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReadReplica {
+    /// Identifier of each site's instance.
+    pub instance: SiteValue,
+    /// Ids of security groups that let nobody in, in each site's VPC: the fence of the old primary.
+    pub quarantine_security_groups: SiteValue,
+    /// Days automated backups of the promoted replica are kept; default 7.
+    #[schemars(range(min = 1, max = 35))]
+    pub backup_retention_days: Option<u32>,
+    /// Largest lag with which a planned move may begin; default: the RPO, else 60s.
+    pub max_lag: Option<Duration>,
+}
+
+/// An Aurora global database.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GlobalCluster {
+    /// Identifier of the global cluster.
+    pub global_cluster: String,
+    /// Identifier of each site's cluster.
+    pub cluster: SiteValue,
+    /// ARN of each site's cluster.
+    pub cluster_arn: SiteValue,
+    /// Largest lag with which a planned move may begin; default: the RPO, else 60s.
+    pub max_lag: Option<Duration>,
+}
+
+/// A resource that is brought back from a backup.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BackupResource {
+    /// Name of the vault in each site's region.
+    pub vault: SiteValue,
+    /// ARN of the resource in each site, of which the backups are.
+    pub resource_arn: SiteValue,
+    /// Type of the resource, such as `RDS`, `EFS`, `DynamoDB`.
+    pub resource_type: String,
+    /// ARN of the role AWS Backup works with.
+    pub role_arn: String,
+    /// Restore metadata of each site: names, subnets and security groups of what is made.
+    pub metadata: Option<SiteValue>,
+    /// Oldest copy a planned move may use; default: the RPO, else one day.
+    pub max_age: Option<Duration>,
+}
+
+/// A DynamoDB global table with a replica in each site's region.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GlobalTable {
+    /// Name of the table.
+    pub table: String,
+}
