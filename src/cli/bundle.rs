@@ -92,8 +92,7 @@ fn add_runbook(contents: &mut Contents, path: &Path, text: &str) {
     let (Some(found), _) = compile::compile(text, runbook::today()) else {
         return contents.remarks.push(format!("{} does not compile: it has no plan here", path.display()));
     };
-    let digest = runbook::digest(text.as_bytes());
-    let source = Source { path: path.to_owned(), text: text.to_owned(), digest, runbook: found };
+    let source = Source { path: path.to_owned(), text: text.to_owned(), runbook: found };
     contents.services.insert(source.runbook.metadata.name.to_string());
     let mut operations = vec![Operation::Failover];
     if source.runbook.workflows.failback.is_some() {
@@ -115,7 +114,7 @@ fn add_plan(contents: &mut Contents, source: &Source, operation: Operation) {
         parameters: BTreeMap::new(),
     };
     let simulated = Choices { intent: Intent::Simulate, ..choices.clone() };
-    let bind = |choices: &Choices| crate::plan::bind(&source.runbook, &source.digest, choices);
+    let bind = |choices: &Choices| crate::plan::bind(&source.runbook, choices);
     let bound = bind(&choices).or_else(|problems| bind(&simulated).map_err(|_| problems));
     let bound = match bound {
         Ok(plan) => plan,

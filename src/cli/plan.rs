@@ -26,6 +26,9 @@ pub(crate) struct Arguments {
     /// Draw a table or a Mermaid chart.
     #[arg(long, value_enum, default_value = "text", conflicts_with = "manual")]
     format: Drawing,
+    /// The runbook with every step its components stand for, as YAML that compiles to the same plan.
+    #[arg(long, conflicts_with_all = ["format", "manual"])]
+    expand: bool,
     /// The same recovery by hand, for when drctl itself cannot.
     #[arg(long)]
     manual: bool,
@@ -51,6 +54,9 @@ pub(crate) enum Drawing {
 pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     let config = session::config(global)?;
     let source = runbook::load(&config, &arguments.binding.runbook)?;
+    if arguments.expand {
+        return expand(global, &source);
+    }
     let choices = choices(global, &config, arguments, &source)?;
     let plan = bind(&source, &choices)?;
     if let Some(account) = &arguments.iam {
@@ -69,6 +75,13 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
         };
         output::line(drawn.trim_end())?;
     }
+    Ok(exit::SUCCESS)
+}
+
+/// Prints the runbook as the compiler sees it.
+fn expand(global: &Global, source: &Source) -> Result<u8, Error> {
+    let format = if global.output == Format::Text { Format::Yaml } else { global.output };
+    output::print(format, &source.runbook, String::new)?;
     Ok(exit::SUCCESS)
 }
 
@@ -133,12 +146,12 @@ pub(crate) fn recorded(global: &Global, config: &Config, service: &ServiceName) 
 /// # Errors
 /// When it cannot be bound either way.
 pub(crate) fn bind(source: &Source, choices: &Choices) -> Result<Plan, Error> {
-    let problems = match plan::bind(&source.runbook, &source.digest, choices) {
+    let problems = match plan::bind(&source.runbook, choices) {
         Ok(plan) => return Ok(plan),
         Err(problems) => problems,
     };
     let simulated = Choices { intent: Intent::Simulate, ..choices.clone() };
-    match plan::bind(&source.runbook, &source.digest, &simulated) {
+    match plan::bind(&source.runbook, &simulated) {
         Ok(plan) if choices.intent == Intent::Real => {
             output::say("note: planned as a simulation; a real run is not possible yet:");
             for problem in problems {

@@ -21,8 +21,6 @@ pub(crate) struct Source {
     pub path: PathBuf,
     /// Its text.
     pub text: String,
-    /// SHA-256 of its text, in hex.
-    pub digest: String,
     /// The runbook.
     pub runbook: Runbook,
 }
@@ -73,8 +71,7 @@ pub(crate) fn load(config: &Config, name: &str) -> Result<Source, Error> {
         return Err(Error::new(exit::INVALID, format!("{} does not compile", path.display()))
             .reason("invalid_runbook"));
     };
-    let digest = digest(text.as_bytes());
-    Ok(Source { path, text, digest, runbook })
+    Ok(Source { path, text, runbook })
 }
 
 /// Reads a file within the size limit of runbooks.

@@ -144,7 +144,7 @@ fn plan_schema() -> Value {
                     "name": text("Name of the service."),
                     "title": text("Title for people."),
                     "owner": text("Team that answers for it."),
-                    "digest": text("SHA-256 of the runbook's text, in hex.")
+                    "digest": text("SHA-256 of what the runbook says, in hex; comments and layout do not count.")
                 }
             },
             "strategy": text("How the standby is kept."),

@@ -277,7 +277,7 @@ fn refuse_quarantined(record: &ServiceRecord, plan: &Plan) -> Result<(), Error> 
 /// # Errors
 /// When it cannot be bound.
 pub(crate) fn bind(source: &Source, choices: &Choices) -> Result<Plan, Error> {
-    plan::bind(&source.runbook, &source.digest, choices).map_err(|problems| {
+    plan::bind(&source.runbook, choices).map_err(|problems| {
         Error::new(exit::INVALID, format!("{} cannot be planned", source.path.display()))
             .reason("invalid_plan")
             .details(problems)

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::context::Scope;
+use super::digest::of_runbook;
 use super::draft::Draft;
 use super::error::Problem;
 use super::node::{Node, NodeVariant, Plan, RunbookReference};
@@ -32,11 +33,11 @@ pub struct Choices {
     pub parameters: BTreeMap<String, Value>,
 }
 
-/// Binds a runbook for one operation. `digest` is the SHA-256 of the runbook's text, in hex.
+/// Binds a runbook for one operation.
 ///
 /// # Errors
 /// Every reason why the runbook cannot be bound this way.
-pub fn bind(runbook: &Runbook, digest: &str, choices: &Choices) -> Result<Plan, Vec<Problem>> {
+pub fn bind(runbook: &Runbook, choices: &Choices) -> Result<Plan, Vec<Problem>> {
     let mut problems = Vec::new();
     if choices.intent == Intent::Drill {
         problems.push(Problem::new(
@@ -61,7 +62,7 @@ pub fn bind(runbook: &Runbook, digest: &str, choices: &Choices) -> Result<Plan, 
             name: runbook.metadata.name.clone(),
             title: runbook.metadata.title.clone(),
             owner: runbook.metadata.owner.clone(),
-            digest: digest.to_owned(),
+            digest: of_runbook(runbook),
         },
         strategy: runbook.strategy,
         operation: choices.operation,

@@ -8,6 +8,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::Plan;
+use crate::model::runbook::Runbook;
 
 /// The digest of a plan: 64 hexadecimal characters.
 #[must_use]
@@ -16,19 +17,33 @@ pub fn digest(plan: &Plan) -> String {
     of_value(&serde_json::to_value(plan).unwrap_or_default())
 }
 
+/// The digest of what a runbook says. Two texts that compile to the same runbook share it.
+#[must_use]
+pub fn of_runbook(runbook: &Runbook) -> String {
+    let mut hash = Hash(Sha256::new());
+    // A runbook has only strings as keys and finite numbers, and writing into a hash cannot fail.
+    let _ = serde_json::to_writer(&mut hash, runbook);
+    hash.finish()
+}
+
 /// The digest of a JSON value, as `Plan::sensitive` holds it.
 #[must_use]
 pub fn of_value(value: &Value) -> String {
     let mut hash = Hash(Sha256::new());
     // Writing into a hash or a string cannot fail.
     let _ = canonical(value, &mut hash);
-    hash.0.finalize().iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hash.finish()
 }
-
 struct Hash(Sha256);
+
+impl Hash {
+    fn finish(self) -> String {
+        self.0.finalize().iter().fold(String::with_capacity(64), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+    }
+}
 
 impl Write for Hash {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

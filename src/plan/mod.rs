@@ -25,7 +25,7 @@ mod sites;
 mod units;
 
 pub use bind::{Choices, bind};
-pub use digest::{digest, of_value};
+pub use digest::{digest, of_runbook, of_value};
 pub use error::{Error, Problem};
 pub use estimate::{tails, whole_tails};
 pub use index::PlanIndex;

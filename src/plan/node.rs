@@ -68,7 +68,7 @@ pub struct RunbookReference {
     /// Team that answers for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
-    /// SHA-256 of its text, in hex.
+    /// SHA-256 of what it says, in hex: neither comments nor layout nor the declared form count.
     pub digest: String,
 }
 

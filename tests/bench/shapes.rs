@@ -116,7 +116,7 @@ fn bound(text: &str) -> Plan {
         to: None,
         parameters: BTreeMap::new(),
     };
-    plan::bind(&compiled(text), "0", &choices).unwrap()
+    plan::bind(&compiled(text), &choices).unwrap()
 }
 
 fn new_run(text: &str) -> NewRun {
@@ -341,7 +341,7 @@ pub(crate) fn compile() -> Value {
             to: None,
             parameters: BTreeMap::new(),
         };
-        let plan = plan::bind(&runbook, "0", &choices).unwrap();
+        let plan = plan::bind(&runbook, &choices).unwrap();
         let indexed = IndexedPlan::new(plan).unwrap();
         assert!(indexed.plan.nodes.len() >= 10_000);
         plan_ms.push(ms(start));

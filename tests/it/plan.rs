@@ -44,13 +44,13 @@ pub(crate) fn failover(runbook: &Runbook) -> Plan {
 }
 
 pub(crate) fn bound(runbook: &Runbook, choices: &Choices) -> Plan {
-    let plan = bind(runbook, "d16e57", choices).unwrap_or_else(|problems| panic!("{problems:#?}"));
+    let plan = bind(runbook, choices).unwrap_or_else(|problems| panic!("{problems:#?}"));
     PlanIndex::new(&plan).expect("a sound plan");
     plan
 }
 
 pub(crate) fn problems(runbook: &Runbook, choices: &Choices) -> Vec<Problem> {
-    bind(runbook, "d16e57", choices).expect_err("must be refused")
+    bind(runbook, choices).expect_err("must be refused")
 }
 
 /// `address <- need, need!, need?`: `!` is a safety edge, `?` a graceful one.

@@ -24,7 +24,7 @@ struct Case {
 
 impl Case {
     fn plan(&self) -> (Plan, PlanIndex) {
-        let plan = bind(&self.runbook, "d16e57", &self.choices)
+        let plan = bind(&self.runbook, &self.choices)
             .unwrap_or_else(|problems| panic!("{}: {problems:#?}", self.name));
         let index = PlanIndex::new(&plan).unwrap_or_else(|error| panic!("{}: {error}", self.name));
         (plan, index)

@@ -114,7 +114,7 @@ async fn an_action_that_makes_up_for_another_has_read_what_it_needs_itself() {
         to: None,
         parameters: BTreeMap::new(),
     };
-    let plan = plan::bind(&runbook.unwrap(), "d", &choices).unwrap();
+    let plan = plan::bind(&runbook.unwrap(), &choices).unwrap();
     let accountant = Arc::new(Accountant::default());
     let runtime = Runtime {
         journal: Arc::new(MemoryJournal::new()),

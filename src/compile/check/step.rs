@@ -59,6 +59,12 @@ fn kind(outline: &Outline<'_>, index: StepIndex, pointer: &str, reporter: &mut R
             .key(Code::TooDeep, &format!("{pointer}/id"), message)
             .help("put the steps side by side and use `needs`");
     }
+    for (key, given) in [("before", &step.before), ("after", &step.after)] {
+        if !given.is_empty() {
+            let message = format!("`{key}` has an effect only on an own step beside `components`");
+            reporter.key(Code::KeyWithoutMeaning, &format!("{pointer}/{key}"), message).help("write `needs`");
+        }
+    }
     let idle = [
         ("with", !step.with.is_empty()),
         ("retry", step.retry.is_some()),

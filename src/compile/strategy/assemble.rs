@@ -170,28 +170,50 @@ impl Draft {
         self.stages.iter().find(holds).map(|(stage, _)| *stage)
     }
 
+    /// One step or group for each stage, each with what it waits for.
     fn finish(mut self, declared: &Declared) -> (Vec<Value>, Vec<Places>) {
-        let mut present: Vec<Stage> = self.stages.iter().map(|(stage, _)| *stage).collect();
-        present.extend(self.whole.iter().map(|(stage, _)| *stage));
-        present.sort();
+        let mut stages: Vec<(Stage, Vec<Placed>)> = std::mem::take(&mut self.stages);
+        stages
+            .extend(std::mem::take(&mut self.whole).into_iter().map(|(stage, placed)| (stage, vec![placed])));
+        stages.sort_by_key(|(stage, _)| *stage);
+        let names: Vec<(Stage, String)> =
+            stages.iter().map(|(stage, steps)| (*stage, handle(*stage, steps))).collect();
+        let present: Vec<Stage> = names.iter().map(|(stage, _)| *stage).collect();
         let mut all = Vec::new();
-        for stage in &present {
-            let needs: Vec<_> = stage.needs(declared.strategy, &present).into_iter().map(Stage::id).collect();
-            if let Some(at) = self.whole.iter().position(|(other, _)| other == stage) {
-                let (_, mut placed) = self.whole.remove(at);
-                if let Some(fields) = placed.step.as_object_mut() {
-                    fields.entry("needs").or_insert_with(|| json!(needs));
-                    fields.entry("phase").or_insert_with(|| json!(stage.phase()));
+        for (stage, mut steps) in stages {
+            let waits = stage.needs(declared.strategy, &present);
+            let needs: Vec<&str> = (names.iter())
+                .filter(|(other, _)| waits.contains(other))
+                .map(|(_, name)| name.as_str())
+                .collect();
+            all.push(match (steps.pop(), steps.is_empty()) {
+                (Some(only), true) => alone(stage, &needs, only),
+                (last, _) => {
+                    steps.extend(last);
+                    group(stage, &needs, steps, declared)
                 }
-                all.push((placed.step, placed.places));
-            } else if let Some(at) = self.stages.iter().position(|(other, _)| other == stage) {
-                let (_, members) = self.stages.remove(at);
-                all.push(group(*stage, &needs, members, declared));
-            }
+            });
         }
         all.extend(self.rest.into_iter().map(|placed| (placed.step, placed.places)));
         all.into_iter().unzip()
     }
+}
+
+/// What later stages wait for: the group, or the only step.
+fn handle(stage: Stage, steps: &[Placed]) -> String {
+    match steps {
+        [only] => only.id().to_owned(),
+        _ => stage.id().to_owned(),
+    }
+}
+
+fn alone(stage: Stage, needs: &[&str], placed: Placed) -> (Value, Places) {
+    let mut step = placed.step;
+    if let Some(fields) = step.as_object_mut() {
+        fields.entry("phase").or_insert_with(|| json!(stage.phase()));
+        fields.entry("needs").or_insert_with(|| json!(needs));
+    }
+    (ordered(step), placed.places)
 }
 
 fn group(stage: Stage, needs: &[&str], members: Vec<Placed>, declared: &Declared) -> (Value, Places) {
@@ -207,7 +229,7 @@ fn group(stage: Stage, needs: &[&str], members: Vec<Placed>, declared: &Declared
 
 /// Puts the keys of a step in the order in which people write them.
 fn ordered(step: Value) -> Value {
-    const FIRST: [&str; 5] = ["id", "name", "needs", "uses", "with"];
+    const FIRST: [&str; 6] = ["id", "name", "phase", "needs", "uses", "with"];
     let Value::Object(mut fields) = step else { return step };
     let mut ordered = Map::new();
     for key in FIRST {

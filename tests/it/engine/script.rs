@@ -58,8 +58,7 @@ impl Script {
             to: None,
             parameters: BTreeMap::new(),
         };
-        let plan =
-            bind(&runbook(steps, more), "0", &choices).unwrap_or_else(|problems| panic!("{problems:#?}"));
+        let plan = bind(&runbook(steps, more), &choices).unwrap_or_else(|problems| panic!("{problems:#?}"));
         let plan = IndexedPlan::new(plan).unwrap();
         let now: Timestamp = "2026-11-21T03:00:00Z".parse().unwrap();
         let created = created(&plan, mode, consents, now);

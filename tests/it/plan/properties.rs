@@ -114,12 +114,12 @@ proptest! {
         let again: Plan = serde_json::from_str(&serde_json::to_string(&plan).unwrap()).unwrap();
         prop_assert_eq!(&again, &plan);
         prop_assert_eq!(digest(&again), digest(&plan));
-        prop_assert_eq!(bind(&runbook, "d16e57", &choices(operation)), Ok(plan));
+        prop_assert_eq!(bind(&runbook, &choices(operation)), Ok(plan));
     }
 
     #[test]
     fn every_change_gives_another_digest(draws in draws(), which: prop::sample::Index, what in 0_u8..5) {
-        let plan = bind(&generated(&draws), "d", &choices(Operation::Failover)).unwrap();
+        let plan = bind(&generated(&draws), &choices(Operation::Failover)).unwrap();
         let mut other = plan.clone();
         let at = which.index(plan.nodes.len());
         match what {
@@ -137,7 +137,7 @@ proptest! {
         draws in draws(),
         wounds in prop::collection::vec((any::<prop::sample::Index>(), 0_u8..6, any::<u32>()), 1..6),
     ) {
-        let mut plan = bind(&generated(&draws), "d", &choices(Operation::Failover)).unwrap();
+        let mut plan = bind(&generated(&draws), &choices(Operation::Failover)).unwrap();
         for (which, wound, number) in wounds {
             if plan.nodes.is_empty() {
                 break;
