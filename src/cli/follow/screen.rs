@@ -301,7 +301,7 @@ pub(super) mod tests {
         let choices = Choices { operation, mode: None, intent, from: None, to: None, parameters };
         let (runbook, _) =
             crate::compile::compile(PAY, now.to_jiff().to_zoned(jiff::tz::TimeZone::UTC).date());
-        let plan = IndexedPlan::new(bind(&runbook.unwrap(), "0", &choices).unwrap()).unwrap();
+        let plan = IndexedPlan::new(bind(&runbook.unwrap(), &choices).unwrap()).unwrap();
         let created = RunCreated {
             run: RunId::new("pay-aaaaaaaa").unwrap(),
             service: plan.plan.runbook.name.clone(),

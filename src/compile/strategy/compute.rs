@@ -40,16 +40,16 @@ impl Sized<'_> {
         match (part.is_active_active(), part.direction) {
             (false, _) => {
                 let grown = with(part, Side::To, active);
-                self.grow(part, grown);
+                self.grow(part, &grown);
                 self.fence(part, with);
                 let mut shrink =
-                    self.resize("bring the other site back to a standby", with(part, Side::From, standby));
+                    self.resize("bring the other site back to a standby", &with(part, Side::From, standby));
                 shrink["ungraceful"] = "skip".into();
                 shrink["on_failure"] = "continue".into();
                 part.step(Stage::Cleanup, "shrink", shrink);
             }
             (true, Direction::Failover) => {
-                let mut grow = self.resize("make the others larger", with(part, Side::Item, active));
+                let mut grow = self.resize("make the others larger", &with(part, Side::Item, active));
                 grow["for_each"] = "{{ survivors }}".into();
                 grow["min_success"] = "50%".into();
                 grow["stragglers"] = "run".into();
@@ -60,9 +60,9 @@ impl Sized<'_> {
             }
             (true, Direction::Failback) => {
                 let grown = with(part, Side::To, standby);
-                self.grow(part, grown);
+                self.grow(part, &grown);
                 let mut shrink =
-                    self.resize("bring the others back to their size", with(part, Side::Item, standby));
+                    self.resize("bring the others back to their size", &with(part, Side::Item, standby));
                 shrink["for_each"] = "{{ survivors | rejectattr('name', 'equalto', to.name) | list }}".into();
                 shrink["on_failure"] = "continue".into();
                 part.step(Stage::Cleanup, "shrink", shrink);
@@ -70,12 +70,12 @@ impl Sized<'_> {
         }
     }
 
-    fn resize(&self, name: &str, with: Value) -> Value {
+    fn resize(&self, name: &str, with: &Value) -> Value {
         json!({"name": name, "uses": self.uses, "with": with, "retry": {"attempts": 3, "backoff": "10s"},
                "drill": "skip"})
     }
 
-    fn grow(&self, part: &mut Part<'_>, with: Value) {
+    fn grow(&self, part: &mut Part<'_>, with: &Value) {
         let mut grow = self.resize("bring the target to full size", with);
         grow["undo"] = "auto".into();
         grow["drill"] = "run".into();
@@ -85,7 +85,7 @@ impl Sized<'_> {
     fn fence(&self, part: &mut Part<'_>, with: &dyn Fn(&mut Part<'_>, Side, &Value) -> Value) {
         if self.writes {
             let stopped = with(part, Side::From, &0.into());
-            let mut fence = self.resize("stop the old site's writers", stopped);
+            let mut fence = self.resize("stop the old site's writers", &stopped);
             fence["undo"] = "auto".into();
             part.step(Stage::Fence, "fence", fence);
         }

@@ -15,7 +15,7 @@ const AGE: Duration = Duration::from_secs(86_400);
 const CAUGHT_UP: &str = "result.lag_ms < 5000";
 
 /// How far the data of a component reaches in the site it is moved to; the recovery point is read by it.
-pub(super) fn reading(uses: &str, with: Value) -> Value {
+fn reading(uses: &str, with: &Value) -> Value {
     json!({"uses": uses, "with": with})
 }
 
@@ -75,7 +75,7 @@ pub(super) fn postgres(server: &PostgresServer, part: &mut Part<'_>) -> Value {
     if part.direction == Direction::Failback {
         postgres_rejoin(server, part, Stage::Protect, Side::From);
     }
-    reading("postgres.heartbeat", json!({"connection": to, "task": "read", "table": table}))
+    reading("postgres.heartbeat", &json!({"connection": to, "task": "read", "table": table}))
 }
 
 /// Makes a stopped server a standby of the other one, and waits until it follows.
@@ -148,7 +148,7 @@ pub(super) fn read_replica(replica: &ReadReplica, part: &mut Part<'_>) -> Value 
                "timeout": "20m", "deadline": "30m", "retry": {"attempts": 2, "backoff": "15s"},
                "drill": "skip"}),
     );
-    reading("aws.rds.check_replication", follows)
+    reading("aws.rds.check_replication", &follows)
 }
 
 /// Looks at replication; a source that is lost takes its metrics along, so no limit holds then.
@@ -196,7 +196,7 @@ pub(super) fn global_cluster(global: &GlobalCluster, part: &mut Part<'_>) -> Val
                "timeout": "20m", "deadline": "30m", "retry": {"attempts": 2, "backoff": "15s"},
                "drill": "skip"}),
     );
-    reading("aws.rds.check_replication", follows)
+    reading("aws.rds.check_replication", &follows)
 }
 
 pub(super) fn backup_resource(resource: &BackupResource, part: &mut Part<'_>) -> Value {
@@ -224,7 +224,7 @@ pub(super) fn backup_resource(resource: &BackupResource, part: &mut Part<'_>) ->
         json!({"name": "restore the copy", "uses": "aws.backup.restore", "with": with, "timeout": "4h",
                "retry": {"attempts": 2, "backoff": "30s"}, "drill": "skip"}),
     );
-    reading("aws.backup.find_recovery_point", newest)
+    reading("aws.backup.find_recovery_point", &newest)
 }
 
 pub(super) fn global_table(table: &GlobalTable, part: &mut Part<'_>) -> Value {
@@ -242,7 +242,7 @@ pub(super) fn global_table(table: &GlobalTable, part: &mut Part<'_>) -> Value {
     }
     reading(
         "aws.dynamodb.check_replication",
-        json!({"region": "{{ survivors[0].region }}", "table": table.table,
+        &json!({"region": "{{ survivors[0].region }}", "table": table.table,
                "source_region": "{{ (from if from is defined else to).region }}"}),
     )
 }

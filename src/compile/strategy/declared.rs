@@ -54,7 +54,7 @@ pub(super) fn read(document: &Value, reporter: &mut Reporter<'_>) -> Option<Decl
     let mut sound = entries.len() == components.len();
     sound &= names(&entries, reporter);
     for (at, entry) in
-        entries.iter().enumerate().filter(|(_, entry)| !super::fits(&entry.component, strategy))
+        entries.iter().enumerate().filter(|(_, entry)| !super::kinds::fits(&entry.component, strategy))
     {
         let kind = entry.component.kind();
         let message = format!("`{kind}` cannot be a part of {strategy}");
@@ -181,13 +181,11 @@ fn names(entries: &[Entry], reporter: &mut Reporter<'_>) -> bool {
     sound
 }
 
-impl Declared {
-    /// Reports that the author uses a name that a component needs for itself.
-    pub(super) fn taken(&self, site: &str, key: &str, reporter: &mut Reporter<'_>) {
-        let pointer = format!("/sites/{}/values/{}", escape(site), escape(key));
-        let message = format!("`values.{key}` is what the component of that name keeps its own values under");
-        reporter
-            .key(Code::BrokenComponent, &pointer, message)
-            .help("give the value or the component another name");
-    }
+/// Reports that the author uses a name that a component needs for itself.
+pub(super) fn taken(site: &str, key: &str, reporter: &mut Reporter<'_>) {
+    let pointer = format!("/sites/{}/values/{}", escape(site), escape(key));
+    let message = format!("`values.{key}` is what the component of that name keeps its own values under");
+    reporter
+        .key(Code::BrokenComponent, &pointer, message)
+        .help("give the value or the component another name");
 }
