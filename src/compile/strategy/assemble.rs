@@ -134,9 +134,9 @@ impl Draft {
                 Some(other) => format!("`{id}` is to stand beside `{other}`, which is no step here"),
                 None => format!("`{id}` does not say where it belongs"),
             };
-            reporter
-                .key(Code::BrokenComponent, pointer, message)
-                .help("give it a `phase`, or `before` or `after` with the id of a step; `drctl plan --expand` shows the ids");
+            reporter.key(Code::BrokenComponent, pointer, message).help(
+                "give it a `phase`, or `before` or `after` with an id that `drctl plan --expand` shows",
+            );
             return self.rest.push(placed);
         };
         if !after.is_empty() {

@@ -63,7 +63,8 @@ macro_rules! components {
             }
 
             fn properties(self, generator: &mut SchemaGenerator) -> Value {
-                match self { $(Self::$variant => <$variant as JsonSchema>::json_schema(generator).to_value()),+ }
+                let schema = match self { $(Self::$variant => <$variant>::json_schema(generator)),+ };
+                schema.to_value()
             }
         }
 
@@ -73,7 +74,9 @@ macro_rules! components {
             /// # Errors
             /// When a field is missing, unknown or of the wrong type.
             pub fn new(kind: ComponentKind, fields: Value) -> Result<Self, serde_json::Error> {
-                Ok(match kind { $(ComponentKind::$variant => Self::$variant(serde_json::from_value(fields)?)),+ })
+                Ok(match kind {
+                    $(ComponentKind::$variant => Self::$variant(serde_json::from_value(fields)?),)+
+                })
             }
 
             /// Its kind.
