@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::config::{self, Config, JournalPlace};
 use crate::journal::{HolderFacts, MemoryJournal, OpenMode, SqliteJournal};
 use crate::model::id::RunId;
+use crate::plan::{Node, NodeKind};
 use crate::ports::{IdSource, Journal, JournalAdmin, JournalError, Provider, SecretSource};
 use crate::providers::command::CommandProvider;
 use crate::providers::http::HttpProvider;
@@ -124,7 +125,10 @@ pub fn simulated_runtime(
     if let Some(folder) = estate.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    let estimates = plan.nodes.iter().map(|node| (node.address.clone(), node.estimate)).collect();
+    // The estimate of a check is that of all its looks and the pauses between them; one look is short.
+    let looks = |node: &&Node| !matches!(node.kind, NodeKind::Check { .. });
+    let estimates =
+        plan.nodes.iter().filter(looks).map(|node| (node.address.clone(), node.estimate)).collect();
     let provider = SimulatedProvider::new(
         plan.sites.clone(),
         plan.from.clone(),

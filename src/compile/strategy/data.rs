@@ -2,22 +2,15 @@
 
 use serde_json::{Value, json};
 
-use super::part::{Direction, Part, Side};
+use super::part::{Direction, Part, Side, reading};
 use super::stages::Stage;
-use crate::model::component::{BackupResource, GlobalCluster, GlobalTable, PostgresServer, ReadReplica};
+use crate::model::component::{DistributedPostgres, GlobalCluster, GlobalTable, PostgresServer, ReadReplica};
 use crate::model::time::Duration;
 
 /// Largest lag a planned move may begin with, where nobody says.
-const LAG: Duration = Duration::from_secs(60);
-/// Oldest copy a planned move may use, where nobody says.
-const AGE: Duration = Duration::from_secs(86_400);
+pub(super) const LAG: Duration = Duration::from_secs(60);
 /// Lag at which a rebuilt standby counts as caught up, in milliseconds.
-const CAUGHT_UP: &str = "result.lag_ms < 5000";
-
-/// How far the data of a component reaches in the site it is moved to; the recovery point is read by it.
-fn reading(uses: &str, with: &Value) -> Value {
-    json!({"uses": uses, "with": with})
-}
+pub(super) const CAUGHT_UP: &str = "result.lag_ms < 5000";
 
 pub(super) fn postgres(server: &PostgresServer, part: &mut Part<'_>) -> Value {
     let to = part.at(Side::To, "connection", &server.connection);
@@ -127,7 +120,7 @@ pub(super) fn read_replica(replica: &ReadReplica, part: &mut Part<'_>) -> Value 
     let instance = part.at(Side::To, "instance", &replica.instance);
     let follows = json!({"region": Side::To.region(), "kind": "read_replica", "identifier": instance});
     let max_lag = part.rpo_or(replica.max_lag, LAG);
-    assess_replication(part, &follows, &max_lag);
+    assess_replication(part, "aws.rds.check_replication", &follows, &max_lag);
     let groups = part.at(Side::From, "quarantine_security_groups", &replica.quarantine_security_groups);
     let old = part.at(Side::From, "instance", &replica.instance);
     part.step(
@@ -152,15 +145,26 @@ pub(super) fn read_replica(replica: &ReadReplica, part: &mut Part<'_>) -> Value 
 }
 
 /// Looks at replication; a source that is lost takes its metrics along, so no limit holds then.
-fn assess_replication(part: &mut Part<'_>, follows: &Value, max_lag: &str) {
+pub(super) fn assess_replication(part: &mut Part<'_>, uses: &str, follows: &Value, max_lag: &str) {
     let mut limited = follows.clone();
     limited["max_lag"] = max_lag.into();
     limited["max_metric_age"] = "5m".into();
     part.step(
         Stage::Assess,
         "replication",
-        json!({"name": "the standby follows", "uses": "aws.rds.check_replication", "with": limited,
-               "ungraceful": {"uses": "aws.rds.check_replication", "with": follows}}),
+        json!({"name": "the standby follows", "uses": uses, "with": limited,
+               "ungraceful": {"uses": uses, "with": follows}}),
+    );
+}
+
+/// Before a return: the vendor makes a replica of the old primary by itself, which takes its time.
+pub(super) fn wait_until_in_sync(part: &mut Part<'_>, uses: &str, follows: &Value) {
+    part.step(
+        Stage::Rebuild,
+        "in-sync",
+        json!({"name": "wait until the old site follows", "uses": uses, "with": follows,
+               "verify": [{"uses": uses, "with": follows, "until": CAUGHT_UP, "within": "2h", "every": "10s",
+                           "consecutive": 3}]}),
     );
 }
 
@@ -170,17 +174,10 @@ pub(super) fn global_cluster(global: &GlobalCluster, part: &mut Part<'_>) -> Val
     let follows = json!({"region": Side::To.region(), "kind": "global_cluster", "identifier": cluster,
                          "global_cluster": global.global_cluster});
     if part.direction == Direction::Failback {
-        part.step(
-            Stage::Rebuild,
-            "in-sync",
-            json!({"name": "wait until the old site follows", "uses": "aws.rds.check_replication",
-                   "with": follows,
-                   "verify": [{"uses": "aws.rds.check_replication", "with": follows, "until": CAUGHT_UP,
-                               "within": "2h", "every": "10s", "consecutive": 3}]}),
-        );
+        wait_until_in_sync(part, "aws.rds.check_replication", &follows);
     }
     let max_lag = part.rpo_or(global.max_lag, LAG);
-    assess_replication(part, &follows, &max_lag);
+    assess_replication(part, "aws.rds.check_replication", &follows, &max_lag);
     let planned = json!({"region": Side::From.region(), "global_cluster": global.global_cluster,
                          "target": target});
     let unplanned = json!({"region": Side::To.region(), "global_cluster": global.global_cluster,
@@ -197,34 +194,6 @@ pub(super) fn global_cluster(global: &GlobalCluster, part: &mut Part<'_>) -> Val
                "drill": "skip"}),
     );
     reading("aws.rds.check_replication", &follows)
-}
-
-pub(super) fn backup_resource(resource: &BackupResource, part: &mut Part<'_>) -> Value {
-    let vault = part.at(Side::To, "vault", &resource.vault);
-    let source = part.at(Side::From, "resource_arn", &resource.resource_arn);
-    let newest = json!({"region": Side::To.region(), "vault": vault, "resource_arn": source});
-    let max_age = part.rpo_or(resource.max_age, AGE);
-    let mut limited = newest.clone();
-    limited["max_age"] = max_age.into();
-    part.step(
-        Stage::Assess,
-        "copy",
-        json!({"name": "newest usable copy", "uses": "aws.backup.find_recovery_point", "with": limited,
-               "ungraceful": {"uses": "aws.backup.find_recovery_point", "with": newest}}),
-    );
-    let copy = format!("{{{{ steps['{}'].outputs.recovery_point_arn }}}}", part.step_id("copy"));
-    let mut with = json!({"region": Side::To.region(), "vault": vault, "recovery_point_arn": copy,
-                          "iam_role_arn": resource.role_arn, "resource_type": resource.resource_type});
-    if let Some(metadata) = &resource.metadata {
-        with["metadata"] = part.at(Side::To, "metadata", metadata);
-    }
-    part.step(
-        Stage::Restore,
-        "restore",
-        json!({"name": "restore the copy", "uses": "aws.backup.restore", "with": with, "timeout": "4h",
-               "retry": {"attempts": 2, "backoff": "30s"}, "drill": "skip"}),
-    );
-    reading("aws.backup.find_recovery_point", &newest)
 }
 
 pub(super) fn global_table(table: &GlobalTable, part: &mut Part<'_>) -> Value {
@@ -245,4 +214,26 @@ pub(super) fn global_table(table: &GlobalTable, part: &mut Part<'_>) -> Value {
         &json!({"region": "{{ survivors[0].region }}", "table": table.table,
                "source_region": "{{ (from if from is defined else to).region }}"}),
     )
+}
+
+pub(super) fn distributed_postgres(database: &DistributedPostgres, part: &mut Part<'_>) -> Value {
+    let table = database.heartbeat_table.as_deref().unwrap_or("drctl_heartbeat");
+    let (side, each) = match part.direction {
+        Direction::Failover => (Side::Item, Some("{{ survivors }}")),
+        Direction::Failback => (Side::To, None),
+    };
+    // In a table of its own, so that it is not taken for a heartbeat of the service.
+    let mut write = json!({
+        "name": "the database accepts writes", "uses": "postgres.heartbeat",
+        "with": {"connection": part.at(side, "connection", &database.connection), "task": "beat",
+                 "table": "drctl_write_proof"},
+        "retry": {"attempts": 5, "backoff": "500ms", "max_backoff": "2s"},
+    });
+    if let Some(each) = each {
+        write["for_each"] = each.into();
+    }
+    part.step(Stage::Verify, "write", write);
+    let near = part.at(Side::Item, "connection", &database.connection);
+    let near = near.as_str().unwrap_or_default().replace("item.", "survivors[0].");
+    reading("postgres.heartbeat", &json!({"connection": near, "task": "read", "table": table}))
 }

@@ -10,6 +10,7 @@ use crate::compile::schema;
 use crate::compile::suggest;
 use crate::compile::tree::escape;
 use crate::model::component::{Component, ComponentKind};
+use crate::model::id::SiteName;
 use crate::model::runbook::Strategy;
 use crate::model::values::Objectives;
 
@@ -19,6 +20,8 @@ pub(super) struct Entry {
     pub(super) component: Component,
     /// Ids of components whose steps of the same stage come first.
     pub(super) needs: Vec<String>,
+    /// The sites it is in; absent: all.
+    pub(super) sites: Option<Vec<SiteName>>,
     pub(super) span: Span,
 }
 
@@ -54,7 +57,7 @@ pub(super) fn read(document: &Value, reporter: &mut Reporter<'_>) -> Option<Decl
     let mut sound = entries.len() == components.len();
     sound &= names(&entries, reporter);
     for (at, entry) in
-        entries.iter().enumerate().filter(|(_, entry)| !super::kinds::fits(&entry.component, strategy))
+        entries.iter().enumerate().filter(|(_, entry)| !super::kinds::fits(entry.component.kind(), strategy))
     {
         let kind = entry.component.kind();
         let message = format!("`{kind}` cannot be a part of {strategy}");
@@ -86,12 +89,18 @@ fn entry(
         return None;
     }
     let mut own = whole;
-    let (id, needs) = {
+    let (id, needs, own_sites) = {
         let fields = own.as_object_mut()?;
         fields.remove("kind");
-        (fields.remove("id")?, fields.remove("needs").unwrap_or_else(|| Value::Array(Vec::new())))
+        let needs = fields.remove("needs").unwrap_or_else(|| Value::Array(Vec::new()));
+        (fields.remove("id")?, needs, fields.remove("sites"))
     };
-    let sound = by_site(&own, pointer, kind, sites, reporter);
+    let own_sites = match own_sites {
+        Some(names) => Some(somewhere(names, pointer, sites, reporter)?),
+        None => None,
+    };
+    let here = own_sites.as_ref().map(|names| names.iter().map(SiteName::as_str).collect());
+    let sound = by_site(&own, pointer, kind, here.as_ref().unwrap_or(sites), reporter);
     let component = match Component::new(kind, own) {
         Ok(component) => component,
         Err(error) => {
@@ -101,7 +110,7 @@ fn entry(
     };
     let span = reporter.place(pointer);
     let needs = serde_json::from_value(needs).ok()?;
-    sound.then_some(Entry { id: id.as_str()?.to_owned(), component, needs, span })
+    sound.then_some(Entry { id: id.as_str()?.to_owned(), component, needs, sites: own_sites, span })
 }
 
 fn kind(word: Option<&Value>, pointer: &str, reporter: &mut Reporter<'_>) -> Option<ComponentKind> {
@@ -125,6 +134,31 @@ fn kind(word: Option<&Value>, pointer: &str, reporter: &mut Reporter<'_>) -> Opt
     found
 }
 
+/// The sites a component is in: some, all of them known.
+fn somewhere(
+    names: Value,
+    pointer: &str,
+    sites: &BTreeSet<&str>,
+    reporter: &mut Reporter<'_>,
+) -> Option<Vec<SiteName>> {
+    let names: Vec<SiteName> = serde_json::from_value(names).ok()?;
+    let mut sound = !names.is_empty();
+    if !sound {
+        reporter
+            .value(Code::BrokenComponent, &format!("{pointer}/sites"), "the component is in no site")
+            .help("name the sites it is in, or leave `sites` out: then it is in all of them");
+    }
+    for (at, name) in names.iter().enumerate().filter(|(_, name)| !sites.contains(name.as_str())) {
+        let message = format!("`{name}` is no site of this runbook");
+        let help = suggest::nearest(name.as_str(), sites.iter().copied());
+        let help =
+            help.map_or_else(|| "name one of the sites".to_owned(), |near| format!("did you mean `{near}`?"));
+        reporter.value(Code::BrokenComponent, &format!("{pointer}/sites/{at}"), message).help(help);
+        sound = false;
+    }
+    sound.then_some(names)
+}
+
 /// A field that differs by site says so for every site, and for no other.
 fn by_site(
     fields: &Value,
@@ -135,13 +169,13 @@ fn by_site(
 ) -> bool {
     let mut sound = true;
     for field in kind.fields_by_site() {
-        let Some(given) = fields.get(field).and_then(Value::as_object) else { continue };
+        let Some(given) = fields.get(&field).and_then(Value::as_object) else { continue };
         let at = format!("{pointer}/{field}");
         for name in given.keys().filter(|name| !sites.contains(name.as_str())) {
-            let message = format!("`{name}` is no site of this runbook");
+            let message = format!("`{name}` is no site of this component");
             let help = suggest::nearest(name, sites.iter().copied());
             let help = help.map_or_else(
-                || "give a value for each site".to_owned(),
+                || "give a value for each of its sites".to_owned(),
                 |near| format!("did you mean `{near}`?"),
             );
             reporter.key(Code::BrokenComponent, &format!("{at}/{}", escape(name)), message).help(help);

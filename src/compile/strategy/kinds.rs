@@ -4,51 +4,86 @@ use serde_json::Value;
 
 use super::declared::Entry;
 use super::part::Part;
-use super::{compute, data, traffic};
-use crate::model::component::{Component, ComponentRole};
+use super::{backups, compute, data, dns, health, managed, path, queue, traffic};
+use crate::model::component::{Component, ComponentKind};
 use crate::model::runbook::Strategy;
 
 /// Adds the steps of a component; returns the reading of its recovery point.
 pub(super) fn steps(component: &Component, part: &mut Part<'_>) -> Option<Value> {
     match component {
         Component::PostgresServer(it) => return Some(data::postgres(it, part)),
+        Component::DistributedPostgres(it) => return Some(data::distributed_postgres(it, part)),
         Component::ReadReplica(it) => return Some(data::read_replica(it, part)),
         Component::GlobalCluster(it) => return Some(data::global_cluster(it, part)),
-        Component::BackupResource(it) => return Some(data::backup_resource(it, part)),
         Component::GlobalTable(it) => return Some(data::global_table(it, part)),
+        Component::AutomatedBackup(it) => return Some(backups::automated_backup(it, part)),
+        Component::BackupResource(it) => return Some(backups::backup_resource(it, part)),
+        Component::FailoverGroup(it) => return Some(managed::failover_group(it, part)),
+        Component::FlexibleServer(it) => return Some(managed::flexible_server(it, part)),
+        Component::CloudSqlReplica(it) => return Some(managed::cloud_sql(it, part)),
         Component::EcsService(it) => compute::ecs(it, part),
         Component::AutoscalingGroup(it) => compute::autoscaling(it, part),
-        Component::EventSource(it) => compute::event_source(it, part),
+        Component::NodeGroup(it) => compute::nodegroup(it, part),
+        Component::Workload(it) => compute::workload(it, part),
+        Component::ScaleSet(it) => compute::scale_set(it, part),
+        Component::InstanceGroup(it) => compute::instance_group(it, part),
+        Component::ProgramService(it) => compute::program_service(it, part),
+        Component::EventSource(it) => queue::event_source(it, part),
+        Component::CronJobs(it) => queue::cronjobs(it, part),
+        Component::ProgramScheduler(it) => queue::scheduler(it, part),
+        Component::Link(it) => path::link(it, part),
+        Component::Protection(it) => backups::protection(it, part),
         Component::RoutingControls(it) => traffic::routing_controls(it, part),
         Component::WeightedRecords(it) => traffic::weighted_records(it, part),
-        Component::HttpEndpoint(it) => traffic::http_endpoint(it, part),
+        Component::FailoverRecord(it) => traffic::failover_record(it, part),
+        Component::TrafficManager(it) => traffic::traffic_manager(it, part),
+        Component::DnsRecord(it) => dns::record(it, part),
+        Component::AzureDnsRecord(it) => dns::azure(it, part),
+        Component::CloudDnsRecord(it) => dns::cloud(it, part),
+        Component::HttpEndpoint(it) => health::http_endpoint(it, part),
+        Component::Alarms(it) => health::alarms(it, part),
     }
     None
 }
 
 /// Whether the way back can be derived: the data can be exchanged as often as wanted.
 pub(super) fn returns(entries: &[Entry]) -> bool {
-    let swaps = |component: &Component| match component {
-        Component::ReadReplica(_) | Component::BackupResource(_) => false,
-        Component::PostgresServer(_) | Component::GlobalCluster(_) | Component::GlobalTable(_) => true,
-        other => other.kind().role() != ComponentRole::Data,
-    };
-    entries.iter().all(|entry| swaps(&entry.component))
+    let stays = [ComponentKind::ReadReplica, ComponentKind::BackupResource, ComponentKind::AutomatedBackup];
+    entries.iter().all(|entry| !stays.contains(&entry.component.kind()))
 }
 
-/// What a strategy and a kind of component have to do with each other.
-pub(super) fn fits(component: &Component, strategy: Strategy) -> bool {
-    match component {
-        Component::PostgresServer(_) | Component::ReadReplica(_) | Component::GlobalCluster(_) => {
-            matches!(strategy, Strategy::PilotLight | Strategy::WarmStandby)
-        }
-        Component::BackupResource(_) => strategy == Strategy::BackupRestore,
-        Component::GlobalTable(_) => strategy == Strategy::ActiveActive,
-        Component::RoutingControls(_) => strategy != Strategy::ActiveActive,
-        Component::EcsService(_)
-        | Component::AutoscalingGroup(_)
-        | Component::EventSource(_)
-        | Component::WeightedRecords(_)
-        | Component::HttpEndpoint(_) => true,
+/// Whether a kind of component can be a part of a strategy.
+pub(super) const fn fits(kind: ComponentKind, strategy: Strategy) -> bool {
+    let standby = matches!(strategy, Strategy::PilotLight | Strategy::WarmStandby);
+    let everywhere = matches!(strategy, Strategy::ActiveActive);
+    match kind {
+        ComponentKind::PostgresServer
+        | ComponentKind::ReadReplica
+        | ComponentKind::GlobalCluster
+        | ComponentKind::FailoverGroup
+        | ComponentKind::FlexibleServer
+        | ComponentKind::CloudSqlReplica => standby,
+        ComponentKind::BackupResource | ComponentKind::AutomatedBackup => !standby && !everywhere,
+        ComponentKind::GlobalTable | ComponentKind::DistributedPostgres => everywhere,
+        ComponentKind::RoutingControls | ComponentKind::FailoverRecord => !everywhere,
+        ComponentKind::EcsService
+        | ComponentKind::AutoscalingGroup
+        | ComponentKind::NodeGroup
+        | ComponentKind::Workload
+        | ComponentKind::ScaleSet
+        | ComponentKind::InstanceGroup
+        | ComponentKind::ProgramService
+        | ComponentKind::EventSource
+        | ComponentKind::CronJobs
+        | ComponentKind::ProgramScheduler
+        | ComponentKind::Link
+        | ComponentKind::Protection
+        | ComponentKind::WeightedRecords
+        | ComponentKind::TrafficManager
+        | ComponentKind::DnsRecord
+        | ComponentKind::AzureDnsRecord
+        | ComponentKind::CloudDnsRecord
+        | ComponentKind::HttpEndpoint
+        | ComponentKind::Alarms => true,
     }
 }

@@ -2,11 +2,17 @@
 //! its author could have written. Must never make a step that a later check does not see.
 
 mod assemble;
+mod backups;
 mod compute;
 mod data;
 mod declared;
+mod dns;
+mod health;
 mod kinds;
+mod managed;
 mod part;
+mod path;
+mod queue;
 mod stages;
 mod traffic;
 
@@ -14,6 +20,7 @@ use serde_json::{Map, Value};
 
 use super::reporter::Reporter;
 use super::tree::Places;
+use crate::model::component::Component;
 use declared::Declared;
 use part::{Direction, Member, Part, Setting};
 
@@ -47,9 +54,17 @@ fn members(
     readings: &mut Vec<Value>,
 ) -> Vec<Member> {
     let mut members = Vec::new();
-    let setting = Setting { strategy: declared.strategy, objectives: &declared.objectives };
+    let endpoints = declared.entries.iter().filter_map(|entry| match &entry.component {
+        Component::HttpEndpoint(endpoint) => Some((entry.id.as_str(), endpoint)),
+        _ => None,
+    });
+    let setting = Setting {
+        strategy: declared.strategy,
+        objectives: &declared.objectives,
+        endpoints: endpoints.collect(),
+    };
     for (at, entry) in declared.entries.iter().enumerate() {
-        let mut part = Part::new(&setting, direction, (at, &entry.id), &mut members, values);
+        let mut part = Part::new(&setting, direction, (at, entry), &mut members, values);
         let reading = kinds::steps(&entry.component, &mut part);
         readings.extend(reading.filter(|_| direction == Direction::Failover));
     }

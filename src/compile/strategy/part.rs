@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
+use super::declared::Entry;
 use super::stages::Stage;
 use crate::compile::expression::{Kind, template};
-use crate::model::component::SiteValue;
+use crate::model::component::{HttpEndpoint, SiteValue};
 use crate::model::id::SiteName;
 use crate::model::runbook::Strategy;
 use crate::model::time::Duration;
@@ -52,13 +53,20 @@ pub(super) struct Member {
 pub(super) struct Setting<'a> {
     pub(super) strategy: Strategy,
     pub(super) objectives: &'a Objectives,
+    /// Endpoints that say whether a site serves, with the ids of their components.
+    pub(super) endpoints: Vec<(&'a str, &'a HttpEndpoint)>,
+}
+
+/// How far the data of a component reaches in the site it is moved to; the recovery point is read by it.
+pub(super) fn reading(uses: &str, with: &Value) -> Value {
+    json!({"uses": uses, "with": with})
 }
 
 /// One component at work on one direction.
 pub(super) struct Part<'a> {
     pub(super) setting: &'a Setting<'a>,
     pub(super) direction: Direction,
-    id: &'a str,
+    entry: &'a Entry,
     component: usize,
     members: &'a mut Vec<Member>,
     /// What becomes of `sites.<name>.values`.
@@ -69,11 +77,11 @@ impl<'a> Part<'a> {
     pub(super) fn new(
         setting: &'a Setting<'a>,
         direction: Direction,
-        (component, id): (usize, &'a str),
+        (component, entry): (usize, &'a Entry),
         members: &'a mut Vec<Member>,
         values: &'a mut Map<String, Value>,
     ) -> Self {
-        Self { setting, direction, id, component, members, values }
+        Self { setting, direction, entry, component, members, values }
     }
 
     pub(super) fn is_active_active(&self) -> bool {
@@ -86,19 +94,46 @@ impl<'a> Part<'a> {
         self.members.push(Member { stage, step, component: self.component });
     }
 
+    /// Adds a step that works on one side: only where the component is there.
+    pub(super) fn step_on(&mut self, side: Side, stage: Stage, verb: &str, mut step: Value) {
+        if let Some(sites) = &self.entry.sites {
+            let names: Vec<String> = sites.iter().map(|site| format!("'{site}'")).collect();
+            let all = match step.get("for_each").and_then(Value::as_str) {
+                Some(each) => each.trim_matches(['{', '}', ' ']).to_owned(),
+                None => format!("[{}]", side.word()),
+            };
+            // A list without items is a step without nodes: nothing is rendered for a site it is not in.
+            let here = format!("{{{{ {all} | selectattr('name', 'in', [{}]) | list }}}}", names.join(", "));
+            step["for_each"] = here.into();
+        }
+        self.step(stage, verb, step);
+    }
+
     pub(super) fn step_id(&self, verb: &str) -> String {
-        format!("{}-{verb}", self.id)
+        format!("{}-{verb}", self.entry.id)
     }
 
     /// The value of a field at a side, as a template.
     pub(super) fn at(&mut self, side: Side, field: &str, value: &SiteValue) -> Value {
         match value {
             SiteValue::One(text) => Value::String(renamed(text, side)),
+            SiteValue::List(items) => items.iter().map(|item| renamed_inside(item, side)).collect(),
             SiteValue::Each(sites) => {
                 for (site, value) in sites {
                     self.keep(site, field, value.clone());
                 }
                 self.kept(side, field)
+            }
+        }
+    }
+
+    /// The value of a field of another component, which keeps it itself.
+    pub(super) fn at_of(&self, component: &str, side: Side, field: &str, value: &SiteValue) -> Value {
+        match value {
+            SiteValue::One(text) => Value::String(renamed(text, side)),
+            SiteValue::List(items) => items.iter().map(|item| renamed_inside(item, side)).collect(),
+            SiteValue::Each(_) => {
+                format!("{{{{ {}.values.{}.{field} }}}}", side.word(), key(component)).into()
             }
         }
     }
@@ -116,14 +151,27 @@ impl<'a> Part<'a> {
     }
 
     fn key(&self) -> String {
-        let key = self.id.replace('-', "_");
-        // A name in an expression must not begin with a digit.
-        if key.starts_with(|first: char| first.is_ascii_digit()) { format!("c_{key}") } else { key }
+        key(&self.entry.id)
     }
 
     /// The recovery point objective, or a default.
     pub(super) fn rpo_or(&self, own: Option<Duration>, default: Duration) -> String {
         own.or(self.setting.objectives.rpo).unwrap_or(default).to_string()
+    }
+}
+
+/// Name under which the values of a component are kept.
+fn key(component: &str) -> String {
+    let key = component.replace('-', "_");
+    // A name in an expression must not begin with a digit.
+    if key.starts_with(|first: char| first.is_ascii_digit()) { format!("c_{key}") } else { key }
+}
+
+fn renamed_inside(value: &Value, side: Side) -> Value {
+    match value {
+        Value::String(text) => Value::String(renamed(text, side)),
+        Value::Array(items) => items.iter().map(|item| renamed_inside(item, side)).collect(),
+        other => other.clone(),
     }
 }
 

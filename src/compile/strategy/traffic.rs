@@ -1,14 +1,16 @@
-//! Steps of the components that send users to a site, and of those that say whether it serves.
+//! Steps of the components that send users to a site. Plain records are in `dns`.
 
 use serde_json::{Map, Value, json};
 
 use super::part::{Direction, Part, Side};
 use super::stages::Stage;
-use crate::model::component::{HttpEndpoint, RoutingControls, WeightedRecords};
-use crate::model::runbook::Strategy;
+use crate::model::component::{FailoverRecord, RoutingControls, SiteValue, TrafficManager, WeightedRecords};
+
+/// Shares of a site's users that a planned move reaches one after the other, in percent.
+const STAGES: [u16; 3] = [5, 25, 50];
 
 pub(super) fn routing_controls(routing: &RoutingControls, part: &mut Part<'_>) {
-    for serving in routing.controls.keys() {
+    for serving in routing.controls.sites() {
         let state = |site| if site == serving { "on" } else { "off" };
         let states: Map<String, Value> =
             routing.controls.iter().map(|(site, control)| (control.clone(), state(site).into())).collect();
@@ -25,78 +27,177 @@ pub(super) fn routing_controls(routing: &RoutingControls, part: &mut Part<'_>) {
 }
 
 pub(super) fn weighted_records(records: &WeightedRecords, part: &mut Part<'_>) {
-    let mut with =
-        json!({"zone_id": records.zone_id, "name": records.name, "record_type": records.record_type});
-    let retry = json!({"attempts": 5, "backoff": "5s", "max_backoff": "30s"});
-    let staged = json!([5, 25, 50, 100]);
-    if let Some(pause) = records.stage_pause.filter(|_| part.is_active_active()) {
-        with["stage_pause"] = pause.to_string().into();
-    }
-    let step = match (part.is_active_active(), part.direction) {
+    match (part.is_active_active(), part.direction) {
         (false, _) => {
-            for serving in records.weights.keys() {
-                let weight = |site, weight: &u8| if site == serving { *weight } else { 0 };
-                let weights: Map<String, Value> = (records.weights.iter())
-                    .map(|(site, own)| (site.to_string(), weight(site, own).into()))
-                    .collect();
-                part.keep(serving, "weights", Value::Object(weights));
+            for serving in records.weights.sites() {
+                let weights = weights(records, |site, own| if site == serving.as_str() { own } else { 0 });
+                part.keep(serving, "weights", weights);
             }
-            with["weights"] = part.kept(Side::To, "weights");
-            json!({"name": "send the users to the new site", "uses": "aws.route53.set_weights", "with": with})
+            let name = "send the users to the new site";
+            let step =
+                change(records, name, "aws.route53.set_weights", "weights", part.kept(Side::To, "weights"));
+            part.step(Stage::Shift, "shift", step);
         }
-        (true, Direction::Failover) => {
-            with["site"] = "{{ from.name }}".into();
-            with["stages"] = staged;
-            json!({"name": "take the users away from the site", "uses": "aws.route53.drain_site", "with": with,
-                   "ungraceful": {"with": {"stages": [100]}}})
-        }
-        (true, Direction::Failback) => {
-            with["weights"] = json!(records.weights);
-            with["stages"] = staged;
-            json!({"name": "give the site its users back", "uses": "aws.route53.set_weights", "with": with})
-        }
-    };
-    let mut step = step;
-    step["undo"] = "auto".into();
-    step["retry"] = retry;
-    step["drill"] = "skip".into();
-    part.step(Stage::Shift, "shift", step);
+        (true, Direction::Failover) => drain(records, part),
+        (true, Direction::Failback) => readmit(records, part),
+    }
 }
 
-pub(super) fn http_endpoint(endpoint: &HttpEndpoint, part: &mut Part<'_>) {
-    let look = |part: &mut Part<'_>, side: Side| {
-        let mut with = json!({"url": part.at(side, "url", &endpoint.url)});
-        if let Some(latency) = endpoint.max_latency {
-            with["max_latency"] = latency.to_string().into();
+/// The weight of every site.
+fn weights(records: &WeightedRecords, weight: impl Fn(&str, u8) -> u8) -> Value {
+    let weights = records.weights.iter();
+    let weights = weights.map(|(site, own)| (site.to_string(), weight(site.as_str(), *own).into()));
+    Value::Object(weights.collect())
+}
+
+/// The others share the site's weight in proportion: at once when the site is lost, else step by step for as
+/// long as they stay healthy.
+fn drain(records: &WeightedRecords, part: &mut Part<'_>) {
+    let name = "take the users away from the site";
+    let drain = |stages: Value| {
+        let mut step = change(records, name, "aws.route53.drain_site", "site", "{{ from.name }}".into());
+        step["with"]["stages"] = stages;
+        step
+    };
+    if part.setting.endpoints.is_empty() {
+        let mut only = drain(json!([5, 25, 50, 100]));
+        if let Some(pause) = records.stage_pause {
+            only["with"]["stage_pause"] = pause.to_string().into();
         }
-        with
-    };
-    let check = |name: &str, with: &Value| {
-        json!({"name": name, "uses": "http.check", "with": with,
-               "retry": {"attempts": 10, "backoff": "3s", "max_backoff": "15s"}})
-    };
-    let everywhere = part.is_active_active() && part.direction == Direction::Failover;
-    if everywhere {
-        let each = look(part, Side::Item);
-        let mut healthy = check("are the others healthy?", &each);
-        healthy["for_each"] = "{{ survivors }}".into();
-        healthy["min_success"] = 1.into();
-        healthy["retry"] = json!({"attempts": 3, "backoff": "1s"});
-        part.step(Stage::Assess, "ready", healthy);
-        let mut serving = check("users are served by the others", &each);
-        serving["for_each"] = "{{ survivors }}".into();
-        part.step(Stage::Validate, "validate", serving);
-        return;
+        only["ungraceful"] = json!({"with": {"stages": [100]}});
+        return part.step(Stage::Shift, "shift", only);
     }
-    let to = look(part, Side::To);
-    // Where nothing runs yet, nothing can answer.
-    if part.setting.strategy == Strategy::WarmStandby {
-        part.step(Stage::Assess, "ready", check("is the standby healthy?", &to));
+    let (mut needs, mut gone) = (Vec::new(), 0);
+    for stage in STAGES {
+        // A stage takes its part of what the one before has left.
+        let mut step = drain(json!([(stage - gone) * 100 / (100 - gone)]));
+        step["name"] = format!("take {stage} % of the users away from the site").into();
+        step["ungraceful"] = "skip".into();
+        needs = held(part, step, stage, (Side::Item, Some("{{ survivors }}")), &needs);
+        gone = stage;
     }
-    let mut verify = check("the new site answers", &to);
-    verify["verify"] =
-        json!([{"uses": "http.check", "with": to, "within": "2m", "every": "2s", "consecutive": 3}]);
-    part.step(Stage::Verify, "verify", verify);
-    let public = endpoint.public_url.as_ref().map_or(to, |url| json!({"url": url}));
-    part.step(Stage::Validate, "validate", check("users are served", &public));
+    let mut last = drain(json!([100]));
+    last["needs"] = json!(needs);
+    part.step(Stage::Shift, "shift", last);
+}
+
+/// The site gets its users back step by step, for as long as it stays healthy.
+fn readmit(records: &WeightedRecords, part: &mut Part<'_>) {
+    let name = "give the site its users back";
+    let uses = "aws.route53.set_weights";
+    if part.setting.endpoints.is_empty() {
+        let all = weights(records, |_, own| own);
+        let mut only = change(records, name, uses, "weights", all);
+        only["with"]["stages"] = json!([5, 25, 50, 100]);
+        if let Some(pause) = records.stage_pause {
+            only["with"]["stage_pause"] = pause.to_string().into();
+        }
+        return part.step(Stage::Shift, "shift", only);
+    }
+    let mut needs = Vec::new();
+    for stage in STAGES {
+        let field = format!("weights_{stage}");
+        for back in records.weights.sites() {
+            let share = |own: u8| u8::try_from(u16::from(own) * stage / 100).unwrap_or(own).max(1);
+            let weights =
+                weights(records, |site, own| if site == back.as_str() { share(own).min(own) } else { own });
+            part.keep(back, &field, weights);
+        }
+        let mut step = change(records, name, uses, "weights", part.kept(Side::To, &field));
+        step["name"] = format!("give the site {stage} % of its users back").into();
+        needs = held(part, step, stage, (Side::To, None), &needs);
+    }
+    let mut last = change(records, name, uses, "weights", weights(records, |_, own| own));
+    last["needs"] = json!(needs);
+    part.step(Stage::Shift, "shift", last);
+}
+
+/// Adds a stage and the checks that hold it; returns what the next one waits for.
+fn held(
+    part: &mut Part<'_>,
+    mut step: Value,
+    stage: u16,
+    (side, each): (Side, Option<&str>),
+    needs: &[String],
+) -> Vec<String> {
+    let verb = format!("stage-{stage}");
+    if !needs.is_empty() {
+        step["needs"] = json!(needs);
+    }
+    let skips = step.get("ungraceful").cloned();
+    part.step(Stage::Shift, &verb, step);
+    let waits = part.step_id(&verb);
+    let endpoints: Vec<(String, SiteValue)> = part
+        .setting
+        .endpoints
+        .iter()
+        .map(|(id, endpoint)| ((*id).to_owned(), endpoint.url.clone()))
+        .collect();
+    let mut holds = Vec::new();
+    for (id, url) in endpoints {
+        let with = json!({"url": part.at_of(&id, side, "url", &url)});
+        let mut hold = json!({
+            "name": format!("{id} stays healthy"), "uses": "http.check", "with": with, "needs": [waits],
+            "verify": [{"uses": "http.check", "with": with, "within": "5m", "every": "10s", "consecutive": 6}],
+        });
+        if let Some(each) = each {
+            hold["for_each"] = each.into();
+        }
+        if let Some(skips) = &skips {
+            hold["ungraceful"] = skips.clone();
+        }
+        let verb = format!("hold-{stage}-{id}");
+        holds.push(part.step_id(&verb));
+        part.step(Stage::Shift, &verb, hold);
+    }
+    holds
+}
+
+fn change(records: &WeightedRecords, name: &str, uses: &str, key: &str, value: Value) -> Value {
+    let mut step = json!({
+        "name": name, "uses": uses,
+        "with": {"zone_id": records.zone_id, "name": records.name, "record_type": records.record_type},
+        "undo": "auto", "retry": {"attempts": 5, "backoff": "5s", "max_backoff": "30s"}, "drill": "skip",
+    });
+    step["with"][key] = value;
+    step
+}
+
+pub(super) fn failover_record(record: &FailoverRecord, part: &mut Part<'_>) {
+    let set = |part: &mut Part<'_>, side: Side| match &record.set_identifier {
+        Some(identifier) => part.at(side, "set_identifier", identifier),
+        None => format!("{{{{ {}.name }}}}", side.word()).into(),
+    };
+    let with = json!({"zone_id": record.zone_id, "name": record.name, "record_type": record.record_type,
+                      "primary": set(part, Side::To), "secondary": set(part, Side::From)});
+    part.step(
+        Stage::Shift,
+        "shift",
+        json!({"name": "send the users to the new site", "uses": "aws.route53.set_failover", "with": with,
+               "undo": "auto", "retry": {"attempts": 5, "backoff": "5s", "max_backoff": "30s"},
+               "drill": "skip"}),
+    );
+}
+
+pub(super) fn traffic_manager(profile: &TrafficManager, part: &mut Part<'_>) {
+    let set = |part: &mut Part<'_>, name: &str, side: Side, enabled: bool| {
+        json!({"name": name, "uses": "azure.traffic_manager.set_endpoint", "undo": "auto", "drill": "skip",
+               "retry": {"attempts": 5, "backoff": "5s", "max_backoff": "30s"},
+               "with": {"subscription_id": profile.subscription_id, "resource_group": profile.resource_group,
+                        "profile": profile.profile, "endpoint_type": profile.endpoint_type,
+                        "endpoint": part.at(side, "endpoint", &profile.endpoint), "enabled": enabled}})
+    };
+    let returns = part.direction == Direction::Failback;
+    let enters = !part.is_active_active() || returns;
+    if enters {
+        let shift = set(part, "send users to the new site", Side::To, true);
+        part.step(Stage::Shift, "shift", shift);
+    }
+    if !(part.is_active_active() && returns) {
+        let mut leave = set(part, "send no users to the old site", Side::From, false);
+        if enters {
+            leave["needs"] = json!([part.step_id("shift")]);
+        }
+        part.step(Stage::Shift, "leave", leave);
+    }
 }

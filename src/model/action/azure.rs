@@ -9,6 +9,25 @@ use crate::model::policy::Reversibility;
 use crate::model::run::words;
 use crate::model::time::Duration;
 
+/// Outputs of a look at a replica.
+const REPLICATION: &[(&str, &str)] = &[
+    ("lag_ms", "how far the replica is behind, in milliseconds"),
+    ("measured_at", "when that was measured"),
+    ("recovery_point_at", "newest data the replica is known to have"),
+    ("role", "role of the server now"),
+];
+
+/// What every look at a replica has in common.
+const READING: ActionSpec = ActionSpec {
+    plane: Plane::Control,
+    home: ApiHome::Parameter("region"),
+    role: Role::Reading,
+    adapter: Adapter::SimulatedOnly,
+    estimate: Duration::from_secs(2),
+    outputs: REPLICATION,
+    ..SPEC
+};
+
 words! {
     /// How an Azure SQL failover group is failed over.
     SqlFailoverMode {
@@ -397,5 +416,59 @@ impl SiteRecoveryFailover {
             ("failed_machines", "machines that did not come up"),
         ],
         ..SPEC
+    };
+}
+
+/// Parameters of `azure.sql.check_replication`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SqlCheckReplication {
+    /// Subscription id.
+    pub subscription_id: String,
+    /// Resource group of the secondary server.
+    pub resource_group: String,
+    /// Region of the secondary server, such as `westeurope`.
+    pub region: String,
+    /// Name of the secondary logical server; absent for managed instances.
+    pub server: Option<String>,
+    /// Name of the failover group.
+    pub failover_group: String,
+    /// Longest lag that counts as healthy.
+    pub max_lag: Option<Duration>,
+    /// Oldest measurement that counts.
+    pub max_metric_age: Option<Duration>,
+}
+
+impl SqlCheckReplication {
+    /// What is declared about the action.
+    pub const SPEC: ActionSpec = ActionSpec {
+        summary: "Reads how far the databases of an Azure SQL failover group reach in the secondary.",
+        ..READING
+    };
+}
+
+/// Parameters of `azure.postgres.check_replication`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PostgresCheckReplication {
+    /// Subscription id.
+    pub subscription_id: String,
+    /// Resource group of the replica.
+    pub resource_group: String,
+    /// Region of the replica, such as `westeurope`.
+    pub region: String,
+    /// Name of the flexible server that is the replica.
+    pub server: String,
+    /// Longest lag that counts as healthy.
+    pub max_lag: Option<Duration>,
+    /// Oldest measurement that counts.
+    pub max_metric_age: Option<Duration>,
+}
+
+impl PostgresCheckReplication {
+    /// What is declared about the action.
+    pub const SPEC: ActionSpec = ActionSpec {
+        summary: "Reads how far a replica of an Azure PostgreSQL flexible server reaches.",
+        ..READING
     };
 }

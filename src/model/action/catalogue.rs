@@ -154,7 +154,9 @@ actions! {
     KubernetesPatch = "kubernetes.patch", kubernetes::Patch;
     KubernetesSuspendCronjobs = "kubernetes.suspend_cronjobs", kubernetes::SuspendCronjobs;
     AzureSqlFailover = "azure.sql.failover", azure::SqlFailover;
+    AzureSqlCheckReplication = "azure.sql.check_replication", azure::SqlCheckReplication;
     AzurePostgresPromote = "azure.postgres.promote", azure::PostgresPromote;
+    AzurePostgresCheckReplication = "azure.postgres.check_replication", azure::PostgresCheckReplication;
     AzureTrafficManagerSetEndpoint = "azure.traffic_manager.set_endpoint", azure::SetEndpoint;
     AzureDnsSetRecord = "azure.dns.set_record", azure::SetRecord;
     AzureVmssSetCapacity = "azure.vmss.set_capacity", azure::SetCapacity;
@@ -162,6 +164,7 @@ actions! {
     GcpSqlPromote = "gcp.sql.promote", gcp::SqlPromote;
     GcpSqlSwitchover = "gcp.sql.switchover", gcp::SqlSwitchover;
     GcpSqlFailover = "gcp.sql.failover", gcp::SqlFailover;
+    GcpSqlCheckReplication = "gcp.sql.check_replication", gcp::SqlCheckReplication;
     GcpDnsChange = "gcp.dns.change", gcp::DnsChange;
     GcpComputeResize = "gcp.compute.resize", gcp::Resize;
     NetworkCheckPath = "network.check_path", network::CheckPath;

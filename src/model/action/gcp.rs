@@ -8,6 +8,25 @@ use super::spec::{ActionSpec, Adapter, ApiHome, Doubt, DrillDefault, Effect, Pla
 use crate::model::policy::Reversibility;
 use crate::model::time::Duration;
 
+/// Outputs of a look at a replica.
+const REPLICATION: &[(&str, &str)] = &[
+    ("lag_ms", "how far the replica is behind, in milliseconds"),
+    ("measured_at", "when that was measured"),
+    ("recovery_point_at", "newest data the replica is known to have"),
+    ("role", "role of the server now"),
+];
+
+/// What every look at a replica has in common.
+const READING: ActionSpec = ActionSpec {
+    plane: Plane::Control,
+    home: ApiHome::Parameter("region"),
+    role: Role::Reading,
+    adapter: Adapter::SimulatedOnly,
+    estimate: Duration::from_secs(2),
+    outputs: REPLICATION,
+    ..SPEC
+};
+
 /// Parameters of `gcp.sql.promote`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -215,4 +234,26 @@ impl Resize {
         ],
         ..SPEC
     };
+}
+
+/// Parameters of `gcp.sql.check_replication`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SqlCheckReplication {
+    /// Project id.
+    pub project: String,
+    /// Region of the replica.
+    pub region: String,
+    /// Name of the replica.
+    pub instance: String,
+    /// Longest lag that counts as healthy.
+    pub max_lag: Option<Duration>,
+    /// Oldest measurement that counts.
+    pub max_metric_age: Option<Duration>,
+}
+
+impl SqlCheckReplication {
+    /// What is declared about the action.
+    pub const SPEC: ActionSpec =
+        ActionSpec { summary: "Reads how far a Cloud SQL replica reaches.", ..READING };
 }

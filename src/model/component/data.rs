@@ -53,28 +53,20 @@ pub struct GlobalCluster {
     pub max_lag: Option<Duration>,
 }
 
-/// A resource that is brought back from a backup.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct BackupResource {
-    /// Name of the vault in each site's region.
-    pub vault: SiteValue,
-    /// ARN of the resource in each site, of which the backups are.
-    pub resource_arn: SiteValue,
-    /// Type of the resource, such as `RDS`, `EFS`, `DynamoDB`.
-    pub resource_type: String,
-    /// ARN of the role AWS Backup works with.
-    pub role_arn: String,
-    /// Restore metadata of each site: names, subnets and security groups of what is made.
-    pub metadata: Option<SiteValue>,
-    /// Oldest copy a planned move may use; default: the RPO, else one day.
-    pub max_age: Option<Duration>,
-}
-
 /// A DynamoDB global table with a replica in each site's region.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GlobalTable {
     /// Name of the table.
     pub table: String,
+}
+
+/// A database that accepts writes in every site and speaks the protocol of PostgreSQL.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DistributedPostgres {
+    /// Connection string of each site.
+    pub connection: SiteValue,
+    /// Table of the heartbeat the recovery point is read from; default `drctl_heartbeat`.
+    pub heartbeat_table: Option<String>,
 }

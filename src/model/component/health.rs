@@ -17,3 +17,11 @@ pub struct HttpEndpoint {
     /// Longest time to an answer that counts as healthy.
     pub max_latency: Option<Duration>,
 }
+
+/// Alarms of CloudWatch that must not ring.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Alarms {
+    /// Names of the alarms in each site's region.
+    pub names: SiteValue,
+}

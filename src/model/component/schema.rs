@@ -3,8 +3,9 @@
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
-use super::ComponentKind;
-use crate::model::id::StepId;
+use super::site_value::BY_SITE;
+use super::{ComponentKind, ComponentRole};
+use crate::model::id::{SiteName, StepId};
 
 impl ComponentKind {
     /// JSON Schema of a component of this kind as it stands in a runbook, with its definitions inside.
@@ -14,6 +15,7 @@ impl ComponentKind {
         let mut schema = self.properties(&mut generator);
         let id = generator.subschema_for::<StepId>().to_value();
         let needs = generator.subschema_for::<Vec<StepId>>().to_value();
+        let sites = generator.subschema_for::<Vec<SiteName>>().to_value();
         let definitions = generator.take_definitions(true);
         let Value::Object(fields) = &mut schema else { return schema };
         fields.insert("$defs".to_owned(), Value::Object(definitions));
@@ -22,6 +24,9 @@ impl ComponentKind {
             properties.insert("id".to_owned(), id);
             properties.insert("kind".to_owned(), json!({"type": "string", "const": self.as_str()}));
             properties.insert("needs".to_owned(), needs);
+            if self.may_be_somewhere() {
+                properties.insert("sites".to_owned(), sites);
+            }
         }
         let own = fields.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
         let required = ["id", "kind"].into_iter().map(Value::from).chain(own).collect();
@@ -29,21 +34,23 @@ impl ComponentKind {
         schema
     }
 
+    /// Whether a component of this kind may be in some of the sites only, named by `sites`.
+    #[must_use]
+    pub const fn may_be_somewhere(self) -> bool {
+        matches!(self.role(), ComponentRole::Compute | ComponentRole::Queue)
+    }
+
     /// Names of the fields that differ by site.
     #[must_use]
-    pub const fn fields_by_site(self) -> &'static [&'static str] {
-        match self {
-            Self::PostgresServer => &["connection", "stop", "start", "rewind", "data_directory"],
-            Self::ReadReplica => &["instance", "quarantine_security_groups"],
-            Self::GlobalCluster => &["cluster", "cluster_arn"],
-            Self::BackupResource => &["vault", "resource_arn", "metadata"],
-            Self::EcsService => &["cluster", "service"],
-            Self::AutoscalingGroup => &["group"],
-            Self::EventSource => &["mapping_id"],
-            Self::RoutingControls => &["controls"],
-            Self::WeightedRecords => &["weights"],
-            Self::HttpEndpoint => &["url"],
-            Self::GlobalTable => &[],
-        }
+    pub fn fields_by_site(self) -> Vec<String> {
+        let schema = self.schema();
+        let properties = schema.get("properties").and_then(Value::as_object);
+        let fields = properties.into_iter().flatten().filter(|(_, field)| is_by_site(field));
+        fields.map(|(name, _)| name.clone()).collect()
     }
+}
+
+fn is_by_site(field: &Value) -> bool {
+    let branches = field.get("anyOf").and_then(Value::as_array).into_iter().flatten();
+    field.get(BY_SITE).is_some() || branches.into_iter().any(|branch| branch.get(BY_SITE).is_some())
 }

@@ -37,6 +37,9 @@ pub(super) enum Reach {
     Any(Vec<Place>),
 }
 
+/// Rank of a text that must be there alone: a plain word, such as `start`, may stand in any text.
+const WHOLE: u8 = 0;
+
 /// Shortest text that counts when it is only contained in another.
 const SHORTEST: usize = 3;
 
@@ -71,7 +74,7 @@ impl Places {
                 add(authority(url), 3);
             }
             for value in site.values.values() {
-                strings(value, &mut |text| add(text, 3));
+                strings(value, &mut |text| add(text, if is_plain(text) { WHOLE } else { 3 }));
             }
         }
         Self { sites, signs }
@@ -100,7 +103,7 @@ impl Places {
             for sign in &self.signs {
                 let rank = match sign.text == text {
                     true => 10,
-                    false if contains(text, &sign.text) => sign.rank,
+                    false if sign.rank != WHOLE && contains(text, &sign.text) => sign.rank,
                     false => continue,
                 };
                 let worth = Some((rank, sign.text.len()));
@@ -238,6 +241,10 @@ fn contains(text: &str, part: &str) -> bool {
     })
 }
 
+fn is_plain(text: &str) -> bool {
+    text.chars().all(char::is_alphanumeric)
+}
+
 fn strings(value: &Value, take: &mut impl FnMut(&str)) {
     match value {
         Value::String(text) if text.len() >= SHORTEST => take(text),
@@ -258,7 +265,7 @@ mod tests {
             "east": {"role": "active", "region": "us-east-1", "url": "https://east.example.com",
                      "values": {"db": "postgres://app@db:5432/app"}},
             "west": {"role": "standby", "region": "us-west-2", "url": "https://west.example.com/base",
-                     "values": {"db": "postgres://app@db-2:5432/app", "cluster": ["prod-west"]}},
+                     "values": {"db": "postgres://app@db-2:5432/app", "cluster": ["prod-west"], "stop": ["ssh", "pay"]}},
         });
         Places::new(serde_json::from_value(sites).unwrap())
     }
@@ -275,6 +282,8 @@ mod tests {
             ("postgres://app@db-2:5432/app", Some("west")),
             ("postgres://app@db:5432/app?x=1", Some("east")),
             ("prod-west", Some("west")),
+            ("host=db.east.example.com dbname=pay", Some("east")),
+            ("pay", Some("west")),
             ("https://app.example.com", None),
             ("northeastern", None),
             ("eastward", None),

@@ -77,8 +77,7 @@ pub(super) fn heartbeat(it: &postgres::Heartbeat) -> Act<'_> {
 }
 
 pub(super) fn azure_sql_failover<'a>(it: &'a azure::SqlFailover, view: &View<'_>) -> Act<'a> {
-    let server = it.server.as_deref().unwrap_or(&it.failover_group);
-    let change = promotion(format!("azure.sql/{server}"), view);
+    let change = promotion(azure_sql(it.server.as_deref(), &it.failover_group), view);
     Act::new("failing over", change, |scene| {
         json!({
             "replication_role": "Primary",
@@ -89,7 +88,7 @@ pub(super) fn azure_sql_failover<'a>(it: &'a azure::SqlFailover, view: &View<'_>
 }
 
 pub(super) fn azure_postgres_promote<'a>(it: &'a azure::PostgresPromote, view: &View<'_>) -> Act<'a> {
-    let change = promotion(format!("azure.postgres/{}", it.server), view);
+    let change = promotion(azure_postgres(&it.server), view);
     Act::new("promoting", change, move |scene| {
         let fqdn = format!("{}.postgres.database.azure.com", it.server);
         json!({"role": "Primary", "fqdn": fqdn, "already": scene.already})
@@ -154,6 +153,40 @@ pub(super) fn gcp_failover(it: &gcp::SqlFailover) -> Act<'_> {
             "zone": zone,
         })
     })
+}
+
+pub(super) fn azure_sql_replication(it: &azure::SqlCheckReplication) -> Act<'_> {
+    replication(azure_sql(it.server.as_deref(), &it.failover_group), it.max_lag, it.max_metric_age)
+}
+
+pub(super) fn azure_postgres_replication(it: &azure::PostgresCheckReplication) -> Act<'_> {
+    replication(azure_postgres(&it.server), it.max_lag, it.max_metric_age)
+}
+
+pub(super) fn gcp_replication(it: &gcp::SqlCheckReplication) -> Act<'_> {
+    replication(cloud_sql(&it.project, &it.instance), it.max_lag, it.max_metric_age)
+}
+
+/// A look at a replica of a managed database.
+fn replication<'a>(database: String, max_lag: Option<Duration>, max_age: Option<Duration>) -> Act<'a> {
+    Act::look(move |scene| {
+        let standing = scene.view.standing(&database, scene.at);
+        within(standing.lag, max_lag, scene.at.since(standing.measured_at), max_age)?;
+        Ok(json!({
+            "lag_ms": standing.lag.as_millis(),
+            "measured_at": standing.measured_at,
+            "recovery_point_at": standing.recovery_point,
+            "role": if standing.is_replica { "replica" } else { "primary" },
+        }))
+    })
+}
+
+fn azure_sql(server: Option<&str>, failover_group: &str) -> String {
+    format!("azure.sql/{}", server.unwrap_or(failover_group))
+}
+
+fn azure_postgres(server: &str) -> String {
+    format!("azure.postgres/{server}")
 }
 
 fn cloud_sql(project: &str, instance: &str) -> String {

@@ -67,10 +67,13 @@ fn databases<'a>(action: &'a Action, view: &View<'_>) -> Option<Act<'a>> {
         Action::AwsBackupCheckCopies(it) => copies::check_copies(it),
         Action::AwsBackupCheckPolicy(it) => copies::check_policy(it),
         Action::AzureSqlFailover(it) => data::azure_sql_failover(it, view),
+        Action::AzureSqlCheckReplication(it) => data::azure_sql_replication(it),
         Action::AzurePostgresPromote(it) => data::azure_postgres_promote(it, view),
+        Action::AzurePostgresCheckReplication(it) => data::azure_postgres_replication(it),
         Action::AzureSiteRecoveryFailover(it) => data::site_recovery(it),
         Action::GcpSqlPromote(it) => data::gcp_promote(it, view),
         Action::GcpSqlSwitchover(it) => data::gcp_switchover(it, view),
+        Action::GcpSqlCheckReplication(it) => data::gcp_replication(it),
         Action::GcpSqlFailover(it) => data::gcp_failover(it),
         _ => return None,
     })
