@@ -13,6 +13,7 @@ use std::path::Path;
 use clap::{Command, CommandFactory};
 use drctl::cli::Cli;
 use drctl::model::action::reference;
+use drctl::model::component;
 
 /// Compares a page with what the code says now.
 fn fresh(path: &str, page: &str) {
@@ -28,6 +29,11 @@ fn fresh(path: &str, page: &str) {
 #[test]
 fn the_reference_of_actions_is_fresh() {
     fresh("docs/reference/actions.md", &reference::reference());
+}
+
+#[test]
+fn the_reference_of_components_is_fresh() {
+    fresh("docs/reference/components.md", &component::reference::reference());
 }
 
 #[test]

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::{action_schema, without_null};
 use crate::model::action::ActionName;
+use crate::model::component::ComponentKind;
 use crate::model::runbook::Runbook;
 
 /// Definitions in which `uses` says what `with` must be.
@@ -35,7 +36,11 @@ pub fn schema() -> Value {
         branches.push(branch(*name, parameters.get("required").is_some()));
         actions.insert(name.as_str().to_owned(), parameters);
     }
+    let components = components(&mut actions);
     without_null(&mut schema);
+    if let Some(list) = schema.pointer_mut("/properties/components/items") {
+        *list = json!({"$ref": "#/$defs/ComponentCall"});
+    }
     if let Some(Value::Object(definitions)) = schema.get_mut("$defs") {
         for call in CALLS {
             if let Some(Value::Object(definition)) = definitions.get_mut(call) {
@@ -43,11 +48,35 @@ pub fn schema() -> Value {
             }
         }
         definitions.insert("ActionCall".to_owned(), json!({"allOf": branches}));
+        definitions.insert("ComponentCall".to_owned(), components);
         definitions.extend(actions);
     }
     without_own_formats(&mut schema);
     schema["$id"] = "https://drctl.dev/schemas/runbook.schema.json".into();
     schema
+}
+
+/// The shape of a component by its kind; its definitions go to the others.
+fn components(definitions: &mut Map<String, Value>) -> Value {
+    let mut branches = Vec::new();
+    for kind in ComponentKind::ALL {
+        let mut shape = super::component_schema(*kind);
+        if let Some(Value::Object(own)) = shape.as_object_mut().and_then(|fields| fields.remove("$defs")) {
+            definitions.extend(own.into_iter().map(|(key, mut value)| {
+                rename(&mut value, kind.as_str());
+                allow_templates(&mut value);
+                (format!("{kind}.{key}"), value)
+            }));
+        }
+        rename(&mut shape, kind.as_str());
+        allow_templates_inside(&mut shape);
+        branches.push(json!({"if": {"properties": {"kind": {"const": kind.as_str()}}, "required": ["kind"]},
+                             "then": {"$ref": format!("#/$defs/{kind}")}}));
+        definitions.insert(kind.as_str().to_owned(), shape);
+    }
+    let kinds: Vec<_> = ComponentKind::ALL.iter().map(|kind| kind.as_str()).collect();
+    json!({"type": "object", "required": ["id", "kind"], "properties": {"kind": {"enum": kinds}},
+           "allOf": branches})
 }
 
 fn branch(name: ActionName, demands: bool) -> Value {

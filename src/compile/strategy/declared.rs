@@ -56,8 +56,7 @@ pub(super) fn read(document: &Value, reporter: &mut Reporter<'_>) -> Option<Decl
         .collect();
     let mut sound = entries.len() == components.len();
     sound &= names(&entries, reporter);
-    for (at, entry) in
-        entries.iter().enumerate().filter(|(_, entry)| !super::kinds::fits(entry.component.kind(), strategy))
+    for (at, entry) in entries.iter().enumerate().filter(|(_, entry)| !entry.component.kind().fits(strategy))
     {
         let kind = entry.component.kind();
         let message = format!("`{kind}` cannot be a part of {strategy}");

@@ -6,7 +6,6 @@ use super::declared::Entry;
 use super::part::Part;
 use super::{backups, compute, data, dns, health, managed, path, queue, traffic};
 use crate::model::component::{Component, ComponentKind};
-use crate::model::runbook::Strategy;
 
 /// Adds the steps of a component; returns the reading of its recovery point.
 pub(super) fn steps(component: &Component, part: &mut Part<'_>) -> Option<Value> {
@@ -50,40 +49,4 @@ pub(super) fn steps(component: &Component, part: &mut Part<'_>) -> Option<Value>
 pub(super) fn returns(entries: &[Entry]) -> bool {
     let stays = [ComponentKind::ReadReplica, ComponentKind::BackupResource, ComponentKind::AutomatedBackup];
     entries.iter().all(|entry| !stays.contains(&entry.component.kind()))
-}
-
-/// Whether a kind of component can be a part of a strategy.
-pub(super) const fn fits(kind: ComponentKind, strategy: Strategy) -> bool {
-    let standby = matches!(strategy, Strategy::PilotLight | Strategy::WarmStandby);
-    let everywhere = matches!(strategy, Strategy::ActiveActive);
-    match kind {
-        ComponentKind::PostgresServer
-        | ComponentKind::ReadReplica
-        | ComponentKind::GlobalCluster
-        | ComponentKind::FailoverGroup
-        | ComponentKind::FlexibleServer
-        | ComponentKind::CloudSqlReplica => standby,
-        ComponentKind::BackupResource | ComponentKind::AutomatedBackup => !standby && !everywhere,
-        ComponentKind::GlobalTable | ComponentKind::DistributedPostgres => everywhere,
-        ComponentKind::RoutingControls | ComponentKind::FailoverRecord => !everywhere,
-        ComponentKind::EcsService
-        | ComponentKind::AutoscalingGroup
-        | ComponentKind::NodeGroup
-        | ComponentKind::Workload
-        | ComponentKind::ScaleSet
-        | ComponentKind::InstanceGroup
-        | ComponentKind::ProgramService
-        | ComponentKind::EventSource
-        | ComponentKind::CronJobs
-        | ComponentKind::ProgramScheduler
-        | ComponentKind::Link
-        | ComponentKind::Protection
-        | ComponentKind::WeightedRecords
-        | ComponentKind::TrafficManager
-        | ComponentKind::DnsRecord
-        | ComponentKind::AzureDnsRecord
-        | ComponentKind::CloudDnsRecord
-        | ComponentKind::HttpEndpoint
-        | ComponentKind::Alarms => true,
-    }
 }

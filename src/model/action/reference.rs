@@ -38,7 +38,12 @@ pub fn schema(action: ActionName) -> Value {
 /// The parameters of an action, in the order of its schema: required ones first.
 #[must_use]
 pub fn parameters(action: ActionName) -> Vec<Parameter> {
-    let schema = schema(action);
+    fields(&schema(action))
+}
+
+/// The fields of a mapping, in the order of its schema: required ones first.
+#[must_use]
+pub fn fields(schema: &Value) -> Vec<Parameter> {
     let required: Vec<&str> =
         schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let nothing = Map::new();

@@ -43,11 +43,15 @@ impl ComponentKind {
     /// Names of the fields that differ by site.
     #[must_use]
     pub fn fields_by_site(self) -> Vec<String> {
-        let schema = self.schema();
-        let properties = schema.get("properties").and_then(Value::as_object);
-        let fields = properties.into_iter().flatten().filter(|(_, field)| is_by_site(field));
-        fields.map(|(name, _)| name.clone()).collect()
+        by_site(&self.schema())
     }
+}
+
+/// Names of the fields of a component's schema that differ by site.
+pub(super) fn by_site(schema: &Value) -> Vec<String> {
+    let properties = schema.get("properties").and_then(Value::as_object);
+    let fields = properties.into_iter().flatten().filter(|(_, field)| is_by_site(field));
+    fields.map(|(name, _)| name.clone()).collect()
 }
 
 fn is_by_site(field: &Value) -> bool {
