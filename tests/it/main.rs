@@ -5,6 +5,7 @@ mod architecture;
 mod aws;
 mod cli;
 mod compile;
+mod declared;
 mod engine;
 mod generated;
 mod journal;

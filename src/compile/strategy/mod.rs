@@ -3,6 +3,7 @@
 
 mod assemble;
 mod backups;
+mod by_hand;
 mod compute;
 mod data;
 mod declared;

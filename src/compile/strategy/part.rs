@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::by_hand;
 use super::declared::Entry;
 use super::stages::Stage;
 use crate::compile::expression::{Kind, template};
@@ -91,6 +92,11 @@ impl<'a> Part<'a> {
     /// Adds a step; its id is that of the component and a verb.
     pub(super) fn step(&mut self, stage: Stage, verb: &str, mut step: Value) {
         step["id"] = self.step_id(verb).into();
+        let uses = step.get("uses").and_then(Value::as_str);
+        let commands = uses.and_then(|uses| by_hand::commands(uses, step.get("with")?));
+        if let Some(commands) = commands {
+            step["manual"] = commands.into();
+        }
         self.members.push(Member { stage, step, component: self.component });
     }
 

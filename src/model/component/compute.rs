@@ -124,7 +124,8 @@ pub struct InstanceGroup {
     pub writes: bool,
 }
 
-/// A service that programs start and stop, such as `systemctl` over SSH. Running either twice must be harmless.
+/// A service that programs start and stop, such as `systemctl` over SSH. Running either twice must be
+/// harmless.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProgramService {

@@ -17,9 +17,9 @@ pub fn reference() -> String {
          drctl derives the steps from the strategy and the components, in the safe order; `drctl plan RUNBOOK \
          --expand` prints them as a runbook that compiles to the same plan. The guide is \
          [Declared runbooks](../guides/declared.md).\n\nEvery component has an `id` and a `kind`. `needs` names \
-         components whose steps of the same phase come first. `sites` names the sites the component is in, where \
-         it is not in all of them (compute and queue only). A field that takes a *value for each site* is a \
-         mapping by the name of the site, or one value for all of them whose templates read `site`.\n",
+         components whose steps of the same phase come first. `sites` names the sites the component is in, \
+         where it is not in all of them (compute and queue only). A field that takes a *value for each site* \
+         is a mapping by the name of the site, or one value for all of them whose templates read `site`.\n",
     );
     for &role in ComponentRole::ALL {
         let _ = write!(page, "\n## {role}\n\n{}.\n", meaning(role));

@@ -1,0 +1,153 @@
+//! Declared runbooks: what components become, in which order, and that nobody needs to see it to trust it:
+//! the printed expansion is the same plan.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "parts of tests")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use drctl::compile;
+use drctl::model::component::ComponentKind;
+use drctl::model::id::SiteName;
+use drctl::model::run::{Intent, Operation, Phase};
+use drctl::model::runbook::{Runbook, Strategy};
+use drctl::plan::{Choices, Plan, PlanIndex, bind, render};
+use serde_json::{Value, json};
+
+use crate::support::binary::Drctl;
+
+/// Runbooks of at most thirty lines, one for each strategy.
+const SHORT: [&str; 4] = ["backup-restore", "pilot-light", "warm-standby", "active-active"];
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap()
+}
+
+fn fixture(name: &str) -> String {
+    read(&Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/declared/{name}.yaml")))
+}
+
+/// Every declared runbook there is: the fixtures and what is shipped.
+fn declared() -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for folder in ["tests/fixtures/declared", "runbooks"] {
+        let folder: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let text = read(&path);
+            if text.contains("\ncomponents:") {
+                found.push((path.file_stem().unwrap().to_string_lossy().into_owned(), text));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn compiled(name: &str, text: &str) -> Runbook {
+    let (runbook, findings) = compile::compile(text, jiff::civil::date(2026, 1, 1));
+    assert!(findings.is_empty(), "{}", compile::render(name, text, &findings, false));
+    runbook.unwrap()
+}
+
+fn plan(name: &str, runbook: &Runbook, operation: Operation) -> Plan {
+    let lost = (runbook.strategy == Some(Strategy::ActiveActive))
+        .then(|| runbook.sites.keys().next().cloned().unwrap());
+    let back = operation == Operation::Failback;
+    let (to, from) = if back { (lost, None) } else { (None::<SiteName>, lost) };
+    let required = runbook.parameters.iter().filter(|(_, parameter)| parameter.required);
+    let choices = Choices {
+        operation,
+        mode: None,
+        intent: Intent::Simulate,
+        from,
+        to,
+        parameters: required.map(|(name, _)| (name.clone(), json!([]))).collect::<BTreeMap<_, Value>>(),
+    };
+    bind(runbook, &choices).unwrap_or_else(|problems| panic!("{name} {operation}: {problems:#?}"))
+}
+
+fn operations(runbook: &Runbook) -> Vec<Operation> {
+    let all = Operation::ALL.iter().copied();
+    all.filter(|it| *it != Operation::Failback || runbook.workflows.failback.is_some()).collect()
+}
+
+#[test]
+fn thirty_lines_become_a_whole_workflow_in_the_safe_order() {
+    let order = [
+        Phase::Assess,
+        Phase::Fence,
+        Phase::Decide,
+        Phase::Promote,
+        Phase::Scale,
+        Phase::Verify,
+        Phase::Shift,
+        Phase::Validate,
+    ];
+    for name in SHORT {
+        let text = fixture(name);
+        assert!(text.lines().count() <= 30, "{name} has {} lines", text.lines().count());
+        let runbook = compiled(name, &text);
+        let plan = plan(name, &runbook, Operation::Failover);
+        let index = PlanIndex::new(&plan).unwrap();
+        insta::assert_snapshot!(name, render::text(&plan, &index));
+        if runbook.strategy == Some(Strategy::ActiveActive) {
+            continue;
+        }
+        let phases: BTreeSet<Phase> = plan.nodes.iter().filter_map(|node| node.phase).collect();
+        for phase in order {
+            let other = if phase == Phase::Promote { Phase::Restore } else { phase };
+            // A restore can be thrown away: only a promotion has a gate.
+            let exempt = phase == Phase::Decide && phases.contains(&Phase::Restore);
+            assert!(exempt || phases.contains(&phase) || phases.contains(&other), "{name} has no {phase}");
+        }
+    }
+}
+
+#[test]
+fn what_is_printed_compiles_to_the_same_plan() {
+    let all = declared();
+    assert!(all.len() >= 8, "{}", all.len());
+    for (name, text) in all {
+        let runbook = compiled(&name, &text);
+        let printed = serde_saphyr::to_string(&runbook).unwrap();
+        assert!(!printed.contains("components:"), "{name}");
+        let again = compiled(&format!("{name}, expanded"), &printed);
+        for operation in operations(&runbook) {
+            let (one, other) = (plan(&name, &runbook, operation), plan(&name, &again, operation));
+            assert_eq!(drctl::plan::digest(&one), drctl::plan::digest(&other), "{name} {operation}");
+        }
+    }
+}
+
+#[test]
+fn every_kind_is_used_somewhere() {
+    let all: Vec<String> = declared().into_iter().map(|(_, text)| text).collect();
+    let unused: Vec<_> = ComponentKind::ALL
+        .iter()
+        .filter(|kind| !all.iter().any(|text| text.contains(&format!("kind: {kind}"))))
+        .collect();
+    assert!(unused.is_empty(), "no runbook here has {unused:?}");
+}
+
+#[test]
+fn every_declared_runbook_succeeds_on_the_simulated_estate() {
+    for (name, text) in declared() {
+        let runbook = compiled(&name, &text);
+        for operation in operations(&runbook) {
+            let drctl = Drctl::new();
+            drctl.write("runbook.yaml", &text);
+            let lost = runbook.sites.keys().next().unwrap();
+            let mut line = format!("{operation} runbook.yaml --simulate --speed max --accept-unfenced");
+            if runbook.strategy == Some(Strategy::ActiveActive) {
+                let flag = if operation == Operation::Failback { "--to" } else { "--from" };
+                line = format!("{line} {flag} {lost}");
+            }
+            if runbook.parameters.get("endpoints").is_some_and(|it| it.required) {
+                line.push_str(" --set endpoints=[]");
+            }
+            let output = drctl.run_with(&[("CLAIMS_DNS_KEY", "a2V5")], &line);
+            assert_eq!(output.code, 0, "{name} {operation}\n{}\n{}", output.stdout, output.stderr);
+        }
+    }
+}
