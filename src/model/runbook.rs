@@ -83,7 +83,7 @@ pub struct Runbook {
     /// How the recovery point is read: before the fence, at the fence and after promotion.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub recovery_point: Vec<RecoveryPoint>,
-    /// Declared parts of the service; not expanded by this version.
+    /// Declared parts of the service, from which steps are derived.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub components: Vec<Map<String, Value>>,
     /// The steps.

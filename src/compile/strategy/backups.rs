@@ -13,7 +13,10 @@ const AGE: Duration = Duration::from_secs(86_400);
 pub(super) fn backup_resource(resource: &BackupResource, part: &mut Part<'_>) -> Value {
     let vault = part.at(Side::To, "vault", &resource.vault);
     let source = part.at(Side::From, "resource_arn", &resource.resource_arn);
-    let newest = json!({"region": Side::To.region(), "vault": vault, "resource_arn": source});
+    let mut newest = json!({"region": Side::To.region(), "vault": vault, "resource_arn": source});
+    if resource.require_encrypted {
+        newest["require_encrypted"] = true.into();
+    }
     let max_age = part.rpo_or(resource.max_age, AGE);
     let mut limited = newest.clone();
     limited["max_age"] = max_age.into();

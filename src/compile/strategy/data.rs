@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::part::{Direction, Part, Side, reading};
 use super::stages::Stage;
-use crate::model::component::{DistributedPostgres, GlobalCluster, GlobalTable, PostgresServer, ReadReplica};
+use crate::model::component::{DistributedPostgres, GlobalCluster, GlobalTable, PostgresServer};
 use crate::model::time::Duration;
 
 /// Largest lag a planned move may begin with, where nobody says.
@@ -116,34 +116,6 @@ fn postgres_rejoin(server: &PostgresServer, part: &mut Part<'_>, stage: Stage, s
     );
 }
 
-pub(super) fn read_replica(replica: &ReadReplica, part: &mut Part<'_>) -> Value {
-    let instance = part.at(Side::To, "instance", &replica.instance);
-    let follows = json!({"region": Side::To.region(), "kind": "read_replica", "identifier": instance});
-    let max_lag = part.rpo_or(replica.max_lag, LAG);
-    assess_replication(part, "aws.rds.check_replication", &follows, &max_lag);
-    let groups = part.at(Side::From, "quarantine_security_groups", &replica.quarantine_security_groups);
-    let old = part.at(Side::From, "instance", &replica.instance);
-    part.step(
-        Stage::Fence,
-        "fence",
-        json!({"name": "quarantine the old database", "uses": "aws.rds.fence", "undo": "auto", "drill": "skip",
-               "with": {"region": Side::From.region(), "kind": "instance", "identifier": old,
-                        "method": "quarantine", "quarantine_security_group_ids": groups,
-                        "end_connections": true}}),
-    );
-    let days = replica.backup_retention_days.unwrap_or(7);
-    part.step(
-        Stage::Promote,
-        "promote",
-        json!({"name": "promote the replica", "uses": "aws.rds.promote_read_replica",
-               "with": {"region": Side::To.region(), "instance": instance, "backup_retention_days": days},
-               "precheck": [{"uses": "aws.rds.check_replication", "with": follows}],
-               "timeout": "20m", "deadline": "30m", "retry": {"attempts": 2, "backoff": "15s"},
-               "drill": "skip"}),
-    );
-    reading("aws.rds.check_replication", &follows)
-}
-
 /// Looks at replication; a source that is lost takes its metrics along, so no limit holds then.
 pub(super) fn assess_replication(part: &mut Part<'_>, uses: &str, follows: &Value, max_lag: &str) {
     let mut limited = follows.clone();
@@ -158,11 +130,11 @@ pub(super) fn assess_replication(part: &mut Part<'_>, uses: &str, follows: &Valu
 }
 
 /// Before a return: the vendor makes a replica of the old primary by itself, which takes its time.
-pub(super) fn wait_until_in_sync(part: &mut Part<'_>, uses: &str, follows: &Value) {
+pub(super) fn wait_until_in_sync(part: &mut Part<'_>, uses: &str, follows: &Value, needs: &[String]) {
     part.step(
         Stage::Rebuild,
         "in-sync",
-        json!({"name": "wait until the old site follows", "uses": uses, "with": follows,
+        json!({"name": "wait until the old site follows", "uses": uses, "with": follows, "needs": needs,
                "verify": [{"uses": uses, "with": follows, "until": CAUGHT_UP, "within": "2h", "every": "10s",
                            "consecutive": 3}]}),
     );
@@ -174,7 +146,7 @@ pub(super) fn global_cluster(global: &GlobalCluster, part: &mut Part<'_>) -> Val
     let follows = json!({"region": Side::To.region(), "kind": "global_cluster", "identifier": cluster,
                          "global_cluster": global.global_cluster});
     if part.direction == Direction::Failback {
-        wait_until_in_sync(part, "aws.rds.check_replication", &follows);
+        wait_until_in_sync(part, "aws.rds.check_replication", &follows, &[]);
     }
     let max_lag = part.rpo_or(global.max_lag, LAG);
     assess_replication(part, "aws.rds.check_replication", &follows, &max_lag);

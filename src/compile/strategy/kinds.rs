@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::declared::Entry;
 use super::part::Part;
-use super::{backups, compute, data, dns, health, managed, path, queue, traffic};
+use super::{backups, compute, data, dns, health, managed, path, queue, replica, traffic};
 use crate::model::component::{Component, ComponentKind};
 
 /// Adds the steps of a component; returns the reading of its recovery point.
@@ -12,7 +12,7 @@ pub(super) fn steps(component: &Component, part: &mut Part<'_>) -> Option<Value>
     match component {
         Component::PostgresServer(it) => return Some(data::postgres(it, part)),
         Component::DistributedPostgres(it) => return Some(data::distributed_postgres(it, part)),
-        Component::ReadReplica(it) => return Some(data::read_replica(it, part)),
+        Component::ReadReplica(it) => return Some(replica::read_replica(it, part)),
         Component::GlobalCluster(it) => return Some(data::global_cluster(it, part)),
         Component::GlobalTable(it) => return Some(data::global_table(it, part)),
         Component::AutomatedBackup(it) => return Some(backups::automated_backup(it, part)),
@@ -35,6 +35,7 @@ pub(super) fn steps(component: &Component, part: &mut Part<'_>) -> Option<Value>
         Component::RoutingControls(it) => traffic::routing_controls(it, part),
         Component::WeightedRecords(it) => traffic::weighted_records(it, part),
         Component::FailoverRecord(it) => traffic::failover_record(it, part),
+        Component::HealthChecks(it) => traffic::health_checks(it, part),
         Component::TrafficManager(it) => traffic::traffic_manager(it, part),
         Component::DnsRecord(it) => dns::record(it, part),
         Component::AzureDnsRecord(it) => dns::azure(it, part),
@@ -45,8 +46,10 @@ pub(super) fn steps(component: &Component, part: &mut Part<'_>) -> Option<Value>
     None
 }
 
-/// Whether the way back can be derived: the data can be exchanged as often as wanted.
+/// Whether the way back can be derived: the data can be exchanged, or made anew in the site it returns to.
 pub(super) fn returns(entries: &[Entry]) -> bool {
-    let stays = [ComponentKind::ReadReplica, ComponentKind::BackupResource, ComponentKind::AutomatedBackup];
-    entries.iter().all(|entry| !stays.contains(&entry.component.kind()))
+    entries.iter().all(|entry| match &entry.component {
+        Component::ReadReplica(it) => it.rebuild.is_some(),
+        other => !matches!(other.kind(), ComponentKind::BackupResource | ComponentKind::AutomatedBackup),
+    })
 }

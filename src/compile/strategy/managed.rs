@@ -23,7 +23,7 @@ struct Exchange<'a> {
 impl Exchange<'_> {
     fn steps(self, part: &mut Part<'_>) -> Value {
         if part.direction == Direction::Failback {
-            wait_until_in_sync(part, self.check, self.follows);
+            wait_until_in_sync(part, self.check, self.follows, &[]);
         }
         let max_lag = part.rpo_or(self.max_lag, LAG);
         assess_replication(part, self.check, self.follows, &max_lag);

@@ -14,6 +14,7 @@ mod managed;
 mod part;
 mod path;
 mod queue;
+mod replica;
 mod stages;
 mod traffic;
 
@@ -26,10 +27,14 @@ use declared::Declared;
 use part::{Direction, Member, Part, Setting};
 
 /// Replaces the components of a document by the steps they stand for. A document without components, or with
-/// broken ones, which are reported, stays as it is.
-pub(super) fn expand(mut document: Value, reporter: &mut Reporter<'_>) -> Value {
-    let Some(declared) = declared::read(&document, reporter) else { return document };
-    let Some(fields) = document.as_object_mut() else { return document };
+/// broken ones, which are reported, stays as it is; with broken ones its steps are not whole.
+pub(super) fn expand(mut document: Value, reporter: &mut Reporter<'_>) -> (Value, bool) {
+    let Some(declared) = declared::read(&document, reporter) else {
+        let none =
+            document.get("components").is_none_or(|components| *components == Value::Array(Vec::new()));
+        return (document, none);
+    };
+    let Some(fields) = document.as_object_mut() else { return (document, true) };
     let mut values = Map::new();
     let mut readings = Vec::new();
     for direction in [Direction::Failover, Direction::Failback] {
@@ -44,7 +49,7 @@ pub(super) fn expand(mut document: Value, reporter: &mut Reporter<'_>) -> Value 
         fields.insert("recovery_point".to_owned(), Value::Array(readings));
     }
     fields.remove("components");
-    document
+    (document, true)
 }
 
 /// The derived steps of one direction; the readings of the recovery point are the same in both.

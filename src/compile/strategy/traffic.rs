@@ -4,7 +4,9 @@ use serde_json::{Map, Value, json};
 
 use super::part::{Direction, Part, Side};
 use super::stages::Stage;
-use crate::model::component::{FailoverRecord, RoutingControls, SiteValue, TrafficManager, WeightedRecords};
+use crate::model::component::{
+    FailoverRecord, HealthChecks, RoutingControls, SiteValue, TrafficManager, WeightedRecords,
+};
 
 /// Shares of a site's users that a planned move reaches one after the other, in percent.
 const STAGES: [u16; 3] = [5, 25, 50];
@@ -180,12 +182,31 @@ pub(super) fn failover_record(record: &FailoverRecord, part: &mut Part<'_>) {
 }
 
 pub(super) fn traffic_manager(profile: &TrafficManager, part: &mut Part<'_>) {
-    let set = |part: &mut Part<'_>, name: &str, side: Side, enabled: bool| {
-        json!({"name": name, "uses": "azure.traffic_manager.set_endpoint", "undo": "auto", "drill": "skip",
-               "retry": {"attempts": 5, "backoff": "5s", "max_backoff": "30s"},
+    exchange(part, &|part, side, serves| {
+        json!({"uses": "azure.traffic_manager.set_endpoint",
                "with": {"subscription_id": profile.subscription_id, "resource_group": profile.resource_group,
                         "profile": profile.profile, "endpoint_type": profile.endpoint_type,
-                        "endpoint": part.at(side, "endpoint", &profile.endpoint), "enabled": enabled}})
+                        "endpoint": part.at(side, "endpoint", &profile.endpoint), "enabled": serves}})
+    });
+}
+
+pub(super) fn health_checks(checks: &HealthChecks, part: &mut Part<'_>) {
+    exchange(part, &|part, side, serves| {
+        json!({"uses": "aws.route53.set_health_check",
+               "with": {"health_check_id": part.at(side, "health_check_id", &checks.health_check_id),
+                        "healthy": serves}})
+    });
+}
+
+/// The new site first, then the old one, so that users always have somewhere to go.
+fn exchange(part: &mut Part<'_>, set: &dyn Fn(&mut Part<'_>, Side, bool) -> Value) {
+    let set = |part: &mut Part<'_>, name: &str, side: Side, serves: bool| {
+        let mut step = set(part, side, serves);
+        step["name"] = name.into();
+        step["undo"] = "auto".into();
+        step["drill"] = "skip".into();
+        step["retry"] = json!({"attempts": 5, "backoff": "5s", "max_backoff": "30s"});
+        step
     };
     let returns = part.direction == Direction::Failback;
     let enters = !part.is_active_active() || returns;

@@ -22,6 +22,9 @@ pub struct BackupResource {
     pub metadata: Option<SiteValue>,
     /// Oldest copy a planned move may use; default: the RPO, else one day.
     pub max_age: Option<Duration>,
+    /// Use encrypted copies only; default false.
+    #[serde(default)]
+    pub require_encrypted: bool,
 }
 
 /// An RDS instance whose automated backups are replicated to the other site's region.

@@ -24,6 +24,18 @@ pub struct PostgresServer {
     pub heartbeat_table: Option<String>,
 }
 
+/// How the way back begins: a promoted replica follows nobody, so the data is made anew where it returns to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rebuild {
+    /// ARN of each site's instance.
+    pub arn: SiteValue,
+    /// Identifier of the replica that is made in the site the service returns to, and promoted there.
+    pub instance: String,
+    /// ARN of that replica; a template may read `site`.
+    pub instance_arn: SiteValue,
+}
+
 /// An RDS instance with a read replica in another region.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -37,6 +49,8 @@ pub struct ReadReplica {
     pub backup_retention_days: Option<u32>,
     /// Largest lag with which a planned move may begin; default: the RPO, else 60s.
     pub max_lag: Option<Duration>,
+    /// How the way back begins; without it `workflows.failback` is written by hand.
+    pub rebuild: Option<Rebuild>,
 }
 
 /// An Aurora global database.

@@ -32,6 +32,7 @@ impl ComponentKind {
             | Self::Link
             | Self::Protection
             | Self::WeightedRecords
+            | Self::HealthChecks
             | Self::TrafficManager
             | Self::DnsRecord
             | Self::AzureDnsRecord

@@ -6,9 +6,9 @@ use serde_json::Value;
 use super::{
     Alarms, AutomatedBackup, AutoscalingGroup, AzureDnsRecord, BackupResource, CloudDnsRecord,
     CloudSqlReplica, ComponentRole, CronJobs, DistributedPostgres, DnsRecord, EcsService, EventSource,
-    FailoverGroup, FailoverRecord, FlexibleServer, GlobalCluster, GlobalTable, HttpEndpoint, InstanceGroup,
-    Link, NodeGroup, PostgresServer, ProgramScheduler, ProgramService, Protection, ReadReplica,
-    RoutingControls, ScaleSet, TrafficManager, WeightedRecords, Workload,
+    FailoverGroup, FailoverRecord, FlexibleServer, GlobalCluster, GlobalTable, HealthChecks, HttpEndpoint,
+    InstanceGroup, Link, NodeGroup, PostgresServer, ProgramScheduler, ProgramService, Protection,
+    ReadReplica, RoutingControls, ScaleSet, TrafficManager, WeightedRecords, Workload,
 };
 use crate::model::run::words;
 
@@ -114,6 +114,8 @@ components! {
         "Weighted records of Route 53, one for each site. Changing them needs us-east-1.";
     FailoverRecord = "aws.route53.failover_record", Traffic,
         "A primary and a secondary record of Route 53. Changing them needs us-east-1.";
+    HealthChecks = "aws.route53.health_checks", Traffic,
+        "Health checks of Route 53 that tell its records where to send users. Changing them needs us-east-1.";
     DnsRecord = "dns.record", Traffic,
         "A record on DNS servers that take updates by RFC 2136.";
     AzureDnsRecord = "azure.dns.record", Traffic,

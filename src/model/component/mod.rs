@@ -22,7 +22,7 @@ pub use backup::{AutomatedBackup, BackupResource, Protection};
 pub use compute::{
     AutoscalingGroup, Capacity, EcsService, InstanceGroup, NodeGroup, ProgramService, ScaleSet, Workload,
 };
-pub use data::{DistributedPostgres, GlobalCluster, GlobalTable, PostgresServer, ReadReplica};
+pub use data::{DistributedPostgres, GlobalCluster, GlobalTable, PostgresServer, ReadReplica, Rebuild};
 pub use dns::{AzureDnsRecord, CloudDnsRecord, DnsRecord};
 pub use health::{Alarms, HttpEndpoint};
 pub use kind::{Component, ComponentKind};
@@ -30,7 +30,7 @@ pub use managed::{CloudSqlReplica, FailoverGroup, FlexibleServer};
 pub use path::{Link, Way};
 pub use queue::{CronJobs, EventSource, ProgramScheduler};
 pub use site_value::{EachSite, SiteValue};
-pub use traffic::{FailoverRecord, RoutingControls, TrafficManager, WeightedRecords};
+pub use traffic::{FailoverRecord, HealthChecks, RoutingControls, TrafficManager, WeightedRecords};
 
 words! {
     /// What a component is for.

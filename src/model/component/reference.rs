@@ -13,13 +13,14 @@ const COMMON: [&str; 4] = ["id", "kind", "needs", "sites"];
 #[must_use]
 pub fn reference() -> String {
     let mut page = String::from(
-        "# Components\n\nGenerated from `src/model/component`; do not edit.\n\nA component is a part of a service. \
-         drctl derives the steps from the strategy and the components, in the safe order; `drctl plan RUNBOOK \
-         --expand` prints them as a runbook that compiles to the same plan. The guide is \
-         [Declared runbooks](../guides/declared.md).\n\nEvery component has an `id` and a `kind`. `needs` names \
-         components whose steps of the same phase come first. `sites` names the sites the component is in, \
-         where it is not in all of them (compute and queue only). A field that takes a *value for each site* \
-         is a mapping by the name of the site, or one value for all of them whose templates read `site`.\n",
+        "# Components\n\nGenerated from `src/model/component`; do not edit.\n\nA component is a part of a \
+         service. drctl derives the steps from the strategy and the components, in the safe order; `drctl \
+         plan RUNBOOK --expand` prints them as a runbook that compiles to the same plan. The guide is \
+         [Declared runbooks](../guides/declared.md).\n\nEvery component has an `id` and a `kind`. `needs` \
+         names components whose steps of the same phase come first. `sites` names the sites the component \
+         is in, where it is not in all of them (compute and queue only). A field that takes a *value for \
+         each site* is a mapping by the name of the site, or one value for all of them whose templates read \
+         `site`.\n",
     );
     for &role in ComponentRole::ALL {
         let _ = write!(page, "\n## {role}\n\n{}.\n", meaning(role));

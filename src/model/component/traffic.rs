@@ -49,6 +49,14 @@ pub struct FailoverRecord {
     pub set_identifier: Option<SiteValue>,
 }
 
+/// Health checks of Route 53 that failover or weighted records depend on: a site is left by calling it unhealthy.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HealthChecks {
+    /// Id of each site's health check.
+    pub health_check_id: SiteValue,
+}
+
 /// A profile of Azure Traffic Manager with an endpoint for each site.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
