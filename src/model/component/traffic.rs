@@ -49,7 +49,8 @@ pub struct FailoverRecord {
     pub set_identifier: Option<SiteValue>,
 }
 
-/// Health checks of Route 53 that failover or weighted records depend on: a site is left by calling it unhealthy.
+/// Health checks of Route 53 that failover or weighted records depend on: a site is left by calling it
+/// unhealthy.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HealthChecks {
