@@ -62,7 +62,15 @@ pub(crate) fn plan_of(path: &Path, operation: Operation) -> Option<(Plan, String
     let (from, to) = if operation == Operation::Failback { (None, first) } else { (first, None) };
     let parameters = runbook.parameters.iter().filter(|(_, parameter)| parameter.default.is_none());
     let parameters = parameters.map(|(name, parameter)| (name.clone(), sample(parameter))).collect();
-    let choices = Choices { operation, mode: None, intent: Intent::Simulate, from, to, parameters };
+    let choices = Choices {
+        operation,
+        mode: None,
+        intent: Intent::Simulate,
+        from,
+        to,
+        unready: BTreeMap::new(),
+        parameters,
+    };
     match plan::bind(&runbook, &choices) {
         Ok(plan) => Some((plan, text)),
         Err(problems) => panic!("{} {operation}: {problems:?}", path.display()),

@@ -111,6 +111,7 @@ fn add_plan(contents: &mut Contents, source: &Source, operation: Operation) {
         intent: Intent::Real,
         from: None,
         to: None,
+        unready: BTreeMap::new(),
         parameters: BTreeMap::new(),
     };
     let simulated = Choices { intent: Intent::Simulate, ..choices.clone() };

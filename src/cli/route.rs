@@ -71,7 +71,17 @@ pub(crate) fn wanted(
         Operation::Failover | Operation::Switchover => only(runbook, SiteRole::Standby),
         Operation::Failback => home,
     });
-    Ok(Choices { operation, mode: binding.mode, intent, from, to, parameters: runbook::values(binding)? })
+    let unready = record.quarantined.iter();
+    let unready = unready.map(|(site, run)| (site.clone(), format!("quarantined since {run} left it")));
+    Ok(Choices {
+        operation,
+        mode: binding.mode,
+        intent,
+        from,
+        to,
+        unready: unready.collect(),
+        parameters: runbook::values(binding)?,
+    })
 }
 
 /// The only site of a role.

@@ -81,7 +81,8 @@ fn names(plan: &IndexedPlan, state: &RunState, node: &Node, with_steps: bool) ->
     names.insert("sites".to_owned(), Value::Object(sites.collect()));
     names.insert("from".to_owned(), plan_.from.as_ref().map_or(Value::Null, |name| site(plan_, name)));
     names.insert("to".to_owned(), plan_.to.as_ref().map_or(Value::Null, |name| site(plan_, name)));
-    let survivors = plan_.sites.keys().filter(|name| Some(*name) != plan_.from.as_ref());
+    let stays = |name: &SiteName| Some(name) != plan_.from.as_ref() && !plan_.absent.contains(name);
+    let survivors = plan_.sites.keys().filter(|name| stays(name));
     names.insert("survivors".to_owned(), Value::Array(survivors.map(|name| site(plan_, name)).collect()));
     names.insert("mode".to_owned(), state.mode.as_str().into());
     names.insert("intent".to_owned(), plan_.intent.as_str().into());

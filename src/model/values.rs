@@ -120,6 +120,10 @@ pub struct Site {
     /// Base address of the service there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+    /// Share of the whole load the site can carry, 1 being all of it; higher is preferred.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub capacity: Option<f64>,
     /// Cost relative to the other sites; lower is preferred.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_weight: Option<f64>,

@@ -29,6 +29,8 @@ pub struct Choices {
     pub from: Option<SiteName>,
     /// Site to move to; default: from the roles.
     pub to: Option<SiteName>,
+    /// Sites the service cannot move to now, with the reason; in `active_active` those that are out already.
+    pub unready: BTreeMap<SiteName, String>,
     /// Values of parameters: typed, or texts that are read as the declared type.
     pub parameters: BTreeMap<String, Value>,
 }
@@ -68,8 +70,10 @@ pub fn bind(runbook: &Runbook, choices: &Choices) -> Result<Plan, Vec<Problem>> 
         operation: choices.operation,
         mode,
         intent: choices.intent,
-        from: route.from,
-        to: route.to,
+        from: route.from.clone(),
+        to: route.to.clone(),
+        absent: sites::absent(choices, &route),
+        targets: route.targets,
         sites: runbook.sites.clone(),
         objectives: runbook.objectives,
         parameters: bound.values,

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::Choices;
 use super::parameters::Bound;
-use super::sites::Route;
+use super::sites::{self, Route};
 use crate::model::expression::{self, Context, Expression};
 use crate::model::id::SiteName;
 use crate::model::runbook::Runbook;
@@ -58,7 +58,9 @@ impl Scope {
                 names.insert(word.to_owned(), described(name, site));
             }
         }
-        let others = runbook.sites.iter().filter(|(name, _)| Some(*name) != route.from.as_ref());
+        let absent = sites::absent(choices, route);
+        let stays = |name: &SiteName| Some(name) != route.from.as_ref() && !absent.contains(name);
+        let others = runbook.sites.iter().filter(|(name, _)| stays(name));
         names.insert("survivors".to_owned(), others.map(|(name, site)| described(name, site)).collect());
         names.insert("operation".to_owned(), json!(choices.operation));
         names.insert("intent".to_owned(), json!(choices.intent));

@@ -22,6 +22,7 @@ mod protection;
 mod readings;
 pub mod render;
 mod sites;
+mod targets;
 mod units;
 
 pub use bind::{Choices, bind};
@@ -35,6 +36,7 @@ pub use node::{
 };
 pub use parameters::sensitive_value;
 pub use protection::Protection;
+pub use targets::Target;
 
 /// Version of the plan format this build writes.
 pub const FORMAT: u32 = 1;

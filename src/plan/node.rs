@@ -13,6 +13,7 @@ use crate::model::run::{Intent, Mode, Operation, Phase, words};
 use crate::model::runbook::Strategy;
 use crate::model::time::Duration;
 use crate::model::values::{Objectives, Secret, Site};
+use crate::plan::targets::Target;
 
 /// Position of a node in its plan.
 pub type NodeIndex = u32;
@@ -40,6 +41,12 @@ pub struct Plan {
     /// Site the service moves to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<SiteName>,
+    /// The sites it could have moved to, best first, where there was a choice.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<Target>,
+    /// Sites that were out before the run, and are none of its survivors.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub absent: BTreeSet<SiteName>,
     /// All sites.
     pub sites: BTreeMap<SiteName, Site>,
     /// What the business asked for.

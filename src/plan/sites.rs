@@ -1,19 +1,24 @@
 //! Decides which site a service leaves and which it moves to, as far as roles, residency and cost decide it.
 
+use std::collections::BTreeSet;
+
 use super::Choices;
 use super::error::{Problem, did_you_mean};
+use super::targets::{self, Target};
 use crate::model::id::SiteName;
 use crate::model::run::Operation;
 use crate::model::runbook::{Runbook, Strategy};
 use crate::model::values::{Site, SiteRole};
 
 /// Where a service moves.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Route {
     /// Site it leaves.
     pub(super) from: Option<SiteName>,
     /// Site it moves to.
     pub(super) to: Option<SiteName>,
+    /// The sites it could have moved to, best first, where there was a choice.
+    pub(super) targets: Vec<Target>,
 }
 
 /// Finds the route, or says what must be chosen.
@@ -29,22 +34,24 @@ pub(super) fn route(runbook: &Runbook, choices: &Choices, problems: &mut Vec<Pro
         return Route::default();
     }
     let planner = Planner { runbook, choices };
-    let route = match (runbook.strategy == Some(Strategy::ActiveActive), choices.operation) {
+    let (from, to, targets) = match (runbook.strategy == Some(Strategy::ActiveActive), choices.operation) {
         (true, Operation::Failback) => planner.readmit(problems),
         (true, Operation::Failover | Operation::Switchover) => {
-            Route { from: planner.active("from", problems), to: choices.to.clone() }
+            (planner.active("from", problems), choices.to.clone(), Vec::new())
         }
         (false, Operation::Failover | Operation::Switchover) => {
             let from = planner.active("from", problems);
-            let to = from.as_ref().and_then(|from| planner.target(from, problems));
-            Route { from, to }
+            let (to, targets) =
+                from.as_ref().map_or((None, Vec::new()), |from| planner.target(from, problems));
+            (from, to, targets)
         }
         (false, Operation::Failback) => {
             let from = choices.from.clone().or_else(|| planner.only(SiteRole::Standby, "from", problems));
             let to = choices.to.clone().or_else(|| planner.only(SiteRole::Active, "to", problems));
-            Route { from, to }
+            (from, to, Vec::new())
         }
     };
+    let route = Route { from, to, targets };
     planner.check(&route, problems);
     route
 }
@@ -77,45 +84,44 @@ impl Planner<'_> {
         None
     }
 
-    /// The site to move to: chosen, or the only one that is possible.
-    fn target(&self, from: &SiteName, problems: &mut Vec<Problem>) -> Option<SiteName> {
+    /// The site to move to: chosen, or the best of those that are possible, and the ranking where there was
+    /// a choice.
+    fn target(&self, from: &SiteName, problems: &mut Vec<Problem>) -> (Option<SiteName>, Vec<Target>) {
+        let ranked = targets::ranked(self.runbook, self.choices, from);
+        let told = if ranked.len() > 1 { ranked.clone() } else { Vec::new() };
         if self.choices.to.is_some() {
-            return self.choices.to.clone();
+            return (self.choices.to.clone(), told);
         }
-        // Once the service has moved, the roles in the file no longer say where it may go.
-        let moved = self.runbook.sites.get(from).is_some_and(|site| site.role == SiteRole::Standby);
-        let possible =
-            |(name, site): &(&SiteName, &Site)| *name != from && (moved || site.role == SiteRole::Standby);
-        let mut targets: Vec<_> =
-            self.sites().filter(possible).filter(|(_, site)| self.may_hold_data(site)).collect();
-        targets.sort_by(|(left_name, left), (right_name, right)| {
-            let cost = |site: &Site| site.cost_weight.unwrap_or(f64::INFINITY);
-            cost(left).total_cmp(&cost(right)).then_with(|| left_name.cmp(right_name))
-        });
-        match targets[..] {
-            [(only, _)] => return Some(only.clone()),
-            [] => problems.push(Problem::new(
+        let shown = || ranked.iter().map(Target::shown).collect::<Vec<_>>().join(", ");
+        let mut possible = ranked.iter().filter(|target| target.refused.is_none());
+        match (possible.next(), possible.next()) {
+            (Some(best), Some(next)) if targets::are_equal(best, next) => problems.push(Problem::new(
+                format!("the service could move from `{from}` to several sites, and none is better"),
+                format!(
+                    "say which with `--to SITE`, or give the sites `capacity` or `cost_weight`: {}",
+                    shown()
+                ),
+            )),
+            (Some(best), _) => return (Some(best.site.clone()), told),
+            (None, _) if ranked.is_empty() => problems.push(Problem::new(
                 format!("there is no site to move to from `{from}`"),
                 "add a site with `role: standby` whose jurisdiction `residency` allows, or say `--to SITE`",
             )),
-            _ => {
-                let ranked: Vec<_> = targets.iter().map(|(name, site)| ranked(name, site)).collect();
-                problems.push(Problem::new(
-                    format!("the service could move from `{from}` to several sites"),
-                    format!("say which with `--to SITE`; cheapest first: {}", ranked.join(", ")),
-                ));
-            }
+            (None, _) => problems.push(Problem::new(
+                format!("there is no site to move to from `{from}`: {}", shown()),
+                "make one of them usable, or say `--to SITE`",
+            )),
         }
-        None
+        (None, told)
     }
 
     /// Active-active failback: a site is taken back in, none is left.
-    fn readmit(&self, problems: &mut Vec<Problem>) -> Route {
+    fn readmit(&self, problems: &mut Vec<Problem>) -> (Option<SiteName>, Option<SiteName>, Vec<Target>) {
         if self.choices.to.is_none() {
             let help = format!("say which with `--to SITE`; {}", listed(self.sites().map(|(name, _)| name)));
             problems.push(Problem::new("it is not known which site is to be taken back in", help));
         }
-        Route { from: self.choices.from.clone(), to: self.choices.to.clone() }
+        (self.choices.from.clone(), self.choices.to.clone(), Vec::new())
     }
 
     fn check(&self, route: &Route, problems: &mut Vec<Problem>) {
@@ -125,7 +131,9 @@ impl Planner<'_> {
             problems.push(Problem::new(format!("the service cannot move from `{to}` to itself"), help));
         }
         let Some(site) = self.runbook.sites.get(to) else { return };
-        if let Some(residency) = self.runbook.residency.as_ref().filter(|_| !self.may_hold_data(site)) {
+        if let Some(residency) =
+            self.runbook.residency.as_ref().filter(|_| !targets::may_hold_data(self.runbook, site))
+        {
             let lies = site
                 .jurisdiction
                 .as_ref()
@@ -140,19 +148,16 @@ impl Planner<'_> {
     fn sites(&self) -> impl Iterator<Item = (&SiteName, &Site)> {
         self.runbook.sites.iter()
     }
-
-    fn may_hold_data(&self, site: &Site) -> bool {
-        let Some(residency) = &self.runbook.residency else { return true };
-        site.jurisdiction.as_ref().is_some_and(|jurisdiction| residency.allow.contains(jurisdiction))
-    }
 }
 
 fn listed<'a>(names: impl Iterator<Item = &'a SiteName>) -> String {
     format!("sites: {}", names.map(SiteName::as_str).collect::<Vec<_>>().join(", "))
 }
 
-fn ranked(name: &SiteName, site: &Site) -> String {
-    site.cost_weight.map_or_else(|| name.to_string(), |cost| format!("{name} (cost {cost})"))
+/// Sites that were out before: not those a run is about.
+pub(super) fn absent(choices: &Choices, route: &Route) -> BTreeSet<SiteName> {
+    let concerned = [&route.from, &route.to];
+    choices.unready.keys().filter(|site| !concerned.contains(&&Some((*site).clone()))).cloned().collect()
 }
 
 #[cfg(test)]
@@ -177,6 +182,7 @@ mod tests {
             intent: Intent::Real,
             from: name(from),
             to: name(to),
+            unready: [(SiteName::new("gone").unwrap(), "quarantined".to_owned())].into(),
             parameters: BTreeMap::new(),
         };
         let mut problems = Vec::new();
@@ -207,24 +213,34 @@ mod tests {
     }
 
     #[test]
-    fn several_targets_are_ranked_by_cost_and_residency_is_hard() {
-        let sites = json!({
+    fn several_targets_are_ranked_and_residency_is_hard() {
+        let mut sites = json!({
             "sites": {
                 "east": {"role": "active", "jurisdiction": "US"},
-                "north": {"role": "standby", "jurisdiction": "US", "cost_weight": 3.0},
+                "north": {"role": "standby", "jurisdiction": "US", "capacity": 1.0, "cost_weight": 3.0},
                 "south": {"role": "standby", "jurisdiction": "US", "cost_weight": 1.5},
+                "small": {"role": "standby", "jurisdiction": "US", "capacity": 0.5, "cost_weight": 1.0},
+                "gone": {"role": "standby", "jurisdiction": "US", "capacity": 2.0, "cost_weight": 0.5},
                 "paris": {"role": "standby", "jurisdiction": "FR", "cost_weight": 0.1},
                 "sea": {"role": "standby"},
             },
             "residency": {"allow": ["US"]},
         });
-        let several = routed(&sites, Operation::Failover, None, None).unwrap_err();
-        assert!(several[0].ends_with("cheapest first: south (cost 1.5), north (cost 3)"), "{several:?}");
+        assert_eq!(routed(&sites, Operation::Failover, None, None), Ok(way("east", "south")));
         assert_eq!(routed(&sites, Operation::Failover, None, Some("north")), Ok(way("east", "north")));
         for (site, why) in [("paris", "lies in FR"), ("sea", "names no jurisdiction")] {
             let refused = routed(&sites, Operation::Failover, None, Some(site)).unwrap_err();
             assert!(refused[0].contains("residency") && refused[0].contains(why), "{refused:?}");
         }
+        sites["sites"]["south"]["cost_weight"] = 3.0.into();
+        let equal = routed(&sites, Operation::Failover, None, None).unwrap_err();
+        assert!(
+            equal[0].ends_with(
+                "north (capacity 100 %, cost 3), south (cost 3), small (capacity 50 %, cost 1), gone (quarantined, \
+                 capacity 200 %, cost 0.5), paris (residency: lies in FR, cost 0.1), sea (residency: names no jurisdiction)"
+            ),
+            "{equal:?}"
+        );
     }
 
     #[test]

@@ -114,6 +114,7 @@ fn bound(text: &str) -> Plan {
         intent: Intent::Simulate,
         from: None,
         to: None,
+        unready: BTreeMap::new(),
         parameters: BTreeMap::new(),
     };
     plan::bind(&compiled(text), &choices).unwrap()
@@ -339,6 +340,7 @@ pub(crate) fn compile() -> Value {
             intent: Intent::Simulate,
             from: None,
             to: None,
+            unready: BTreeMap::new(),
             parameters: BTreeMap::new(),
         };
         let plan = plan::bind(&runbook, &choices).unwrap();

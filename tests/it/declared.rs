@@ -62,6 +62,7 @@ fn plan(name: &str, runbook: &Runbook, operation: Operation) -> Plan {
         intent: Intent::Simulate,
         from,
         to,
+        unready: BTreeMap::new(),
         parameters: required.map(|(name, _)| (name.clone(), json!([]))).collect::<BTreeMap<_, Value>>(),
     };
     bind(runbook, &choices).unwrap_or_else(|problems| panic!("{name} {operation}: {problems:#?}"))

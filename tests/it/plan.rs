@@ -36,7 +36,15 @@ pub(crate) fn whole(text: &str) -> Runbook {
 
 pub(crate) fn choices(operation: Operation) -> Choices {
     let parameters = BTreeMap::new();
-    Choices { operation, mode: None, intent: Intent::Simulate, from: None, to: None, parameters }
+    Choices {
+        operation,
+        mode: None,
+        intent: Intent::Simulate,
+        from: None,
+        to: None,
+        unready: BTreeMap::new(),
+        parameters,
+    }
 }
 
 pub(crate) fn failover(runbook: &Runbook) -> Plan {

@@ -71,6 +71,7 @@ fn cases() -> Vec<Case> {
                 intent: Intent::Simulate,
                 from: None,
                 to: None,
+                unready: BTreeMap::new(),
                 parameters: BTreeMap::new(),
             };
             if runbook.strategy == Some(Strategy::ActiveActive) {

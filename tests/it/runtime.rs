@@ -112,6 +112,7 @@ async fn an_action_that_makes_up_for_another_has_read_what_it_needs_itself() {
         intent: Intent::Simulate,
         from: None,
         to: None,
+        unready: BTreeMap::new(),
         parameters: BTreeMap::new(),
     };
     let plan = plan::bind(&runbook.unwrap(), &choices).unwrap();

@@ -298,7 +298,15 @@ pub(super) mod tests {
         let now: Timestamp = "2026-11-21T03:00:00Z".parse().unwrap();
         let (operation, intent) = (Operation::Failover, Intent::Simulate);
         let parameters = BTreeMap::new();
-        let choices = Choices { operation, mode: None, intent, from: None, to: None, parameters };
+        let choices = Choices {
+            operation,
+            mode: None,
+            intent,
+            from: None,
+            to: None,
+            unready: BTreeMap::new(),
+            parameters,
+        };
         let (runbook, _) =
             crate::compile::compile(PAY, now.to_jiff().to_zoned(jiff::tz::TimeZone::UTC).date());
         let plan = IndexedPlan::new(bind(&runbook.unwrap(), &choices).unwrap()).unwrap();

@@ -33,9 +33,12 @@ pub(super) fn http_endpoint(endpoint: &HttpEndpoint, part: &mut Part<'_>) {
         return;
     }
     let to = look(part, Side::To);
-    // Where nothing runs yet, nothing can answer.
-    if part.setting.strategy == Strategy::WarmStandby {
-        part.step(Stage::Assess, "ready", check("is the standby healthy?", &to));
+    // What says that a site serves is no measure of one that only waits: its data takes no writes yet.
+    if let Some(url) = &endpoint.standby_url
+        && part.setting.strategy == Strategy::WarmStandby
+    {
+        let with = json!({"url": part.at(Side::To, "standby_url", url)});
+        part.step(Stage::Assess, "ready", check("is the standby healthy?", &with));
     }
     let mut verify = check("the new site answers", &to);
     verify["verify"] =

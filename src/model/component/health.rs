@@ -12,6 +12,9 @@ use crate::model::time::Duration;
 pub struct HttpEndpoint {
     /// Direct address of each site, which the move of traffic does not change.
     pub url: SiteValue,
+    /// Direct address that answers while a site only waits; without it a standby is not asked before the
+    /// recovery.
+    pub standby_url: Option<SiteValue>,
     /// Address users have: a recovery counts once it answers.
     pub public_url: Option<String>,
     /// Longest time to an answer that counts as healthy.

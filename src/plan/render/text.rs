@@ -10,7 +10,7 @@ use crate::model::policy::Reversibility;
 use crate::model::run::{Intent, Phase};
 use crate::plan::gates::is_irreversible;
 use crate::plan::node::{EdgeKind, Node, NodeIndex, NodeKind, Plan};
-use crate::plan::{PlanIndex, digest};
+use crate::plan::{PlanIndex, Target, digest};
 
 /// Widest line.
 const WIDTH: usize = 100;
@@ -45,7 +45,23 @@ fn header(out: &mut String, plan: &Plan) -> std::fmt::Result {
     writeln!(out, "{}, {}{way}{intent}", plan.operation, plan.mode)?;
     let short = |digest: &str| digest.chars().take(12).collect::<String>();
     let strategy = plan.strategy.map(|strategy| format!("   strategy {strategy}")).unwrap_or_default();
-    writeln!(out, "plan {}   runbook {}{strategy}", short(&digest(plan)), short(&plain(&plan.runbook.digest)))
+    writeln!(
+        out,
+        "plan {}   runbook {}{strategy}",
+        short(&digest(plan)),
+        short(&plain(&plan.runbook.digest))
+    )?;
+    if !plan.targets.is_empty() {
+        let ranked: Vec<_> = plan.targets.iter().map(Target::shown).collect();
+        for line in wrapped(&format!("targets, best first: {}", plain(&ranked.join(", "))), WIDTH) {
+            writeln!(out, "{line}")?;
+        }
+    }
+    if !plan.absent.is_empty() {
+        let names: Vec<_> = plan.absent.iter().map(SiteName::as_str).collect();
+        writeln!(out, "out already: {}", names.join(", "))?;
+    }
+    Ok(())
 }
 
 fn table(out: &mut String, plan: &Plan, index: &PlanIndex) -> std::fmt::Result {

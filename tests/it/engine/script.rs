@@ -56,6 +56,7 @@ impl Script {
             intent: Intent::Simulate,
             from: None,
             to: None,
+            unready: BTreeMap::new(),
             parameters: BTreeMap::new(),
         };
         let plan = bind(&runbook(steps, more), &choices).unwrap_or_else(|problems| panic!("{problems:#?}"));

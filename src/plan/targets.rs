@@ -1,0 +1,86 @@
+//! Ranks the sites a service could move to: residency and readiness decide whether, capacity and cost which
+//! first.
+
+use std::cmp::Ordering;
+
+use serde::{Deserialize, Serialize};
+
+use super::Choices;
+use crate::model::id::SiteName;
+use crate::model::runbook::Runbook;
+use crate::model::values::{Site, SiteRole};
+
+/// A site a service could have moved to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    /// The site.
+    pub site: SiteName,
+    /// Why it cannot be moved to; absent: it can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
+    /// Share of the whole load it can carry, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<f64>,
+    /// Cost relative to the others, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_weight: Option<f64>,
+}
+
+impl Target {
+    /// The site and what it was ranked by, for people.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        let capacity = self.capacity.map(|share| format!("capacity {} %", (share * 100.0).round()));
+        let cost = self.cost_weight.map(|cost| format!("cost {cost}"));
+        let facts: Vec<_> = self.refused.clone().into_iter().chain(capacity).chain(cost).collect();
+        if facts.is_empty() { self.site.to_string() } else { format!("{} ({})", self.site, facts.join(", ")) }
+    }
+}
+
+/// Every site the service could move to from another, the best first and those it cannot move to last.
+pub(super) fn ranked(runbook: &Runbook, choices: &Choices, from: &SiteName) -> Vec<Target> {
+    // Once the service has moved, the roles in the file no longer say where it may go.
+    let moved = runbook.sites.get(from).is_some_and(|site| site.role == SiteRole::Standby);
+    let possible =
+        |(name, site): &(&SiteName, &Site)| *name != from && (moved || site.role == SiteRole::Standby);
+    let mut targets: Vec<Target> = (runbook.sites.iter().filter(possible))
+        .map(|(name, site)| Target {
+            site: name.clone(),
+            refused: refusal(runbook, choices, name, site),
+            capacity: site.capacity,
+            cost_weight: site.cost_weight,
+        })
+        .collect();
+    targets.sort_by(|left, right| better(left, right).then_with(|| left.site.cmp(&right.site)));
+    targets
+}
+
+/// Whether two targets are equally good: nothing but their names tells them apart.
+pub(super) fn are_equal(left: &Target, right: &Target) -> bool {
+    better(left, right) == Ordering::Equal
+}
+
+fn better(left: &Target, right: &Target) -> Ordering {
+    // A site that does not say what it can carry was made to carry everything.
+    let capacity = |target: &Target| target.capacity.unwrap_or(1.0);
+    let cost = |target: &Target| target.cost_weight.unwrap_or(f64::INFINITY);
+    (left.refused.is_some().cmp(&right.refused.is_some()))
+        .then_with(|| capacity(right).total_cmp(&capacity(left)))
+        .then_with(|| cost(left).total_cmp(&cost(right)))
+}
+
+fn refusal(runbook: &Runbook, choices: &Choices, name: &SiteName, site: &Site) -> Option<String> {
+    if !may_hold_data(runbook, site) {
+        let lies = site.jurisdiction.as_ref();
+        let lies = lies.map_or_else(|| "names no jurisdiction".to_owned(), |at| format!("lies in {at}"));
+        return Some(format!("residency: {lies}"));
+    }
+    choices.unready.get(name).cloned()
+}
+
+/// Whether residency allows the service's data at a site.
+pub(super) fn may_hold_data(runbook: &Runbook, site: &Site) -> bool {
+    let Some(residency) = &runbook.residency else { return true };
+    site.jurisdiction.as_ref().is_some_and(|jurisdiction| residency.allow.contains(jurisdiction))
+}
