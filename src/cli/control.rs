@@ -8,6 +8,7 @@ use super::session::{self, Session};
 use super::{Error, Global, exit, output, resume};
 use crate::engine::event::Event;
 use crate::engine::input::{Control, Request};
+use crate::evidence::ways_out;
 use crate::model::id::{NodeAddress, RunId};
 use crate::model::run::Mode;
 use crate::model::time::Duration;
@@ -24,6 +25,16 @@ pub(crate) struct RunArguments {
     /// Why; required for abort and unwind.
     #[arg(long)]
     reason: Option<String>,
+}
+
+/// Arguments of `abort`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct AbortArguments {
+    #[command(flatten)]
+    run: RunArguments,
+    /// Show what the run has changed and which ways lead out, and do nothing.
+    #[arg(long)]
+    dry_run: bool,
 }
 
 /// A run and one of its nodes.
@@ -80,6 +91,32 @@ pub(crate) struct ModeArguments {
 pub(crate) fn of_run(global: &Global, arguments: &RunArguments, control: Control) -> Result<u8, Error> {
     let needs_reason = matches!(control, Control::Abort | Control::Unwind);
     send(global, arguments, control, needs_reason)
+}
+
+/// `drctl abort`: holds, or tells which ways there are.
+///
+/// # Errors
+/// As [`of_run`].
+pub(crate) fn abort(global: &Global, arguments: &AbortArguments) -> Result<u8, Error> {
+    if arguments.dry_run {
+        return show_ways_out(global, &arguments.run);
+    }
+    of_run(global, &arguments.run, Control::Abort)
+}
+
+fn show_ways_out(global: &Global, arguments: &RunArguments) -> Result<u8, Error> {
+    let session = Session::open_existing(global)?;
+    session::block_on(async {
+        let run = session.find_run(&arguments.run, true).await?;
+        let loaded = crate::runtime::load(session.journal.as_ref(), &run).await?;
+        if loaded.state.status.is_terminal() {
+            let what = format!("{run} is over: {}", loaded.state.status);
+            return Err(Error::new(exit::REFUSED, what).reason("run_over"));
+        }
+        let ways = ways_out(&loaded.plan, &loaded.state);
+        output::print(global.output, &ways, || ways.text())?;
+        Ok(exit::SUCCESS)
+    })
 }
 
 /// `drctl retry`.

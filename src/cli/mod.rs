@@ -110,7 +110,7 @@ enum Command {
     /// Start no new step of a run.
     Pause(control::RunArguments),
     /// Stop a run and hold everything as it stands.
-    Abort(control::RunArguments),
+    Abort(control::AbortArguments),
     /// Take back what a run has applied, in reverse. Only before the point of no return.
     Unwind(control::RunArguments),
     /// Try a failed or doubtful node again.
@@ -197,7 +197,7 @@ fn run(cli: Cli) -> Result<u8, Error> {
         Command::Start(arguments) => control::of_run(&global, &arguments, Control::Start),
         Command::Resume(arguments) => resume::run(&global, &arguments),
         Command::Pause(arguments) => control::of_run(&global, &arguments, Control::Pause),
-        Command::Abort(arguments) => control::of_run(&global, &arguments, Control::Abort),
+        Command::Abort(arguments) => control::abort(&global, &arguments),
         Command::Unwind(arguments) => control::of_run(&global, &arguments, Control::Unwind),
         Command::Retry(arguments) => control::retry(&global, &arguments),
         Command::Skip(arguments) => control::skip(&global, &arguments),

@@ -33,6 +33,7 @@ pub use decide::{decide, idempotency_key};
 pub use remedy::{Remedy, refusal, remedies};
 pub use state::{IndexedPlan, RunState};
 pub use status::{about_to, why_in_doubt};
+pub use unwind::{applied, passed};
 pub use wake::next_wake;
 
 use event::SkipCause;

@@ -4,7 +4,9 @@ use super::attempt;
 use super::decide::Decision;
 use super::event::{Applied, SkipCause};
 use super::input::Rejection;
+use super::state::{IndexedPlan, NodeState, RunState};
 use crate::model::action::{Effect, traits};
+use crate::model::id::NodeAddress;
 use crate::model::policy::Reversibility;
 use crate::model::run::NodeStatus;
 use crate::plan::{Node, NodeIndex, NodeKind};
@@ -16,22 +18,35 @@ pub(super) fn is_possible(decision: &Decision<'_>) -> bool {
 
 /// Refuses when an irreversible step has begun.
 pub(super) fn check(decision: &Decision<'_>) -> Result<(), Rejection> {
-    let nodes = decision.plan.plan.nodes.iter().zip(&decision.state.nodes);
-    let gone = nodes
-        .filter(|(definition, node)| {
-            definition.reversibility == Reversibility::Irreversible
-                && is_effect(definition)
-                && node.applied != Applied::No
-        })
-        .map(|(definition, _)| definition.address.to_string())
-        .next();
-    match gone {
+    match passed(decision.plan, &decision.state) {
         Some(address) => Err(Rejection::Refused(format!(
             "the point of no return is behind: `{address}` cannot be taken back. Hold with `drctl abort`, go forward \
              with `drctl resume`, or return later with `drctl failback`"
         ))),
         None => Ok(()),
     }
+}
+
+/// The first irreversible step that has begun, if any.
+#[must_use]
+pub fn passed<'a>(plan: &'a IndexedPlan, state: &RunState) -> Option<&'a NodeAddress> {
+    let mut nodes = plan.plan.nodes.iter().zip(&state.nodes);
+    let gone = nodes.find(|(definition, node)| {
+        definition.reversibility == Reversibility::Irreversible
+            && is_effect(definition)
+            && node.applied != Applied::No
+    });
+    gone.map(|(definition, _)| &definition.address)
+}
+
+/// What a run has applied, in the order of the plan, each with whether an unwind would take it back.
+#[must_use]
+pub fn applied(plan: &IndexedPlan, state: &RunState) -> Vec<(NodeIndex, bool)> {
+    let nodes = (0..).zip(plan.plan.nodes.iter().zip(&state.nodes));
+    let there = nodes.filter(|(_, (definition, node))| {
+        is_effect(definition) && node.applied != Applied::No && node.status != NodeStatus::Undone
+    });
+    there.map(|(at, (definition, node))| (at, is_there(definition, node))).collect()
 }
 
 /// Begins every undo that no later applied effect stands in the way of.
@@ -68,8 +83,10 @@ fn ready_to_undo(decision: &Decision<'_>) -> Vec<NodeIndex> {
 
 /// Says whether a node has an effect that is still to be taken back.
 pub(super) fn is_outstanding(decision: &Decision<'_>, node: NodeIndex) -> bool {
-    let Some(definition) = decision.definition(node) else { return false };
-    let state = decision.node(node);
+    decision.definition(node).is_some_and(|definition| is_there(definition, decision.node(node)))
+}
+
+fn is_there(definition: &Node, state: &NodeState) -> bool {
     let there = match state.status {
         NodeStatus::Succeeded => !state.adopted,
         NodeStatus::Failed | NodeStatus::FailedIgnored | NodeStatus::TimedOut => state.applied != Applied::No,

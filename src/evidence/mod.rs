@@ -6,11 +6,13 @@ mod line;
 mod people;
 mod report;
 mod view;
+mod ways_out;
 
 pub use facts::{describe, is_news};
 pub use line::first_line;
 pub use people::{PersonNeeded, needs_person};
 pub use report::{Evidence, Given, report};
 pub use view::{RunView, StepView, view};
+pub use ways_out::{Held, WaysOut, ways_out};
 
 pub use crate::engine::clock::verdict;

@@ -1,6 +1,8 @@
 //! A real run that fails and is taken back from another terminal: every undo runs once, in reverse, and one
 //! that fails waits for a person.
 
+use serde_json::Value;
+
 use super::json;
 use crate::support::binary::{Drctl, Output};
 
@@ -77,4 +79,39 @@ fn an_undo_that_was_done_by_hand_is_not_made_again() {
     let ended = drctl.run_words(&words);
     assert_eq!(ended.code, 5, "{}{}", ended.stdout, ended.stderr);
     assert_eq!(effects(&drctl), "freeze drain warm fence cool fill thaw");
+}
+
+#[test]
+fn before_the_point_of_no_return_an_abort_shows_what_can_be_taken_back() {
+    let (drctl, run) = failed();
+    let ways = json(&drctl, &format!("abort {run} --dry-run -o json"));
+    let applied: Vec<_> =
+        ways["applied"].as_array().unwrap().iter().map(|it| (&it["step"], &it["undo"])).collect();
+    let found: Vec<_> =
+        applied.iter().map(|(step, undo)| (step.as_str().unwrap(), *undo == &Value::Bool(true))).collect();
+    assert_eq!(found, [("freeze", true), ("drain", true), ("warm", true)], "a fence that failed did nothing");
+    assert_eq!(ways["forward"], serde_json::json!([format!("drctl retry {run} fence")]));
+    assert_eq!(ways["undo"], format!("drctl unwind {run} --reason …"));
+    assert!(ways.get("failback").is_none() && ways.get("passed").is_none());
+    assert_eq!(effects(&drctl), "freeze drain warm fence", "nothing was done");
+    let text = drctl.run(&format!("abort {run} --dry-run")).stdout;
+    assert!(text.contains("  warm    can be taken back") && text.contains("\nundo "), "{text}");
+}
+
+#[test]
+fn behind_the_point_of_no_return_an_abort_offers_the_way_back_and_no_undo() {
+    let plain = "with: {argv: [./step, promote]}";
+    let forever = format!("{plain}, reversibility: {{class: irreversible, reason: users write there}}");
+    let runbook = RUNBOOK.replace(plain, &forever);
+    let drctl = Drctl::with(&[("runbooks/pay.yaml", &runbook), ("broken-check", "")]);
+    drctl.write_program("step", STEP);
+    ask(&drctl, "failover pay --reason drill --confirm pay:west --accept-loss unmeasured", 6);
+    let run = json(&drctl, "runs list --open -o json")[0]["id"].as_str().unwrap().to_owned();
+    let ways = json(&drctl, &format!("abort {run} --dry-run -o json"));
+    assert_eq!(ways["passed"], "promote", "{ways}");
+    assert_eq!(ways["failback"], "drctl failback pay --reason …");
+    assert!(ways.get("undo").is_none(), "{ways}");
+    ask(&drctl, &format!("unwind {run} --reason back"), 7);
+    ask(&drctl, &format!("abort {run} --reason enough"), 4);
+    ask(&drctl, &format!("abort {run} --dry-run"), 7);
 }
