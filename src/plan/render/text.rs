@@ -17,6 +17,8 @@ const WIDTH: usize = 100;
 const ADDRESS: usize = 34;
 const ACTION: usize = 32;
 const ESTIMATE: usize = 9;
+/// Nodes in a row that are skipped in the plan's mode, and are told in one line.
+const FOLDED: usize = 4;
 
 /// Draws a plan as a table.
 #[must_use]
@@ -69,7 +71,12 @@ fn table(out: &mut String, plan: &Plan, index: &PlanIndex) -> std::fmt::Result {
     let shown = shown(plan);
     let mut phase: Option<Phase> = None;
     let mut begun = false;
+    let mut folded = 0;
     for ((number, node), shown) in (0..).zip(&plan.nodes).zip(shown) {
+        if folded > 0 {
+            folded -= 1;
+            continue;
+        }
         if matches!(node.kind, NodeKind::Gate) {
             gate(out, plan, number)?;
             begun = false;
@@ -83,7 +90,21 @@ fn table(out: &mut String, plan: &Plan, index: &PlanIndex) -> std::fmt::Result {
             writeln!(out, "\n{}", phase.map_or_else(|| "steps".to_owned(), |phase| phase.to_string()))?;
             begun = true;
         }
-        row(out, plan, number, node, critical.contains(&number))?;
+        let skipped =
+            |node: &&Node| node.is_skipped_in(plan.mode) && (node.phase.is_none() || node.phase == phase);
+        let count = plan.nodes.iter().skip(number as usize).take_while(skipped).count();
+        if count >= FOLDED {
+            writeln!(
+                out,
+                "{:>6}  to {}: skipped in {} mode",
+                number + 1,
+                number as usize + count,
+                plan.mode
+            )?;
+            folded = count - 1;
+        } else {
+            row(out, plan, number, node, critical.contains(&number))?;
+        }
     }
     Ok(())
 }
