@@ -45,6 +45,10 @@ pub(super) fn workflow(
         Direction::Failover => "failover",
         Direction::Failback => "failback",
     };
+    // What is no mapping is reported when the document is checked against its shape.
+    if fields.get("workflows").is_some_and(|workflows| !workflows.is_object()) {
+        return;
+    }
     let mut draft = Draft { stages: Vec::new(), whole: Vec::new(), rest: Vec::new() };
     for Member { stage, step, component } in members {
         let span = declared.entries.get(component).map_or(declared.span, |entry| entry.span);
@@ -58,7 +62,9 @@ pub(super) fn workflow(
     }
     let (steps, places) = draft.finish(declared);
     let workflows = fields.entry("workflows").or_insert_with(|| json!({}));
-    workflows[name] = json!({"steps": steps});
+    if let Some(workflows) = workflows.as_object_mut() {
+        workflows.insert(name.to_owned(), json!({"steps": steps}));
+    }
     reporter.places_mut().put(
         &["workflows", name, "steps"],
         Places::sequence(declared.span, places),
