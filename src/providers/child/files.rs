@@ -1,6 +1,7 @@
 //! The files of an attempt: what its programs print, who they are, how they ended. Plain unsynced writes:
 //! they only matter while the host that wrote them is up. Must never hold parameters, which may be secrets.
 
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -60,7 +61,13 @@ impl AttemptFiles {
         &self.base
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    /// Last part of what their paths begin with: node and number of the attempt.
+    pub(super) fn name(&self) -> &str {
+        self.base.file_name().and_then(OsStr::to_str).unwrap_or_default()
+    }
+
+    /// Where a file is.
+    pub(in crate::providers) fn path(&self, name: &str) -> PathBuf {
         let mut path = self.base.clone().into_os_string();
         path.push(".");
         path.push(name);
@@ -111,28 +118,38 @@ impl AttemptFiles {
 
     /// The first `limit` bytes of a file and its whole length; nothing when it is absent.
     pub(in crate::providers) fn beginning(&self, name: &str, limit: usize) -> (Vec<u8>, u64) {
-        let read = || -> io::Result<(Vec<u8>, u64)> {
-            let file = File::open(self.path(name))?;
-            let length = file.metadata()?.len();
-            let mut bytes = Vec::new();
-            file.take(limit as u64).read_to_end(&mut bytes)?;
-            Ok((bytes, length))
-        };
-        read().unwrap_or_default()
+        beginning(&self.path(name), limit)
     }
 
     /// The last 16 KiB of a file; nothing when it is absent.
     pub(in crate::providers) fn ending(&self, name: &str) -> Vec<u8> {
-        let read = || -> io::Result<Vec<u8>> {
-            let mut file = File::open(self.path(name))?;
-            let length = file.metadata()?.len();
-            file.seek(SeekFrom::Start(length.saturating_sub(16 * 1024)))?;
-            let mut bytes = Vec::new();
-            file.take(16 * 1024).read_to_end(&mut bytes)?;
-            Ok(bytes)
-        };
-        read().unwrap_or_default()
+        ending(&self.path(name))
     }
+}
+
+/// The first `limit` bytes of a file and its whole length; nothing when it is absent.
+pub(super) fn beginning(path: &Path, limit: usize) -> (Vec<u8>, u64) {
+    let read = || -> io::Result<(Vec<u8>, u64)> {
+        let file = File::open(path)?;
+        let length = file.metadata()?.len();
+        let mut bytes = Vec::new();
+        file.take(limit as u64).read_to_end(&mut bytes)?;
+        Ok((bytes, length))
+    };
+    read().unwrap_or_default()
+}
+
+/// The last 16 KiB of a file; nothing when it is absent.
+pub(super) fn ending(path: &Path) -> Vec<u8> {
+    let read = || -> io::Result<Vec<u8>> {
+        let mut file = File::open(path)?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(16 * 1024)))?;
+        let mut bytes = Vec::new();
+        file.take(16 * 1024).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    read().unwrap_or_default()
 }
 
 /// A node's address as a file name: other characters than letters, digits, `.`, `_` and `-` become `%XX`, and

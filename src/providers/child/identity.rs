@@ -25,6 +25,15 @@ impl ProcessRecord {
         Self { pid, start: stat(pid).map(|stat| stat.start), boot: boot_id().map(str::to_owned) }
     }
 
+    /// Records a child that was started after `before` and just now. Its start time is known without a look at
+    /// `/proc`, which costs as much as the rest of a start, unless it lies near the end of a clock tick.
+    pub(in crate::providers) fn of_child(pid: u32, before: Uptime) -> Self {
+        match before.tick_until(Uptime::now()) {
+            Some(start) => Self { pid, start: Some(start), boot: boot_id().map(str::to_owned) },
+            None => Self::of(pid),
+        }
+    }
+
     /// Says whether this very process still runs. One that has ended but was not waited for does not.
     pub(in crate::providers) fn is_alive(&self) -> bool {
         self.start.is_some()
@@ -36,6 +45,41 @@ impl ProcessRecord {
     pub(in crate::providers) fn is_of_this_boot(&self) -> bool {
         self.boot.as_deref() == boot_id()
     }
+}
+
+/// Time since boot, suspension included: the clock that the kernel takes start times from.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::providers) struct Uptime {
+    /// Nanoseconds; absent where the start times of processes are counted in another way.
+    nanos: Option<u64>,
+}
+
+/// How far the kernel's reading of its clock may lie outside of two of ours.
+const MARGIN_NANOS: u64 = 200_000;
+/// A clock tick of `/proc/PID/stat`.
+const TICK_NANOS: u64 = 10_000_000;
+
+impl Uptime {
+    /// Reads the clock.
+    pub(in crate::providers) fn now() -> Self {
+        Self { nanos: now_nanos() }
+    }
+
+    /// The clock tick of whatever happened between this and a later reading, unless there are two.
+    fn tick_until(self, later: Self) -> Option<u64> {
+        let first = self.nanos?.checked_sub(MARGIN_NANOS)? / TICK_NANOS;
+        let last = later.nanos?.checked_add(MARGIN_NANOS)? / TICK_NANOS;
+        (first == last).then_some(first)
+    }
+}
+
+fn now_nanos() -> Option<u64> {
+    if rustix::param::clock_ticks_per_second() != 1_000_000_000 / TICK_NANOS {
+        return None;
+    }
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    let seconds = u64::try_from(now.tv_sec).ok()?.checked_mul(1_000_000_000)?;
+    seconds.checked_add(u64::try_from(now.tv_nsec).ok()?)
 }
 
 /// Identity of the present boot of this host, from `/proc/sys/kernel/random/boot_id`.
@@ -126,6 +170,32 @@ fn stat(pid: u32) -> Option<Stat> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test starts programs")]
+    fn the_start_of_a_child_is_the_one_the_kernel_says() {
+        let mut without_looking = 0;
+        for _ in 0..50 {
+            let before = Uptime::now();
+            let mut child = std::process::Command::new("/bin/true").spawn().unwrap();
+            without_looking += usize::from(before.tick_until(Uptime::now()).is_some());
+            let record = ProcessRecord::of_child(child.id(), before);
+            // A child that has ended is there until it is waited for.
+            assert_eq!(record, ProcessRecord::of(child.id()));
+            child.wait().unwrap();
+        }
+        assert!(without_looking > 0);
+    }
+
+    #[test]
+    fn a_start_near_the_end_of_a_tick_is_not_guessed() {
+        let at = |nanos| Uptime { nanos: Some(nanos) };
+        assert_eq!(at(70_500_000).tick_until(at(71_000_000)), Some(7));
+        assert_eq!(at(79_500_000).tick_until(at(79_900_000)), None, "too near to the end");
+        assert_eq!(at(70_100_000).tick_until(at(70_500_000)), None, "too near to the beginning");
+        assert_eq!(at(78_000_000).tick_until(at(92_000_000)), None);
+        assert_eq!(Uptime { nanos: None }.tick_until(at(1)), None);
+    }
 
     #[test]
     fn a_process_is_recognised_and_another_with_its_number_is_not() {

@@ -5,17 +5,19 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::CommandProvider;
 use super::call::{Call, Verb, is_supervised};
 use super::outcome::{self, Exit, Keep};
-use super::run::{Intent, given_up, process_handle, supervised_exit};
-use super::{CommandProvider, file};
+use super::run::{given_up, process_handle, supervised_exit};
+use super::traces::Traces;
 use crate::engine::input::{Direction, Observation};
 use crate::model::action::command::Run;
 use crate::model::limits;
 use crate::model::run::{Failure, FailureClass};
 use crate::ports::{AttemptContext, Polled};
 use crate::providers::child::{
-    AttemptFiles, Launch, ProcessRecord, boot_id, find_by_key, left_its_traces_here, stop_group,
+    AttemptFiles, Begun, Launch, Printed, ProcessRecord, boot_id, find_by_key, left_its_traces_here,
+    stop_group,
 };
 use crate::providers::excerpt;
 
@@ -38,25 +40,29 @@ impl CommandProvider {
         context: &AttemptContext,
         handle: Option<&Value>,
     ) -> Observation {
-        let files = self.files.attempt(context);
+        let traces = self.traces(context);
+        let files = &traces.files;
         let keep = Keep::new(run.capture.unwrap_or(!context.sensitive));
-        if let Some(process) = live(&files, handle) {
+        if let Err(error) = traces.are_readable() {
+            return Observation::Unknown(format!("the notes of the run cannot be read: {error}"));
+        }
+        if let Some(process) = live(&traces, handle) {
             return Observation::InProgress(process_handle(&process));
         }
-        if let Some(exit) = supervised_exit(&files) {
-            return ended(&exit, &files, keep);
+        if let Some(exit) = supervised_exit(files) {
+            return ended(&exit, files, keep);
         }
-        let intent = files.record::<Intent>(file::INTENT);
+        let intent = traces.begun();
         // Before the program is asked: one that has only just begun would say that its effect is not there.
-        if let Some(process) = unrecorded(run, &files, intent.as_ref()).await {
+        if let Some(process) = unrecorded(run, &traces, intent.as_ref()).await {
             return Observation::InProgress(process_handle(&process));
         }
         // A supervisor may have written its last word between the two looks.
-        if let Some(exit) = supervised_exit(&files) {
-            return ended(&exit, &files, keep);
+        if let Some(exit) = supervised_exit(files) {
+            return ended(&exit, files, keep);
         }
         if run.observes && context.direction == Direction::Do {
-            return self.ask(run, context, &files).await;
+            return self.ask(run, context, files).await;
         }
         let Some(intent) = intent else {
             return match handle {
@@ -89,19 +95,20 @@ impl CommandProvider {
         context: &AttemptContext,
         handle: &Value,
     ) -> Result<Polled, Failure> {
-        let files = self.files.attempt(context);
+        let traces = self.traces(context);
+        let files = &traces.files;
         let keep = Keep::new(run.capture.unwrap_or(!context.sensitive));
         if handle.get("observe").is_some() {
-            return self.follow_by_asking(run, context, &files).await;
+            return self.follow_by_asking(run, context, files).await;
         }
         let end = async {
             loop {
-                if let Some(exit) = supervised_exit(&files) {
+                if let Some(exit) = supervised_exit(files) {
                     return Some(exit);
                 }
-                if live(&files, Some(handle)).is_none() {
+                if live(&traces, Some(handle)).is_none() {
                     // The supervisor may have written its last word between the two looks.
-                    return supervised_exit(&files);
+                    return supervised_exit(files);
                 }
                 tokio::time::sleep(PAUSE).await;
             }
@@ -109,14 +116,14 @@ impl CommandProvider {
         tokio::select! {
             biased;
             () = context.cancelled.cancelled() => {
-                if let Some(process) = live_program(&files, handle) {
+                if let Some(process) = live_program(&traces, handle) {
                     stop_group(process.pid, Call::of_attempt(run, context)?.grace).await;
                 }
                 Err(given_up())
             }
             end = tokio::time::timeout(LOOK, end) => match end {
                 Err(_) => Ok(Polled::Pending(Some("the command still runs".to_owned()))),
-                Ok(Some(exit)) => outcome::settle(&exit, &files, keep).map(Polled::Done),
+                Ok(Some(exit)) => outcome::settle(&exit, &Printed::of(files), keep).map(Polled::Done),
                 Ok(None) => Err(Failure::new(
                     FailureClass::InDoubt,
                     "the command has ended while nobody watched; its exit status is not known",
@@ -196,19 +203,17 @@ impl CommandProvider {
 }
 
 /// The program or its supervisor, if one of them lives.
-fn live(files: &AttemptFiles, handle: Option<&Value>) -> Option<ProcessRecord> {
-    let supervisor = || files.record(file::SUPERVISOR);
+fn live(traces: &Traces, handle: Option<&Value>) -> Option<ProcessRecord> {
     handle
-        .and_then(|handle| live_program(files, handle))
-        .or_else(|| alive(files.record(file::PROCESS)))
-        .or_else(|| alive(supervisor()))
+        .and_then(|handle| live_program(traces, handle))
+        .or_else(|| alive(traces.process()))
+        .or_else(|| alive(traces.supervisor()))
 }
 
 /// A live program that drctl had no time to record before it died. One whose record is there is not looked
 /// for: what it has left running inherits its key.
-async fn unrecorded(run: &Run, files: &AttemptFiles, intent: Option<&Intent>) -> Option<ProcessRecord> {
-    let missing = |name| files.record::<ProcessRecord>(name).is_none();
-    let incomplete = missing(file::PROCESS) || (is_supervised(run) && missing(file::SUPERVISOR));
+async fn unrecorded(run: &Run, traces: &Traces, intent: Option<&Begun>) -> Option<ProcessRecord> {
+    let incomplete = traces.process().is_none() || (is_supervised(run) && traces.supervisor().is_none());
     let intent = intent.filter(|intent| incomplete && intent.boot.as_deref() == boot_id())?;
     for _ in 0..LOOKS {
         if let Some(process) = find_by_key(&intent.key) {
@@ -221,9 +226,9 @@ async fn unrecorded(run: &Run, files: &AttemptFiles, intent: Option<&Intent>) ->
 }
 
 /// The program itself, if it lives.
-fn live_program(files: &AttemptFiles, handle: &Value) -> Option<ProcessRecord> {
+fn live_program(traces: &Traces, handle: &Value) -> Option<ProcessRecord> {
     let named = handle.get("process").and_then(|process| serde_json::from_value(process.clone()).ok());
-    alive(files.record(file::PROCESS)).or_else(|| alive(named))
+    alive(traces.process()).or_else(|| alive(named))
 }
 
 fn alive(process: Option<ProcessRecord>) -> Option<ProcessRecord> {
@@ -236,9 +241,9 @@ fn ended(exit: &Exit, files: &AttemptFiles, keep: Keep) -> Observation {
         return Observation::NotApplied;
     }
     match exit.code {
-        Some(0) => Observation::Applied(outcome::outputs(files, keep)),
+        Some(0) => Observation::Applied(outcome::outputs(&Printed::of(files), keep)),
         // A program that failed may have done a part of its work.
-        _ => Observation::Unknown(exit.account(files, keep)),
+        _ => Observation::Unknown(exit.account(&Printed::of(files), keep)),
     }
 }
 

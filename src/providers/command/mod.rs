@@ -10,37 +10,38 @@ mod doubt;
 mod outcome;
 mod run;
 pub mod supervise;
+mod traces;
 
 use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::child::RunFiles;
+use super::child::{RunFiles, RunFolders};
 use crate::engine::input::Observation;
 use crate::model::action::{Action, command};
 use crate::model::run::{Failure, FailureClass};
 use crate::ports::{AttemptContext, BoxFuture, Polled, Provider, Started};
 
-/// Names of the files of an attempt.
+/// Names of the files of an attempt. Of a program that is drctl's own child, intent and process are in the
+/// notes of the run instead.
 mod file {
-    /// Written before anything is started.
+    pub(super) use crate::providers::child::{STDERR, STDOUT};
+
+    /// Written before a supervisor is started.
     pub(super) const INTENT: &str = "intent";
-    /// The program, once it runs.
+    /// The program behind a supervisor, once it runs.
     pub(super) const PROCESS: &str = "process";
     /// The supervisor, once it runs.
     pub(super) const SUPERVISOR: &str = "supervisor";
     /// How the program ended, written by the supervisor.
     pub(super) const EXIT: &str = "exit";
-    /// What it printed.
-    pub(super) const STDOUT: &str = "stdout";
-    /// What it complained about.
-    pub(super) const STDERR: &str = "stderr";
 }
 
 /// Performs `command.run`.
 #[derive(Debug, Clone)]
 pub struct CommandProvider {
     files: RunFiles,
+    folders: RunFolders,
     executable: PathBuf,
 }
 
@@ -49,7 +50,7 @@ impl CommandProvider {
     /// drctl itself, as an absolute path; it is started again as supervisor.
     #[must_use]
     pub fn new(run_directory: PathBuf, executable: PathBuf) -> Self {
-        Self { files: RunFiles::new(run_directory), executable }
+        Self { files: RunFiles::new(run_directory), folders: RunFolders::default(), executable }
     }
 }
 

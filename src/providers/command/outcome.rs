@@ -7,10 +7,9 @@ use std::process::ExitStatus;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::file;
 use crate::model::limits;
 use crate::model::run::{Failure, FailureClass};
-use crate::providers::child::AttemptFiles;
+use crate::providers::child::Printed;
 use crate::providers::excerpt;
 
 /// Exit status by which a program asks to be tried again: `EX_TEMPFAIL` of sysexits.h.
@@ -46,13 +45,13 @@ impl Exit {
     }
 
     /// The end in words, with the last lines of the program's complaints.
-    pub(super) fn account(&self, files: &AttemptFiles, keep: Keep) -> String {
+    pub(super) fn account(&self, printed: &Printed, keep: Keep) -> String {
         let end = match (self.code, self.signal) {
             (Some(code), _) => format!("the command ended with exit code {code}"),
             (None, Some(signal)) => format!("the command was killed by signal {signal}"),
             (None, None) => "the command ended in an unknown way".to_owned(),
         };
-        let complaint = if keep.0 { excerpt::tail(&files.ending(file::STDERR)) } else { String::new() };
+        let complaint = if keep.0 { excerpt::tail(&printed.complaint()) } else { String::new() };
         excerpt::message(&if complaint.is_empty() { end } else { format!("{end}: {complaint}") })
     }
 }
@@ -61,25 +60,25 @@ impl Exit {
 ///
 /// # Errors
 /// Transient for exit code 75, permanent for any other but 0, in doubt for a program killed by a signal.
-pub(super) fn settle(exit: &Exit, files: &AttemptFiles, keep: Keep) -> Result<Map<String, Value>, Failure> {
+pub(super) fn settle(exit: &Exit, printed: &Printed, keep: Keep) -> Result<Map<String, Value>, Failure> {
     if let Some(why) = &exit.not_started {
         return Err(Failure::new(FailureClass::Permanent, excerpt::message(why)));
     }
     let class = match exit.code {
-        Some(0) => return Ok(outputs(files, keep)),
+        Some(0) => return Ok(outputs(printed, keep)),
         Some(TRY_AGAIN) => FailureClass::Transient,
         Some(_) => FailureClass::Permanent,
         None => FailureClass::InDoubt,
     };
-    Err(Failure::new(class, exit.account(files, keep)))
+    Err(Failure::new(class, exit.account(printed, keep)))
 }
 
 /// The outputs of a program that succeeded.
-pub(super) fn outputs(files: &AttemptFiles, keep: Keep) -> Map<String, Value> {
+pub(super) fn outputs(printed: &Printed, keep: Keep) -> Map<String, Value> {
     let mut outputs = Map::new();
     outputs.insert("exit_code".to_owned(), json!(0));
     if keep.0 {
-        let (bytes, length) = files.beginning(file::STDOUT, limits::OUTPUT_BYTES);
+        let (bytes, length) = printed.beginning(limits::OUTPUT_BYTES);
         add_printed(&mut outputs, &bytes, length);
     }
     outputs

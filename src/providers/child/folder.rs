@@ -1,0 +1,329 @@
+//! The directory of a run while programs run in it: the notes of its attempts, and the files that take what
+//! programs print. Must never hand a file to a program that another could still write to, nor throw away what
+//! was printed.
+//!
+//! To create a file can take longer than to run a program, and most programs print nothing. A file that is
+//! still empty when its program has ended, and that nobody can write to any more, is given to the next attempt.
+//! Any other gets the name of its attempt, at the latest when the next driver finds it.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::files::{beginning, ending};
+use super::notes::{Begun, Noted, Notes};
+use super::writers::{Watched, Writers};
+use super::{AttemptFiles, ProcessRecord};
+use crate::model::id::RunId;
+
+/// Ends the name of the file of what a program printed.
+pub(in crate::providers) const STDOUT: &str = "stdout";
+/// Ends the name of the file of what a program complained about.
+pub(in crate::providers) const STDERR: &str = "stderr";
+/// Name of the notes. No attempt has such a name.
+const NOTES: &str = "attempts.log";
+/// Most runs whose notes are held open.
+const HELD_OPEN: usize = 64;
+/// Most files a run holds ready.
+const SPARES: usize = 64;
+
+/// The directories of the runs that this process works for.
+#[derive(Debug, Clone, Default)]
+pub(in crate::providers) struct RunFolders {
+    writers: Arc<Writers>,
+    open: Arc<Mutex<Open>>,
+}
+
+/// The last used comes last.
+type Open = Vec<(RunId, Arc<RunFolder>)>;
+
+/// The directory of a run.
+#[derive(Debug)]
+pub(in crate::providers) struct RunFolder {
+    path: PathBuf,
+    writers: Arc<Writers>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    notes: Option<Notes>,
+    spares: Vec<Output>,
+    next: u64,
+}
+
+/// A file that takes what a program prints.
+#[derive(Debug)]
+struct Output {
+    name: String,
+    /// Device and number of the file.
+    identity: (u64, u64),
+    watched: Watched,
+}
+
+/// The output files of an attempt. Dropped before their time, they get the attempt's name: its program may go
+/// on.
+#[derive(Debug)]
+pub(in crate::providers) struct Outputs {
+    folder: Arc<RunFolder>,
+    files: AttemptFiles,
+    stdout: Option<Output>,
+    stderr: Option<Output>,
+}
+
+/// Where to read what a program printed; `None` where it printed nothing.
+#[derive(Debug, Default)]
+pub(in crate::providers) struct Printed {
+    stdout: Option<PathBuf>,
+    stderr: Option<PathBuf>,
+}
+
+impl RunFolders {
+    /// The directory that holds the files of an attempt of a run; creates nothing.
+    pub(in crate::providers) fn of(&self, run: &RunId, files: &AttemptFiles) -> Arc<RunFolder> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(place) = open.iter().rposition(|(other, _)| other == run) {
+            let found = open.remove(place);
+            let folder = Arc::clone(&found.1);
+            open.push(found);
+            return folder;
+        }
+        let folder = Arc::new(RunFolder {
+            path: files.base().parent().unwrap_or_else(|| files.base()).to_owned(),
+            writers: Arc::clone(&self.writers),
+            state: Mutex::default(),
+        });
+        if open.len() >= HELD_OPEN {
+            open.remove(0);
+        }
+        open.push((run.clone(), Arc::clone(&folder)));
+        folder
+    }
+}
+
+impl RunFolder {
+    /// What is known of an attempt.
+    ///
+    /// # Errors
+    /// When there are notes and they cannot be read.
+    pub(in crate::providers) fn noted(&self, files: &AttemptFiles) -> io::Result<Noted> {
+        match self.with(Notes::open, |notes| notes.of(files.name())) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Noted::default()),
+            known => known,
+        }
+    }
+
+    /// Notes that an attempt begins.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::AlreadyExists`] when it was begun before; others when that cannot be written.
+    pub(in crate::providers) fn begin(&self, files: &AttemptFiles, begun: &Begun) -> io::Result<()> {
+        self.write(|notes| notes.begin(files.name(), begun))
+    }
+
+    /// Notes the program of an attempt.
+    ///
+    /// # Errors
+    /// When that cannot be written.
+    pub(in crate::providers) fn note_process(
+        &self,
+        files: &AttemptFiles,
+        process: &ProcessRecord,
+    ) -> io::Result<()> {
+        self.write(|notes| notes.process(files.name(), process))
+    }
+
+    /// Notes that the program of an attempt could not be started.
+    ///
+    /// # Errors
+    /// When that cannot be written.
+    pub(in crate::providers) fn withdraw(&self, files: &AttemptFiles) -> io::Result<()> {
+        self.write(|notes| notes.withdraw(files.name()))
+    }
+
+    /// Opens two empty files for what the program of an attempt will print.
+    ///
+    /// # Errors
+    /// When they cannot be created.
+    pub(in crate::providers) fn outputs(
+        self: &Arc<Self>,
+        files: &AttemptFiles,
+        token: u64,
+    ) -> io::Result<(Outputs, File, File)> {
+        self.write(Notes::are_there)?;
+        let (stdout, out) = self.output(files, STDOUT, token)?;
+        let mut outputs = Outputs { folder: Arc::clone(self), files: files.clone(), stdout, stderr: None };
+        let (stderr, err) = self.output(files, STDERR, token)?;
+        outputs.stderr = stderr;
+        Ok((outputs, out, err))
+    }
+
+    /// A file nobody writes to: one that is left, else a new one.
+    fn output(&self, files: &AttemptFiles, what: &str, token: u64) -> io::Result<(Option<Output>, File)> {
+        let mut state = self.state();
+        while let Some(spare) = state.spares.pop() {
+            match self.writers.open(spare.watched, || self.reopen(&spare)) {
+                Some(file) => return Ok((Some(spare), file)),
+                None => self.writers.forget(spare.watched),
+            }
+        }
+        let (name, file) = loop {
+            let name = format!("output-{token}-{}", state.next);
+            state.next += 1;
+            let path = self.path.join(&name);
+            match OpenOptions::new().create_new(true).append(true).mode(0o600).open(&path) {
+                Ok(file) => break (name, file),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        };
+        let path = self.path.join(&name);
+        if let Some(watched) = self.writers.watch(&path) {
+            let identity = identity(&file.metadata()?);
+            return Ok((Some(Output { name, identity, watched }), file));
+        }
+        std::fs::remove_file(&path)?;
+        Ok((None, files.append(what)?))
+    }
+
+    fn reopen(&self, spare: &Output) -> io::Result<File> {
+        let file = OpenOptions::new().append(true).open(self.path.join(&spare.name))?;
+        let found = file.metadata()?;
+        let same = identity(&found) == spare.identity && found.len() == 0;
+        if same { Ok(file) } else { Err(io::ErrorKind::InvalidData.into()) }
+    }
+
+    /// Keeps a file for the next attempt, or gives it the name of its own. Returns where to read what was
+    /// printed.
+    fn end(&self, output: Output, files: &AttemptFiles, what: &str) -> Option<PathBuf> {
+        let (path, own) = (self.path.join(&output.name), files.path(what));
+        let found = std::fs::metadata(&path).ok().filter(|found| identity(found) == output.identity);
+        if found.as_ref().is_some_and(|found| found.len() == 0) && self.writers.has_none(output.watched) {
+            let mut state = self.state();
+            if state.spares.len() < SPARES {
+                state.spares.push(output);
+                return None;
+            }
+        }
+        self.writers.forget(output.watched);
+        // What is not there any more has its name from another driver.
+        match found.map(|_| rename_new(&path, &own)) {
+            Some(Err(_)) => Some(path),
+            Some(Ok(())) | None => Some(own),
+        }
+    }
+
+    fn write<T>(&self, mut write: impl FnMut(&mut Notes) -> io::Result<T>) -> io::Result<T> {
+        let create = |path: &Path| {
+            DirBuilder::new().recursive(true).mode(0o700).create(&self.path)?;
+            Notes::create(path)
+        };
+        match self.with(create, &mut write) {
+            // Somebody has removed the directory.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.with(create, write),
+            written => written,
+        }
+    }
+
+    fn with<T>(
+        &self,
+        open: impl FnOnce(&Path) -> io::Result<Notes>,
+        act: impl FnOnce(&mut Notes) -> io::Result<T>,
+    ) -> io::Result<T> {
+        let mut state = self.state();
+        let notes = match &mut state.notes {
+            Some(notes) => notes,
+            none => none.insert(self.open(open)?),
+        };
+        let done = act(notes);
+        if matches!(&done, Err(error) if error.kind() == io::ErrorKind::NotFound) {
+            state.notes = None;
+        }
+        done
+    }
+
+    /// Opens the notes, and gives the files that an earlier driver had in use the names of their attempts.
+    fn open(&self, open: impl FnOnce(&Path) -> io::Result<Notes>) -> io::Result<Notes> {
+        let notes = open(&self.path.join(NOTES))?;
+        for (file, attempt, what) in notes.outputs() {
+            // Names come from a file.
+            if !file.contains('/') && !attempt.contains('/') {
+                let _ = rename_new(&self.path.join(file), &self.path.join(format!("{attempt}.{what}")));
+            }
+        }
+        Ok(notes)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for RunFolder {
+    /// Empty files that nobody can write to say nothing.
+    fn drop(&mut self) {
+        for spare in std::mem::take(&mut self.state().spares) {
+            if self.writers.open(spare.watched, || self.reopen(&spare)).is_some() {
+                let _ = std::fs::remove_file(self.path.join(&spare.name));
+            }
+            self.writers.forget(spare.watched);
+        }
+    }
+}
+
+impl Outputs {
+    /// Names of the files while the program runs.
+    pub(in crate::providers) fn names(&self) -> (Option<String>, Option<String>) {
+        let name = |output: &Option<Output>| output.as_ref().map(|output| output.name.clone());
+        (name(&self.stdout), name(&self.stderr))
+    }
+
+    /// Takes note that the program has ended. Says where to read what it printed.
+    pub(in crate::providers) fn end(mut self) -> Printed {
+        let end = |output: Option<Output>, what| match output {
+            Some(output) => self.folder.end(output, &self.files, what),
+            None => Some(self.files.path(what)),
+        };
+        let (stdout, stderr) = (self.stdout.take(), self.stderr.take());
+        Printed { stdout: end(stdout, STDOUT), stderr: end(stderr, STDERR) }
+    }
+}
+
+impl Printed {
+    /// What was printed to the files of an attempt that have its name.
+    pub(in crate::providers) fn of(files: &AttemptFiles) -> Self {
+        Self { stdout: Some(files.path(STDOUT)), stderr: Some(files.path(STDERR)) }
+    }
+
+    /// The first `limit` bytes of standard output and its whole length.
+    pub(in crate::providers) fn beginning(&self, limit: usize) -> (Vec<u8>, u64) {
+        self.stdout.as_deref().map(|path| beginning(path, limit)).unwrap_or_default()
+    }
+
+    /// The last 16 KiB of standard error.
+    pub(in crate::providers) fn complaint(&self) -> Vec<u8> {
+        self.stderr.as_deref().map(ending).unwrap_or_default()
+    }
+}
+
+impl Drop for Outputs {
+    fn drop(&mut self) {
+        for (output, what) in [(self.stdout.take(), STDOUT), (self.stderr.take(), STDERR)] {
+            if let Some(output) = output {
+                let _ = self.folder.end(output, &self.files, what);
+            }
+        }
+    }
+}
+
+fn identity(file: &std::fs::Metadata) -> (u64, u64) {
+    (file.dev(), file.ino())
+}
+
+/// Renames a file unless the name is taken.
+fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    std::fs::hard_link(from, to)?;
+    std::fs::remove_file(from)
+}
