@@ -327,3 +327,116 @@ fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     std::fs::hard_link(from, to)?;
     std::fs::remove_file(from)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    fn folder(path: &Path) -> Arc<RunFolder> {
+        let (path, writers) = (path.to_owned(), Arc::default());
+        Arc::new(RunFolder { path, writers, state: Mutex::default() })
+    }
+
+    /// Begins an attempt of the run.
+    fn begin(folder: &Arc<RunFolder>, name: &str) -> (Outputs, File, File) {
+        let files = AttemptFiles::at(&folder.path.join(name));
+        let (outputs, out, err) = folder.outputs(&files, 7).unwrap();
+        let (stdout, stderr) = outputs.names();
+        let begun = Begun { key: name.to_owned(), token: 7, boot: None, stdout, stderr };
+        folder.begin(&files, &begun).unwrap();
+        (outputs, out, err)
+    }
+
+    fn text(folder: &RunFolder, name: &str) -> Option<String> {
+        std::fs::read_to_string(folder.path.join(name)).ok()
+    }
+
+    #[test]
+    fn attempts_at_once_have_files_of_their_own() {
+        let directory = tempfile::tempdir().unwrap();
+        let folder = folder(directory.path());
+        let (one, mut one_out, _) = begin(&folder, "a-1");
+        let (other, mut other_out, _) = begin(&folder, "b-1");
+        one_out.write_all(b"one").unwrap();
+        other_out.write_all(b"other").unwrap();
+        drop((one_out, other_out));
+        assert_eq!(one.end().beginning(10), (b"one".to_vec(), 3));
+        assert_eq!(other.end().beginning(10), (b"other".to_vec(), 5));
+    }
+
+    #[test]
+    fn after_a_crash_files_get_the_names_of_the_attempts_that_used_them_last() {
+        let directory = tempfile::tempdir().unwrap();
+        let crashed = folder(directory.path());
+        let (first, out, err) = begin(&crashed, "a-1");
+        drop((out, err));
+        first.end();
+        let (second, mut out, err) = begin(&crashed, "b-1");
+        assert_eq!(second.names().0.as_deref().map(|name| &name[..7]), Some("output-"));
+        out.write_all(b"before").unwrap();
+        // What a killed process does about its files: nothing.
+        std::mem::forget((second, err, crashed));
+
+        let next = folder(directory.path());
+        next.noted(&AttemptFiles::at(&next.path.join("b-1"))).unwrap();
+        assert_eq!(text(&next, "b-1.stdout").as_deref(), Some("before"));
+        assert_eq!(text(&next, "a-1.stdout"), None, "it printed nothing");
+        // The program goes on, and the next attempt has other files.
+        let (third, mut third_out, _) = begin(&next, "c-1");
+        third_out.write_all(b"third").unwrap();
+        out.write_all(b" and after").unwrap();
+        drop(third_out);
+        assert_eq!(third.end().beginning(10), (b"third".to_vec(), 5));
+        assert_eq!(text(&next, "b-1.stdout").as_deref(), Some("before and after"));
+    }
+
+    #[test]
+    fn files_that_another_driver_has_named_are_read_under_their_new_name() {
+        let directory = tempfile::tempdir().unwrap();
+        let (slow, next) = (folder(directory.path()), folder(directory.path()));
+        let (slows, mut out, _) = begin(&slow, "a-1");
+        let (nexts, mut next_out, _) = begin(&next, "b-1");
+        assert_eq!(slows.names(), nexts.names(), "the names are free again");
+        next_out.write_all(b"next").unwrap();
+        out.write_all(b"slow").unwrap();
+        drop((out, next_out));
+        assert_eq!(slows.end().beginning(10), (b"slow".to_vec(), 4));
+        assert_eq!(nexts.end().beginning(10), (b"next".to_vec(), 4));
+        assert_eq!(text(&next, "a-1.stdout").as_deref(), Some("slow"));
+        assert_eq!(text(&next, "b-1.stdout").as_deref(), Some("next"));
+    }
+
+    #[test]
+    fn what_an_attempt_has_printed_before_is_not_overwritten() {
+        let directory = tempfile::tempdir().unwrap();
+        let folder = folder(directory.path());
+        std::fs::write(directory.path().join("a-1.stdout"), "before").unwrap();
+        let (outputs, mut out, _) = begin(&folder, "a-1");
+        out.write_all(b"now").unwrap();
+        drop(out);
+        assert_eq!(outputs.end().beginning(10), (b"now".to_vec(), 3));
+        assert_eq!(text(&folder, "a-1.stdout").as_deref(), Some("before"));
+    }
+
+    #[test]
+    fn runs_have_directories_of_their_own_and_few_are_held_open() {
+        let directory = tempfile::tempdir().unwrap();
+        let folders = RunFolders::default();
+        let of = |number: usize| {
+            let run = RunId::new(format!("bench-{number:08}")).unwrap();
+            let files = AttemptFiles::at(&directory.path().join(run.as_str()).join("a-1"));
+            folders.of(&run, &files)
+        };
+        let first = of(0);
+        for number in 1..HELD_OPEN {
+            of(number);
+        }
+        assert!(Arc::ptr_eq(&first, &of(0)));
+        of(HELD_OPEN);
+        assert!(Arc::ptr_eq(&first, &of(0)), "the least recently used goes first");
+        assert!(of(1).path.ends_with("bench-00000001"));
+        assert_eq!(folders.open.lock().unwrap().len(), HELD_OPEN);
+    }
+}

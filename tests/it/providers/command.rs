@@ -32,6 +32,34 @@ impl Fixture {
         self.folder.path().join("runs/payments-abcdefgh").join(format!("work-1.{name}"))
     }
 
+    /// What is noted about the attempts of the run.
+    fn notes(&self) -> std::path::PathBuf {
+        self.folder.path().join("runs/payments-abcdefgh/attempts.log")
+    }
+
+    /// Whether a process is recorded: of a program by itself in the notes, of a supervised one in its own file.
+    fn is_recorded(&self) -> bool {
+        let notes = std::fs::read_to_string(self.notes()).unwrap_or_default();
+        notes.contains(r#"{"note":"process""#) || self.of_attempt("process").exists()
+    }
+
+    /// Takes out the note of the process, as if drctl had been killed before it could write it.
+    fn forget_process(&self) {
+        let notes = std::fs::read_to_string(self.notes()).unwrap();
+        let kept: Vec<_> = notes.lines().filter(|line| !line.starts_with(r#"{"note":"process""#)).collect();
+        assert!(kept.len() < notes.lines().count(), "{notes}");
+        std::fs::write(self.notes(), kept.join("\n") + "\n").unwrap();
+    }
+
+    /// Names of the files of the run, in order.
+    fn files(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.notes().parent().unwrap()).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
     fn path(&self, name: &str) -> String {
         self.folder.path().join(name).to_str().unwrap().to_owned()
     }
@@ -48,8 +76,7 @@ impl Fixture {
         let (provider, action) = (self.provider(), action("command.run", with.clone()));
         let mut attempt = provider.start(&action, context);
         let started = self.path("started");
-        let record = self.of_attempt("process");
-        let begun = || Path::new(&started).exists() && Path::new(&record).exists();
+        let begun = || Path::new(&started).exists() && self.is_recorded();
         tokio::select! {
             outcome = &mut attempt => panic!("ended before the crash: {outcome:?}"),
             () = until("the program has started and is recorded", begun) => {}
@@ -116,9 +143,11 @@ async fn the_program_is_told_about_its_attempt_and_gets_its_input() {
 #[tokio::test]
 async fn a_large_output_is_cut_off_with_a_note_and_is_no_failure() {
     let script = format!("head -c {} /dev/zero | tr '\\0' 'x'", limits::OUTPUT_BYTES + 10);
-    let outputs = Fixture::new().run(sh(&script), &context().0).await.unwrap();
-    let text = outputs["stdout"].as_str().unwrap();
-    assert!(text.ends_with("x\n[cut off by drctl: 10 more bytes]"), "{}", &text[text.len() - 60..]);
+    for call in both_ways(&sh(&script)) {
+        let outputs = Fixture::new().run(call, &context().0).await.unwrap();
+        let text = outputs["stdout"].as_str().unwrap();
+        assert!(text.ends_with("x\n[cut off by drctl: 10 more bytes]"), "{}", &text[text.len() - 60..]);
+    }
 }
 
 #[tokio::test]
@@ -333,7 +362,7 @@ async fn a_live_program_is_followed_before_it_is_asked() {
     let call = json!({"argv": ["/bin/sh", script], "cwd": fixture.path(""), "observes": true});
     fixture.crash_during(&call, &context).await;
     // drctl was killed between the start of the program and the note of its number.
-    std::fs::remove_file(fixture.of_attempt("process")).unwrap();
+    fixture.forget_process();
     let (provider, action) = (fixture.provider(), action("command.run", call));
     let observed = provider.observe(&action, &context, None).await;
     let pid = number_in(&fixture.path("started")).unwrap();
@@ -453,4 +482,151 @@ async fn files_of_an_attempt_are_for_their_owner_alone() {
     seen.sort();
     let names = ["exit", "intent", "process", "stderr", "stdout", "supervisor"];
     assert_eq!(seen, names.map(|name| format!("work-1.{name}")));
+
+    let fixture = Fixture::new();
+    let provider = fixture.provider();
+    let call = with(sh("echo x; umask"), json!({"idempotent": true}));
+    provider.start(&action("command.run", call), &context().0).await.unwrap();
+    let run = fixture.notes().parent().unwrap().to_owned();
+    assert_eq!(mode(&run), 0o700);
+    assert_eq!(fixture.files(), ["attempts.log", "output-7-1", "work-1.stdout"]);
+    for name in fixture.files() {
+        assert_eq!(mode(&run.join(&name)), 0o600, "{name}");
+    }
+}
+
+/// The number of an attempt of the step.
+fn attempt(number: u32) -> AttemptContext {
+    let (mut context, _switch) = context();
+    context.attempt = number;
+    context
+}
+
+#[tokio::test]
+async fn what_was_printed_is_kept_under_the_name_of_its_attempt_and_files_of_nothing_are_used_again() {
+    let fixture = Fixture::new();
+    let provider = fixture.provider();
+    let run = async |number, script| {
+        let call = action("command.run", with(sh(script), json!({"idempotent": true})));
+        provider.start(&call, &attempt(number)).await
+    };
+    let names = |own: &[&str]| {
+        let mut names: Vec<_> = own.iter().map(|name| (*name).to_owned()).collect();
+        names.extend(fixture.files().into_iter().filter(|name| name.starts_with("output-")));
+        names.insert(0, "attempts.log".to_owned());
+        names.sort();
+        names
+    };
+    for number in 1..=3 {
+        run(number, "exit 0").await.unwrap();
+        assert_eq!(fixture.files(), ["attempts.log", "output-7-0", "output-7-1"], "after {number}");
+    }
+    let said = run(4, "echo said").await.unwrap();
+    assert!(matches!(said, Started::Done(outputs) if outputs["stdout"] == "said"));
+    let failure = run(5, "echo why >&2; exit 1").await.unwrap_err();
+    assert!(failure.message.ends_with(": why"), "{failure}");
+    run(6, "exit 0").await.unwrap();
+    assert_eq!(fixture.files(), names(&["work-4.stdout", "work-5.stderr"]));
+    let text = |name| std::fs::read_to_string(fixture.notes().with_file_name(name)).unwrap();
+    assert_eq!((text("work-4.stdout"), text("work-5.stderr")), ("said\n".to_owned(), "why\n".to_owned()));
+    assert_eq!(fixture.files().len(), 5, "{:?}", fixture.files());
+    drop(provider);
+    assert_eq!(fixture.files(), ["attempts.log", "work-4.stdout", "work-5.stderr"]);
+}
+
+#[tokio::test]
+async fn what_a_program_left_running_prints_later_never_reaches_another_attempt() {
+    // With the open file it was given, and with one that it opened by its name; both in a session of their own.
+    for (left, output) in [("inherited", ""), ("opened again", ">/dev/stdout 2>/dev/stderr")] {
+        let fixture = Fixture::new();
+        let provider = fixture.provider();
+        let late = format!(
+            "setsid sh -c 'while [ ! -e go ]; do sleep 0.02; done; echo late; echo late >&2; echo > printed' \
+             {output} </dev/null & exit 0"
+        );
+        let run = async |number, script: &str| {
+            let call = with(sh(script), json!({"idempotent": true, "cwd": fixture.path("")}));
+            provider.start(&action("command.run", call), &attempt(number)).await
+        };
+        run(1, &late).await.unwrap();
+        let next = "echo > go; while [ ! -e printed ]; do sleep 0.02; done; echo '{\"id\": 2}'; exit $CODE";
+        let outcome = run(2, next).await.unwrap();
+        assert!(
+            matches!(&outcome, Started::Done(outputs) if Value::Object(outputs.clone()) == json!({"exit_code": 0, "id": 2})),
+            "{left}: {outcome:?}"
+        );
+        let failure = run(3, "exit 3").await.unwrap_err();
+        assert!(!failure.message.contains("late"), "{left}: {failure}");
+        for name in ["stdout", "stderr"] {
+            assert_eq!(std::fs::read_to_string(fixture.of_attempt(name)).unwrap(), "late\n", "{left}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_attempt_is_never_begun_twice_by_whomever_it_was_begun() {
+    let fixture = Fixture::new();
+    let call = with(sh("echo x >> started"), json!({"idempotent": true, "cwd": fixture.path("")}));
+    let (context, _switch) = context();
+    fixture.run(call.clone(), &context).await.unwrap();
+    let refused = async |why| {
+        let failure = fixture.run(call.clone(), &context).await.unwrap_err();
+        assert_eq!(failure.class, FailureClass::InDoubt, "{why}: {failure}");
+        assert_eq!(std::fs::read_to_string(fixture.path("started")).unwrap(), "x\n", "{why}");
+    };
+    refused("by a driver that has died since").await;
+    // Earlier versions had a file for each.
+    std::fs::remove_file(fixture.notes()).unwrap();
+    std::fs::write(fixture.of_attempt("intent"), r#"{"key": "k", "token": 1, "boot": null}"#).unwrap();
+    refused("by an earlier version").await;
+}
+
+#[tokio::test]
+async fn a_program_that_an_earlier_version_started_is_adopted() {
+    let fixture = Fixture::new();
+    let (context, _switch) = context();
+    let call = with(sh("echo $$ > started; sleep 600"), json!({"cwd": fixture.path(""), "idempotent": true}));
+    fixture.crash_during(&call, &context).await;
+    let notes = std::fs::read_to_string(fixture.notes()).unwrap();
+    for line in notes.lines().filter(|line| !line.is_empty()) {
+        let note: Value = serde_json::from_str(line).unwrap();
+        match note["note"].as_str().unwrap() {
+            "begun" => std::fs::write(fixture.of_attempt("intent"), note["begun"].to_string()).unwrap(),
+            _ => std::fs::write(fixture.of_attempt("process"), note["process"].to_string()).unwrap(),
+        }
+    }
+    std::fs::remove_file(fixture.notes()).unwrap();
+    let pid = number_in(&fixture.path("started")).unwrap();
+    let observed = fixture.provider().observe(&action("command.run", call), &context, None).await;
+    assert!(
+        matches!(&observed, Observation::InProgress(handle) if handle["process"]["pid"] == pid),
+        "{observed:?}"
+    );
+    let group = rustix::process::Pid::from_raw(pid.cast_signed()).unwrap();
+    rustix::process::kill_process_group(group, rustix::process::Signal::KILL).unwrap();
+    until("the program is gone", || !is_alive(pid)).await;
+}
+
+#[tokio::test]
+async fn notes_that_cannot_be_read_are_no_proof_that_nothing_was_begun() {
+    let fixture = Fixture::new();
+    std::fs::create_dir_all(fixture.notes()).unwrap();
+    let call = action("command.run", with(sh("true"), json!({"idempotent": true})));
+    let observed = fixture.provider().observe(&call, &context().0, None).await;
+    assert!(matches!(&observed, Observation::Unknown(why) if why.contains("cannot be read")), "{observed:?}");
+    let outcome = fixture.provider().start(&call, &context().0).await;
+    assert!(outcome.unwrap_err().message.contains("nothing was started"));
+}
+
+#[tokio::test]
+async fn a_directory_that_was_removed_meanwhile_is_made_again() {
+    let fixture = Fixture::new();
+    let provider = fixture.provider();
+    for number in 1..=3 {
+        let call = with(sh("echo $DRCTL_ATTEMPT"), json!({"idempotent": true, "capture": number != 2}));
+        provider.start(&action("command.run", call), &attempt(number)).await.unwrap();
+        let notes = std::fs::read_to_string(fixture.notes()).unwrap();
+        assert!(notes.contains(&format!("\"work-{number}\"")), "{notes}");
+        std::fs::remove_dir_all(fixture.path("runs")).unwrap();
+    }
 }
