@@ -3,8 +3,8 @@
 //! was printed.
 //!
 //! To create a file can take longer than to run a program, and most programs print nothing. A file that is
-//! still empty when its program has ended, and that nobody can write to any more, is given to the next attempt.
-//! Any other gets the name of its attempt, at the latest when the next driver finds it.
+//! still empty when its program has ended, and that nobody can write to any more, is given to the next
+//! attempt. Any other gets the name of its attempt, at the latest when the next driver finds it.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;

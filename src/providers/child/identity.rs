@@ -25,8 +25,8 @@ impl ProcessRecord {
         Self { pid, start: stat(pid).map(|stat| stat.start), boot: boot_id().map(str::to_owned) }
     }
 
-    /// Records a child that was started after `before` and just now. Its start time is known without a look at
-    /// `/proc`, which costs as much as the rest of a start, unless it lies near the end of a clock tick.
+    /// Records a child that was started after `before` and just now. Its start time is known without a look
+    /// at `/proc`, which takes as long as all else that is done here, unless a clock tick may have ended.
     pub(in crate::providers) fn of_child(pid: u32, before: Uptime) -> Self {
         match before.tick_until(Uptime::now()) {
             Some(start) => Self { pid, start: Some(start), boot: boot_id().map(str::to_owned) },

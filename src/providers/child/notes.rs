@@ -1,6 +1,6 @@
-//! The notes of a run: which attempts were begun on this host, and by which processes. One file for all
-//! attempts, because to create a file can take longer than to run a program. Must never hold parameters, which
-//! may be secrets, and must never lose a note to one that was cut off before it.
+//! The notes of a run: which attempts were begun on this host, and which processes they are. One file for all
+//! attempts, because to create a file can take longer than to run a program. Must never hold parameters,
+//! which may be secrets, and must never lose a note to one that was cut off before it.
 //!
 //! Every note is one line of JSON, written at once behind everything else, with a line break before and after
 //! it: what was cut off stays alone on its line, and is passed over. Unsynced, like all files of an attempt.

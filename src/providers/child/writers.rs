@@ -1,10 +1,10 @@
-//! Says whether anybody may still write to a file, by the kernel's own account. Must answer "perhaps" whenever
-//! it is not certain.
+//! Says whether anybody may still write to a file, by the kernel's own account. Must answer "perhaps"
+//! whenever it is not certain.
 //!
 //! A program that has ended may have left another running, in a group and a session of its own, with its
-//! standard output. Neither a process number nor a lock tells of it. inotify does: one event for each time the
-//! file is opened, one when the last holder of an open file lets go of it. A file that drctl opened once for a
-//! program, that was opened by nobody since, and was let go of, has no writer.
+//! standard output. Neither a process number nor a lock tells of it. inotify does: one event for each time
+//! the file is opened, one when the last holder of an open file lets go of it. A file that drctl opened once
+//! for a program, that was opened by nobody since, and was let go of, has no writer.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -46,8 +46,8 @@ struct Seen {
 }
 
 impl Writers {
-    /// Watches a file that was created and opened for writing, once, by the caller. `None` where that cannot be
-    /// watched.
+    /// Watches a file that was created and opened for writing, once, by the caller. `None` where that cannot
+    /// be watched.
     pub(super) fn watch(&self, path: &Path) -> Option<Watched> {
         let mut watching = self.watching();
         let queue = watching.queue()?;

@@ -1,5 +1,5 @@
-//! What an attempt has left on this host: what was noted before its program was started, and by which process it
-//! runs. Must know every place in which that may be, also those of earlier versions, and must never take what
+//! What an attempt has left on this host: what was noted before its program was started, and which process
+//! that is. Must know every place where that may be, also those of earlier versions, and must never take what
 //! cannot be read for what is not there.
 
 use std::io;

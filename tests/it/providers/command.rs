@@ -37,7 +37,7 @@ impl Fixture {
         self.folder.path().join("runs/payments-abcdefgh/attempts.log")
     }
 
-    /// Whether a process is recorded: of a program by itself in the notes, of a supervised one in its own file.
+    /// Whether a process is recorded: that of a supervised program in a file, any other in the notes.
     fn is_recorded(&self) -> bool {
         let notes = std::fs::read_to_string(self.notes()).unwrap_or_default();
         notes.contains(r#"{"note":"process""#) || self.of_attempt("process").exists()
@@ -536,7 +536,7 @@ async fn what_was_printed_is_kept_under_the_name_of_its_attempt_and_files_of_not
 
 #[tokio::test]
 async fn what_a_program_left_running_prints_later_never_reaches_another_attempt() {
-    // With the open file it was given, and with one that it opened by its name; both in a session of their own.
+    // With the open file it was given, and with one opened by its name; both in a session of their own.
     for (left, output) in [("inherited", ""), ("opened again", ">/dev/stdout 2>/dev/stderr")] {
         let fixture = Fixture::new();
         let provider = fixture.provider();
@@ -551,10 +551,8 @@ async fn what_a_program_left_running_prints_later_never_reaches_another_attempt(
         run(1, &late).await.unwrap();
         let next = "echo > go; while [ ! -e printed ]; do sleep 0.02; done; echo '{\"id\": 2}'; exit $CODE";
         let outcome = run(2, next).await.unwrap();
-        assert!(
-            matches!(&outcome, Started::Done(outputs) if Value::Object(outputs.clone()) == json!({"exit_code": 0, "id": 2})),
-            "{left}: {outcome:?}"
-        );
+        let Started::Done(outputs) = outcome else { panic!("{left}: still under way") };
+        assert_eq!(Value::Object(outputs), json!({"exit_code": 0, "id": 2}), "{left}");
         let failure = run(3, "exit 3").await.unwrap_err();
         assert!(!failure.message.contains("late"), "{left}: {failure}");
         for name in ["stdout", "stderr"] {
