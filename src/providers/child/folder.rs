@@ -152,23 +152,42 @@ impl RunFolder {
         files: &AttemptFiles,
         token: u64,
     ) -> io::Result<(Outputs, File, File)> {
-        self.write(Notes::are_there)?;
-        let (stdout, out) = self.output(files, STDOUT, token)?;
+        self.writers.look();
+        let (mut again, mut pair) = (Vec::new(), Vec::new());
+        while pair.len() < 2
+            && let Some(spare) = self.spare()
+        {
+            again.push(spare.0.watched);
+            pair.push((Some(spare.0), spare.1));
+        }
+        self.writers.opened_again(&again);
+        let mut take = |what| pair.pop().map_or_else(|| self.new_output(files, what, token), Ok);
+        let (stdout, out) = take(STDOUT)?;
         let mut outputs = Outputs { folder: Arc::clone(self), files: files.clone(), stdout, stderr: None };
-        let (stderr, err) = self.output(files, STDERR, token)?;
+        let (stderr, err) = take(STDERR)?;
         outputs.stderr = stderr;
         Ok((outputs, out, err))
     }
 
-    /// A file nobody writes to: one that is left, else a new one.
-    fn output(&self, files: &AttemptFiles, what: &str, token: u64) -> io::Result<(Option<Output>, File)> {
+    /// A file that is left and that nobody else can write to.
+    fn spare(&self) -> Option<(Output, File)> {
         let mut state = self.state();
         while let Some(spare) = state.spares.pop() {
-            match self.writers.open(spare.watched, || self.reopen(&spare)) {
-                Some(file) => return Ok((Some(spare), file)),
-                None => self.writers.forget(spare.watched),
+            if self.writers.had_none(spare.watched)
+                && let Ok(file) = self.reopen(&spare)
+            {
+                return Some((spare, file));
             }
+            self.writers.forget(spare.watched);
         }
+        None
+    }
+
+    /// Creates a file that becomes one of an attempt, or, where it cannot be watched, is one at once.
+    fn new_output(&self, files: &AttemptFiles, what: &str, token: u64) -> io::Result<(Option<Output>, File)> {
+        // The directory may have been removed meanwhile.
+        self.write(Notes::refresh)?;
+        let mut state = self.state();
         let (name, file) = loop {
             let name = format!("output-{token}-{}", state.next);
             state.next += 1;
@@ -200,7 +219,7 @@ impl RunFolder {
     fn end(&self, output: Output, files: &AttemptFiles, what: &str) -> Option<PathBuf> {
         let (path, own) = (self.path.join(&output.name), files.path(what));
         let found = std::fs::metadata(&path).ok().filter(|found| identity(found) == output.identity);
-        if found.as_ref().is_some_and(|found| found.len() == 0) && self.writers.has_none(output.watched) {
+        if found.as_ref().is_some_and(|found| found.len() == 0) && self.writers.had_none(output.watched) {
             let mut state = self.state();
             if state.spares.len() < SPARES {
                 state.spares.push(output);
@@ -216,15 +235,28 @@ impl RunFolder {
     }
 
     fn write<T>(&self, mut write: impl FnMut(&mut Notes) -> io::Result<T>) -> io::Result<T> {
-        let create = |path: &Path| {
-            DirBuilder::new().recursive(true).mode(0o700).create(&self.path)?;
-            Notes::create(path)
-        };
-        match self.with(create, &mut write) {
+        match self.with(|path| self.create(path), &mut write) {
             // Somebody has removed the directory.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => self.with(create, write),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.with(|path| self.create(path), write)
+            }
             written => written,
         }
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Notes> {
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.path)?;
+        let is_new = !path.exists();
+        let mut notes = Notes::create(path)?;
+        // Earlier versions had a file for each attempt.
+        for entry in std::fs::read_dir(&self.path).ok().filter(|_| is_new).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            if let Some(attempt) = name.to_str().and_then(|name| name.strip_suffix(".intent")) {
+                let begun = AttemptFiles::at(&self.path.join(attempt)).record::<Begun>("intent");
+                notes.take_over(attempt, begun.unwrap_or_default())?;
+            }
+        }
+        Ok(notes)
     }
 
     fn with<T>(
@@ -264,8 +296,9 @@ impl RunFolder {
 impl Drop for RunFolder {
     /// Empty files that nobody can write to say nothing.
     fn drop(&mut self) {
+        self.writers.look();
         for spare in std::mem::take(&mut self.state().spares) {
-            if self.writers.open(spare.watched, || self.reopen(&spare)).is_some() {
+            if self.writers.had_none(spare.watched) && self.reopen(&spare).is_ok() {
                 let _ = std::fs::remove_file(self.path.join(&spare.name));
             }
             self.writers.forget(spare.watched);
@@ -282,6 +315,7 @@ impl Outputs {
 
     /// Takes note that the program has ended. Says where to read what it printed.
     pub(in crate::providers) fn end(mut self) -> Printed {
+        self.folder.writers.look();
         let end = |output: Option<Output>, what| match output {
             Some(output) => self.folder.end(output, &self.files, what),
             None => Some(self.files.path(what)),
@@ -310,6 +344,9 @@ impl Printed {
 
 impl Drop for Outputs {
     fn drop(&mut self) {
+        if self.stdout.is_some() || self.stderr.is_some() {
+            self.folder.writers.look();
+        }
         for (output, what) in [(self.stdout.take(), STDOUT), (self.stderr.take(), STDERR)] {
             if let Some(output) = output {
                 let _ = self.folder.end(output, &self.files, what);

@@ -55,7 +55,7 @@ pub(in crate::providers) struct Uptime {
 }
 
 /// How far the kernel's reading of its clock may lie outside of two of ours.
-const MARGIN_NANOS: u64 = 200_000;
+const MARGIN_NANOS: u64 = 50_000;
 /// A clock tick of `/proc/PID/stat`.
 const TICK_NANOS: u64 = 10_000_000;
 
@@ -191,8 +191,8 @@ mod tests {
     fn a_start_near_the_end_of_a_tick_is_not_guessed() {
         let at = |nanos| Uptime { nanos: Some(nanos) };
         assert_eq!(at(70_500_000).tick_until(at(71_000_000)), Some(7));
-        assert_eq!(at(79_500_000).tick_until(at(79_900_000)), None, "too near to the end");
-        assert_eq!(at(70_100_000).tick_until(at(70_500_000)), None, "too near to the beginning");
+        assert_eq!(at(79_500_000).tick_until(at(79_990_000)), None, "too near to the end");
+        assert_eq!(at(70_010_000).tick_until(at(70_500_000)), None, "too near to the beginning");
         assert_eq!(at(78_000_000).tick_until(at(92_000_000)), None);
         assert_eq!(Uptime { nanos: None }.tick_until(at(1)), None);
     }

@@ -19,7 +19,7 @@ use super::{ProcessRecord, STDERR, STDOUT};
 const BYTES: u64 = 256 * 1024 * 1024;
 
 /// What is noted before a program is started.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::providers) struct Begun {
     /// Key the program is given; a live one is found by it.
     pub key: String,
@@ -80,11 +80,6 @@ impl Notes {
         Self::with(path, OpenOptions::new().read(true).append(true).create(true).mode(0o600))
     }
 
-    /// Succeeds unless the file was removed, with [`io::ErrorKind::NotFound`], or cannot be read.
-    pub(super) fn are_there(&mut self) -> io::Result<()> {
-        self.refresh()
-    }
-
     /// Notes that an attempt begins; refused with [`io::ErrorKind::AlreadyExists`] when it was begun before,
     /// also by another process at the same moment.
     pub(super) fn begin(&mut self, attempt: &str, begun: &Begun) -> io::Result<()> {
@@ -92,8 +87,7 @@ impl Notes {
         if self.attempts.get(attempt).is_some_and(|noted| noted.begun.is_some()) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
-        let (start, end) = self.append(&Note::Begun { attempt: attempt.to_owned(), begun: begun.clone() })?;
-        self.read_up_to(end)?;
+        let start = self.append(Note::Begun { attempt: attempt.to_owned(), begun: begun.clone() })?;
         match self.attempts.get(attempt) {
             Some(noted) if noted.begun.is_some() && noted.at == start => Ok(()),
             _ => Err(io::ErrorKind::AlreadyExists.into()),
@@ -102,12 +96,12 @@ impl Notes {
 
     /// Notes the program of an attempt.
     pub(super) fn process(&mut self, attempt: &str, process: &ProcessRecord) -> io::Result<()> {
-        self.append(&Note::Process { attempt: attempt.to_owned(), process: process.clone() }).map(drop)
+        self.append(Note::Process { attempt: attempt.to_owned(), process: process.clone() }).map(drop)
     }
 
     /// Notes that the program of an attempt could not be started.
     pub(super) fn withdraw(&mut self, attempt: &str) -> io::Result<()> {
-        self.append(&Note::Withdrawn { attempt: attempt.to_owned() }).map(drop)
+        self.append(Note::Withdrawn { attempt: attempt.to_owned() }).map(drop)
     }
 
     /// What is known of an attempt by now, whoever noted it.
@@ -121,6 +115,12 @@ impl Notes {
         self.outputs.iter().map(|(file, (attempt, what))| (file.as_str(), attempt.as_str(), *what))
     }
 
+    /// Takes over what earlier versions noted in a file for each attempt, where the notes of the run are only
+    /// begun now.
+    pub(super) fn take_over(&mut self, attempt: &str, begun: Begun) -> io::Result<()> {
+        self.append(Note::Begun { attempt: attempt.to_owned(), begun }).map(drop)
+    }
+
     fn with(path: &Path, options: &OpenOptions) -> io::Result<Self> {
         let file = options.open(path)?;
         let mut notes = Self { file, read_to: 0, attempts: HashMap::new(), outputs: HashMap::new() };
@@ -128,21 +128,30 @@ impl Notes {
         Ok(notes)
     }
 
-    /// Returns where the line begins and what follows it.
-    fn append(&mut self, note: &Note) -> io::Result<(u64, u64)> {
+    /// Returns where the line begins. Everything before it has been read then.
+    fn append(&mut self, note: Note) -> io::Result<u64> {
         let mut line = vec![b'\n'];
-        serde_json::to_writer(&mut line, note)?;
+        serde_json::to_writer(&mut line, &note)?;
         line.push(b'\n');
         // Not `write_all`: the rest of a line would come behind what others have written meanwhile.
         if self.file.write(&line)? < line.len() {
             return Err(io::Error::new(io::ErrorKind::WriteZero, "the disk took a part of a note only"));
         }
         let end = self.file.stream_position()?;
-        Ok((end - line.len() as u64 + 1, end))
+        let start = end - line.len() as u64 + 1;
+        if start == self.read_to + 1 {
+            // Nobody has written in between.
+            self.read_to = start;
+            self.apply(note);
+            self.read_to = end;
+        } else {
+            self.read_up_to(end)?;
+        }
+        Ok(start)
     }
 
-    /// Fails with [`io::ErrorKind::NotFound`] when the file was removed since.
-    fn refresh(&mut self) -> io::Result<()> {
+    /// Reads what was added; fails with [`io::ErrorKind::NotFound`] when the file was removed since.
+    pub(super) fn refresh(&mut self) -> io::Result<()> {
         let found = self.file.metadata()?;
         if found.nlink() == 0 {
             return Err(io::ErrorKind::NotFound.into());
@@ -232,9 +241,7 @@ mod tests {
         let mut slow = Notes::create(&path).unwrap();
         // Its look at the notes is over, its line not written yet, when the other begins.
         Notes::open(&path).unwrap().begin("work-1", &begun(2)).unwrap();
-        let (start, end) =
-            slow.append(&Note::Begun { attempt: "work-1".to_owned(), begun: begun(1) }).unwrap();
-        slow.read_up_to(end).unwrap();
+        let start = slow.append(Note::Begun { attempt: "work-1".to_owned(), begun: begun(1) }).unwrap();
         let noted = slow.of("work-1").unwrap();
         assert_eq!(noted.begun.unwrap().token, 2);
         assert!(noted.at < start);

@@ -7,8 +7,6 @@
 //! for a program, that was opened by nobody since, and was let go of, has no writer.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -18,6 +16,9 @@ use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 
 /// Bytes of events read at once.
 const EVENTS_BYTES: usize = 4 * 1024;
+/// Fewer events than this do not fill the buffer, so that they were all there were. An event of a file has 16
+/// bytes.
+const FEW: usize = EVENTS_BYTES / 32;
 
 /// Watches files that are handed to programs.
 #[derive(Debug, Default)]
@@ -56,25 +57,26 @@ impl Writers {
         Some(Watched(watched))
     }
 
-    /// Whether it is certain that nobody can write to the file.
-    pub(super) fn has_none(&self, file: Watched) -> bool {
-        let mut watching = self.watching();
-        watching.drain();
-        watching.has_no_writer(file)
+    /// Takes note of everything that has happened so far.
+    pub(super) fn look(&self) {
+        self.watching().drain();
     }
 
-    /// Opens the file for the next program, if it is certain that nobody else can write to it.
-    pub(super) fn open(&self, file: Watched, open: impl FnOnce() -> io::Result<File>) -> Option<File> {
+    /// Whether it was certain at the last look that nobody could write to the file.
+    pub(super) fn had_none(&self, file: Watched) -> bool {
+        self.watching().has_no_writer(file)
+    }
+
+    /// Takes note that the caller has opened the files again, each once, and still holds them.
+    pub(super) fn opened_again(&self, files: &[Watched]) {
         let mut watching = self.watching();
+        // What the caller did is not to be counted later.
         watching.drain();
-        if !watching.has_no_writer(file) {
-            return None;
+        for file in files {
+            if let Some(seen) = watching.files.get_mut(file) {
+                *seen = Seen::default();
+            }
         }
-        let opened = open().ok()?;
-        // Also takes note of the caller's own opening.
-        watching.drain();
-        watching.files.insert(file, Seen::default());
-        Some(opened)
     }
 
     /// Watches the file no longer.
@@ -109,13 +111,23 @@ impl Watching {
         let Self { queue: Some(queue), files } = self else { return };
         let mut buffer = [MaybeUninit::uninit(); EVENTS_BYTES];
         let mut events = inotify::Reader::new(queue, &mut buffer);
+        let mut read_at_once = 0;
         loop {
             match events.next() {
-                Ok(event) => note(files, Watched(event.wd()), event.events()),
+                Ok(event) => {
+                    note(files, Watched(event.wd()), event.events());
+                    read_at_once += 1;
+                }
                 Err(rustix::io::Errno::INTR) => {}
                 Err(rustix::io::Errno::AGAIN) => return,
                 // Nothing is certain any more.
                 Err(_) => return files.clear(),
+            }
+            if events.is_buffer_empty() {
+                if read_at_once < FEW {
+                    return;
+                }
+                read_at_once = 0;
             }
         }
     }
@@ -134,7 +146,8 @@ fn note(files: &mut HashMap<Watched, Seen>, file: Watched, events: ReadFlags) {
 
 #[cfg(test)]
 mod tests {
-    use std::fs::OpenOptions;
+    use std::fs::{File, OpenOptions};
+    use std::io;
     use std::path::PathBuf;
 
     use super::*;
@@ -143,6 +156,13 @@ mod tests {
         _folder: tempfile::TempDir,
         path: PathBuf,
         writers: Writers,
+    }
+
+    impl Fixture {
+        fn has_none(&self, file: Watched) -> bool {
+            self.writers.look();
+            self.writers.had_none(file)
+        }
     }
 
     fn fixture() -> (Fixture, File, Watched) {
@@ -161,18 +181,18 @@ mod tests {
     #[test]
     fn a_file_has_no_writer_when_its_last_holder_has_let_go() {
         let (fixture, file, watched) = fixture();
-        assert!(!fixture.writers.has_none(watched));
+        assert!(!fixture.has_none(watched));
         let inherited = file.try_clone().unwrap();
         drop(file);
-        assert!(!fixture.writers.has_none(watched), "a copy of the open file can write");
+        assert!(!fixture.has_none(watched), "a copy of the open file can write");
         drop(inherited);
-        assert!(fixture.writers.has_none(watched));
+        assert!(fixture.has_none(watched));
 
-        let again = fixture.writers.open(watched, || append(&fixture.path)).unwrap();
-        assert!(!fixture.writers.has_none(watched), "opened again");
-        assert!(fixture.writers.open(watched, || append(&fixture.path)).is_none(), "one at a time");
+        let again = append(&fixture.path).unwrap();
+        fixture.writers.opened_again(&[watched]);
+        assert!(!fixture.has_none(watched), "opened again");
         drop(again);
-        assert!(fixture.writers.has_none(watched));
+        assert!(fixture.has_none(watched));
     }
 
     #[test]
@@ -181,9 +201,9 @@ mod tests {
         // As a program does that logs to /dev/stdout.
         let other = append(&fixture.path).unwrap();
         drop(file);
-        assert!(!fixture.writers.has_none(watched));
+        assert!(!fixture.has_none(watched));
         drop(other);
-        assert!(!fixture.writers.has_none(watched), "it could have been handed on");
+        assert!(!fixture.has_none(watched), "it could have been handed on");
     }
 
     #[test]
@@ -191,8 +211,23 @@ mod tests {
         let (fixture, file, watched) = fixture();
         drop(file);
         fixture.writers.forget(watched);
-        assert!(!fixture.writers.has_none(watched));
+        assert!(!fixture.has_none(watched));
         assert!(fixture.writers.watch(&fixture.path.with_extension("absent")).is_none());
+    }
+
+    #[test]
+    fn what_happened_to_a_file_is_found_among_much_else() {
+        let (fixture, file, watched) = fixture();
+        let other = fixture.path.with_extension("other");
+        let mut held = OpenOptions::new().create_new(true).append(true).open(&other).unwrap();
+        let busy = fixture.writers.watch(&other).unwrap();
+        for _ in 0..5 * EVENTS_BYTES / 16 {
+            held = append(&other).unwrap();
+        }
+        drop(file);
+        assert!(fixture.has_none(watched));
+        assert!(!fixture.has_none(busy));
+        drop(held);
     }
 
     #[test]

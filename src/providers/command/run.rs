@@ -121,10 +121,6 @@ fn launch_child(
     };
     let named = Named::of(&call);
     let launch = launch(call, files, (stdout, stderr)).map_err(|error| unwritable(&error))?;
-    if files.record::<Begun>(file::INTENT).is_some() {
-        // By an earlier version.
-        return Err(not_begun(&io::ErrorKind::AlreadyExists.into()));
-    }
     let (stdout, stderr) = outputs.as_ref().map(Outputs::names).unwrap_or_default();
     // The last thing before the start: a crash between the two leaves doubt where there need be none.
     folder.begin(files, &Begun { stdout, stderr, ..begun(context) }).map_err(|error| not_begun(&error))?;
