@@ -46,11 +46,12 @@ impl CommandProvider {
         if let Err(error) = traces.are_readable() {
             return Observation::Unknown(format!("the notes of the run cannot be read: {error}"));
         }
-        if let Some(process) = live(&traces, handle) {
-            return Observation::InProgress(process_handle(&process));
-        }
+        // Before anything that lives: a supervisor that has written its last word takes a moment to go.
         if let Some(exit) = supervised_exit(files) {
             return ended(&exit, files, keep);
+        }
+        if let Some(process) = live(&traces, handle) {
+            return Observation::InProgress(process_handle(&process));
         }
         let intent = traces.begun();
         // Before the program is asked: one that has only just begun would say that its effect is not there.
