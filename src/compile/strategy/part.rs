@@ -133,17 +133,6 @@ impl<'a> Part<'a> {
         }
     }
 
-    /// The value of a field of another component, which keeps it itself.
-    pub(super) fn at_of(&self, component: &str, side: Side, field: &str, value: &SiteValue) -> Value {
-        match value {
-            SiteValue::One(text) => Value::String(renamed(text, side)),
-            SiteValue::List(items) => items.iter().map(|item| renamed_inside(item, side)).collect(),
-            SiteValue::Each(_) => {
-                format!("{{{{ {}.values.{}.{field} }}}}", side.word(), key(component)).into()
-            }
-        }
-    }
-
     /// Keeps a value of a site where templates can read it.
     pub(super) fn keep(&mut self, site: &SiteName, field: &str, value: Value) {
         let key = self.key();
@@ -163,6 +152,15 @@ impl<'a> Part<'a> {
     /// The recovery point objective, or a default.
     pub(super) fn rpo_or(&self, own: Option<Duration>, default: Duration) -> String {
         own.or(self.setting.objectives.rpo).unwrap_or(default).to_string()
+    }
+}
+
+/// The value of a field of another component, which keeps it itself.
+pub(super) fn at_of(component: &str, side: Side, field: &str, value: &SiteValue) -> Value {
+    match value {
+        SiteValue::One(text) => Value::String(renamed(text, side)),
+        SiteValue::List(items) => items.iter().map(|item| renamed_inside(item, side)).collect(),
+        SiteValue::Each(_) => format!("{{{{ {}.values.{}.{field} }}}}", side.word(), key(component)).into(),
     }
 }
 

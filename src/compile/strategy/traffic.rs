@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::part::{Direction, Part, Side};
+use super::part::{Direction, Part, Side, at_of};
 use super::stages::Stage;
 use crate::model::component::{
     FailoverRecord, HealthChecks, RoutingControls, SiteValue, TrafficManager, WeightedRecords,
@@ -137,7 +137,7 @@ fn held(
         .collect();
     let mut holds = Vec::new();
     for (id, url) in endpoints {
-        let with = json!({"url": part.at_of(&id, side, "url", &url)});
+        let with = json!({"url": at_of(&id, side, "url", &url)});
         let mut hold = json!({
             "name": format!("{id} stays healthy"), "uses": "http.check", "with": with, "needs": [waits],
             "verify": [{"uses": "http.check", "with": with, "within": "5m", "every": "10s", "consecutive": 6}],

@@ -47,9 +47,10 @@ const fn meaning(role: ComponentRole) -> &'static str {
 
 fn describe(kind: ComponentKind, page: &mut String) {
     let strategies: Vec<_> = Strategy::ALL.iter().filter(|strategy| kind.fits(**strategy)).collect();
-    let strategies = match strategies.len() == Strategy::ALL.len() {
-        true => "every strategy".to_owned(),
-        false => strategies.iter().map(|strategy| format!("`{strategy}`")).collect::<Vec<_>>().join(", "),
+    let strategies = if strategies.len() == Strategy::ALL.len() {
+        "every strategy".to_owned()
+    } else {
+        strategies.iter().map(|strategy| format!("`{strategy}`")).collect::<Vec<_>>().join(", ")
     };
     let _ = write!(page, "\n### `{kind}`\n\n{} For {strategies}.\n\n", kind.summary());
     page.push_str("| field | value | meaning |\n|---|---|---|\n");
