@@ -211,6 +211,8 @@ pub(crate) async fn ask(
         );
     }
     let verb = control.verb();
+    // Driving the run is what was wanted, whether or not there was a pause to end.
+    let resumes = matches!(control, Control::Resume);
     let id = submit(session, run, control, reason).await?;
     let lease = session.journal.lease(run).await?;
     if let Some(holder) = lease.filter(|lease| lease.alive).and_then(|lease| lease.holder) {
@@ -221,8 +223,8 @@ pub(crate) async fn ask(
     let driver = resume::take_over(session, run, std::collections::BTreeMap::new()).await?;
     let code = follow::drive(global, session, driver, Followed::default()).await?;
     match find_answer(session, run, &id, 0).await? {
-        Some((Some(refused), _)) => Err(Error::new(exit::REFUSED, refused).reason("refused")),
-        Some((None, _)) | None => Ok(code),
+        Some((Some(refused), _)) if !resumes => Err(Error::new(exit::REFUSED, refused).reason("refused")),
+        Some(_) | None => Ok(code),
     }
 }
 
