@@ -9,6 +9,7 @@ use super::reporter::Reporter;
 use super::schema::Gaps;
 use super::suggest;
 use super::tree::Part;
+use crate::model::time::Duration;
 
 /// Most cycles of one workflow that are reported.
 const MOST_CYCLES: usize = 10;
@@ -201,6 +202,21 @@ impl Graph {
         }
         self.spread(&mut masks);
         (0..bits.len()).map(|index| masks.get(start(index)).copied().unwrap_or(0)).collect()
+    }
+
+    /// The time until all steps are over, each taking its own as soon as what it waits for is over.
+    pub(super) fn longest(&self, own: &[Duration]) -> Duration {
+        let mut over = vec![Duration::ZERO; self.before.len()];
+        for node in &self.order {
+            let node = *node as usize;
+            let earlier = self.before.get(node).into_iter().flatten();
+            let begins = earlier.filter_map(|earlier| over.get(*earlier as usize)).max().copied();
+            let takes = if node % 2 == 1 { own.get(node / 2).copied() } else { None };
+            if let Some(slot) = over.get_mut(node) {
+                *slot = begins.unwrap_or_default().plus(takes.unwrap_or_default());
+            }
+        }
+        over.into_iter().max().unwrap_or_default()
     }
 
     /// For each step, whether it is marked or a marked step waits for it.

@@ -6,7 +6,9 @@ mod diagnostic;
 mod document;
 mod expression;
 mod graph;
+mod lint;
 mod lower;
+mod options;
 mod order;
 mod outline;
 mod reporter;
@@ -22,12 +24,19 @@ use crate::model::runbook::Runbook;
 pub use diagnostic::{
     Acceptance, Code, Diagnostic, Entry, Label, Severity, Span, reference, render, to_json, to_sarif,
 };
+pub use options::{Level, Options, Severities};
 pub use schema::schema;
 
 /// Compiles the text of a runbook. The runbook is there only when no finding is an error; findings are in
 /// the order of the text. `today` decides whether acceptances still hold.
 #[must_use]
 pub fn compile(text: &str, today: Date) -> (Option<Runbook>, Vec<Diagnostic>) {
+    compile_with(text, &Options::new(today))
+}
+
+/// As [`compile`], with more to choose.
+#[must_use]
+pub fn compile_with(text: &str, options: &Options) -> (Option<Runbook>, Vec<Diagnostic>) {
     let (document, findings) = document::read(text);
     let Some(document) = document else { return (None, findings) };
     let mut reporter = reporter::Reporter::new(text, document.places, findings);
@@ -35,9 +44,10 @@ pub fn compile(text: &str, today: Date) -> (Option<Runbook>, Vec<Diagnostic>) {
     let runbook = lower::lower(document, &mut reporter).map(|(runbook, gaps)| {
         // What the other steps wait for and read is not known before every component is sound.
         if whole {
-            check::check(&runbook, &gaps, &mut reporter);
+            check::check(&runbook, &gaps, options.assume_down.as_ref(), &mut reporter);
         }
-        accept::apply(&runbook, &gaps, today, &mut reporter);
+        options.severities.apply(&mut reporter);
+        accept::apply(&runbook, &gaps, options.today, &mut reporter);
         runbook
     });
     let sound = !reporter.has_errors();

@@ -99,6 +99,13 @@ impl<'a> Reporter<'a> {
         self.left_out.keys().any(|code| is_error(*code)) || self.findings.iter().any(Diagnostic::is_error)
     }
 
+    /// Whether something is wrong with syntax, types, names or the graph: what follows from them is unknown.
+    pub(super) fn is_unsound(&self) -> bool {
+        let unsound = |code: Code| code < Code::PromoteBeforeFence;
+        self.left_out.keys().any(|code| unsound(*code) && is_error(*code))
+            || self.findings.iter().any(|finding| unsound(finding.code) && finding.is_error())
+    }
+
     /// The findings, in the order of the text.
     pub(super) fn finish(mut self) -> Vec<Diagnostic> {
         self.findings.sort_by_key(|finding| (finding.span, finding.code));
@@ -112,6 +119,18 @@ impl<'a> Reporter<'a> {
             self.findings.push(rest);
         }
         self.findings
+    }
+
+    /// Takes all findings of a code away.
+    pub(super) fn drop_all(&mut self, code: Code) {
+        self.left_out.remove(&code);
+        self.findings.retain(|finding| finding.code != code);
+    }
+
+    /// Gives all findings of a code a severity; a note stays one.
+    pub(super) fn set_severity(&mut self, code: Code, severity: Severity) {
+        let of_code = |finding: &&mut Diagnostic| finding.code == code && finding.severity != Severity::Note;
+        self.findings.iter_mut().filter(of_code).for_each(|finding| finding.severity = severity);
     }
 
     /// The findings, for those who change them.

@@ -10,35 +10,53 @@ mod values;
 
 use super::expression::{Expressions, Place, Subject};
 use super::graph::Graph;
+use super::lint::Lints;
 use super::order;
 use super::outline::Outline;
 use super::reporter::Reporter;
 use super::schema::Gaps;
+use crate::model::id::SiteName;
 use crate::model::runbook::{Runbook, Workflow};
 
+pub(super) use secret::is_secret_name;
+
 /// Runs every check that the sound parts of a document allow.
-pub(super) fn check(runbook: &Runbook, gaps: &Gaps, reporter: &mut Reporter<'_>) {
+///
+/// A document that is sound gets the lints too; `assume_down` is the site they take for lost.
+pub(super) fn check(
+    runbook: &Runbook,
+    gaps: &Gaps,
+    assume_down: Option<&SiteName>,
+    reporter: &mut Reporter<'_>,
+) {
     blocks::check(runbook, gaps, reporter);
     values::check(runbook, reporter);
     let lenient = ["/parameters", "/secrets", "/sites"].iter().any(|block| gaps.touches(block));
     let mut expressions = Expressions::new(runbook, lenient);
     readings(runbook, gaps, &mut expressions, reporter);
     let workflows = [("failover", &runbook.workflows.failover), ("failback", &runbook.workflows.failback)];
-    for (name, workflow) in workflows {
-        if let Some(workflow) = workflow {
-            check_workflow(name, workflow, runbook, gaps, &mut expressions, reporter);
-        }
+    let checked: Vec<_> = (workflows.into_iter())
+        .filter_map(|(name, workflow)| Some((name, workflow.as_ref()?)))
+        .map(|(name, workflow)| check_workflow(name, workflow, runbook, gaps, &mut expressions, reporter))
+        .collect();
+    if !gaps.is_empty() || reporter.is_unsound() {
+        return;
+    }
+    let lints = Lints::new(runbook, assume_down);
+    lints.blocks(reporter);
+    for (outline, graph) in &checked {
+        lints.workflow(outline, graph, reporter);
     }
 }
 
-fn check_workflow(
+fn check_workflow<'r>(
     name: &'static str,
-    workflow: &Workflow,
-    runbook: &Runbook,
-    gaps: &Gaps,
+    workflow: &'r Workflow,
+    runbook: &'r Runbook,
+    gaps: &'r Gaps,
     expressions: &mut Expressions<'_>,
     reporter: &mut Reporter<'_>,
-) {
+) -> (Outline<'r>, Graph) {
     let outline = Outline::new(name, &workflow.steps, gaps);
     let graph = Graph::new(&outline, gaps, reporter);
     for index in 0..outline.entries.len() {
@@ -49,6 +67,7 @@ fn check_workflow(
         order::check(&outline, &graph, runbook.strategy, reporter);
         approval::check_expiry(&outline, &graph, reporter);
     }
+    (outline, graph)
 }
 
 /// The recovery point readings, which belong to no step.

@@ -47,9 +47,7 @@ pub(super) fn check(value: &Value, pointer: &str, reporter: &mut Reporter<'_>) {
 
 /// Looks at one value under its key; says whether it was reported.
 pub(super) fn check_named(key: &str, value: &Value, pointer: &str, reporter: &mut Reporter<'_>) -> bool {
-    let name = key.to_ascii_lowercase().replace('-', "_");
-    let secret =
-        KEYS.contains(&name.as_str()) || ENDS.iter().any(|end| name.ends_with(end)) || name == "x_api_key";
+    let secret = is_secret_name(key);
     let literal = match value {
         Value::String(text) => !text.is_empty() && !expression::is_template(text),
         Value::Number(_) => true,
@@ -59,6 +57,12 @@ pub(super) fn check_named(key: &str, value: &Value, pointer: &str, reporter: &mu
         report(&format!("`{key}` holds a secret in clear text"), pointer, reporter);
     }
     secret && literal
+}
+
+/// Whether what stands under a name is a secret.
+pub(in crate::compile) fn is_secret_name(key: &str) -> bool {
+    let name = key.to_ascii_lowercase().replace('-', "_");
+    KEYS.contains(&name.as_str()) || ENDS.iter().any(|end| name.ends_with(end)) || name == "x_api_key"
 }
 
 fn report(message: &str, pointer: &str, reporter: &mut Reporter<'_>) {

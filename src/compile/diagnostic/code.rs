@@ -6,7 +6,9 @@ use std::str::FromStr;
 use serde::Serialize;
 
 use super::Severity;
-use super::catalogue::{blocks, expressions, graph, order, safety, syntax};
+use super::catalogue::{
+    blocks, exposure, expressions, graph, objectives, order, safety, strategy, survival, syntax,
+};
 
 /// What the catalogue says about a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -103,6 +105,26 @@ codes! {
     MissingPhase = "DR0308", order::MISSING_PHASE;
     NoValidation = "DR0309", order::NO_VALIDATION;
     FenceBeforeDrain = "DR0310", order::FENCE_BEFORE_DRAIN;
+    FixedBackup = "DR0311", strategy::FIXED_BACKUP;
+    NoRecoveryPoint = "DR0312", strategy::NO_RECOVERY_POINT;
+    NothingAssessed = "DR0313", strategy::NOTHING_ASSESSED;
+    NoHeadroom = "DR0314", strategy::NO_HEADROOM;
+    NoDrain = "DR0315", strategy::NO_DRAIN;
+    NothingStarted = "DR0316", strategy::NOTHING_STARTED;
+    NotVerified = "DR0317", strategy::NOT_VERIFIED;
+    ReturnNotRebuilt = "DR0318", strategy::RETURN_NOT_REBUILT;
+    ShiftBeforeScale = "DR0319", strategy::SHIFT_BEFORE_SCALE;
+    LostRegion = "DR0401", survival::LOST_REGION;
+    LostControlPlane = "DR0402", survival::LOST_CONTROL_PLANE;
+    SharedFailureDomain = "DR0403", survival::SHARED_FAILURE_DOMAIN;
+    LostDependency = "DR0404", survival::LOST_DEPENDENCY;
+    LostAddress = "DR0405", survival::LOST_ADDRESS;
+    LostResource = "DR0406", survival::LOST_RESOURCE;
+    LostKey = "DR0407", survival::LOST_KEY;
+    LostSecret = "DR0408", survival::LOST_SECRET;
+    LostJournal = "DR0409", survival::LOST_JOURNAL;
+    CopyFromLostSite = "DR0410", survival::COPY_FROM_LOST_SITE;
+    LostEndpoints = "DR0411", survival::LOST_ENDPOINTS;
     ProceedBeforeIrreversible = "DR0501", safety::PROCEED_BEFORE_IRREVERSIBLE;
     DoubtNeedsPerson = "DR0502", safety::DOUBT_NEEDS_PERSON;
     MissingUndo = "DR0503", safety::MISSING_UNDO;
@@ -110,12 +132,36 @@ codes! {
     NoAutomaticUndo = "DR0505", safety::NO_AUTOMATIC_UNDO;
     WeakerReversibility = "DR0506", safety::WEAKER_REVERSIBILITY;
     NotAReading = "DR0507", safety::NOT_A_READING;
+    FailureIgnored = "DR0508", safety::FAILURE_IGNORED;
+    UndoIrreversible = "DR0509", safety::UNDO_IRREVERSIBLE;
+    UnwindBeyondReturn = "DR0510", safety::UNWIND_BEYOND_RETURN;
+    StopWithoutUndo = "DR0511", safety::STOP_WITHOUT_UNDO;
+    AdvisoryFence = "DR0512", safety::ADVISORY_FENCE;
+    ConnectionsOutlive = "DR0513", safety::CONNECTIONS_OUTLIVE;
+    NoBackupsAfterwards = "DR0514", safety::NO_BACKUPS_AFTERWARDS;
     DrillUndeclared = "DR0601", safety::DRILL_UNDECLARED;
+    DrillTouchesUsers = "DR0602", safety::DRILL_TOUCHES_USERS;
+    BeyondRto = "DR0701", objectives::BEYOND_RTO;
+    TtlBeyondRto = "DR0702", objectives::TTL_BEYOND_RTO;
+    RpoUnmeasured = "DR0703", objectives::RPO_UNMEASURED;
+    ReadingAsksLostSite = "DR0704", objectives::READING_ASKS_LOST_SITE;
+    BackupsBeyondRpo = "DR0705", objectives::BACKUPS_BEYOND_RPO;
     OutsideResidency = "DR0801", safety::OUTSIDE_RESIDENCY;
+    ActiveOutsideResidency = "DR0802", exposure::ACTIVE_OUTSIDE_RESIDENCY;
+    CopyOutsideResidency = "DR0803", exposure::COPY_OUTSIDE_RESIDENCY;
     SecretInText = "DR0901", safety::SECRET_IN_TEXT;
+    CredentialInText = "DR0902", exposure::CREDENTIAL_IN_TEXT;
+    NotSensitive = "DR0903", exposure::NOT_SENSITIVE;
+    SecretShown = "DR0904", exposure::SECRET_SHOWN;
 }
 
 impl Code {
+    /// Says whether the code is about what a recovery needs while a site is lost.
+    #[must_use]
+    pub fn is_survivability(self) -> bool {
+        (Self::LostRegion..=Self::LostEndpoints).contains(&self)
+    }
+
     /// The whole entry as Markdown, as `drctl explain` prints it.
     #[must_use]
     pub fn explanation(self) -> String {
@@ -147,6 +193,11 @@ impl FromStr for Code {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
         let found = Self::ALL.iter().copied().find(|code| code.as_str().eq_ignore_ascii_case(text));
-        found.ok_or_else(|| format!("there is no code `{text}`; the codes run from DR0101 to DR0901"))
+        found.ok_or_else(|| {
+            format!(
+                "there is no code `{text}`; the codes run from DR0101 to {last}",
+                last = Self::SecretShown
+            )
+        })
     }
 }

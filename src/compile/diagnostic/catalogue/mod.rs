@@ -1,10 +1,14 @@
 //! The catalogue of codes: what each means, why it matters, a wrong and a right example. Holds no logic.
 
 pub(super) mod blocks;
+pub(super) mod exposure;
 pub(super) mod expressions;
 pub(super) mod graph;
+pub(super) mod objectives;
 pub(super) mod order;
 pub(super) mod safety;
+pub(super) mod strategy;
+pub(super) mod survival;
 pub(super) mod syntax;
 
 use super::Severity;

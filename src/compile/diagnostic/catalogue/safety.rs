@@ -59,6 +59,71 @@ pub(crate) const NOT_A_READING: Entry = error(
     "recovery_point: [{uses: postgres.heartbeat, with: {connection: \"{{ to.values.db }}\"}}]",
 );
 
+pub(crate) const FAILURE_IGNORED: Entry = warning(
+    "a failure is ignored that the recovery relies on",
+    "A fence, a promotion, a restore or a verification has `on_failure: continue`. What follows relies on it \
+     having happened: the run would go on to a promotion without a fence, or to users without a check. drctl \
+     stops there, and nobody knows why.",
+    "- {id: fence, phase: fence, uses: postgres.fence, on_failure: continue}",
+    "- {id: fence, phase: fence, uses: postgres.fence}   # unconfirmed: accepted by name at the gate",
+);
+
+pub(crate) const UNDO_IRREVERSIBLE: Entry = warning(
+    "an undo that cannot be taken back itself",
+    "An unwind runs by itself, in reverse, before the point of no return. An undo with an irreversible action \
+     would cross it without a gate.",
+    "undo: {uses: postgres.promote, with: {standby: \"{{ from.values.db }}\"}}",
+    "on_failure: pause   # and no undo: a person decides",
+);
+
+pub(crate) const UNWIND_BEYOND_RETURN: Entry = warning(
+    "an unwind from a step that cannot be taken back",
+    "When an irreversible step fails, it may have happened all the same. Unwinding then opens the fence of the \
+     old primary beside a new one. Hold instead, and let a person look.",
+    "- {id: promote, uses: postgres.promote, on_failure: unwind}",
+    "- {id: promote, uses: postgres.promote}",
+);
+
+pub(crate) const STOP_WITHOUT_UNDO: Entry = warning(
+    "something is stopped and never started again",
+    "A step of phase `freeze` or `fence` has no `undo`. When the run is unwound before the point of no return, \
+     the service goes on where it was, and this stays stopped.",
+    "- {id: fence, phase: fence, uses: aws.ecs.set_desired_count, with: {desired: 0}}",
+    "- {id: fence, phase: fence, uses: aws.ecs.set_desired_count, with: {desired: 0}, undo: auto}",
+);
+
+pub(crate) const ADVISORY_FENCE: Entry = warning(
+    "a fence that clients can undo",
+    "`method: read_only` makes new transactions read-only by default. A client that asks for a writing \
+     transaction gets one. Stop the server or cut its address where that is possible.",
+    "uses: postgres.fence\nwith: {primary: c, method: read_only}",
+    "uses: postgres.fence\nwith: {primary: c, method: stop, stop_command: [pg_ctl, stop], start_command: [pg_ctl, start]}",
+);
+
+pub(crate) const CONNECTIONS_OUTLIVE: Entry = warning(
+    "open connections outlive the fence",
+    "Security groups are asked when a connection is made. Clients that are connected when the database is put \
+     into quarantine may go on writing.",
+    "uses: aws.rds.fence\nwith: {method: quarantine, quarantine_security_group_ids: [sg-0]}",
+    "uses: aws.rds.fence\nwith: {method: quarantine, quarantine_security_group_ids: [sg-0], end_connections: true}",
+);
+
+pub(crate) const NO_BACKUPS_AFTERWARDS: Entry = warning(
+    "the new primary has no backups",
+    "A read replica has none of its own. Promoted with `backup_retention_days: 0` it is the only copy of the \
+     data, on the very day on which things break.",
+    "uses: aws.rds.promote_read_replica\nwith: {backup_retention_days: 0}",
+    "uses: aws.rds.promote_read_replica\nwith: {backup_retention_days: 7}",
+);
+
+pub(crate) const DRILL_TOUCHES_USERS: Entry = warning(
+    "a drill would stop the service or move its users",
+    "`drill: run` on a fence or a shift makes every drill an outage. Leave the step out, or let it work on \
+     something that is there for drills.",
+    "- {id: dns, phase: shift, uses: aws.route53.set_weights, drill: run}",
+    "- {id: dns, phase: shift, uses: aws.route53.set_weights, drill: skip}",
+);
+
 pub(crate) const DRILL_UNDECLARED: Entry = warning(
     "what the step does in a drill is not said",
     "The action changes something and does not say how it behaves in a drill. Drills refuse to run such a \

@@ -1,0 +1,52 @@
+//! What a sound runbook is likely to regret on the bad day. Nothing here changes the runbook, and nothing is
+//! said that somebody on call would not agree with.
+
+mod call;
+mod cloud;
+mod credentials;
+mod objectives;
+mod residency;
+mod safety;
+mod scene;
+mod strategy;
+mod survival;
+
+use super::graph::Graph;
+use super::outline::Outline;
+use super::reporter::Reporter;
+use crate::model::id::SiteName;
+use crate::model::runbook::Runbook;
+
+use scene::Scene;
+
+/// The lints of one runbook, which has no error of syntax, types or names.
+pub(super) struct Lints<'r> {
+    runbook: &'r Runbook,
+    scenes: Vec<Scene<'r>>,
+}
+
+impl<'r> Lints<'r> {
+    /// Prepares the lints; `assume_down` is the site that is lost, by default each that is active.
+    pub(super) fn new(runbook: &'r Runbook, assume_down: Option<&SiteName>) -> Self {
+        Self { runbook, scenes: scene::scenes(runbook, assume_down) }
+    }
+
+    /// Looks at everything beside the workflows.
+    pub(super) fn blocks(&self, reporter: &mut Reporter<'_>) {
+        survival::blocks(self.runbook, &self.scenes, reporter);
+        objectives::blocks(self.runbook, &self.scenes, reporter);
+        residency::blocks(self.runbook, reporter);
+        credentials::check(self.runbook, reporter);
+    }
+
+    /// Looks at one workflow.
+    pub(super) fn workflow(&self, outline: &Outline<'_>, graph: &Graph, reporter: &mut Reporter<'_>) {
+        safety::workflow(outline, reporter);
+        residency::workflow(self.runbook, outline, reporter);
+        strategy::workflow(outline, graph, self.runbook.strategy, reporter);
+        if outline.name == "failover" {
+            survival::workflow(outline, &self.scenes, reporter);
+            objectives::workflow(self.runbook, outline, graph, reporter);
+        }
+    }
+}
