@@ -70,6 +70,32 @@ pub struct Config {
     pub roles: BTreeMap<String, Vec<String>>,
     /// How AWS is reached.
     pub aws: AwsSection,
+    /// How much findings in runbooks matter here, by their code.
+    pub lints: BTreeMap<String, LintLevel>,
+}
+
+/// What becomes of findings of a code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LintLevel {
+    /// They keep the runbook from being used.
+    Error,
+    /// They are shown.
+    Warning,
+    /// They are not looked for.
+    Off,
+}
+
+impl LintLevel {
+    /// The level as it is written.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Off => "off",
+        }
+    }
 }
 
 /// JSON Schema of the configuration file.
@@ -92,6 +118,8 @@ struct File {
     roles: BTreeMap<String, Vec<String>>,
     /// How AWS is reached.
     aws: AwsSection,
+    /// How much findings in runbooks matter: levels by code, such as `DR0601 = "error"`.
+    lints: BTreeMap<String, LintLevel>,
 }
 
 /// Where runs are recorded.
@@ -153,14 +181,7 @@ impl Config {
     /// # Errors
     /// When a file that was named is missing, a file holds anything unknown, or the journal has no place.
     pub fn load(flags: &Flags) -> Result<Self, Error> {
-        let named = flags.config.clone().or_else(|| environment("DRCTL_CONFIG").map(PathBuf::from));
-        let (file, content) = match named {
-            Some(path) => {
-                let content = read(&path)?;
-                (Some(path), content)
-            }
-            None => find()?,
-        };
+        let (file, content) = open(flags)?;
         let state = state_directory(flags.local)?;
         let url = flags.journal.clone().or_else(|| environment("DRCTL_JOURNAL"));
         let url = if flags.local { url } else { url.or(content.journal.url) };
@@ -177,7 +198,16 @@ impl Config {
         let user = user.unwrap_or_else(account);
         let mut aws = content.aws;
         aws.endpoint_url = environment("AWS_ENDPOINT_URL").or(aws.endpoint_url);
-        Ok(Self { file, journal, runbooks, state, user, roles: content.roles, aws })
+        Ok(Self { file, journal, runbooks, state, user, roles: content.roles, aws, lints: content.lints })
+    }
+
+    /// Reads no more than the levels of findings, and the file they are from: needs neither home nor journal.
+    ///
+    /// # Errors
+    /// When a file that was named is missing, or a file holds anything unknown.
+    pub fn lints(flags: &Flags) -> Result<(Option<PathBuf>, BTreeMap<String, LintLevel>), Error> {
+        let (file, content) = open(flags)?;
+        Ok((file, content.lints))
     }
 }
 
@@ -236,6 +266,14 @@ fn state_directory(local: bool) -> Result<PathBuf, Error> {
     Ok(Path::new(&home).join(".local/state/drctl"))
 }
 
+/// The file in force, if any, and what it says.
+fn open(flags: &Flags) -> Result<(Option<PathBuf>, File), Error> {
+    let named = flags.config.clone().or_else(|| environment("DRCTL_CONFIG").map(PathBuf::from));
+    let Some(path) = named else { return find() };
+    let content = read(&path)?;
+    Ok((Some(path), content))
+}
+
 fn find() -> Result<(Option<PathBuf>, File), Error> {
     let here = PathBuf::from("drctl.toml");
     let folder = environment("XDG_CONFIG_HOME").map(PathBuf::from);
@@ -279,6 +317,10 @@ mod tests {
     #[test]
     fn unknown_keys_are_refused() {
         assert!(toml::from_str::<File>("[journal]\nurl = 'x'\n").is_ok());
+        assert!(toml::from_str::<File>("[lints]\nDR0601 = 'error'\n").is_ok());
+        assert!(
+            toml::from_str::<File>("[lints]\nDR0601 = 'loud'\n").unwrap_err().to_string().contains("`off`")
+        );
         assert!(toml::from_str::<File>("[jurnal]\nurl = 'x'\n").unwrap_err().to_string().contains("jurnal"));
     }
 }

@@ -40,6 +40,7 @@ struct Contents {
 /// When there is no runbook, or the file cannot be written.
 pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     let config = session::config(global)?;
+    let options = runbook::options(&config)?;
     let mut contents = Contents::default();
     let mut runbooks = 0;
     for folder in config.runbooks.iter().filter(|folder| folder.is_dir()) {
@@ -47,7 +48,7 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
             let inside = path.strip_prefix(folder).unwrap_or(&path).display().to_string();
             let text = runbook::read(&path)?;
             if !validate::is_scenario(&text) {
-                add_runbook(&mut contents, &path, &text);
+                add_runbook(&mut contents, &path, &text, &options);
                 runbooks += 1;
             }
             contents.files.insert(format!("runbooks/{inside}"), text.into_bytes());
@@ -63,7 +64,7 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
         contents.files.insert(format!("schemas/{name}.schema.json"), text);
     }
     contents.files.insert("drctl".to_owned(), std::fs::read(std::env::current_exe()?)?);
-    contents.files.insert("drctl.toml".to_owned(), b"[runbooks]\npaths = [\"runbooks\"]\n".to_vec());
+    contents.files.insert("drctl.toml".to_owned(), configuration(&config).into_bytes());
     let readme = readme(&contents, runbooks);
     contents.files.insert("README.txt".to_owned(), readme.into_bytes());
     contents.files.insert("SHA256SUMS".to_owned(), sums(&contents).into_bytes());
@@ -82,14 +83,26 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     Ok(exit::SUCCESS)
 }
 
+/// What a runbook compiles with here, it must compile with there.
+fn configuration(config: &Config) -> String {
+    let mut text = "[runbooks]\npaths = [\"runbooks\"]\n".to_owned();
+    if !config.lints.is_empty() {
+        text.push_str("\n[lints]\n");
+    }
+    for (code, level) in &config.lints {
+        let _ = writeln!(text, "{code} = \"{}\"", level.as_str());
+    }
+    text
+}
+
 fn no_runbooks(config: &Config) -> Error {
     let folders: Vec<_> = config.runbooks.iter().map(|folder| folder.display().to_string()).collect();
     Error::new(exit::USAGE, format!("there are no runbooks in {}", folders.join(", ")))
         .help("name the folders in drctl.toml: [runbooks] paths = [\"…\"]")
 }
 
-fn add_runbook(contents: &mut Contents, path: &Path, text: &str) {
-    let (Some(found), _) = compile::compile(text, runbook::today()) else {
+fn add_runbook(contents: &mut Contents, path: &Path, text: &str, options: &compile::Options) {
+    let (Some(found), _) = compile::compile_with(text, options) else {
         return contents.remarks.push(format!("{} does not compile: it has no plan here", path.display()));
     };
     let source = Source { path: path.to_owned(), text: text.to_owned(), runbook: found };

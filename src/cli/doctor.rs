@@ -284,6 +284,10 @@ fn open_runs(session: &Session, findings: &mut Findings) -> Option<Timestamp> {
 }
 
 fn folders(config: &Config, findings: &mut Findings) {
+    let options = match runbook::options(config) {
+        Ok(options) => options,
+        Err(error) => return findings.add("lints", State::Problem, error.message),
+    };
     for folder in &config.runbooks {
         if !folder.is_dir() {
             findings.add("runbooks", State::Note, format!("{}: no such folder", folder.display()));
@@ -296,8 +300,11 @@ fn folders(config: &Config, findings: &mut Findings) {
                 continue;
             }
         };
-        let broken: Vec<_> =
-            files.iter().filter(|file| !compiles(file)).map(|file| file.display().to_string()).collect();
+        let broken: Vec<_> = files
+            .iter()
+            .filter(|file| !compiles(file, &options))
+            .map(|file| file.display().to_string())
+            .collect();
         let text = format!("{}: {} of {} compile", folder.display(), files.len() - broken.len(), files.len());
         let state = if broken.is_empty() { State::Ok } else { State::Problem };
         findings.add("runbooks", state, text);
@@ -307,7 +314,7 @@ fn folders(config: &Config, findings: &mut Findings) {
     }
 }
 
-fn compiles(path: &Path) -> bool {
+fn compiles(path: &Path, options: &compile::Options) -> bool {
     let Ok(text) = runbook::read(path) else { return false };
-    validate::is_scenario(&text) || compile::compile(&text, runbook::today()).0.is_some()
+    validate::is_scenario(&text) || compile::compile_with(&text, options).0.is_some()
 }

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Error, exit, output, validate};
 use crate::compile::{self, Severity};
-use crate::config::Config;
+use crate::config::{Config, LintLevel};
 use crate::model::id::SiteName;
 use crate::model::run::Mode;
 use crate::model::runbook::Runbook;
@@ -61,7 +61,7 @@ impl std::str::FromStr for SiteName {
 pub(crate) fn load(config: &Config, name: &str) -> Result<Source, Error> {
     let path = find(config, name)?;
     let text = read(&path)?;
-    let (runbook, diagnostics) = compile::compile(&text, today());
+    let (runbook, diagnostics) = compile::compile_with(&text, &options(config)?);
     let shown: Vec<_> = diagnostics.into_iter().filter(|found| found.severity != Severity::Note).collect();
     if !shown.is_empty() {
         let colour = output::is_terminal();
@@ -72,6 +72,30 @@ pub(crate) fn load(config: &Config, name: &str) -> Result<Source, Error> {
             .reason("invalid_runbook"));
     };
     Ok(Source { path, text, runbook })
+}
+
+/// How runbooks are compiled today, with the levels of findings that the configuration sets.
+///
+/// # Errors
+/// When a level cannot be set.
+pub(crate) fn options(config: &Config) -> Result<compile::Options, Error> {
+    options_of(config.file.as_deref(), &config.lints)
+}
+
+/// As [`options`], of a file and its levels.
+///
+/// # Errors
+/// When a level cannot be set.
+pub(crate) fn options_of(
+    file: Option<&Path>,
+    lints: &BTreeMap<String, LintLevel>,
+) -> Result<compile::Options, Error> {
+    let levels = lints.iter().map(|(code, level)| (code.as_str(), level.as_str()));
+    let severities = compile::Severities::new(levels).map_err(|error| {
+        let file = file.map(|file| file.display().to_string()).unwrap_or_default();
+        Error::new(exit::USAGE, format!("configuration {file}: [lints]: {error}"))
+    })?;
+    Ok(compile::Options { severities, ..compile::Options::new(today()) })
 }
 
 /// Reads a file within the size limit of runbooks.

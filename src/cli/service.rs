@@ -186,7 +186,10 @@ fn refuse_unknown_site(session: &Session, name: &ServiceName, site: &SiteName) -
         return Ok(());
     };
     let text = runbook::read(&path)?;
-    let (Some(found), _) = crate::compile::compile(&text, runbook::today()) else { return Ok(()) };
+    let options = runbook::options(&session.config)?;
+    let (Some(found), _) = crate::compile::compile_with(&text, &options) else {
+        return Ok(());
+    };
     if found.metadata.name != *name || found.sites.contains_key(site) {
         return Ok(());
     }

@@ -1,6 +1,6 @@
 //! `drctl validate`: compiles runbooks and scenarios and shows every problem of every file at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use super::{Error, Format, Global, exit, output, runbook};
 use crate::compile::{self, Diagnostic, Severity};
-use crate::model::id::ServiceName;
+use crate::config::{Config, Flags};
+use crate::model::id::{ServiceName, SiteName};
 use crate::providers::simulated::Scenario;
 
 /// Deepest folder that is looked into.
@@ -24,6 +25,9 @@ pub(crate) struct Arguments {
     /// Exit 3 for warnings as well.
     #[arg(long)]
     deny_warnings: bool,
+    /// Site that is taken for lost; default: each that is active.
+    #[arg(long, value_name = "SITE")]
+    assume_down: Option<SiteName>,
     /// Like --output, and `sarif` for code scanning.
     #[arg(long, value_enum)]
     format: Option<ReportFormat>,
@@ -55,12 +59,19 @@ struct Report {
 /// # Errors
 /// When a path does not exist or nothing was found in it.
 pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
+    let flags = Flags { config: global.config.clone(), ..Flags::default() };
+    let (file, lints) = Config::lints(&flags)?;
+    let mut options = runbook::options_of(file.as_deref(), &lints)?;
+    options.assume_down.clone_from(&arguments.assume_down);
     let mut reports = Vec::new();
     for path in &arguments.paths {
         let files = files(path)?;
-        let mut of_path: Vec<_> = files.iter().map(|file| look(file)).collect();
+        let mut of_path: Vec<_> = files.iter().map(|file| look(file, &options)).collect();
         refuse_same_names(&mut of_path);
         reports.append(&mut of_path);
+    }
+    if let Some(site) = &arguments.assume_down {
+        refuse_unknown_site(site, &reports)?;
     }
     let count = |severity: Severity| {
         let coded = |report: &Report| report.found.iter().filter(|found| found.severity == severity).count();
@@ -138,7 +149,7 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>, depth: usize) -> std::io::Re
     Ok(())
 }
 
-fn look(path: &Path) -> Report {
+fn look(path: &Path, options: &compile::Options) -> Report {
     let name = path.display().to_string();
     let mut report =
         Report { path: name, text: String::new(), found: Vec::new(), other: Vec::new(), service: None };
@@ -149,7 +160,7 @@ fn look(path: &Path) -> Report {
             report.text = text;
         }
         Ok(text) => {
-            let (runbook, found) = compile::compile(&text, runbook::today());
+            let (runbook, found) = compile::compile_with(&text, options);
             report.service = runbook.map(|runbook| runbook.metadata.name);
             (report.text, report.found) = (text, found);
         }
@@ -163,6 +174,22 @@ pub(crate) fn is_scenario(text: &str) -> bool {
     let kind = text.lines().find_map(|line| line.strip_prefix("kind:"));
     let word = kind.map(|rest| rest.split('#').next().unwrap_or_default().trim().trim_matches(['"', '\'']));
     word == Some("Scenario")
+}
+
+/// A mistyped site would be survived by every runbook.
+fn refuse_unknown_site(site: &SiteName, reports: &[Report]) -> Result<(), Error> {
+    let mut known = BTreeSet::new();
+    for report in reports {
+        let document = serde_saphyr::from_str::<Value>(&report.text).unwrap_or_default();
+        let sites = document.get("sites").and_then(Value::as_object);
+        known.extend(sites.into_iter().flat_map(|sites| sites.keys().cloned()));
+    }
+    if known.contains(site.as_str()) {
+        return Ok(());
+    }
+    let known: Vec<_> = known.into_iter().collect();
+    let error = Error::new(exit::USAGE, format!("--assume-down: no runbook here has a site `{site}`"));
+    Err(error.help(format!("there are: {}", known.join(", "))))
 }
 
 /// A name is what people type: in one folder it must lead to one runbook.

@@ -93,7 +93,6 @@ impl Severities {
 /// Why a code cannot have a level.
 fn refusal(code: Code, level: Level) -> Option<&'static str> {
     let entry = code.entry();
-    // A runbook that a newer build finds fault with must stay usable: the first codes are about the text itself.
     let about_the_text = code < Code::PromoteBeforeFence;
     match (entry.severity, level) {
         (Severity::Error, Level::Error) | (Severity::Warning, Level::Warning) => None,

@@ -75,11 +75,12 @@ fn every_fixture_gives_the_findings_it_names() {
 #[test]
 fn every_code_has_a_fixture() {
     let seen: BTreeSet<&str> = fixtures().iter().flat_map(|(_, text)| codes(&compile(text).1)).collect();
-    // A text beyond its limits is no fixture to keep in a repository; the hostile set below has it.
+    // A text beyond its limits is no fixture to keep in a repository; the hostile set below has it. What a
+    // design does wrong has a folder of its own.
     let missing: Vec<_> = Code::ALL
         .iter()
         .map(|code| code.as_str())
-        .filter(|code| !seen.contains(code) && *code != "DR0103")
+        .filter(|code| !seen.contains(code) && *code != "DR0103" && *code < "DR0311")
         .collect();
     assert!(missing.is_empty(), "{missing:?}");
 }

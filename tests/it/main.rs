@@ -6,6 +6,7 @@ mod aws;
 mod cli;
 mod compile;
 mod declared;
+mod designs;
 mod engine;
 mod generated;
 mod journal;

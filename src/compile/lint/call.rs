@@ -72,19 +72,18 @@ fn of_step<'r>(step: &'r Step, index: StepIndex, pointer: &str, calls: &mut Vec<
     calls.push(match &step.ungraceful {
         Some(Variant::Other(other)) => {
             let variant = (format!("{pointer}/ungraceful/with"), keys(&other.with));
-            match other.uses {
-                Some(action) => Call {
+            if let Some(action) = other.uses {
+                Call {
                     step: index,
                     action,
                     with: Cow::Borrowed(&other.with),
                     uses: format!("{pointer}/ungraceful/uses"),
                     places: vec![variant],
-                },
-                None => {
-                    let mut with = step.with.clone();
-                    with.extend(other.with.clone());
-                    Call { step: index, action, with: Cow::Owned(with), uses, places: vec![variant, own] }
                 }
+            } else {
+                let mut with = step.with.clone();
+                with.extend(other.with.clone());
+                Call { step: index, action, with: Cow::Owned(with), uses, places: vec![variant, own] }
             }
         }
         Some(Variant::Run | Variant::Skip) | None => {

@@ -1,4 +1,4 @@
-//! What texts say about regions of a cloud: ARNs, addresses, and its own command line. Knows nothing of sites.
+//! What texts say about regions of a cloud: ARNs, addresses, its own command line. Knows nothing of sites.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! DR09xx: credentials that can be told by their shape, and secrets that are shown to others. Never repeats
+//! `DR09xx`: credentials that can be told by their shape, and secrets that are shown to others. Never repeats
 //! one.
 
 use std::collections::BTreeSet;
@@ -124,7 +124,7 @@ fn token(text: &str) -> Option<&'static str> {
         return Some("a private key");
     }
     let bearer = |word: &&str| text.contains(&format!("{word} ")) && is_bearer(text, word);
-    if ["Bearer", "bearer", "Basic"].iter().any(|word| bearer(word)) {
+    if ["Bearer", "bearer", "Basic"].iter().any(bearer) {
         return Some("a token for a server");
     }
     let (_, _, what) = TOKENS.iter().find(|(start, least, _)| {

@@ -1,4 +1,4 @@
-//! DR07xx: objectives that this runbook cannot meet, or cannot show to be met. Works with estimates only.
+//! `DR07xx`: objectives that this runbook cannot meet, or cannot show to be met. Works with estimates only.
 
 use serde_json::{Map, Value};
 

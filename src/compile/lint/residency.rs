@@ -1,4 +1,4 @@
-//! DR08xx: where data may be. A site that may be moved to is checked with the sites themselves.
+//! `DR08xx`: where data may be. A site that may be moved to is checked with the sites themselves.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! DR05xx and DR06xx: steps that make a bad day worse, or a drill dangerous. Looks at one step at a time.
+//! `DR05xx` and `DR06xx`: steps that make a bad day worse, or a drill dangerous. Looks at one step at a time.
 
 use serde_json::Value;
 

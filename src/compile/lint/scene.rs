@@ -28,6 +28,8 @@ pub(super) struct Scene<'r> {
 
 /// The scenes of a runbook: each site that may be lost, with each site the service may then move to.
 pub(super) fn scenes<'r>(runbook: &'r Runbook, assumed: Option<&SiteName>) -> Vec<Scene<'r>> {
+    // A site of another runbook that is validated along is none of this one's.
+    let assumed = assumed.filter(|assumed| runbook.sites.contains_key(*assumed));
     let every = runbook.strategy == Some(Strategy::ActiveActive);
     let is_lost = |(name, site): &(&SiteName, &Site)| match assumed {
         Some(assumed) => *name == assumed,

@@ -1,4 +1,4 @@
-//! DR03xx: what each strategy needs beside the safe order. Knows phases, roles and actions, not sites.
+//! `DR03xx`: what each strategy needs beside the safe order. Knows phases, roles and actions, not sites.
 
 use serde_json::Value;
 

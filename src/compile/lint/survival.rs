@@ -1,4 +1,4 @@
-//! DR04xx: what a failover needs while a site is gone. Judges what must succeed, never what may fail.
+//! `DR04xx`: what a failover needs while a site is gone. Judges what must succeed, never what may fail.
 
 use std::collections::BTreeSet;
 

@@ -43,7 +43,7 @@ pub(super) fn expand(mut document: Value, reporter: &mut Reporter<'_>) -> (Value
             assemble::workflow(fields, direction, &declared, members, reporter);
         }
     }
-    keep_values(fields, values, reporter);
+    keep_values(fields, &declared, values, reporter);
     if !readings.is_empty() && !fields.contains_key("recovery_point") {
         reporter.places_mut().insert("recovery_point", Places::leaf(declared.span));
         fields.insert("recovery_point".to_owned(), Value::Array(readings));
@@ -78,7 +78,16 @@ fn members(
 }
 
 /// Lays what templates read into the sites, beside the author's own values.
-fn keep_values(fields: &mut Map<String, Value>, values: Map<String, Value>, reporter: &mut Reporter<'_>) {
+fn keep_values(
+    fields: &mut Map<String, Value>,
+    declared: &Declared,
+    values: Map<String, Value>,
+    reporter: &mut Reporter<'_>,
+) {
+    let span_of = |key: &str| {
+        let entry = declared.entries.iter().find(|entry| part::key(&entry.id) == key);
+        entry.map_or(declared.span, |entry| entry.span)
+    };
     for (site, added) in values {
         let Some(Value::Object(site_fields)) = fields.get_mut("sites").and_then(|sites| sites.get_mut(&site))
         else {
@@ -90,6 +99,8 @@ fn keep_values(fields: &mut Map<String, Value>, values: Map<String, Value>, repo
             if own.contains_key(&key) {
                 declared::taken(&site, &key, reporter);
             } else {
+                let span = span_of(&key);
+                reporter.places_mut().put(&["sites", &site, "values", &key], Places::leaf(span), span);
                 own.insert(key, value);
             }
         }

@@ -165,7 +165,7 @@ pub(super) fn at_of(component: &str, side: Side, field: &str, value: &SiteValue)
 }
 
 /// Name under which the values of a component are kept.
-fn key(component: &str) -> String {
+pub(super) fn key(component: &str) -> String {
     let key = component.replace('-', "_");
     // A name in an expression must not begin with a digit.
     if key.starts_with(|first: char| first.is_ascii_digit()) { format!("c_{key}") } else { key }

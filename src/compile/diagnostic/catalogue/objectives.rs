@@ -4,8 +4,8 @@ use super::{Entry, warning};
 
 pub(crate) const BEYOND_RTO: Entry = warning(
     "the steps take longer than the RTO",
-    "By their estimates, the steps that wait for each other take longer than the recovery time objective, even \
-     when nothing fails and nobody is asked. Do more at the same time, prepare more beforehand, or ask the \
+    "By their estimates, the steps that wait for each other take longer than the recovery time objective, \
+     even when nothing fails and nobody is asked. Do more at the same time, prepare more beforehand, or ask the \
      business for another objective. `estimate` on a step corrects what the action assumes.",
     "objectives: {rto: 15m}\n# …\n- {id: restore, uses: aws.backup.restore, estimate: 2h}",
     "objectives: {rto: 4h}",
@@ -13,17 +13,17 @@ pub(crate) const BEYOND_RTO: Entry = warning(
 
 pub(crate) const TTL_BEYOND_RTO: Entry = warning(
     "the TTL of the records is not in the budget",
-    "Resolvers keep the old answer as long as its TTL says. The steps and the TTL together take longer than the \
-     RTO: the run is over in time, and the users are not back.",
+    "Resolvers keep the old answer as long as its TTL says. The steps and the TTL together take longer than \
+     the RTO: the run is over in time, and the users are not back.",
     "objectives: {rto: 10m}\n# …\nchanges: [{name: pay.example.com, record_type: CNAME, ttl: 1h}]",
     "changes: [{name: pay.example.com, record_type: CNAME, ttl: 60s}]",
 );
 
 pub(crate) const RPO_UNMEASURED: Entry = warning(
     "nobody reads how much data would be lost",
-    "There is an RPO, and the failover promotes or restores data, but no `recovery_point` says how to read how \
-     far it reaches. The loss of a run is then unknown: it must be accepted as such at the gate, and no run can \
-     be shown to have met the RPO.",
+    "There is an RPO, and the failover promotes or restores data, but no `recovery_point` says how to read \
+     how far it reaches. The loss of a run is then unknown: it must be accepted as such at the gate, and no \
+     run can be shown to have met the RPO.",
     "objectives: {rpo: 60s}   # and no recovery_point",
     "recovery_point: [{uses: postgres.heartbeat, with: {connection: \"{{ to.values.db }}\"}}]",
 );
