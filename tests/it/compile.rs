@@ -75,12 +75,17 @@ fn every_fixture_gives_the_findings_it_names() {
 #[test]
 fn every_code_has_a_fixture() {
     let seen: BTreeSet<&str> = fixtures().iter().flat_map(|(_, text)| codes(&compile(text).1)).collect();
-    // A text beyond its limits is no fixture to keep in a repository; the hostile set below has it. What a
-    // design does wrong has a folder of its own.
+    // What can be wrong with a sound runbook has a folder of its own, which is held to its findings elsewhere.
+    let designed: BTreeSet<String> = std::fs::read_dir(root().join("tests/fixtures/designs"))
+        .unwrap()
+        .map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap())
+        .map(|text| text.split_whitespace().nth(2).unwrap().to_owned())
+        .collect();
+    // A text beyond its limits is no fixture to keep in a repository; the hostile set below has it.
     let missing: Vec<_> = Code::ALL
         .iter()
         .map(|code| code.as_str())
-        .filter(|code| !seen.contains(code) && *code != "DR0103" && *code < "DR0311")
+        .filter(|code| !seen.contains(code) && !designed.contains(*code) && *code != "DR0103")
         .collect();
     assert!(missing.is_empty(), "{missing:?}");
 }

@@ -5,8 +5,8 @@ use super::{Entry, warning};
 pub(crate) const BEYOND_RTO: Entry = warning(
     "the steps take longer than the RTO",
     "By their estimates, the steps that wait for each other take longer than the recovery time objective, \
-     even when nothing fails and nobody is asked. Do more at the same time, prepare more beforehand, or ask the \
-     business for another objective. `estimate` on a step corrects what the action assumes.",
+     even when nothing fails and nobody is asked. Do more at the same time, prepare more beforehand, or ask \
+     the business for another objective. `estimate` on a step corrects what the action assumes.",
     "objectives: {rto: 15m}\n# …\n- {id: restore, uses: aws.backup.restore, estimate: 2h}",
     "objectives: {rto: 4h}",
 );

@@ -5,8 +5,9 @@ use super::{Entry, acceptable};
 pub(crate) const LOST_REGION: Entry = acceptable(
     "a step calls the region that is lost",
     "While a region is down, nothing can be asked of it, and nothing changed in it. A step of an ungraceful \
-     failover that calls it stops the recovery. A fence may: it stays unconfirmed and is accepted at the gate. \
-     So may steps that are skipped when the run is ungraceful, that may fail, or that come after the recovery.",
+     failover that calls it stops the recovery. A fence may: it stays unconfirmed and is accepted at the \
+     gate. So may steps that are skipped when the run is ungraceful, that may fail, or that come after the \
+     recovery.",
     "- id: promote\n  uses: aws.rds.switchover_global_cluster\n  with: {region: \"{{ from.region }}\", global_cluster: pay}",
     "- id: promote\n  uses: aws.rds.switchover_global_cluster\n  with: {region: \"{{ from.region }}\", global_cluster: pay}\n  \
      ungraceful:\n    uses: aws.rds.failover_global_cluster\n    with: {region: \"{{ to.region }}\", global_cluster: pay, \
