@@ -75,7 +75,7 @@ fn every_fixture_gives_the_findings_it_names() {
 #[test]
 fn every_code_has_a_fixture() {
     let seen: BTreeSet<&str> = fixtures().iter().flat_map(|(_, text)| codes(&compile(text).1)).collect();
-    // What can be wrong with a sound runbook has a folder of its own, which is held to its findings elsewhere.
+    // What can be wrong with a sound runbook has a folder of its own; another test holds it to its findings.
     let designed: BTreeSet<String> = std::fs::read_dir(root().join("tests/fixtures/designs"))
         .unwrap()
         .map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap())

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Code, Diagnostic, Severity};
+use super::{Code, Diagnostic, Label, Severity, Span};
 
 /// Findings as a JSON array, in order.
 #[must_use]
@@ -43,7 +43,32 @@ fn rule(code: Code) -> Value {
         "shortDescription": {"text": code.entry().title},
         "fullDescription": {"text": code.entry().text},
         "help": {"text": code.explanation(), "markdown": code.explanation()},
-        "defaultConfiguration": {"level": level(code.entry().severity)}
+        "defaultConfiguration": {"level": level(code.entry().severity)},
+        "properties": {"tags": [subject(code)]}
+    })
+}
+
+/// What a code is about, for those who filter.
+fn subject(code: Code) -> &'static str {
+    match code.as_str().get(2..4) {
+        Some("01") => "syntax",
+        Some("02") => "graph",
+        Some("03") => "order",
+        Some("04") => "survivability",
+        Some("05") => "safety",
+        Some("06") => "drill",
+        Some("07") => "objectives",
+        Some("08") => "residency",
+        _ => "security",
+    }
+}
+
+fn region(span: Span) -> Value {
+    json!({
+        "startLine": span.line,
+        "startColumn": span.column,
+        "byteOffset": span.start,
+        "byteLength": span.end.saturating_sub(span.start)
     })
 }
 
@@ -55,12 +80,7 @@ fn result(source_name: &str, diagnostic: &Diagnostic) -> Value {
     }
     let mut location = json!({"physicalLocation": {"artifactLocation": {"uri": source_name}}});
     if let Some(span) = diagnostic.span {
-        location["physicalLocation"]["region"] = json!({
-            "startLine": span.line,
-            "startColumn": span.column,
-            "byteOffset": span.start,
-            "byteLength": span.end.saturating_sub(span.start)
-        });
+        location["physicalLocation"]["region"] = region(span);
     }
     let mut result = json!({
         "ruleId": diagnostic.code.as_str(),
@@ -69,6 +89,16 @@ fn result(source_name: &str, diagnostic: &Diagnostic) -> Value {
         "locations": [location],
         "partialFingerprints": {"pointer/v1": diagnostic.pointer}
     });
+    if !diagnostic.labels.is_empty() {
+        let related = |(at, label): (usize, &Label)| {
+            json!({
+                "id": at + 1,
+                "message": {"text": label.text},
+                "physicalLocation": {"artifactLocation": {"uri": source_name}, "region": region(label.span)}
+            })
+        };
+        result["relatedLocations"] = diagnostic.labels.iter().enumerate().map(related).collect();
+    }
     if let Some(accepted) = &diagnostic.accepted {
         let words = format!("{} (until {})", accepted.reason, accepted.until);
         result["suppressions"] = json!([{"kind": "inSource", "status": "accepted", "justification": words}]);

@@ -41,7 +41,7 @@ impl<'r> Lints<'r> {
 
     /// Looks at one workflow.
     pub(super) fn workflow(&self, outline: &Outline<'_>, graph: &Graph, reporter: &mut Reporter<'_>) {
-        safety::workflow(outline, reporter);
+        safety::workflow(self.runbook, outline, reporter);
         residency::workflow(self.runbook, outline, reporter);
         strategy::workflow(outline, graph, self.runbook.strategy, reporter);
         if outline.name == "failover" {

@@ -8,17 +8,21 @@ use crate::compile::reporter::Reporter;
 use crate::model::action::{ActionName, Role};
 use crate::model::policy::{OnFailure, Reversibility};
 use crate::model::run::Phase;
+use crate::model::runbook::{DrillLevel, Runbook};
 use crate::model::step::{Undo, Variant};
 
 /// Checks the steps of one workflow.
-pub(super) fn workflow(outline: &Outline<'_>, reporter: &mut Reporter<'_>) {
+pub(super) fn workflow(runbook: &Runbook, outline: &Outline<'_>, reporter: &mut Reporter<'_>) {
+    let live = runbook.drill.as_ref().is_some_and(|drill| drill.level == DrillLevel::Live);
     for (index, entry) in outline.leaves() {
         let Some(action) = entry.step.uses else { continue };
         let look = Look { entry, action, pointer: outline.pointer(index) };
         look.ignored(outline, index, reporter);
         look.undo(reporter);
         look.parameters(reporter);
-        look.drill(outline, index, reporter);
+        if !live {
+            look.drill(outline, index, reporter);
+        }
     }
 }
 

@@ -1,5 +1,9 @@
 //! One possible loss: a site that is gone, and what templates then read. Knows sites, not actions.
 
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+
 use serde_json::{Map, Value, json};
 
 use crate::model::expression::{self, Context, Expression};
@@ -10,6 +14,10 @@ use crate::model::values::{Site, SiteRole};
 
 /// Most items of a fanned-out step that are looked at.
 const ITEMS: usize = 20;
+/// Most pairs of sites that are looked at.
+const PAIRS: usize = 24;
+/// Most different templates that are evaluated, over all scenes: a text made to cost time costs little.
+const EVALUATIONS: u32 = 20_000;
 
 /// A site is lost, and the service moves to another one.
 pub(super) struct Scene<'r> {
@@ -24,6 +32,10 @@ pub(super) struct Scene<'r> {
     context: Context,
     /// The same names, but what the lost site says of itself is something else.
     shaken: Context,
+    /// Evaluations that are left.
+    budget: Rc<Cell<u32>>,
+    /// What templates without an item have become.
+    seen: RefCell<HashMap<String, Option<Value>>>,
 }
 
 /// The scenes of a runbook: each site that may be lost, with each site the service may then move to.
@@ -35,10 +47,11 @@ pub(super) fn scenes<'r>(runbook: &'r Runbook, assumed: Option<&SiteName>) -> Ve
         Some(assumed) => *name == assumed,
         None => site.role == SiteRole::Active,
     };
+    let budget = Rc::new(Cell::new(EVALUATIONS));
     let mut scenes = Vec::new();
     for (lost, site) in runbook.sites.iter().filter(is_lost) {
         if every {
-            scenes.push(Scene::new(runbook, (lost, site), None));
+            scenes.push(Scene::new(runbook, (lost, site), None, &budget));
             continue;
         }
         let moved = site.role == SiteRole::Standby;
@@ -46,8 +59,11 @@ pub(super) fn scenes<'r>(runbook: &'r Runbook, assumed: Option<&SiteName>) -> Ve
             .sites
             .iter()
             .filter(|(name, other)| *name != lost && (moved || other.role == SiteRole::Standby));
-        scenes.extend(targets.map(|to| Scene::new(runbook, (lost, site), Some(to))));
+        let left = PAIRS.saturating_sub(scenes.len());
+        let pairs = targets.take(left).map(|to| Scene::new(runbook, (lost, site), Some(to), &budget));
+        scenes.extend(pairs);
     }
+    scenes.truncate(PAIRS);
     scenes
 }
 
@@ -56,11 +72,12 @@ impl<'r> Scene<'r> {
         runbook: &'r Runbook,
         (lost, site): (&'r SiteName, &'r Site),
         to: Option<(&'r SiteName, &'r Site)>,
+        budget: &Rc<Cell<u32>>,
     ) -> Self {
         let others = || runbook.sites.iter().filter(move |(name, _)| *name != lost);
         let shared = others().any(|(_, other)| is_same_region(site, other));
         let mut foreign = Vec::new();
-        others().for_each(|(_, other)| strings(&described(lost, other), &mut foreign));
+        others().for_each(|(name, other)| strings(&described(name, other), &mut foreign));
         let mut own = Vec::new();
         strings(&json!({"url": site.url, "values": site.values}), &mut own);
         own.retain(|text| text.len() >= 6 && !foreign.contains(text));
@@ -71,34 +88,41 @@ impl<'r> Scene<'r> {
             own,
             context: Context::new(&names(runbook, (lost, described(lost, site)), to)),
             shaken: Context::new(&names(runbook, (lost, shaken(described(lost, site))), to)),
+            budget: Rc::clone(budget),
+            seen: RefCell::default(),
         }
     }
 
     /// The value of parameters while the site is gone; what cannot be known before the run is null.
     pub(super) fn render(&self, with: &Map<String, Value>, item: Option<&Value>) -> Map<String, Value> {
         let context = item.map(|item| self.context.with("item", item));
-        soft_map(with, context.as_ref().unwrap_or(&self.context))
+        with.iter().map(|(key, field)| (key.clone(), self.soft(field, context.as_ref()))).collect()
     }
 
     /// Whether a text leads to the site that is gone: it reads what that site says of itself, or is that.
+    /// Of an address, only the server counts: a question about the lost site may well be asked elsewhere.
     pub(super) fn leads_there(&self, text: &str, item: Option<&Value>) -> bool {
-        let render = |context: &Context| {
-            let context = item.map_or_else(|| context.clone(), |item| context.with("item", item));
-            expression::render(&Value::from(text), &context).ok()
-        };
-        let Some(value) = render(&self.context) else { return false };
+        let of_item = item.map(|item| self.context.with("item", item));
+        let Some(value) = self.evaluate(text, of_item.as_ref()) else { return false };
         let plain = value.as_str().unwrap_or_default();
-        if self.own.iter().any(|own| plain.starts_with(own.as_str())) {
+        if self.own.iter().any(|own| begins_with(plain, own)) {
             return true;
         }
         // A choice by the lost site's name may choose another one.
-        let chooses = text.contains(" if ") || text.contains("{%");
-        expression::is_template(text) && !chooses && render(&self.shaken) != Some(value)
+        let chooses = text.contains(" if ") || is_costly(text);
+        if !expression::is_template(text) || chooses || !self.spend() {
+            return false;
+        }
+        let shaken = item.map_or_else(|| self.shaken.clone(), |item| self.shaken.with("item", item));
+        match expression::render(&Value::from(text), &shaken) {
+            Ok(other) => other.as_str().is_none_or(|other| server(other) != server(plain)),
+            Err(_) => true,
+        }
     }
 
     /// Whether a condition is certainly false while the site is gone.
     pub(super) fn is_never(&self, when: &Expression) -> bool {
-        when.is_true(&self.context).is_ok_and(|truth| !truth)
+        !is_costly(when.as_str()) && self.spend() && when.is_true(&self.context).is_ok_and(|truth| !truth)
     }
 
     /// The items of a fanned-out step, as far as they are known; one `None` where it is not fanned out.
@@ -106,13 +130,53 @@ impl<'r> Scene<'r> {
         let list = match for_each {
             None => return vec![None],
             Some(ForEach::Items(items)) => {
-                Some(items.iter().map(|item| soft(item, &self.context)).collect::<Vec<_>>())
+                Some(items.iter().take(ITEMS).map(|item| self.soft(item, None)).collect::<Vec<_>>())
             }
+            Some(ForEach::Expression(list)) if is_costly(list.as_str()) || !self.spend() => None,
             Some(ForEach::Expression(list)) => {
                 list.evaluate(&self.context).ok().and_then(|list| list.as_array().cloned())
             }
         };
         list.unwrap_or_default().into_iter().take(ITEMS).map(Some).collect()
+    }
+
+    /// Takes one evaluation off the budget.
+    fn spend(&self) -> bool {
+        let left = self.budget.get();
+        self.budget.set(left.saturating_sub(1));
+        left > 0
+    }
+
+    /// What a text becomes; nothing where that is not known before the run.
+    fn evaluate(&self, text: &str, of_item: Option<&Context>) -> Option<Value> {
+        if !expression::is_template(text) {
+            return Some(text.into());
+        }
+        if of_item.is_none()
+            && let Some(known) = self.seen.borrow().get(text)
+        {
+            return known.clone();
+        }
+        if is_costly(text) || !self.spend() {
+            return None;
+        }
+        let value = expression::render(&Value::from(text), of_item.unwrap_or(&self.context)).ok();
+        if of_item.is_none() {
+            self.seen.borrow_mut().insert(text.to_owned(), value.clone());
+        }
+        value
+    }
+
+    fn soft(&self, value: &Value, of_item: Option<&Context>) -> Value {
+        match value {
+            Value::String(text) => self.evaluate(text, of_item).unwrap_or_default(),
+            Value::Array(items) => items.iter().map(|item| self.soft(item, of_item)).collect(),
+            Value::Object(fields) => {
+                let soft = |(key, field): (&String, &Value)| (key.clone(), self.soft(field, of_item));
+                Value::Object(fields.iter().map(soft).collect())
+            }
+            other => other.clone(),
+        }
     }
 
     /// Whether a site is gone as well, because it fails together with the lost one.
@@ -184,15 +248,85 @@ fn strings(value: &Value, found: &mut Vec<String>) {
     }
 }
 
-fn soft_map(fields: &Map<String, Value>, context: &Context) -> Map<String, Value> {
-    fields.iter().map(|(key, field)| (key.clone(), soft(field, context))).collect()
+/// Loops may take all the time there is; what they give is left unknown.
+fn is_costly(text: &str) -> bool {
+    text.contains("{%") || text.contains("range(")
 }
 
-fn soft(value: &Value, context: &Context) -> Value {
-    match value {
-        Value::String(_) => expression::render(value, context).unwrap_or_default(),
-        Value::Array(items) => items.iter().map(|item| soft(item, context)).collect(),
-        Value::Object(fields) => Value::Object(soft_map(fields, context)),
-        other => other.clone(),
+/// The server of an address, or the whole text where it is none.
+fn server(text: &str) -> &str {
+    let rest = text.split_once("://").map(|(_, rest)| rest);
+    rest.map_or(text, |rest| rest.split(['/', '?', '#']).next().unwrap_or(rest))
+}
+
+/// Whether a text begins with another one, which ends there as a word or address does.
+fn begins_with(text: &str, start: &str) -> bool {
+    let rest = text.strip_prefix(start);
+    rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '-' || c == '.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn runbook() -> Runbook {
+        let sites = json!({
+            "east": {"role": "active", "provider": "aws", "region": "us-east-1", "url": "https://east.example.com",
+                     "values": {"db": "host=pg-east", "schema": "shared-name"}},
+            "west": {"role": "standby", "provider": "aws", "region": "us-west-2", "url": "https://west.example.com",
+                     "values": {"db": "host=pg-west", "schema": "shared-name"}}
+        });
+        let runbook =
+            json!({"apiVersion": "drctl/v1", "kind": "Runbook", "metadata": {"name": "x"}, "sites": sites});
+        serde_json::from_value(runbook).unwrap()
+    }
+
+    #[test]
+    fn a_text_leads_to_the_lost_site_by_its_server_only() {
+        let runbook = runbook();
+        let scenes = scenes(&runbook, None);
+        let leads = |text: &str| scenes[0].leads_there(text, None);
+        for text in [
+            "{{ from.url }}/health",
+            "{{ sites.east.values.db }} dbname=x",
+            "https://east.example.com/health",
+            "https://{{ from.name }}.example.com",
+            "host=pg-east dbname=x",
+        ] {
+            assert!(leads(text), "{text}");
+        }
+        for text in [
+            "{{ to.url }}/health",
+            "https://status.example.com/{{ from.name }}",
+            "https://east.example.com.au/",
+            "host=pg-east-2",
+            "shared-name",
+            "{{ from.url if mode == 'graceful' else to.url }}",
+            "{{ steps.x.outputs.url }}",
+        ] {
+            assert!(!leads(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn either_site_can_be_the_lost_one() {
+        let runbook = runbook();
+        let lost = |assumed: Option<&str>| {
+            let assumed = assumed.map(|name| SiteName::new(name).unwrap());
+            let scenes = scenes(&runbook, assumed.as_ref());
+            scenes.iter().map(|scene| (scene.lost.to_string(), scene.region)).collect::<Vec<_>>()
+        };
+        assert_eq!(lost(None), [("east".to_owned(), Some("us-east-1"))]);
+        assert_eq!(lost(Some("west")), [("west".to_owned(), Some("us-west-2"))]);
+        assert_eq!(lost(Some("north")), lost(None));
+    }
+
+    #[test]
+    fn a_text_made_to_cost_time_is_left_unknown() {
+        let runbook = runbook();
+        let scenes = scenes(&runbook, None);
+        let with = json!({"a": "{% for x in range(9) %}x{% endfor %}", "b": "{{ to.region }}", "c": 1});
+        let rendered = scenes[0].render(with.as_object().unwrap(), None);
+        assert_eq!(Value::Object(rendered), json!({"a": null, "b": "us-west-2", "c": 1}));
     }
 }

@@ -17,7 +17,7 @@ use crate::model::runbook::{Dependency, Runbook};
 use crate::model::values::SecretSourceKind;
 
 /// Parameters that name a thing without reaching for it, or that are told to somebody else.
-const NAMES: [&str; 14] = [
+const NAMES: [&str; 17] = [
     "resource_arn",
     "plan_arn",
     "cluster_endpoints",
@@ -32,6 +32,10 @@ const NAMES: [&str; 14] = [
     "argv",
     "env",
     "stdin",
+    // What a record was before, and what somebody else's automation is told.
+    "expect",
+    "parameters",
+    "tags",
 ];
 const SECRETS: [&str; 6] = ["secret", "secrets", "secrets_manager", "secret_store", "vault", "credentials"];
 const JOURNALS: [&str; 4] = ["journal", "orchestrator", "drctl", "bastion"];

@@ -61,3 +61,75 @@ fn codes_are_explained() {
     let all = super::json(&Drctl::new(), "explain -o json");
     assert!(all.as_array().unwrap().iter().any(|entry| entry["code"] == "DR0301"), "{all}");
 }
+
+const RECORD: &str = include_str!("../../fixtures/designs/dr0402-record-edit-without-us-east-1.yaml");
+const DRILL: &str = include_str!("../../fixtures/designs/dr0601-drill-not-said.yaml");
+
+#[test]
+fn a_site_is_assumed_lost() {
+    let drctl = Drctl::with(&[("shop.yaml", RECORD)]);
+    assert_eq!(drctl.run("validate shop.yaml").code, 3);
+    assert_eq!(drctl.run("validate shop.yaml --assume-down east").code, 3);
+    assert_eq!(drctl.run("validate shop.yaml --assume-down west --deny-warnings").code, 0);
+    let unknown = drctl.run("validate shop.yaml --assume-down wets");
+    assert_eq!(unknown.code, 2);
+    assert!(unknown.stderr.contains("no runbook here has a site `wets`"), "{}", unknown.stderr);
+    assert!(unknown.stderr.contains("east, west"), "{}", unknown.stderr);
+}
+
+#[test]
+fn the_configuration_says_how_much_findings_matter() {
+    let code = |lints: &str, line: &str| {
+        let drctl = Drctl::with(&[
+            ("drctl.toml", &format!("[lints]\n{lints}\n")),
+            ("shop.yaml", RECORD),
+            ("drill.yaml", DRILL),
+        ]);
+        let output = drctl.run(line);
+        (output.code, output.stderr)
+    };
+    assert_eq!(code("", "validate drill.yaml").0, 0);
+    assert_eq!(code("DR0601 = 'error'", "validate drill.yaml").0, 3);
+    assert_eq!(code("DR0601 = 'off'", "validate drill.yaml --deny-warnings").0, 0);
+    assert_eq!(code("DR0402 = 'warning'", "validate shop.yaml").0, 0);
+    // Commands that work with a runbook see it with the same eyes.
+    assert_eq!(code("DR0402 = 'warning'", "plan shop.yaml").0, 0);
+    assert_eq!(code("", "plan shop.yaml").0, 3);
+    assert_eq!(code("DR0601 = 'error'", "plan drill.yaml").0, 3);
+    for (lints, message) in [
+        ("DR0301 = 'off'", "cannot be `off`"),
+        ("DR0402 = 'off'", "cannot be `off`"),
+        ("DR0999 = 'off'", "there is no code `DR0999`"),
+        ("DR0601 = 'loud'", "unknown variant `loud`"),
+    ] {
+        let (code, errors) = code(lints, "validate shop.yaml");
+        assert_eq!(code, 2, "{lints}: {errors}");
+        assert!(errors.contains(message) && errors.contains("drctl.toml"), "{lints}: {errors}");
+    }
+}
+
+/// What a code review shows: the rule with its help, the place, and what was accepted as such.
+#[test]
+fn findings_go_to_a_code_review() {
+    let accepted = DRILL.replacen(
+        "metadata:",
+        "accept: [{code: DR0601, reason: first drill in March, until: \"2999-03-31\"}]\nmetadata:",
+        1,
+    );
+    let drctl =
+        Drctl::with(&[("r/shop.yaml", RECORD), ("r/drill.yaml", &accepted.replace("shop}", "other}"))]);
+    let sarif = super::json(&drctl, "validate r --format sarif");
+    let run = &sarif["runs"][0];
+    let results = run["results"].as_array().unwrap();
+    let of = |code: &str| results.iter().find(|result| result["ruleId"] == code).unwrap();
+    let record = of("DR0402");
+    assert_eq!((&record["level"], results.len()), (&"error".into(), 2));
+    let place = &record["locations"][0]["physicalLocation"];
+    assert_eq!(place["artifactLocation"]["uri"], "r/shop.yaml");
+    assert_eq!(place["region"]["startLine"], 52);
+    assert_eq!(of("DR0601")["suppressions"][0]["justification"], "first drill in March (until 2999-03-31)");
+    let rules = run["tool"]["driver"]["rules"].as_array().unwrap();
+    let rule = rules.iter().find(|rule| rule["id"] == "DR0402").unwrap();
+    assert!(rule["help"]["markdown"].as_str().unwrap().contains("aws.arc.set_routing_controls"), "{rule}");
+    assert_eq!(rule["properties"]["tags"][0], "survivability");
+}
