@@ -3,12 +3,13 @@
 use jiff::civil::Date;
 
 use super::diagnostic::{Acceptance, Code, Severity};
+use super::options::Options;
 use super::reporter::Reporter;
 use super::schema::Gaps;
 use crate::model::runbook::Runbook;
 
-/// Applies `accept`. `today` is the last day on which an acceptance that ends then still holds.
-pub(super) fn apply(runbook: &Runbook, gaps: &Gaps, today: Date, reporter: &mut Reporter<'_>) {
+/// Applies `accept`. Today is the last day on which an acceptance that ends then still holds.
+pub(super) fn apply(runbook: &Runbook, gaps: &Gaps, options: &Options, reporter: &mut Reporter<'_>) {
     if gaps.touches("/accept") {
         return;
     }
@@ -41,7 +42,7 @@ pub(super) fn apply(runbook: &Runbook, gaps: &Gaps, today: Date, reporter: &mut 
                 .help("write it like 2027-01-01");
             continue;
         };
-        if until < today {
+        if until < options.today {
             let message = format!("the acceptance of {code} ended on {until}");
             reporter
                 .value(Code::ExpiredAcceptance, &format!("{pointer}/until"), message)
@@ -49,7 +50,7 @@ pub(super) fn apply(runbook: &Runbook, gaps: &Gaps, today: Date, reporter: &mut 
             continue;
         }
         let acceptance = Acceptance { reason: accept.reason.clone(), until: until.to_string() };
-        if !take(code, &acceptance, reporter) {
+        if !take(code, &acceptance, reporter) && options.looks_for(code) {
             let message = format!("there is no finding {code} to accept");
             reporter.key(Code::IdleAcceptance, &pointer, message).help("leave the acceptance out");
         }

@@ -47,7 +47,7 @@ pub fn compile_with(text: &str, options: &Options) -> (Option<Runbook>, Vec<Diag
             check::check(&runbook, &gaps, options.assume_down.as_ref(), &mut reporter);
         }
         options.severities.apply(&mut reporter);
-        accept::apply(&runbook, &gaps, options.today, &mut reporter);
+        accept::apply(&runbook, &gaps, options, &mut reporter);
         runbook
     });
     let sound = !reporter.has_errors();

@@ -41,6 +41,14 @@ impl Options {
     }
 }
 
+impl Options {
+    /// Whether all findings of a code are looked for, so that one that is not found is not there.
+    pub(super) fn looks_for(&self, code: Code) -> bool {
+        let elsewhere = self.assume_down.is_some() && code.is_survivability();
+        !elsewhere && self.severities.0.get(&code) != Some(&Level::Off)
+    }
+}
+
 /// Levels by code.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Severities(BTreeMap<Code, Level>);

@@ -1,6 +1,6 @@
 //! Wrong designs, one or more for each rule: each is found by its own code at its own line, and by no other.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "parts of tests")]
+#![expect(clippy::unwrap_used, reason = "parts of tests")]
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -108,4 +108,22 @@ fn levels_change_what_a_finding_means() {
     );
     let (runbook, findings) = with(&accepted, "DR0601", "error");
     assert!(runbook.is_some() && findings[0].accepted.is_some());
+    assert_eq!(with(&accepted, "DR0601", "off").1, []);
+}
+
+/// An acceptance is idle when its finding is gone, not when nobody looked for it.
+#[test]
+fn an_acceptance_is_not_idle_because_another_site_is_assumed_lost() {
+    let text =
+        designs().into_iter().find(|(name, _)| name == "dr0402-record-edit-without-us-east-1").unwrap().1;
+    let accept = "accept: [{code: DR0402, reason: ordered, until: \"2027-03-31\"}]\nmetadata:";
+    let accepted = text.replacen("metadata:", accept, 1);
+    let with = |assume_down: Option<&str>, text: &str| {
+        let assume_down = assume_down.map(|site| SiteName::new(site).unwrap());
+        let findings = compile::compile_with(text, &Options { assume_down, ..Options::new(today()) }).1;
+        findings.iter().map(|found| found.code.as_str()).collect::<Vec<_>>()
+    };
+    assert_eq!(with(None, &accepted), ["DR0402"]);
+    assert_eq!(with(Some("west"), &accepted), Vec::<&str>::new());
+    assert_eq!(with(Some("west"), &accepted.replace("DR0402", "DR0601")), ["DR0137"]);
 }
