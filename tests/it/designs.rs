@@ -12,9 +12,13 @@ fn today() -> jiff::civil::Date {
     jiff::civil::date(2026, 11, 21)
 }
 
-/// Name and text of every design.
+/// Name and text of every wrong design.
 fn designs() -> Vec<(String, String)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/designs");
+    texts("designs")
+}
+
+fn texts(folder: &str) -> Vec<(String, String)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(folder);
     let mut found: Vec<_> = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -53,6 +57,18 @@ fn every_wrong_design_is_found_by_its_code_at_its_line_and_nothing_else() {
         assert!(findings.iter().all(|finding| finding.help.is_some()), "{name} does not say what to do");
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What only looks wrong: a false alarm is worse than a finding less.
+#[test]
+fn nothing_is_said_about_sound_designs() {
+    let sound = texts("sound");
+    assert!(sound.len() >= 10, "{}", sound.len());
+    for (name, text) in sound {
+        let (runbook, findings) = compile::compile(&text, today());
+        assert_eq!(findings, [], "{name}:\n{}", compile::render(&name, &text, &findings, false));
+        assert!(runbook.is_some(), "{name}");
+    }
 }
 
 #[test]

@@ -57,7 +57,8 @@ fn is_spared(outline: &Outline<'_>, index: StepIndex, entry: &Entry<'_>) -> bool
     later || fences || may_fail
 }
 
-fn is_left_out(outline: &Outline<'_>, index: StepIndex, scene: &Scene<'_>) -> bool {
+/// Whether a step is certainly not performed in a scene.
+pub(super) fn is_left_out(outline: &Outline<'_>, index: StepIndex, scene: &Scene<'_>) -> bool {
     outline.chain(index).any(|entry| {
         entry.step.ungraceful == Some(Variant::Skip)
             || entry.step.when.as_ref().is_some_and(|when| scene.is_never(when))

@@ -46,7 +46,7 @@ impl<'r> Lints<'r> {
         strategy::workflow(outline, graph, self.runbook.strategy, reporter);
         if outline.name == "failover" {
             survival::workflow(outline, &self.scenes, reporter);
-            objectives::workflow(self.runbook, outline, graph, reporter);
+            objectives::workflow(self.runbook, &self.scenes, outline, graph, reporter);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::call;
 use super::scene::Scene;
 use crate::compile::diagnostic::Code;
 use crate::compile::graph::Graph;
@@ -44,14 +45,31 @@ pub(super) fn blocks(runbook: &Runbook, scenes: &[Scene<'_>], reporter: &mut Rep
 }
 
 /// Checks the failover against the objectives.
-pub(super) fn workflow(runbook: &Runbook, outline: &Outline<'_>, graph: &Graph, reporter: &mut Reporter<'_>) {
-    recovery_time(runbook, outline, graph, reporter);
+pub(super) fn workflow(
+    runbook: &Runbook,
+    scenes: &[Scene<'_>],
+    outline: &Outline<'_>,
+    graph: &Graph,
+    reporter: &mut Reporter<'_>,
+) {
+    recovery_time(runbook, scenes, outline, graph, reporter);
     data_loss(runbook, outline, reporter);
 }
 
-fn recovery_time(runbook: &Runbook, outline: &Outline<'_>, graph: &Graph, reporter: &mut Reporter<'_>) {
+fn recovery_time(
+    runbook: &Runbook,
+    scenes: &[Scene<'_>],
+    outline: &Outline<'_>,
+    graph: &Graph,
+    reporter: &mut Reporter<'_>,
+) {
     let Some(rto) = runbook.objectives.rto else { return };
-    let own: Vec<Duration> = (outline.entries.iter()).map(estimate).collect();
+    let skipped = |index: usize| {
+        !scenes.is_empty() && scenes.iter().all(|scene| call::is_left_out(outline, index, scene))
+    };
+    let own: Vec<Duration> = (outline.entries.iter().enumerate())
+        .map(|(index, entry)| if skipped(index) { Duration::ZERO } else { estimate(entry) })
+        .collect();
     let total = graph.longest(&own);
     if total > rto {
         let slowest = (outline.entries.iter().zip(&own)).max_by_key(|(_, time)| **time);
