@@ -15,6 +15,7 @@ mod check;
 mod completions;
 mod control;
 mod detach;
+mod diff;
 mod doctor;
 pub mod error;
 pub mod exit;
@@ -92,6 +93,8 @@ enum Command {
     Validate(validate::Arguments),
     /// Show the plan of an operation: steps, critical path, point of no return.
     Plan(plan::Arguments),
+    /// Compare two versions of a runbook: what changes in safety, for pull requests.
+    Diff(diff::Arguments),
     /// Move a service away from a lost site: unplanned, may lose data.
     Failover(start::Arguments),
     /// Move a service as planned, losing nothing.
@@ -189,6 +192,7 @@ fn run(cli: Cli) -> Result<u8, Error> {
     match command {
         Command::Validate(arguments) => validate::run(&global, &arguments),
         Command::Plan(arguments) => plan::run(&global, &arguments),
+        Command::Diff(arguments) => diff::run(&global, &arguments),
         Command::Failover(arguments) => start::run(&global, Operation::Failover, &arguments),
         Command::Switchover(arguments) => start::run(&global, Operation::Switchover, &arguments),
         Command::Failback(arguments) => start::run(&global, Operation::Failback, &arguments),

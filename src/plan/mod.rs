@@ -6,6 +6,7 @@ mod attendants;
 mod bind;
 mod calls;
 mod context;
+pub mod diff;
 mod digest;
 mod draft;
 mod error;

@@ -18,7 +18,7 @@ pub use text::text;
 const ITEMS: usize = 3;
 
 /// A text of a runbook on one line, without control characters: a terminal must not obey it.
-fn plain(text: &str) -> String {
+pub(in crate::plan) fn plain(text: &str) -> String {
     let spaced: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     spaced.split_whitespace().collect::<Vec<_>>().join(" ")
 }

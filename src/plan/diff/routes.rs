@@ -1,0 +1,72 @@
+//! What is bound for a comparison: each operation in each mode, each way where there are several, and
+//! stand-ins for values that only a run is given.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::model::id::SiteName;
+use crate::model::run::Operation;
+use crate::model::runbook::{Runbook, Strategy};
+use crate::model::values::{Parameter, ParameterType, SiteRole};
+
+/// Most ways of one operation that are compared.
+const ROUTES: usize = 8;
+
+/// Site to leave and site to move to, as far as they must be chosen.
+pub(super) type Route = (Option<SiteName>, Option<SiteName>);
+
+/// The ways of an operation that both runbooks know.
+pub(super) fn routes(old: &Runbook, new: &Runbook, operation: Operation) -> Vec<Route> {
+    let has = |runbook: &Runbook, name: &SiteName, role: SiteRole| {
+        runbook.sites.get(name).is_some_and(|site| site.role == role)
+    };
+    let of = |runbook: &Runbook, role: SiteRole| -> Vec<SiteName> {
+        runbook.sites.keys().filter(|name| has(runbook, name, role)).cloned().collect()
+    };
+    let common = |role: SiteRole| -> Vec<SiteName> {
+        of(new, role).into_iter().filter(|name| has(old, name, role)).collect()
+    };
+    // Where both have one site of a role, nobody chooses: it is found as a run finds it.
+    let choose = |role: SiteRole| -> Vec<Option<SiteName>> {
+        let needless = of(old, role).len() < 2 && of(new, role).len() < 2;
+        if needless { vec![None] } else { common(role).into_iter().map(Some).collect() }
+    };
+    let all_active = new.strategy == Some(Strategy::ActiveActive);
+    let (active, standby) = (SiteRole::Active, SiteRole::Standby);
+    let (from, to) = match (all_active, operation) {
+        (true, Operation::Failover | Operation::Switchover) => (choose(active), vec![None]),
+        (true, Operation::Failback) => (vec![None], common(active).into_iter().map(Some).collect()),
+        (false, Operation::Failover | Operation::Switchover) => (choose(active), choose(standby)),
+        (false, Operation::Failback) => (choose(standby), choose(active)),
+    };
+    let ways = from.iter().flat_map(|from| to.iter().map(move |to| (from.clone(), to.clone())));
+    ways.take(ROUTES).collect()
+}
+
+/// The values given that a runbook declares, and stand-ins for those it asks for.
+pub(super) fn parameters(runbook: &Runbook, given: &BTreeMap<String, Value>) -> BTreeMap<String, Value> {
+    let of = |(name, parameter): (&String, &Parameter)| {
+        let stands_in =
+            || (parameter.required && parameter.default.is_none()).then(|| stand_in(name, parameter));
+        Some((name.clone(), given.get(name).cloned().or_else(stands_in)?))
+    };
+    runbook.parameters.iter().filter_map(of).collect()
+}
+
+fn stand_in(name: &str, parameter: &Parameter) -> Value {
+    if let Some(first) = parameter.allowed.first() {
+        return first.clone();
+    }
+    match parameter.kind {
+        ParameterType::String => json!(name),
+        ParameterType::Integer | ParameterType::Number => {
+            let least = parameter.minimum.unwrap_or(1.0).max(1.0).ceil();
+            json!(parameter.maximum.map_or(least, |most| least.min(most.floor())).to_string())
+        }
+        ParameterType::Boolean => json!(true),
+        ParameterType::Duration => json!("1m"),
+        ParameterType::List => json!([name]),
+        ParameterType::Map => json!({}),
+    }
+}
