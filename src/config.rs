@@ -72,6 +72,19 @@ pub struct Config {
     pub aws: AwsSection,
     /// How much findings in runbooks matter here, by their code.
     pub lints: BTreeMap<String, LintLevel>,
+    /// File with the policy every runbook and run is held to.
+    pub policy: Option<PathBuf>,
+}
+
+/// What a configuration says about the review of runbooks.
+#[derive(Debug, Clone)]
+pub struct RuleFiles {
+    /// The configuration, if there is one.
+    pub file: Option<PathBuf>,
+    /// How much findings matter, by their code.
+    pub lints: BTreeMap<String, LintLevel>,
+    /// File with the policy.
+    pub policy: Option<PathBuf>,
 }
 
 /// What becomes of findings of a code.
@@ -120,6 +133,8 @@ struct File {
     aws: AwsSection,
     /// How much findings in runbooks matter: levels by code, such as `DR0601 = "error"`.
     lints: BTreeMap<String, LintLevel>,
+    /// What every runbook and run is held to.
+    policy: PolicySection,
 }
 
 /// Where runs are recorded.
@@ -136,6 +151,15 @@ struct JournalSection {
 struct RunbooksSection {
     /// Folders in which runbooks are looked up by name; default: ./runbooks.
     paths: Vec<PathBuf>,
+}
+
+/// What every runbook and run is held to.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+struct PolicySection {
+    /// File with the policy, a `kind: Policy` document; seen from the folder of this file. `DRCTL_POLICY` is
+    /// stronger.
+    file: Option<PathBuf>,
 }
 
 /// How AWS is reached. Without it: the credentials, profiles and addresses that the AWS tools use.
@@ -196,18 +220,21 @@ impl Config {
         let user =
             environment("DRCTL_USER").or_else(|| environment("USER")).or_else(|| environment("LOGNAME"));
         let user = user.unwrap_or_else(account);
+        let policy = policy_file(file.as_deref(), content.policy);
         let mut aws = content.aws;
         aws.endpoint_url = environment("AWS_ENDPOINT_URL").or(aws.endpoint_url);
-        Ok(Self { file, journal, runbooks, state, user, roles: content.roles, aws, lints: content.lints })
+        let lints = content.lints;
+        Ok(Self { file, journal, runbooks, state, user, roles: content.roles, aws, lints, policy })
     }
 
-    /// Reads no more than the levels of findings, and the file they are from: needs neither home nor journal.
+    /// Reads no more than what runbooks are held to: needs neither home nor journal.
     ///
     /// # Errors
     /// When a file that was named is missing, or a file holds anything unknown.
-    pub fn lints(flags: &Flags) -> Result<(Option<PathBuf>, BTreeMap<String, LintLevel>), Error> {
+    pub fn rules(flags: &Flags) -> Result<RuleFiles, Error> {
         let (file, content) = open(flags)?;
-        Ok((file, content.lints))
+        let policy = policy_file(file.as_deref(), content.policy);
+        Ok(RuleFiles { file, lints: content.lints, policy })
     }
 }
 
@@ -218,6 +245,15 @@ impl Config {
         let has = |names: &Vec<String>| names.iter().any(|it| it == name);
         self.roles.iter().filter(|(_, names)| has(names)).map(|(role, _)| role.clone()).collect()
     }
+}
+
+/// Where the policy is: beside the configuration, unless the environment says otherwise.
+fn policy_file(file: Option<&Path>, section: PolicySection) -> Option<PathBuf> {
+    let beside = |path: PathBuf| match file.and_then(Path::parent) {
+        Some(folder) => folder.join(path),
+        None => path,
+    };
+    environment("DRCTL_POLICY").map(PathBuf::from).or(section.file.map(beside))
 }
 
 /// The account this process runs as: its name where this machine's own list of accounts has it, else its

@@ -9,6 +9,7 @@ pub mod evidence;
 pub mod journal;
 pub mod model;
 pub mod plan;
+pub mod policy;
 pub mod ports;
 pub mod providers;
 pub mod runtime;

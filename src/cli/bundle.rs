@@ -105,7 +105,8 @@ fn add_runbook(contents: &mut Contents, path: &Path, text: &str, options: &compi
     let (Some(found), _) = compile::compile_with(text, options) else {
         return contents.remarks.push(format!("{} does not compile: it has no plan here", path.display()));
     };
-    let source = Source { path: path.to_owned(), text: text.to_owned(), runbook: found };
+    let source =
+        Source { path: path.to_owned(), text: text.to_owned(), runbook: found, findings: Vec::new() };
     contents.services.insert(source.runbook.metadata.name.to_string());
     let mut operations = vec![Operation::Failover];
     if source.runbook.workflows.failback.is_some() {

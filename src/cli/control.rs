@@ -210,6 +210,9 @@ pub(crate) async fn ask(
             Error::new(exit::REFUSED, format!("{run} is over: {}", loaded.state.status)).reason("run_over")
         );
     }
+    if control == Control::Start {
+        super::policy::may_begin(session, &loaded).await?;
+    }
     let verb = control.verb();
     // Driving the run is what was wanted, whether or not there was a pause to end.
     let resumes = matches!(control, Control::Resume);

@@ -151,7 +151,7 @@ fn load(global: &Global, name: &str) -> Result<Source, Error> {
         output::say(compile::render(name, &text, &errors, output::is_terminal()).trim_end());
         return Err(Error::new(exit::INVALID, format!("{name} does not compile")).reason("invalid_runbook"));
     };
-    Ok(Source { path: PathBuf::from(name), text, runbook })
+    Ok(Source { path: PathBuf::from(name), text, runbook, findings: found })
 }
 
 /// Reads at most as much as a runbook may have.

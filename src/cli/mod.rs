@@ -25,6 +25,7 @@ mod iam;
 mod journal;
 mod output;
 mod plan;
+mod policy;
 mod resume;
 mod route;
 mod runbook;

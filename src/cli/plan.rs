@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 
 use super::runbook::{self, Binding, Source};
 use super::session::{self, Session};
-use super::{Error, Format, Global, exit, iam, output, route, start};
+use super::{Error, Format, Global, exit, iam, output, policy, route, start};
 use crate::config::{Config, JournalPlace};
 use crate::engine::service::ServiceRecord;
 use crate::journal::OpenMode;
@@ -59,6 +59,9 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     }
     let choices = choices(global, &config, arguments, &source)?;
     let plan = bind(&source, &choices)?;
+    if let Some(rules) = policy::load(config.policy.as_deref())? {
+        rules.say_to_plan(&source, &plan);
+    }
     if let Some(account) = &arguments.iam {
         iam::print(&config, global.output, &plan, account)?;
         return Ok(exit::SUCCESS);

@@ -8,7 +8,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::{Error, exit, output, validate};
-use crate::compile::{self, Severity};
+use crate::compile::{self, Diagnostic, Severity};
 use crate::config::{Config, LintLevel};
 use crate::model::id::SiteName;
 use crate::model::run::Mode;
@@ -23,6 +23,8 @@ pub(crate) struct Source {
     pub text: String,
     /// The runbook.
     pub runbook: Runbook,
+    /// What was found in it, notes included.
+    pub findings: Vec<Diagnostic>,
 }
 
 /// What a plan is bound to, on the command line.
@@ -62,7 +64,8 @@ pub(crate) fn load(config: &Config, name: &str) -> Result<Source, Error> {
     let path = find(config, name)?;
     let text = read(&path)?;
     let (runbook, diagnostics) = compile::compile_with(&text, &options(config)?);
-    let shown: Vec<_> = diagnostics.into_iter().filter(|found| found.severity != Severity::Note).collect();
+    let shown = diagnostics.iter().filter(|found| found.severity != Severity::Note);
+    let shown: Vec<_> = shown.cloned().collect();
     if !shown.is_empty() {
         let colour = output::is_terminal();
         output::say(compile::render(&path.display().to_string(), &text, &shown, colour).trim_end());
@@ -71,7 +74,7 @@ pub(crate) fn load(config: &Config, name: &str) -> Result<Source, Error> {
         return Err(Error::new(exit::INVALID, format!("{} does not compile", path.display()))
             .reason("invalid_runbook"));
     };
-    Ok(Source { path, text, runbook })
+    Ok(Source { path, text, runbook, findings: diagnostics })
 }
 
 /// How runbooks are compiled today, with the levels of findings that the configuration sets.

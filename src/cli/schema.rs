@@ -23,6 +23,8 @@ pub(crate) enum What {
     Config,
     /// A line of `drctl runs events --output json`: the envelope, and the types of its data.
     Event,
+    /// A policy.
+    Policy,
     /// A scenario of a simulation.
     Scenario,
     /// A plan, as `drctl plan --output json` prints it: its top level.
@@ -47,6 +49,7 @@ pub(crate) fn schema(what: What) -> Value {
         What::Runbook => compile::schema(),
         What::Config => config::schema(),
         What::Event => event_schema(),
+        What::Policy => compile::policy_schema(),
         What::Scenario => crate::providers::simulated::Scenario::schema(),
         What::Plan => plan_schema(),
     }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::follow::{self, Followed};
+use super::policy::{self, Manner};
 use super::runbook::{self, Binding, Source};
 use super::session::{self, Session};
 use super::{Error, Global, exit, output, route};
@@ -51,7 +52,8 @@ pub(crate) struct Arguments {
     /// Observe every step first and mark what is already true.
     #[arg(long)]
     adopt: bool,
-    /// Go on with a fresh local journal when the configured one cannot be reached.
+    /// Go on with a fresh local journal when the configured one cannot be reached, and against a policy that
+    /// refuses. Both are recorded.
     #[arg(long)]
     break_glass: bool,
     /// Run on the simulated estate; nothing real is touched.
@@ -146,6 +148,12 @@ pub(crate) fn run(global: &Global, operation: Operation, arguments: &Arguments) 
     session::block_on(start(global, &session, operation, arguments, &source, glass))
 }
 
+impl Manner {
+    const fn of(arguments: &Arguments) -> Self {
+        Self { stage: arguments.stage, break_glass: arguments.break_glass }
+    }
+}
+
 /// A journal of its own, because the configured one cannot be used.
 struct BrokenGlass {
     why: String,
@@ -224,11 +232,13 @@ async fn start_once(
         ));
     }
     refuse_quarantined(&record, &plan)?;
+    let ruled = policy::ruled(session, source, &plan, Manner::of(arguments)).await?;
     let mut new = new_run(session, arguments, source, &choices, &plan, head);
     if let Some(BrokenGlass { why, journal }) = broken_glass {
         new.notes.insert("break_glass".to_owned(), why.clone());
         new.notes.insert("journal".to_owned(), journal.display().to_string());
     }
+    new.notes.extend(ruled);
     let runtime = if arguments.simulate {
         simulated(session, arguments, &plan, &mut new)?
     } else {

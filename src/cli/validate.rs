@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
+use super::policy::{self, Rules};
 use super::{Error, Format, Global, exit, output, runbook};
 use crate::compile::{self, Diagnostic, Severity};
-use crate::config::{Config, Flags};
+use crate::config::{Config, Flags, RuleFiles};
 use crate::model::id::{ServiceName, SiteName};
 use crate::providers::simulated::Scenario;
 
@@ -60,13 +61,14 @@ struct Report {
 /// When a path does not exist or nothing was found in it.
 pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     let flags = Flags { config: global.config.clone(), ..Flags::default() };
-    let (file, lints) = Config::lints(&flags)?;
+    let RuleFiles { file, lints, policy } = Config::rules(&flags)?;
     let mut options = runbook::options_of(file.as_deref(), &lints)?;
     options.assume_down.clone_from(&arguments.assume_down);
+    let rules = policy::load(policy.as_deref())?;
     let mut reports = Vec::new();
     for path in &arguments.paths {
         let files = files(path)?;
-        let mut of_path: Vec<_> = files.iter().map(|file| look(file, &options)).collect();
+        let mut of_path: Vec<_> = files.iter().map(|file| look(file, &options, rules.as_ref())).collect();
         refuse_same_names(&mut of_path);
         reports.append(&mut of_path);
     }
@@ -149,7 +151,7 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>, depth: usize) -> std::io::Re
     Ok(())
 }
 
-fn look(path: &Path, options: &compile::Options) -> Report {
+fn look(path: &Path, options: &compile::Options, rules: Option<&Rules>) -> Report {
     let name = path.display().to_string();
     let mut report =
         Report { path: name, text: String::new(), found: Vec::new(), other: Vec::new(), service: None };
@@ -159,8 +161,14 @@ fn look(path: &Path, options: &compile::Options) -> Report {
             report.other.extend(Scenario::parse(&text).err().map(|error| format!("scenario: {error}")));
             report.text = text;
         }
+        Ok(text) if is_kind(&text, "Policy") => {
+            (report.found, report.text) = (compile::policy(&text).1, text);
+        }
         Ok(text) => {
-            let (runbook, found) = compile::compile_with(&text, options);
+            let (runbook, mut found) = compile::compile_with(&text, options);
+            if let (Some(rules), Some(runbook)) = (rules, &runbook) {
+                found.extend(rules.to_runbook(&text, runbook, &found));
+            }
             report.service = runbook.map(|runbook| runbook.metadata.name);
             (report.text, report.found) = (text, found);
         }
@@ -171,9 +179,14 @@ fn look(path: &Path, options: &compile::Options) -> Report {
 /// Says whether a text is about a simulation: a top-level `kind: Scenario`.
 #[must_use]
 pub(crate) fn is_scenario(text: &str) -> bool {
+    is_kind(text, "Scenario")
+}
+
+/// Says whether a text is of a kind: a top-level `kind:`.
+pub(crate) fn is_kind(text: &str, wanted: &str) -> bool {
     let kind = text.lines().find_map(|line| line.strip_prefix("kind:"));
     let word = kind.map(|rest| rest.split('#').next().unwrap_or_default().trim().trim_matches(['"', '\'']));
-    word == Some("Scenario")
+    word == Some(wanted)
 }
 
 /// A mistyped site would be survived by every runbook.

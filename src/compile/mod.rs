@@ -11,6 +11,7 @@ mod lower;
 mod options;
 mod order;
 mod outline;
+mod policy;
 mod reporter;
 mod schema;
 mod strategy;
@@ -25,7 +26,15 @@ pub use diagnostic::{
     Acceptance, Code, Diagnostic, Entry, Label, Severity, Span, reference, render, to_json, to_sarif,
 };
 pub use options::{Level, Options, Severities};
+pub use policy::{policy, policy_schema};
 pub use schema::schema;
+
+/// Where something stands in a text, by its JSON pointer; `None` when the text cannot be read.
+#[must_use]
+pub fn locate(text: &str, pointer: &str) -> Option<Span> {
+    let (document, _) = document::read(text);
+    Some(document?.places.locate(pointer, tree::Part::Value))
+}
 
 /// Compiles the text of a runbook. The runbook is there only when no finding is an error; findings are in
 /// the order of the text. `today` decides whether acceptances still hold.

@@ -5,6 +5,7 @@ pub mod access;
 mod attendants;
 mod bind;
 mod calls;
+mod cases;
 mod context;
 pub mod diff;
 mod digest;
@@ -12,6 +13,7 @@ mod draft;
 mod error;
 mod estimate;
 mod expand;
+mod facts;
 mod fan_out;
 mod gates;
 mod graph;
@@ -27,9 +29,11 @@ mod targets;
 mod units;
 
 pub use bind::{Choices, bind};
+pub use cases::{Case, cases, plan_of};
 pub use digest::{digest, of_runbook, of_value};
 pub use error::{Error, Problem};
 pub use estimate::{tails, whole_tails};
+pub use facts::facts;
 pub use index::PlanIndex;
 pub use node::{
     Call, CheckPurpose, Edge, EdgeKind, Lane, Node, NodeIndex, NodeKind, NodeVariant, Plan, PlannedUndo,

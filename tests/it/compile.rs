@@ -85,6 +85,8 @@ fn every_code_has_a_fixture() {
     let missing: Vec<_> = Code::ALL
         .iter()
         .map(|code| code.as_str())
+        // Those of a policy are about more than one text: `policy.rs` has them.
+        .filter(|code| !code.starts_with("DR081"))
         .filter(|code| !seen.contains(code) && !designed.contains(*code) && *code != "DR0103")
         .collect();
     assert!(missing.is_empty(), "{missing:?}");

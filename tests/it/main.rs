@@ -11,6 +11,7 @@ mod engine;
 mod generated;
 mod journal;
 mod plan;
+mod policy;
 mod providers;
 mod runbooks;
 mod runtime;

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Severity;
 use super::catalogue::{
-    blocks, exposure, expressions, graph, objectives, order, safety, strategy, survival, syntax,
+    blocks, exposure, expressions, graph, objectives, order, policy, safety, strategy, survival, syntax,
 };
 
 /// What the catalogue says about a code.
@@ -149,6 +149,13 @@ codes! {
     OutsideResidency = "DR0801", safety::OUTSIDE_RESIDENCY;
     ActiveOutsideResidency = "DR0802", exposure::ACTIVE_OUTSIDE_RESIDENCY;
     CopyOutsideResidency = "DR0803", exposure::COPY_OUTSIDE_RESIDENCY;
+    TooFewAgree = "DR0810", policy::TOO_FEW_AGREE;
+    OutsideWindow = "DR0811", policy::OUTSIDE_WINDOW;
+    RequiredLint = "DR0812", policy::REQUIRED_LINT;
+    DrillStale = "DR0813", policy::DRILL_STALE;
+    DeniedByPolicy = "DR0814", policy::DENIED;
+    BrokenPolicy = "DR0815", policy::BROKEN_POLICY;
+    PolicyUndecided = "DR0816", policy::POLICY_UNDECIDED;
     SecretInText = "DR0901", safety::SECRET_IN_TEXT;
     CredentialInText = "DR0902", exposure::CREDENTIAL_IN_TEXT;
     NotSensitive = "DR0903", exposure::NOT_SENSITIVE;

@@ -206,11 +206,7 @@ impl<'r> Expressions<'r> {
 
     fn tools(&mut self, found: &Found<'_>, text: &str, pointer: &str, reporter: &mut Reporter<'_>) {
         for (tool, at) in &found.tools {
-            let (kind, name, trial) = match tool {
-                Tool::Filter(name) => ("filter", name, format!("'x'|{name}")),
-                Tool::Test(name) => ("test", name, format!("'x' is {name}")),
-                Tool::Function(name) => ("function", name, format!("{name} is defined")),
-            };
+            let (kind, name, trial) = trial(*tool);
             let known = *self.tools.entry(trial).or_insert_with_key(|trial| is_known(trial));
             if !known {
                 let message = format!("there is no {kind} `{name}`");
@@ -244,9 +240,24 @@ impl<'r> Expressions<'r> {
     }
 }
 
+/// Why a filter, test or function cannot be used.
+pub(super) fn why_unknown(tool: Tool<'_>) -> Option<String> {
+    let (kind, name, trial) = trial(tool);
+    (!is_known(&trial)).then(|| format!("there is no {kind} `{name}`"))
+}
+
+/// What a tool is, its name, and an expression that uses it.
+fn trial(tool: Tool<'_>) -> (&'static str, &str, String) {
+    match tool {
+        Tool::Filter(name) => ("filter", name, format!("'x'|{name}")),
+        Tool::Test(name) => ("test", name, format!("'x' is {name}")),
+        Tool::Function(name) => ("function", name, format!("{name} is defined")),
+    }
+}
+
 /// Why an expression is too long. minijinja limits how deep brackets go, but a chain such as `a.b.c.…` or
 /// `a + b + …` also becomes a tree as deep as it is long, and walking that takes stack.
-fn too_long(tokens: &[Token<'_>]) -> Option<String> {
+pub(super) fn too_long(tokens: &[Token<'_>]) -> Option<String> {
     let tags = tokens.iter().filter(|token| token.kind == Kind::Break).count();
     if tags > MOST_TAGS {
         return Some(format!("this template has {tags} tags; at most {MOST_TAGS} are allowed"));

@@ -5,9 +5,11 @@ mod checker;
 mod fault;
 mod lexer;
 mod names;
+mod policy;
 mod resolve;
 mod scope;
 
 pub(super) use checker::{Expressions, Subject};
 pub(super) use lexer::{Kind, template};
+pub(super) use policy::policy;
 pub(super) use scope::Place;

@@ -56,6 +56,13 @@ pub fn schema() -> Value {
     schema
 }
 
+/// Makes what schemars gives fit for editors: optional keys are left out, never null, and no format is said
+/// that means something else elsewhere.
+pub(in crate::compile) fn tidy(schema: &mut Value) {
+    without_null(schema);
+    without_own_formats(schema);
+}
+
 /// The shape of a component by its kind; its definitions go to the others.
 fn components(definitions: &mut Map<String, Value>) -> Value {
     let mut branches = Vec::new();

@@ -16,6 +16,7 @@ use crate::model::component::ComponentKind;
 use crate::model::runbook::Runbook;
 
 pub use editor::schema;
+pub(super) use editor::tidy;
 pub(super) use shape::Shapes;
 pub(super) use validate::{Gaps, validate, validate_part};
 
@@ -75,7 +76,7 @@ fn action_schema(name: ActionName) -> Value {
 
 /// An optional key is left out, never given without a value: takes `null` out of what schemars makes of
 /// `Option`.
-fn without_null(schema: &mut Value) {
+pub(super) fn without_null(schema: &mut Value) {
     match schema {
         Value::Object(fields) => {
             optional(fields);

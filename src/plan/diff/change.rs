@@ -3,8 +3,8 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::model::id::SiteName;
-use crate::model::run::{Mode, Operation, words};
+use crate::model::run::words;
+use crate::plan::Case;
 
 words! {
     /// What a change is about.
@@ -92,21 +92,6 @@ words! {
         /// Neither can be said.
         Neutral = "neutral",
     }
-}
-
-/// One operation that was compared.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Case {
-    /// What is done to the service.
-    pub operation: Operation,
-    /// Mode it starts in.
-    pub mode: Mode,
-    /// Site it leaves, where there are several to choose from.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub from: Option<SiteName>,
-    /// Site it moves to, where there are several to choose from.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub to: Option<SiteName>,
 }
 
 /// One difference.

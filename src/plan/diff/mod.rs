@@ -10,12 +10,11 @@ mod order;
 mod pairs;
 mod path;
 mod render;
-mod routes;
 mod steps;
-mod view;
+pub(in crate::plan) mod view;
 mod whole;
 
-pub use change::{Case, Change, Comparison, Sign, Topic, Weight};
+pub use change::{Change, Comparison, Sign, Topic, Weight};
 pub use render::{markdown, text};
 pub use whole::{Chosen, runbooks};
 

@@ -3,8 +3,9 @@
 
 use std::fmt::Write;
 
-use super::change::{Case, Change, Comparison, Sign, Weight};
+use super::change::{Change, Comparison, Sign, Weight};
 use crate::model::run::{Mode, Operation};
+use crate::plan::Case;
 use crate::plan::render::plain;
 
 /// Lines for people: `!` more dangerous, `+` new, `-` gone, `~` otherwise.

@@ -13,33 +13,33 @@ use crate::plan::gates::is_irreversible;
 use crate::plan::node::{Call, CheckPurpose, EdgeKind, Node, NodeKind, NodeVariant, Plan};
 
 /// Most steps whose order is compared pair by pair.
-pub(super) const ORDERED: usize = 4_096;
+pub(in crate::plan) const ORDERED: usize = 4_096;
 
 /// One step of a plan with everything that belongs to it.
-pub(super) struct Unit<'a> {
+pub(in crate::plan) struct Unit<'a> {
     /// Id of the step.
-    pub(super) id: &'a str,
+    pub(in crate::plan) id: &'a str,
     /// The node that performs its action, of the first item where it is fanned out; else the group's.
-    pub(super) main: &'a Node,
+    pub(in crate::plan) main: &'a Node,
     /// How many nodes perform it; 0 for a group of other steps.
-    pub(super) items: usize,
-    pub(super) prechecks: Vec<&'a Node>,
-    pub(super) verifies: Vec<&'a Node>,
-    pub(super) approval: Option<&'a Approval>,
+    pub(in crate::plan) items: usize,
+    pub(in crate::plan) prechecks: Vec<&'a Node>,
+    pub(in crate::plan) verifies: Vec<&'a Node>,
+    pub(in crate::plan) approval: Option<&'a Approval>,
     /// The node its items or members come together in.
-    pub(super) group: Option<&'a Node>,
+    pub(in crate::plan) group: Option<&'a Node>,
     at: usize,
 }
 
 /// A plan's units and their order.
-pub(super) struct View<'a> {
-    pub(super) plan: &'a Plan,
-    pub(super) units: Vec<Unit<'a>>,
-    pub(super) by_id: HashMap<&'a str, usize>,
+pub(in crate::plan) struct View<'a> {
+    pub(in crate::plan) plan: &'a Plan,
+    pub(in crate::plan) units: Vec<Unit<'a>>,
+    pub(in crate::plan) by_id: HashMap<&'a str, usize>,
     /// Expected recovery time.
-    pub(super) estimate: Duration,
+    pub(in crate::plan) estimate: Duration,
     /// Units on the longest path, in order.
-    pub(super) critical: Vec<&'a str>,
+    pub(in crate::plan) critical: Vec<&'a str>,
     /// For each unit, the units before it, as bits; empty when there are too many units.
     before: Vec<Vec<u64>>,
     /// The same for the gate.
@@ -53,20 +53,20 @@ impl<'a> Unit<'a> {
     }
 
     /// What it performs in a mode; `None` when it is left out, or is no action.
-    pub(super) fn call(&self, mode: Mode) -> Option<&'a Call> {
+    pub(in crate::plan) fn call(&self, mode: Mode) -> Option<&'a Call> {
         self.main.call(mode)
     }
 
-    pub(super) fn is_skipped(&self, mode: Mode) -> bool {
+    pub(in crate::plan) fn is_skipped(&self, mode: Mode) -> bool {
         self.main.is_skipped_in(mode)
     }
 
     /// Says whether the step holds other steps and performs nothing itself.
-    pub(super) fn is_group(&self) -> bool {
+    pub(in crate::plan) fn is_group(&self) -> bool {
         self.items == 0 && matches!(self.main.kind, NodeKind::Group { .. })
     }
 
-    pub(super) fn class(&self) -> Class {
+    pub(in crate::plan) fn class(&self) -> Class {
         let other = match &self.main.ungraceful {
             Some(NodeVariant::Call(call)) => Some(call.action),
             Some(NodeVariant::Skip | NodeVariant::MinSuccess(_)) | None => None,
@@ -76,17 +76,17 @@ impl<'a> Unit<'a> {
         Class::of(self.main.phase, &roles)
     }
 
-    pub(super) fn is_irreversible(&self) -> bool {
+    pub(in crate::plan) fn is_irreversible(&self) -> bool {
         is_irreversible(self.main)
     }
 
     /// Says whether it changes anything in a mode.
-    pub(super) fn changes(&self, mode: Mode) -> bool {
+    pub(in crate::plan) fn changes(&self, mode: Mode) -> bool {
         self.call(mode).is_some_and(|call| traits::effect(call.action, &call.with) == Effect::Mutate)
     }
 
     /// Says whether it exists to keep the recovery safe, so that losing it is a loss.
-    pub(super) fn protects(&self) -> bool {
+    pub(in crate::plan) fn protects(&self) -> bool {
         let looks = matches!(
             self.main.phase,
             Some(Phase::Assess | Phase::Decide | Phase::Verify | Phase::Validate | Phase::Reprotect)
@@ -96,13 +96,13 @@ impl<'a> Unit<'a> {
     }
 
     /// Says whether it moves the service or its data.
-    pub(super) fn moves(&self) -> bool {
+    pub(in crate::plan) fn moves(&self) -> bool {
         let class = self.class();
         class.promote || class.shift
     }
 
     /// Says whether it is called weaker than its action is.
-    pub(super) fn is_played_down(&self) -> bool {
+    pub(in crate::plan) fn is_played_down(&self) -> bool {
         let is = |action: ActionName| action.spec().reversibility == Reversibility::Irreversible;
         self.call(Mode::Graceful).is_some_and(|call| is(call.action) && self.changes(Mode::Graceful))
             && !self.is_irreversible()
@@ -110,7 +110,7 @@ impl<'a> Unit<'a> {
 }
 
 impl<'a> View<'a> {
-    pub(super) fn new(plan: &'a Plan) -> Self {
+    pub(in crate::plan) fn new(plan: &'a Plan) -> Self {
         let (units, by_id) = units(plan);
         let (tails, critical) = recovery(&plan.nodes, plan.mode);
         let steps = critical.iter().filter_map(|index| plan.nodes.get(*index as usize)?.step.as_ref());
@@ -125,30 +125,50 @@ impl<'a> View<'a> {
     }
 
     /// The mode the plan starts in.
-    pub(super) fn mode(&self) -> Mode {
+    pub(in crate::plan) fn mode(&self) -> Mode {
         self.plan.mode
     }
 
-    pub(super) fn unit(&self, at: usize) -> Option<&Unit<'a>> {
+    pub(in crate::plan) fn unit(&self, at: usize) -> Option<&Unit<'a>> {
         self.units.get(at)
     }
 
     /// Says whether one unit is over before another begins.
-    pub(super) fn is_before(&self, first: usize, then: usize) -> bool {
+    pub(in crate::plan) fn is_before(&self, first: usize, then: usize) -> bool {
         self.before.get(then).is_some_and(|bits| has(bits, first))
     }
 
+    /// Ids of the steps a unit waits for directly.
+    pub(in crate::plan) fn needs(&self, unit: &Unit<'_>) -> Vec<&'a str> {
+        let nodes = &self.plan.nodes;
+        let mut seen = HashSet::new();
+        let mut found = Vec::new();
+        let of =
+            |at: usize| nodes.get(at).into_iter().flat_map(|node| &node.needs).map(|edge| edge.node as usize);
+        let mut todo: Vec<usize> = of(unit.at).collect();
+        while let Some(at) = todo.pop() {
+            let Some(node) = nodes.get(at).filter(|_| seen.insert(at)) else { continue };
+            match performer(node).filter(|id| *id != unit.id) {
+                Some(id) => found.push(id),
+                None => todo.extend(of(at)),
+            }
+        }
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
     /// Says whether a unit is over before the point of no return; `None` without one.
-    pub(super) fn is_before_gate(&self, unit: usize) -> Option<bool> {
+    pub(in crate::plan) fn is_before_gate(&self, unit: usize) -> Option<bool> {
         self.before_gate.as_ref().map(|bits| has(bits, unit))
     }
 
-    pub(super) fn is_ordered(&self) -> bool {
+    pub(in crate::plan) fn is_ordered(&self) -> bool {
         self.units.is_empty() || !self.before.is_empty()
     }
 
     /// The first unit that cannot be taken back.
-    pub(super) fn point_of_no_return(&self) -> Option<usize> {
+    pub(in crate::plan) fn point_of_no_return(&self) -> Option<usize> {
         let irreversible = |unit: &Unit<'_>| unit.is_irreversible() && !unit.is_skipped(self.mode());
         (0..self.units.len()).find(|at| self.unit(*at).is_some_and(irreversible))
     }

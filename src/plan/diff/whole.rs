@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::change::{Case, Change, Comparison, Topic, Weight};
+use super::change::{Change, Comparison, Topic, Weight};
 use super::document::document;
-use super::routes::{Route, parameters, routes};
 use crate::model::id::SiteName;
-use crate::model::run::{Intent, Mode, Operation};
+use crate::model::run::{Mode, Operation};
 use crate::model::runbook::Runbook;
-use crate::plan::{Choices, Plan, Problem, bind};
+use crate::plan::cases::{Route, has_steps, routes};
+use crate::plan::{Case, Problem, plan_of};
 
 /// What a comparison is limited to.
 #[derive(Debug, Clone, Default)]
@@ -57,12 +57,8 @@ struct Whole<'a> {
 
 impl Whole<'_> {
     fn operation(&mut self, operation: Operation) {
-        let written = |runbook: &Runbook| match operation {
-            Operation::Failover | Operation::Switchover => runbook.workflows.failover.is_some(),
-            Operation::Failback => runbook.workflows.failback.is_some(),
-        };
         let change = |message: &str| Change::of(Topic::Operation, operation.as_str(), message);
-        match (written(self.old), written(self.new)) {
+        match (has_steps(self.old, operation), has_steps(self.new, operation)) {
             (false, false) => {}
             (true, false) => {
                 self.comparison.changes.push(change("has no steps any more").removed().worse());
@@ -85,7 +81,8 @@ impl Whole<'_> {
 
     fn case(&mut self, operation: Operation, mode: Mode, (from, to): &Route) {
         let case = Case { operation, mode, from: from.clone(), to: to.clone() };
-        match (self.bound(self.old, &case), self.bound(self.new, &case)) {
+        let given = &self.chosen.parameters;
+        match (plan_of(self.old, &case, given), plan_of(self.new, &case, given)) {
             (Ok(old), Ok(new)) => {
                 self.comparison.cases.push(case.clone());
                 for change in super::plans(&old, &new) {
@@ -109,20 +106,6 @@ impl Whole<'_> {
                 self.comparison.not_compared.push(why);
             }
         }
-    }
-
-    fn bound(&self, runbook: &Runbook, case: &Case) -> Result<Plan, Vec<Problem>> {
-        let choices = Choices {
-            operation: case.operation,
-            mode: Some(case.mode),
-            // What this build can only simulate is compared all the same.
-            intent: Intent::Simulate,
-            from: case.from.clone(),
-            to: case.to.clone(),
-            unready: BTreeMap::new(),
-            parameters: parameters(runbook, &self.chosen.parameters),
-        };
-        bind(runbook, &choices)
     }
 
     /// Adds a change, or the case to one that says the same.

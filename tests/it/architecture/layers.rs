@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use super::source::{Source, sources};
 
 /// The modules of `src/`, and which of the others each may name.
-const LAYERS: [(&str, &[&str]); 14] = [
+const LAYERS: [(&str, &[&str]); 15] = [
     ("model", &[]),
     ("compile", &["model"]),
     ("plan", &["model"]),
+    ("policy", &["compile", "model", "plan"]),
     ("engine", &["model", "plan"]),
     ("evidence", &["model", "plan", "engine"]),
     ("ports", &["model", "plan", "engine"]),
@@ -27,6 +28,7 @@ const LAYERS: [(&str, &[&str]); 14] = [
             "journal",
             "model",
             "plan",
+            "policy",
             "ports",
             "providers",
             "runtime",
@@ -44,6 +46,7 @@ const LAYERS: [(&str, &[&str]); 14] = [
             "journal",
             "model",
             "plan",
+            "policy",
             "ports",
             "providers",
             "runtime",
@@ -57,7 +60,7 @@ const LAYERS: [(&str, &[&str]); 14] = [
 const PROVIDERS: [&str; 5] = ["aws", "command", "http", "postgres", "simulated"];
 
 /// Pure: the same answer to the same question, for ever.
-const PURE: [&str; 6] = ["model", "compile", "plan", "engine", "forecast", "evidence"];
+const PURE: [&str; 7] = ["model", "compile", "plan", "policy", "engine", "forecast", "evidence"];
 const IMPURE: [&str; 16] = [
     "tokio::",
     "async ",

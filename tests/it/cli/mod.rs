@@ -8,6 +8,7 @@ mod errors;
 mod journal;
 mod look;
 mod moves;
+mod policy;
 mod runs;
 mod service;
 mod unwinds;

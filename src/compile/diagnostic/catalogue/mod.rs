@@ -6,6 +6,7 @@ pub(super) mod expressions;
 pub(super) mod graph;
 pub(super) mod objectives;
 pub(super) mod order;
+pub(super) mod policy;
 pub(super) mod safety;
 pub(super) mod strategy;
 pub(super) mod survival;

@@ -1,16 +1,76 @@
-//! What is bound for a comparison: each operation in each mode, each way where there are several, and
-//! stand-ins for values that only a run is given.
+//! What a runbook can be asked to do: each operation in each mode, each way where there are several, with
+//! stand-ins for values that only a run is given. Never for a run.
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::{Choices, Plan, Problem, bind};
 use crate::model::id::SiteName;
-use crate::model::run::Operation;
+use crate::model::run::{Intent, Mode, Operation};
 use crate::model::runbook::{Runbook, Strategy};
 use crate::model::values::{Parameter, ParameterType, SiteRole};
 
-/// Most ways of one operation that are compared.
+/// One thing a runbook can be asked to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Case {
+    /// What is done to the service.
+    pub operation: Operation,
+    /// Mode it starts in.
+    pub mode: Mode,
+    /// Site it leaves, where there are several to choose from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<SiteName>,
+    /// Site it moves to, where there are several to choose from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<SiteName>,
+}
+
+/// Everything a runbook can be asked to do.
+#[must_use]
+pub fn cases(runbook: &Runbook) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for operation in Operation::ALL.iter().filter(|operation| has_steps(runbook, **operation)) {
+        for mode in Mode::ALL {
+            for (from, to) in routes(runbook, runbook, *operation) {
+                cases.push(Case { operation: *operation, mode: *mode, from, to });
+            }
+        }
+    }
+    cases
+}
+
+/// The plan of a case, on the simulated estate: what this build can only simulate is planned all the same.
+///
+/// # Errors
+/// Every reason why the runbook cannot be bound this way.
+pub fn plan_of(
+    runbook: &Runbook,
+    case: &Case,
+    given: &BTreeMap<String, Value>,
+) -> Result<Plan, Vec<Problem>> {
+    let choices = Choices {
+        operation: case.operation,
+        mode: Some(case.mode),
+        intent: Intent::Simulate,
+        from: case.from.clone(),
+        to: case.to.clone(),
+        unready: BTreeMap::new(),
+        parameters: parameters(runbook, given),
+    };
+    bind(runbook, &choices)
+}
+
+/// Says whether a runbook has steps for an operation.
+pub(super) fn has_steps(runbook: &Runbook, operation: Operation) -> bool {
+    match operation {
+        Operation::Failover | Operation::Switchover => runbook.workflows.failover.is_some(),
+        Operation::Failback => runbook.workflows.failback.is_some(),
+    }
+}
+
+/// Most ways of one operation that are looked at.
 const ROUTES: usize = 8;
 
 /// Site to leave and site to move to, as far as they must be chosen.
@@ -45,7 +105,7 @@ pub(super) fn routes(old: &Runbook, new: &Runbook, operation: Operation) -> Vec<
 }
 
 /// The values given that a runbook declares, and stand-ins for those it asks for.
-pub(super) fn parameters(runbook: &Runbook, given: &BTreeMap<String, Value>) -> BTreeMap<String, Value> {
+fn parameters(runbook: &Runbook, given: &BTreeMap<String, Value>) -> BTreeMap<String, Value> {
     let of = |(name, parameter): (&String, &Parameter)| {
         let stands_in =
             || (parameter.required && parameter.default.is_none()).then(|| stand_in(name, parameter));
