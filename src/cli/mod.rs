@@ -22,6 +22,7 @@ pub mod exit;
 mod explain;
 mod follow;
 mod iam;
+mod init;
 mod journal;
 mod output;
 mod plan;
@@ -90,6 +91,8 @@ pub enum Format {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Write a first runbook: strategy, sites and components, with marks where only you know the value.
+    Init(init::Arguments),
     /// Compile runbooks and show every problem.
     Validate(validate::Arguments),
     /// Show the plan of an operation: steps, critical path, point of no return.
@@ -191,6 +194,7 @@ fn not_parsed(error: &clap::Error) -> ExitCode {
 fn run(cli: Cli) -> Result<u8, Error> {
     let Cli { global, command } = cli;
     match command {
+        Command::Init(arguments) => init::run(&global, &arguments),
         Command::Validate(arguments) => validate::run(&global, &arguments),
         Command::Plan(arguments) => plan::run(&global, &arguments),
         Command::Diff(arguments) => diff::run(&global, &arguments),

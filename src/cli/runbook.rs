@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::{Error, exit, output, validate};
 use crate::compile::{self, Diagnostic, Severity};
 use crate::config::{Config, LintLevel};
-use crate::model::id::SiteName;
+use crate::model::id::{ServiceName, SiteName};
 use crate::model::run::Mode;
 use crate::model::runbook::Runbook;
 
@@ -47,6 +47,13 @@ pub(crate) struct Binding {
     /// YAML or JSON file with values of parameters.
     #[arg(long, value_name = "FILE")]
     pub values: Option<PathBuf>,
+}
+
+impl std::str::FromStr for ServiceName {
+    type Err = crate::model::id::InvalidId;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::new(text)
+    }
 }
 
 impl std::str::FromStr for SiteName {

@@ -13,6 +13,7 @@ mod order;
 mod outline;
 mod policy;
 mod reporter;
+pub mod scaffold;
 mod schema;
 mod strategy;
 mod suggest;

@@ -9,6 +9,7 @@ mod declared;
 mod designs;
 mod engine;
 mod generated;
+mod init;
 mod journal;
 mod plan;
 mod policy;
