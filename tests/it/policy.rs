@@ -1,6 +1,6 @@
 //! The policy: what it refuses to be, and what it says to runbooks, plans and beginnings.
 
-#![expect(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "parts of tests")]
+#![expect(clippy::panic, clippy::disallowed_methods, reason = "parts of tests")]
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
