@@ -1,7 +1,7 @@
 //! First runbooks: for every strategy and every kind of component that goes with it, what is written
 //! compiles without a finding, is planned, and succeeds on the simulated estate.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "parts of tests")]
+#![expect(clippy::unwrap_used, reason = "parts of tests")]
 
 use std::collections::BTreeMap;
 
