@@ -21,6 +21,7 @@ pub fn apply(plan: &IndexedPlan, state: &mut RunState, event: &Event, at: Timest
         Event::HandleReturned { attempt, handle } => {
             current(state, *attempt, |current| current.handle = Some(handle.clone()));
         }
+        Event::ChildReported { node, child } => edit(state, *node, |node| node.child = Some(child.clone())),
         Event::AttemptInDoubt { attempt, why } => in_doubt(plan, state, *attempt, why),
         Event::Observed { attempt, observation, deadline } => {
             observed(plan, state, *attempt, observation, *deadline);
@@ -107,6 +108,7 @@ fn apply_to_run(plan: &IndexedPlan, state: &mut RunState, event: &Event, at: Tim
         Event::ReadingTaken(reading) => state.readings.push((at, reading.clone())),
         Event::WantChanged { want, reason, .. } => {
             state.want = *want;
+            state.wants += 1;
             state.want_reason.clone_from(reason);
         }
         Event::ModeSwitched { mode, .. } => switch_mode(plan, state, *mode, at),
@@ -129,6 +131,7 @@ fn apply_to_run(plan: &IndexedPlan, state: &mut RunState, event: &Event, at: Tim
         Event::NodeReady { .. }
         | Event::AttemptStarted(_)
         | Event::HandleReturned { .. }
+        | Event::ChildReported { .. }
         | Event::AttemptInDoubt { .. }
         | Event::Observed { .. }
         | Event::ObserveAgain { .. }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::people::{PersonNeeded, needs_person};
-use crate::engine::event::FenceResult;
+use crate::engine::event::{ChildRun, FenceResult, ParentRun};
 use crate::engine::{IndexedPlan, RunState, about_to, clock, is_clean};
 use crate::model::run::{ClockStart, Failure, Identity, Intent, RunStatus, Verdict};
 use crate::model::time::{Duration, Timestamp};
@@ -33,6 +33,8 @@ pub struct RunView {
     pub reason: Option<String>,
     pub started_by: Identity,
     pub trigger: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<ParentRun>,
     pub fencing_token: u64,
     pub driver: Option<String>,
     pub clean: bool,
@@ -113,6 +115,9 @@ pub struct StepView {
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub outputs: Map<String, Value>,
     pub failure: Option<Failure>,
+    /// The run that the node has begun, while it goes on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub child: Option<ChildRun>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fence: Option<FenceResult>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -151,6 +156,7 @@ pub fn view(plan: &IndexedPlan, state: &RunState, driver: Option<String>, now: T
         reason: created.reason.clone(),
         started_by: created.started_by.clone(),
         trigger: created.trigger.clone(),
+        parent: created.parent.clone(),
         fencing_token: state.token,
         driver,
         clean: is_clean(state),
@@ -259,6 +265,7 @@ fn step(state: &RunState, index: NodeIndex, node: &Node) -> StepView {
         reversibility: node.reversibility.as_str(),
         outputs: it.outputs.clone(),
         failure: it.failure.clone(),
+        child: it.child.clone(),
         fence: it.fence.clone(),
         adopted: it.adopted,
         overridden: it.overridden,

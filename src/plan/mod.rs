@@ -16,6 +16,7 @@ mod gates;
 mod graph;
 mod index;
 mod looks;
+mod nest;
 mod node;
 mod parameters;
 mod protection;
@@ -26,13 +27,14 @@ mod targets;
 mod units;
 
 pub use bind::{Choices, bind};
-pub use digest::{digest, of_runbook, of_value};
+pub use digest::{digest, of_bytes, of_runbook, of_value};
 pub use error::{Error, Problem};
 pub use estimate::{tails, whole_tails};
 pub use index::PlanIndex;
+pub use nest::{Known, Library, Nested, Planned, nest, runs};
 pub use node::{
-    Call, CheckPurpose, Edge, EdgeKind, Lane, Node, NodeIndex, NodeKind, NodeVariant, Plan, PlannedUndo,
-    ReadingPoint, RunbookReference,
+    Call, CheckPurpose, ChildPlan, Edge, EdgeKind, Lane, Node, NodeIndex, NodeKind, NodeVariant, Plan,
+    PlannedUndo, ReadingPoint, RunbookReference,
 };
 pub use parameters::sensitive_value;
 pub use protection::Protection;
