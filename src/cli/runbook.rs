@@ -7,9 +7,11 @@ use clap::Args;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::shelf::{self, Shelf};
 use super::{Error, exit, output, validate};
 use crate::compile::{self, Severity};
 use crate::config::Config;
+use crate::model::fleet::Roster;
 use crate::model::id::SiteName;
 use crate::model::run::Mode;
 use crate::model::runbook::Runbook;
@@ -23,6 +25,43 @@ pub(crate) struct Source {
     pub text: String,
     /// The runbook.
     pub runbook: Runbook,
+}
+
+/// What a command that plans is about.
+#[derive(Debug)]
+pub(crate) enum Subject {
+    /// One service.
+    One(Box<Source>),
+    /// Many services together.
+    Fleet(FleetSource),
+}
+
+/// A compiled fleet with its text.
+#[derive(Debug)]
+pub(crate) struct FleetSource {
+    /// Where it was read.
+    pub path: PathBuf,
+    /// Its text.
+    pub text: String,
+    /// Its members.
+    pub roster: Roster,
+    /// Their runbooks, and all others there are.
+    pub shelf: Shelf,
+}
+
+/// Finds and compiles a runbook or a fleet. Warnings are shown and do not stop.
+///
+/// # Errors
+/// When it cannot be found or read, or does not compile.
+pub(crate) fn subject(config: &Config, name: &str) -> Result<Subject, Error> {
+    let path = find(config, name)?;
+    let text = read(&path)?;
+    if !validate::is_fleet(&text) {
+        return Ok(Subject::One(Box::new(compiled(path, text)?)));
+    }
+    let shelf = Shelf::read(config, &path)?;
+    let roster = shelf::fleet(&shelf, &path, &text)?;
+    Ok(Subject::Fleet(FleetSource { path, text, roster, shelf }))
 }
 
 /// What a plan is bound to, on the command line.
@@ -61,6 +100,10 @@ impl std::str::FromStr for SiteName {
 pub(crate) fn load(config: &Config, name: &str) -> Result<Source, Error> {
     let path = find(config, name)?;
     let text = read(&path)?;
+    compiled(path, text)
+}
+
+fn compiled(path: PathBuf, text: String) -> Result<Source, Error> {
     let (runbook, diagnostics) = compile::compile(&text, today());
     let shown: Vec<_> = diagnostics.into_iter().filter(|found| found.severity != Severity::Note).collect();
     if !shown.is_empty() {

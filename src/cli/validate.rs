@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
+use super::shelf::Shelf;
 use super::{Error, Format, Global, exit, output, runbook};
 use crate::compile::{self, Diagnostic, Severity};
+use crate::config::Config;
 use crate::model::id::ServiceName;
 use crate::providers::simulated::Scenario;
 
@@ -55,10 +57,11 @@ struct Report {
 /// # Errors
 /// When a path does not exist or nothing was found in it.
 pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
+    let config = super::session::config(global)?;
     let mut reports = Vec::new();
     for path in &arguments.paths {
         let files = files(path)?;
-        let mut of_path: Vec<_> = files.iter().map(|file| look(file)).collect();
+        let mut of_path: Vec<_> = files.iter().map(|file| look(&config, file)).collect();
         refuse_same_names(&mut of_path);
         reports.append(&mut of_path);
     }
@@ -138,7 +141,7 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>, depth: usize) -> std::io::Re
     Ok(())
 }
 
-fn look(path: &Path) -> Report {
+fn look(config: &Config, path: &Path) -> Report {
     let name = path.display().to_string();
     let mut report =
         Report { path: name, text: String::new(), found: Vec::new(), other: Vec::new(), service: None };
@@ -146,6 +149,13 @@ fn look(path: &Path) -> Report {
         Err(error) => report.other.push(error.message),
         Ok(text) if is_scenario(&text) => {
             report.other.extend(Scenario::parse(&text).err().map(|error| format!("scenario: {error}")));
+            report.text = text;
+        }
+        Ok(text) if is_fleet(&text) => {
+            match Shelf::read(config, path) {
+                Ok(shelf) => report.found = compile::fleet(&text, &shelf.directory()).1,
+                Err(error) => report.other.push(error.message),
+            }
             report.text = text;
         }
         Ok(text) => {
@@ -157,12 +167,23 @@ fn look(path: &Path) -> Report {
     report
 }
 
-/// Says whether a text is about a simulation: a top-level `kind: Scenario`.
+/// The word after a top-level `kind:`.
+#[must_use]
+pub(crate) fn kind(text: &str) -> Option<&str> {
+    let kind = text.lines().find_map(|line| line.strip_prefix("kind:"));
+    kind.map(|rest| rest.split('#').next().unwrap_or_default().trim().trim_matches(['"', '\'']))
+}
+
+/// Says whether a text is about a simulation.
 #[must_use]
 pub(crate) fn is_scenario(text: &str) -> bool {
-    let kind = text.lines().find_map(|line| line.strip_prefix("kind:"));
-    let word = kind.map(|rest| rest.split('#').next().unwrap_or_default().trim().trim_matches(['"', '\'']));
-    word == Some("Scenario")
+    kind(text) == Some("Scenario")
+}
+
+/// Says whether a text is about many services together.
+#[must_use]
+pub(crate) fn is_fleet(text: &str) -> bool {
+    kind(text) == Some("Fleet")
 }
 
 /// A name is what people type: in one folder it must lead to one runbook.

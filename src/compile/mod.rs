@@ -5,6 +5,7 @@ mod check;
 mod diagnostic;
 mod document;
 mod expression;
+mod fleet;
 mod graph;
 mod lower;
 mod order;
@@ -22,7 +23,8 @@ use crate::model::runbook::Runbook;
 pub use diagnostic::{
     Acceptance, Code, Diagnostic, Entry, Label, Severity, Span, reference, render, to_json, to_sarif,
 };
-pub use schema::schema;
+pub use fleet::{Directory, Listed, fleet};
+pub use schema::{fleet_schema, schema};
 
 /// Compiles the text of a runbook. The runbook is there only when no finding is an error; findings are in
 /// the order of the text. `today` decides whether acceptances still hold.

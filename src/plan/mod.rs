@@ -12,6 +12,7 @@ mod error;
 mod estimate;
 mod expand;
 mod fan_out;
+mod fleet;
 mod gates;
 mod graph;
 mod index;
@@ -30,8 +31,9 @@ pub use bind::{Choices, bind};
 pub use digest::{digest, of_bytes, of_runbook, of_value};
 pub use error::{Error, Problem};
 pub use estimate::{tails, whole_tails};
+pub use fleet::{FleetChoices, bind_fleet};
 pub use index::PlanIndex;
-pub use nest::{Known, Library, Nested, Planned, nest, runs};
+pub use nest::{Known, Library, Nested, Planned, begun, nest, runs};
 pub use node::{
     Call, CheckPurpose, ChildPlan, Edge, EdgeKind, Lane, Node, NodeIndex, NodeKind, NodeVariant, Plan,
     PlannedUndo, ReadingPoint, RunbookReference,

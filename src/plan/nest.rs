@@ -1,5 +1,5 @@
-//! Plans the runs that nodes of a plan begin, before the run itself: what cannot be planned refuses the whole.
-//! Knows runbooks only as far as they are handed in.
+//! Plans the runs that nodes of a plan begin, before the run itself: what cannot be planned refuses the
+//! whole. Knows runbooks only as far as they are handed in.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,6 +14,7 @@ use crate::model::action::core::RunbookRun;
 use crate::model::action::{Action, ActionName};
 use crate::model::id::{ServiceName, SiteName};
 use crate::model::limits;
+use crate::model::run::Mode;
 use crate::model::runbook::Runbook;
 use crate::model::step::{Step, Undo, Variant};
 use crate::model::time::Duration;
@@ -66,6 +67,22 @@ pub fn nest(mut plan: Plan, library: &Library) -> Result<(Plan, Nested), Vec<Pro
     nest.problems.sort();
     nest.problems.dedup();
     if nest.problems.is_empty() { Ok((plan, nest.planned)) } else { Err(nest.problems) }
+}
+
+/// The services whose runs the nodes of a plan begin, in either mode and in taking back.
+#[must_use]
+pub fn begun(plan: &Plan) -> BTreeSet<ServiceName> {
+    let of = |node: &Node| {
+        let undo = match &node.undo {
+            Some(PlannedUndo::Call(call)) => Some(call.clone()),
+            Some(PlannedUndo::Auto) | None => None,
+        };
+        let calls = [node.call(Mode::Graceful).cloned(), node.call(Mode::Ungraceful).cloned(), undo];
+        calls.into_iter().flatten().collect::<Vec<Call>>()
+    };
+    let calls = plan.nodes.iter().flat_map(of).filter(|call| call.action == ActionName::RunbookRun);
+    let name = |call: Call| call.with.get("runbook").and_then(Value::as_str).map(str::to_owned);
+    calls.filter_map(name).filter_map(|name| ServiceName::new(name).ok()).collect()
 }
 
 /// The services whose runbooks the steps of a runbook run, as far as they are written out.

@@ -1,5 +1,5 @@
-//! Runs that nodes of a run begin: created once, driven beside their parent, followed to their end. Must never
-//! begin a second run for one intent, whatever dies in between.
+//! Runs that nodes of a run begin: created once, driven beside their parent, followed to their end. Must
+//! never begin a second run for one intent, whatever dies in between.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::Serialize;
 
 use super::Severity;
-use super::catalogue::{blocks, expressions, graph, order, safety, syntax};
+use super::catalogue::{blocks, expressions, fleet, graph, order, safety, syntax};
 
 /// What the catalogue says about a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -83,7 +83,7 @@ codes! {
     IdleAcceptance = "DR0137", blocks::IDLE_ACCEPTANCE;
     BrokenApproval = "DR0138", blocks::BROKEN_APPROVAL;
     BrokenComponent = "DR0139", blocks::BROKEN_COMPONENT;
-    FleetNotRun = "DR0191", blocks::FLEET_NOT_RUN;
+    FleetNotHere = "DR0191", blocks::FLEET_NOT_HERE;
     DrillNotRun = "DR0192", blocks::DRILL_NOT_RUN;
     TriggersNotRun = "DR0193", blocks::TRIGGERS_NOT_RUN;
     DuplicateId = "DR0201", graph::DUPLICATE_ID;
@@ -93,6 +93,11 @@ codes! {
     TooDeep = "DR0205", graph::TOO_DEEP;
     NothingToDo = "DR0206", graph::NOTHING_TO_DO;
     RepeatedNeed = "DR0207", graph::REPEATED_NEED;
+    UnclearMember = "DR0210", fleet::UNCLEAR_MEMBER;
+    UnknownMember = "DR0211", fleet::UNKNOWN_MEMBER;
+    EmptySelection = "DR0212", fleet::EMPTY_SELECTION;
+    DuplicateMember = "DR0213", fleet::DUPLICATE_MEMBER;
+    RunsItself = "DR0214", fleet::RUNS_ITSELF;
     PromoteBeforeFence = "DR0301", order::PROMOTE_BEFORE_FENCE;
     ShiftBeforePromote = "DR0302", order::SHIFT_BEFORE_PROMOTE;
     ShiftBeforeVerify = "DR0303", order::SHIFT_BEFORE_VERIFY;

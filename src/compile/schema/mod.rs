@@ -13,9 +13,10 @@ use serde_json::{Map, Value};
 
 use crate::model::action::ActionName;
 use crate::model::component::ComponentKind;
+use crate::model::fleet::Fleet;
 use crate::model::runbook::Runbook;
 
-pub use editor::schema;
+pub use editor::{fleet_schema, schema};
 pub(super) use shape::Shapes;
 pub(super) use validate::{Gaps, validate, validate_part};
 
@@ -24,6 +25,17 @@ pub(super) fn runbook() -> &'static Shapes {
     static SHAPES: LazyLock<Shapes> = LazyLock::new(|| {
         let mut schema =
             SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Runbook>().to_value();
+        without_null(&mut schema);
+        Shapes::new(&schema)
+    });
+    &SHAPES
+}
+
+/// The shape of a fleet.
+pub(super) fn fleet() -> &'static Shapes {
+    static SHAPES: LazyLock<Shapes> = LazyLock::new(|| {
+        let mut schema =
+            SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Fleet>().to_value();
         without_null(&mut schema);
         Shapes::new(&schema)
     });

@@ -2,6 +2,7 @@
 
 pub(super) mod blocks;
 pub(super) mod expressions;
+pub(super) mod fleet;
 pub(super) mod graph;
 pub(super) mod order;
 pub(super) mod safety;
