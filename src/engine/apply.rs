@@ -85,7 +85,10 @@ fn apply_to_run(plan: &IndexedPlan, state: &mut RunState, event: &Event, at: Tim
     match event {
         Event::RunCreated(_) => {}
         Event::RunStarted { .. } => state.status = crate::model::run::RunStatus::Pending,
-        Event::TookOver { token, holder, host, skew } => took_over(state, *token, holder, host, *skew),
+        Event::TookOver { token, holder, host, skew } => {
+            children_unheard(state);
+            took_over(state, *token, holder, host, *skew);
+        }
         Event::ApprovalRequested { node, expires_at, .. } => {
             edit(state, *node, |node| {
                 node.until = *expires_at;
@@ -109,6 +112,7 @@ fn apply_to_run(plan: &IndexedPlan, state: &mut RunState, event: &Event, at: Tim
         Event::WantChanged { want, reason, .. } => {
             state.want = *want;
             state.wants += 1;
+            children_unheard(state);
             state.want_reason.clone_from(reason);
         }
         Event::ModeSwitched { mode, .. } => switch_mode(plan, state, *mode, at),
@@ -149,6 +153,17 @@ fn apply_to_run(plan: &IndexedPlan, state: &mut RunState, event: &Event, at: Tim
         | Event::NodeReset { .. }
         | Event::NodeUndone { .. }
         | Event::UndoFailed { .. } => {}
+    }
+}
+
+/// What was wanted, or who drives, has changed: whether a child waits is known when it has been heard again.
+fn children_unheard(state: &mut RunState) {
+    for index in state.active.clone() {
+        edit(state, index, |node| {
+            if let Some(child) = node.child.as_mut() {
+                child.waits = false;
+            }
+        });
     }
 }
 

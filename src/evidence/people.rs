@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::engine::event::MissingConsent;
+use crate::engine::event::{ChildRun, MissingConsent, Want};
 use crate::engine::input::Direction;
 use crate::engine::{IndexedPlan, Remedy, RunState, consent_flag, remedies, why_in_doubt};
 use crate::model::run::{NodeStatus, RunStatus};
@@ -85,7 +85,9 @@ fn of_node(plan: &IndexedPlan, state: &RunState, node: NodeIndex, run: &str) -> 
 
 /// What the run of a node waits for. What exactly is missing is told by that run.
 fn of_child(state: &RunState, node: NodeIndex) -> Option<(&'static str, String, String)> {
-    let child = state.waiting_child(node)?;
+    // What was paused with this run goes on with it.
+    let with_this = |child: &&ChildRun| state.want == Want::Pause && child.status == RunStatus::Paused;
+    let child = state.waiting_child(node).filter(|child| !with_this(child))?;
     let why = child.cause.as_deref().map_or_else(String::new, |cause| format!(": {cause}"));
     let command = match child.status {
         RunStatus::AwaitingApproval => format!("drctl approve {}", child.run),

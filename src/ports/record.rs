@@ -159,4 +159,7 @@ pub struct RunSummary {
     /// Its objectives against what was measured, once it is terminal.
     #[serde(default)]
     pub verdict: Option<Verdict>,
+    /// The run that began it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<RunId>,
 }

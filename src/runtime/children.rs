@@ -336,6 +336,9 @@ impl ChildTask {
             if desires.changed().await.is_err() {
                 std::future::pending::<()>().await;
             }
+            // The parent takes nothing it knew for granted any more.
+            watcher.forget();
+            mailbox.send(Report::Glance);
         }
     }
 }
@@ -372,6 +375,10 @@ impl<'a> Watcher<'a> {
 
     fn leave(&self) {
         self.seen().leaves = true;
+    }
+
+    fn forget(&self) {
+        self.seen().told = None;
     }
 
     fn keep(&self, state: &RunState) {
@@ -449,7 +456,13 @@ impl Follower for Watcher<'_> {
     fn progress(&self, _: &IndexedPlan, _: NodeIndex, _: &str) {}
 
     fn stands(&self, _: &IndexedPlan, state: &RunState, waits: bool) {
-        self.tell(described(state, waits));
+        // One that has yet to hear what is wanted of its parent does not wait for a person.
+        let children = &self.task.children;
+        let unheard = waits && {
+            let desire = children.desire.borrow().clone();
+            !self.requests(&children.parent.run, &desire).is_empty()
+        };
+        self.tell(described(state, waits && !unheard));
     }
 
     fn wants_to_leave(&self) -> bool {

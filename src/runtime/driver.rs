@@ -310,6 +310,7 @@ impl Driver {
             ended_at: self.state.clock.ended_at,
             idempotency_key: self.idempotency_key.clone(),
             locks_service: created.intent == crate::model::run::Intent::Real,
+            parent: created.parent.as_ref().map(|parent| parent.run.clone()),
             verdict: self.state.status.is_terminal().then(|| clock::verdict(&self.plan, &self.state)),
         }
     }

@@ -59,15 +59,19 @@ impl Journal for SqliteJournal {
     fn grant<'a>(&'a self, run: &'a RunId) -> BoxFuture<'a, Result<u64, JournalError>> {
         Box::pin(async move {
             let write = self.writing()?;
-            let (run, own) = (run.clone(), Arc::clone(&write.own));
-            write.writer.run(move |ledger| lease::grant(ledger, &run, &own)).await
+            let (granted, own) = (run.clone(), Arc::clone(&write.own));
+            let token = write.writer.run(move |ledger| lease::grant(ledger, &granted, &own)).await?;
+            write.writer.driven().insert(run.clone());
+            Ok(token)
         })
     }
 
     fn release<'a>(&'a self, run: &'a RunId, token: u64) -> BoxFuture<'a, Result<(), JournalError>> {
         Box::pin(async move {
-            let run = run.clone();
-            self.writing()?.writer.run(move |ledger| lease::release(ledger, &run, token)).await
+            let (writer, released) = (&self.writing()?.writer, run.clone());
+            writer.run(move |ledger| lease::release(ledger, &released, token)).await?;
+            writer.driven().remove(run);
+            Ok(())
         })
     }
 
