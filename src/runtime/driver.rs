@@ -18,7 +18,7 @@ use crate::engine::event::{self, Event};
 use crate::engine::input::{Consents, Control, Input, Observation, Request};
 use crate::engine::{IndexedPlan, RunState, STATE_FORMAT, apply, clock, commands, decide, next_wake};
 use crate::model::limits;
-use crate::model::run::{Identity, NodeStatus, RunStatus};
+use crate::model::run::{Identity, Intent, NodeStatus, RunStatus};
 use crate::model::time::{Duration, Timestamp};
 use crate::plan::{NodeIndex, NodeKind};
 use crate::ports::{Append, Checkpoint, Clock, Journal, NewRecord, RunSummary, StreamName};
@@ -293,6 +293,7 @@ impl Driver {
             answers: answers.collect(),
             summary: changed.then(|| self.summary()),
             checkpoint,
+            simulated: self.state.created.intent == Intent::Simulate,
         }
     }
 
@@ -309,7 +310,7 @@ impl Driver {
             created_at: self.state.created_at,
             ended_at: self.state.clock.ended_at,
             idempotency_key: self.idempotency_key.clone(),
-            locks_service: created.intent == crate::model::run::Intent::Real,
+            locks_service: created.intent == Intent::Real,
             parent: created.parent.as_ref().map(|parent| parent.run.clone()),
             verdict: self.state.status.is_terminal().then(|| clock::verdict(&self.plan, &self.state)),
         }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::others::POLL;
+use super::transaction::Worth;
 use super::{SqliteJournal, admin, append, inbox, lease, read};
 use crate::engine::input::Request;
 use crate::journal::{FORMAT, rules};
@@ -20,11 +21,13 @@ use crate::ports::{
 impl Journal for SqliteJournal {
     fn append(&self, appends: Vec<Append>) -> BoxFuture<'_, Result<Vec<Head>, JournalError>> {
         Box::pin(async move {
+            let simulated = appends.iter().all(|append| append.simulated);
             let facts = rules::check(appends)?;
             if facts.is_empty() {
                 return Ok(Vec::new());
             }
-            self.writing()?.writer.run(move |ledger| append::append(ledger, &facts)).await
+            let worth = if simulated { Worth::Simulated } else { Worth::Real };
+            self.writing()?.writer.run_for(worth, move |ledger| append::append(ledger, &facts)).await
         })
     }
 

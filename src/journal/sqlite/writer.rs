@@ -12,7 +12,7 @@ use rusqlite::Connection;
 use tokio::sync::{Semaphore, oneshot};
 
 use super::fault::{Fault, Place};
-use super::transaction::{Job, Ledger, Task, Writing};
+use super::transaction::{Job, Ledger, Task, Worth, Writing};
 use crate::journal::changes::Changes;
 use crate::model::id::RunId;
 use crate::ports::JournalError;
@@ -70,7 +70,15 @@ impl Writer {
             .spawn(move || own.serve(&receiver))
             .map_err(|error| place.unavailable(&format!("its writer could not be started ({error})")))?;
         let permits = Arc::new(Semaphore::new(QUEUE));
-        Ok(Self { queue: Some(sender), permits, thread: Some(thread), shared, syncs, place, driven: Mutex::default() })
+        Ok(Self {
+            queue: Some(sender),
+            permits,
+            thread: Some(thread),
+            shared,
+            syncs,
+            place,
+            driven: Mutex::default(),
+        })
     }
 
     /// Does a piece of work, all or nothing, in a transaction shared with whatever else waits. Durable when
@@ -80,11 +88,20 @@ impl Writer {
         T: Send + 'static,
         F: FnMut(&mut Ledger<'_>) -> Result<T, Fault> + Send + 'static,
     {
+        self.run_for(Worth::Real, work).await
+    }
+
+    /// As [`Writer::run`], for work that may be worth less than a sync of the disk.
+    pub(super) async fn run_for<T, F>(&self, worth: Worth, work: F) -> Result<T, JournalError>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut Ledger<'_>) -> Result<T, Fault> + Send + 'static,
+    {
         let gone = || self.place.unavailable("its writer has stopped; start drctl again");
         let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| gone())?;
         let (reply, answer) = oneshot::channel();
         let queue = self.queue.as_ref().ok_or_else(gone)?;
-        let job = Box::new(Task::new(work, reply, permit));
+        let job = Box::new(Task::new(worth, work, reply, permit));
         // With several runs the others go on while the thread commits, and what they bring meanwhile is
         // committed together.
         let done = if self.driven().len() > 1 { Done::Later(job) } else { self.shared.at_once(job) };
