@@ -34,6 +34,11 @@ pub(super) fn waiting(plan: &IndexedPlan, state: &RunState) -> Option<(RunStatus
         None if waiting.is_empty() => return None,
         None => RunStatus::AwaitingApproval,
     };
+    if state.is_in_trouble()
+        && let Some(cause) = trouble(plan, state)
+    {
+        return Some((status, Some(cause)));
+    }
     let lines = waiting.iter().map(|(node, child)| {
         let why = child.cause.as_deref().map_or_else(String::new, |cause| format!(" ({cause})"));
         format!("{}: {} is {}{why}", address(plan, *node), child.run, child.status)
@@ -46,7 +51,10 @@ pub(super) fn trouble(plan: &IndexedPlan, state: &RunState) -> Option<String> {
     let most = state.tolerance?;
     let troubled: Vec<NodeIndex> = state.troubled().collect();
     let lines = troubled.iter().map(|node| match &state.node(*node).child {
-        Some(child) => format!("{}: {} is {}", address(plan, *node), child.run, child.status),
+        Some(child) => {
+            let why = child.cause.as_deref().map_or_else(String::new, |cause| format!(" ({cause})"));
+            format!("{}: {} is {}{why}", address(plan, *node), child.run, child.status)
+        }
         None => failure_text(plan, state, *node),
     });
     let limit = if state.is_in_trouble() { format!(", {most} may be") } else { String::new() };

@@ -357,6 +357,7 @@ struct Seen {
     found: bool,
     leaves: bool,
     settled: u32,
+    want: Want,
     mode: Option<Mode>,
     /// Requests the child has answered.
     answered: BTreeSet<String>,
@@ -365,7 +366,8 @@ struct Seen {
 impl<'a> Watcher<'a> {
     fn new(task: &'a ChildTask, attempt: AttemptKey, found: bool) -> Self {
         let answered = BTreeSet::new();
-        let seen = Seen { told: None, found, leaves: false, settled: 0, mode: None, answered };
+        let seen =
+            Seen { told: None, found, leaves: false, settled: 0, want: Want::Run, mode: None, answered };
         Self { task, attempt, seen: Mutex::new(seen) }
     }
 
@@ -383,7 +385,7 @@ impl<'a> Watcher<'a> {
 
     fn keep(&self, state: &RunState) {
         let mut seen = self.seen();
-        seen.mode = Some(state.mode);
+        (seen.want, seen.mode) = (state.want, Some(state.mode));
         if seen.answered.len() != state.answered.len() {
             seen.answered.clone_from(&state.answered);
         }
@@ -419,7 +421,7 @@ impl<'a> Watcher<'a> {
                 let paused = desire.number.checked_sub(1).map(id);
                 paused.filter(|id| seen.answered.contains(id)).map(|_| Control::Resume)
             }
-            Want::Pause => Some(Control::Pause),
+            Want::Pause => (seen.want == Want::Run).then_some(Control::Pause),
             Want::Abort | Want::Fail => Some(Control::Abort),
             Want::Unwind => Some(Control::Unwind),
         };

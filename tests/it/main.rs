@@ -7,6 +7,7 @@ mod cli;
 mod compile;
 mod declared;
 mod engine;
+mod fleet;
 mod generated;
 mod journal;
 mod plan;
