@@ -257,6 +257,10 @@ fn read(reading: &Reading) -> String {
 fn run_created(created: &RunCreated) -> String {
     let from = created.from.as_ref().map_or_else(|| "?".to_owned(), ToString::to_string);
     let to = created.to.as_ref().map_or_else(|| "the others".to_owned(), ToString::to_string);
+    if (&created.from, &created.to) == (&None, &None) {
+        let (run, mode, operation) = (&created.run, created.mode, created.operation);
+        return format!("run {run}: {mode} {operation} of {}, {}", created.service, created.intent);
+    }
     format!(
         "run {}: {} {} of {}, {from} to {to}, {}",
         created.run, created.mode, created.operation, created.service, created.intent

@@ -23,6 +23,9 @@ pub struct RunView {
     pub operation: &'static str,
     pub mode: &'static str,
     pub intent: &'static str,
+    /// How many services a fleet moves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub members: Option<usize>,
     pub drill_level: Option<String>,
     pub status: &'static str,
     pub cause: Option<String>,
@@ -147,6 +150,7 @@ pub fn view(plan: &IndexedPlan, state: &RunState, driver: Option<String>, now: T
         operation: created.operation.as_str(),
         mode: state.mode.as_str(),
         intent: created.intent.as_str(),
+        members: plan.plan.is_fleet().then_some(plan.plan.nodes.len()),
         drill_level: None,
         status: state.status.as_str(),
         cause: cause(plan, state),
