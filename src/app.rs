@@ -195,8 +195,8 @@ impl IdSource for RandomIds {
     }
 }
 
-/// Id of the run a text names: `latest`, a whole id, or a unique beginning of one. `latest` is never a run that
-/// another one began.
+/// Id of the run a text names: `latest`, a whole id, or a unique beginning of one. `latest` is never a run
+/// that another one began.
 ///
 /// # Errors
 /// When nothing or more than one run fits. Where something is changed, `latest` is refused while several

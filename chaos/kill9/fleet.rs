@@ -1,5 +1,5 @@
-//! A fleet whose process is killed at random moments: whoever resumes it goes on with every member, begins none
-//! a second time, and keeps their order.
+//! A fleet whose process is killed at random moments: whoever resumes it goes on with every member, begins
+//! none a second time, and keeps their order.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -8,6 +8,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::session::{self, Session};
+use super::shelf::Shelf;
 use super::table::{Table, Yield::Wrap};
 use super::{Error, Global, exit, output, runbook, runs, validate};
 use crate::app;
@@ -296,8 +297,11 @@ fn folders(config: &Config, findings: &mut Findings) {
                 continue;
             }
         };
-        let broken: Vec<_> =
-            files.iter().filter(|file| !compiles(file)).map(|file| file.display().to_string()).collect();
+        let broken: Vec<_> = files
+            .iter()
+            .filter(|file| !compiles(config, file))
+            .map(|file| file.display().to_string())
+            .collect();
         let text = format!("{}: {} of {} compile", folder.display(), files.len() - broken.len(), files.len());
         let state = if broken.is_empty() { State::Ok } else { State::Problem };
         findings.add("runbooks", state, text);
@@ -307,7 +311,11 @@ fn folders(config: &Config, findings: &mut Findings) {
     }
 }
 
-fn compiles(path: &Path) -> bool {
+fn compiles(config: &Config, path: &Path) -> bool {
     let Ok(text) = runbook::read(path) else { return false };
+    if validate::is_fleet(&text) {
+        let shelf = Shelf::read(config, path);
+        return shelf.is_ok_and(|shelf| compile::fleet(&text, &shelf.directory()).0.is_some());
+    }
     validate::is_scenario(&text) || compile::compile(&text, runbook::today()).0.is_some()
 }

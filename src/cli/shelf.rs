@@ -1,5 +1,5 @@
-//! The runbooks that a fleet or a `runbook.run` can mean: those of the configured folders, and those beside the
-//! file itself. Reads them once, and says of each that is wanted what is wrong with it.
+//! The runbooks that a fleet or a `runbook.run` can mean: those of the configured folders, and those beside
+//! the file itself. Reads them once, and says of each that is wanted what is wrong with it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -145,8 +145,8 @@ impl Shelf {
         Ok((plan, nested))
     }
 
-    /// Where the services of the runs inside a plan are, by the journal; a simulation begins where the runbooks
-    /// say.
+    /// Where the services of the runs inside a plan are, by the journal; a simulation begins where the
+    /// runbooks say.
     ///
     /// # Errors
     /// When the journal cannot be read.

@@ -65,8 +65,8 @@ impl Clock for SystemClock {
 /// A clock that stands still until it is told to jump, or until all who are driven by it wait for a time.
 ///
 /// While drivers are at it, everybody who may still do something at this time holds a token: a driver that
-/// decides, a task that works, a report on its way. Who sleeps gives a token back and gets it again on waking.
-/// With no token out, time jumps to the earliest sleeper.
+/// decides, a task that works, a report on its way. Who sleeps gives a token back and gets it again on
+/// waking. With no token out, time jumps to the earliest sleeper.
 #[derive(Debug, Default)]
 pub struct VirtualClock {
     inner: Mutex<Sleepers>,
@@ -78,7 +78,7 @@ struct Sleepers {
     number: u64,
     waiting: BTreeMap<(Timestamp, u64), oneshot::Sender<()>>,
     drivers: usize,
-    /// Tokens that are out. Below zero while somebody sleeps who never took one, as in tests without a driver.
+    /// Tokens that are out. Below zero while somebody sleeps who never took one, as in tests without drivers.
     tokens: i64,
 }
 

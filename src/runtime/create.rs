@@ -99,8 +99,8 @@ impl Runtime {
         self.create_with(plan, new, &Nested::new()).await
     }
 
-    /// As [`Runtime::create`], for a plan that begins runs of its own: their plans are stored with it, and what
-    /// they need from the start is fetched now.
+    /// As [`Runtime::create`], for a plan that begins runs of its own: their plans are stored with it, and
+    /// what they need from the start is fetched now.
     ///
     /// # Errors
     /// As [`Runtime::create`], also for what one of those runs needs.

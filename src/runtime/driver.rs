@@ -115,8 +115,8 @@ impl Driver {
     /// Where a driver begins to look into its inbox.
     pub(super) const LOOKS: std::time::Duration = std::time::Duration::from_millis(INBOX_LOOK_MS);
 
-    /// Makes it the driver of a run that another one began: the parent's task keeps the clock for it, and tells
-    /// it at once what is asked of the parent.
+    /// Makes it the driver of a run that another one began: the parent's task keeps the clock for it, and
+    /// tells it at once what is asked of the parent.
     #[must_use]
     pub(super) fn beside_its_parent(mut self) -> Self {
         self.presence = self.time.presence(false);

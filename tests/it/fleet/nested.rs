@@ -14,7 +14,9 @@ fn running(service: &str, more: &str, runs: &[&str]) -> String {
     });
     let steps: String = steps.collect();
     format!(
-        "apiVersion: drctl/v1\nkind: Runbook\nmetadata: {{name: {service}}}\nparameters: {{size: {{type: integer, default: 1}}}}\nsites: {{east: {{role: active}}, west: {{role: standby}}}}\n\
+        "apiVersion: drctl/v1\nkind: Runbook\nmetadata: {{name: {service}}}\n\
+         parameters: {{size: {{type: integer, default: 1}}}}\n\
+         sites: {{east: {{role: active}}, west: {{role: standby}}}}\n\
          workflows:\n  failover:\n    steps:\n{steps}"
     )
 }
@@ -45,7 +47,7 @@ fn what_cannot_be_planned_refuses_the_whole_and_everything_is_said_at_once() {
     assert_eq!(
         told,
         [
-            "`run-head`: `run-tail` of head: X",
+            "`run-head`: runbook `head` would run itself: top → head → tail → head",
             "`run-nobody`: there is no runbook `nobody`",
             "`run-pin`: parameter `pin` of pin is sensitive, and nothing can hand it to a child run",
             "`run-zone`: zone: parameter `zone` is missing",
