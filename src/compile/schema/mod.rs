@@ -8,8 +8,7 @@ mod validate;
 
 use std::sync::{LazyLock, OnceLock};
 
-use schemars::JsonSchema;
-use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Map, Value};
 
 use crate::model::action::ActionName;
