@@ -109,7 +109,8 @@ fn add_runbook(contents: &mut Contents, path: &Path, text: &str) {
 
 /// A fleet is planned as a failover, by where the runbooks say that its members are.
 fn add_fleet(contents: &mut Contents, config: &Config, path: &Path, text: &str) {
-    let planned = Shelf::read(config, path).and_then(|shelf| {
+    let shelf = Shelf::read(config, path);
+    let planned = || -> Result<Plan, Error> {
         let roster = shelf::fleet(&shelf, path, text)?;
         let choices = FleetChoices {
             operation: Operation::Failover,
@@ -121,8 +122,8 @@ fn add_fleet(contents: &mut Contents, config: &Config, path: &Path, text: &str) 
         let plan = crate::plan::bind_fleet(&roster, &choices)
             .map_err(|problems| Error::new(exit::INVALID, "the fleet cannot be planned").details(problems))?;
         Ok(shelf.nest(path, plan, &Records::new())?.0)
-    });
-    match planned {
+    };
+    match planned() {
         Ok(plan) => {
             contents.services.insert(plan.runbook.name.to_string());
             put_plan(contents, &plan, Operation::Failover);

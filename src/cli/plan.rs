@@ -64,7 +64,7 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
             if plan::begun(&plan).is_empty() {
                 plan
             } else {
-                let shelf = Shelf::read(&config, &source.path)?;
+                let shelf = Shelf::read(&config, &source.path);
                 let records = all_recorded(global, &config, &shelf, &plan);
                 shelf.nest(&source.path, plan, &records)?.0
             }

@@ -33,7 +33,7 @@ pub(crate) enum Subject {
     /// One service.
     One(Box<Source>),
     /// Many services together.
-    Fleet(FleetSource),
+    Fleet(Box<FleetSource>),
 }
 
 /// A compiled fleet with its text.
@@ -59,9 +59,9 @@ pub(crate) fn subject(config: &Config, name: &str) -> Result<Subject, Error> {
     if !validate::is_fleet(&text) {
         return Ok(Subject::One(Box::new(compiled(path, text)?)));
     }
-    let shelf = Shelf::read(config, &path)?;
+    let shelf = Shelf::read(config, &path);
     let roster = shelf::fleet(&shelf, &path, &text)?;
-    Ok(Subject::Fleet(FleetSource { path, text, roster, shelf }))
+    Ok(Subject::Fleet(Box::new(FleetSource { path, text, roster, shelf })))
 }
 
 /// What a plan is bound to, on the command line.

@@ -31,11 +31,10 @@ pub(crate) struct Shelf {
 pub(crate) type Records = BTreeMap<ServiceName, ServiceRecord>;
 
 impl Shelf {
-    /// Reads the runbooks of the configured folders and those in the folder of a file.
-    ///
-    /// # Errors
-    /// When a folder cannot be read.
-    pub(crate) fn read(config: &Config, beside: &Path) -> Result<Self, Error> {
+    /// Reads the runbooks of the configured folders and those in the folder of a file. What cannot be read is
+    /// not there: who names it is told so.
+    #[must_use]
+    pub(crate) fn read(config: &Config, beside: &Path) -> Self {
         let own = beside.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let folders = config.runbooks.iter().map(PathBuf::as_path).chain([own]);
         let mut files = BTreeMap::new();
@@ -45,8 +44,10 @@ impl Shelf {
             }
         }
         let mut shelf = Self::default();
-        files.into_values().for_each(|file| shelf.put(file));
-        Ok(shelf)
+        for file in files.into_values() {
+            shelf.put(file);
+        }
+        shelf
     }
 
     fn put(&mut self, path: PathBuf) {

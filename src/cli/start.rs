@@ -267,7 +267,7 @@ async fn one(
     refuse_quarantined(&record, &plan)?;
     let mut nested = Nested::new();
     if !plan::begun(&plan).is_empty() {
-        let shelf = Shelf::read(&session.config, &source.path)?;
+        let shelf = Shelf::read(&session.config, &source.path);
         let records = shelf.records(session, &plan).await?;
         (plan, nested) = shelf.nest(&source.path, plan, &records)?;
     }

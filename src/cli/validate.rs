@@ -152,10 +152,7 @@ fn look(config: &Config, path: &Path) -> Report {
             report.text = text;
         }
         Ok(text) if is_fleet(&text) => {
-            match Shelf::read(config, path) {
-                Ok(shelf) => report.found = compile::fleet(&text, &shelf.directory()).1,
-                Err(error) => report.other.push(error.message),
-            }
+            report.found = compile::fleet(&text, &Shelf::read(config, path).directory()).1;
             report.text = text;
         }
         Ok(text) => {

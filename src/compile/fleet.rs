@@ -312,7 +312,9 @@ impl<'a, 'r, 't> Resolver<'a, 'r, 't> {
         let mut open: Vec<usize> = needs.iter().map(Vec::len).collect();
         let mut after: Vec<Vec<usize>> = vec![Vec::new(); needs.len()];
         for (at, needs) in needs.iter().enumerate() {
-            needs.iter().for_each(|need| after[*need].push(at));
+            for need in needs {
+                after[*need].push(at);
+            }
         }
         let mut ready: Vec<usize> = (0..open.len()).filter(|at| open[*at] == 0).collect();
         while let Some(done) = ready.pop() {

@@ -4,7 +4,7 @@ use super::apply_node::{
     attempt_started, in_doubt, known_failure, look_again, looked, node_failed, node_reset, node_skipped,
     node_succeeded, observed, ready, retry_scheduled,
 };
-use super::event::{Applied, ClockMark, Event};
+use super::event::{Applied, ClockMark, Event, Want};
 use super::input::Consents;
 use super::state::{IndexedPlan, Intervention, RunState};
 use super::transition::{current, edit, over, set};
@@ -109,12 +109,7 @@ fn apply_to_run(plan: &IndexedPlan, state: &mut RunState, event: &Event, at: Tim
         Event::ConsentsGiven { consents, .. } => merge(&mut state.consents, consents),
         Event::GatePassed { .. } => state.missing.clear(),
         Event::ReadingTaken(reading) => state.readings.push((at, reading.clone())),
-        Event::WantChanged { want, reason, .. } => {
-            state.want = *want;
-            state.wants += 1;
-            children_unheard(state);
-            state.want_reason.clone_from(reason);
-        }
+        Event::WantChanged { want, reason, .. } => want_changed(state, *want, reason.as_ref()),
         Event::ModeSwitched { mode, .. } => switch_mode(plan, state, *mode, at),
         Event::AdoptionRequested { .. } => state.adopt = true,
         Event::RequestAnswered { id, verb, by, reason, refused } => {
@@ -154,6 +149,13 @@ fn apply_to_run(plan: &IndexedPlan, state: &mut RunState, event: &Event, at: Tim
         | Event::NodeUndone { .. }
         | Event::UndoFailed { .. } => {}
     }
+}
+
+fn want_changed(state: &mut RunState, want: Want, reason: Option<&String>) {
+    state.want = want;
+    state.wants += 1;
+    state.want_reason = reason.cloned();
+    children_unheard(state);
 }
 
 /// What was wanted, or who drives, has changed: whether a child waits is known when it has been heard again.

@@ -168,13 +168,12 @@ impl Nest<'_> {
         let action = Action::new(call.action, Value::Object(call.with.clone()));
         let Ok(Action::RunbookRun(run)) = action else { return None };
         let key = format!("{} {}", run.runbook, Value::Object(call.with.clone()));
-        let found = match self.known.get(&key) {
-            Some(found) => found.clone(),
-            None => {
-                let made = self.child(at, &run, base);
-                self.known.insert(key, made.clone());
-                made
-            }
+        let found = if let Some(found) = self.known.get(&key) {
+            found.clone()
+        } else {
+            let made = self.child(at, &run, base);
+            self.known.insert(key, made.clone());
+            made
         };
         let (child, takes) = found?;
         call.child = Some(Box::new(child));
