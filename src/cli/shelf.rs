@@ -119,7 +119,8 @@ impl Shelf {
             match route::choices(&binding(&name), operation, intent, &source.runbook, &record) {
                 Ok(choices) => {
                     let (runbook, text) = (source.runbook.clone(), source.text.clone());
-                    library.insert(name, Known { runbook, text, from: choices.from, to: choices.to });
+                    let (from, to, unready) = (choices.from, choices.to, choices.unready);
+                    library.insert(name, Known { runbook, text, from, to, unready });
                 }
                 Err(error) => problems.push(Problem { what: error.message, help: error.help }),
             }

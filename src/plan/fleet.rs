@@ -1,7 +1,7 @@
 //! From a roster to its plan: one node that begins a run for each member, at the address of its service.
 //! Which runs those are is planned by `nest`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::{Map, Value};
 
@@ -80,6 +80,8 @@ pub fn bind_fleet(roster: &Roster, choices: &FleetChoices) -> Result<Plan, Vec<P
         intent: choices.intent,
         from: None,
         to: None,
+        targets: Vec::new(),
+        absent: BTreeSet::new(),
         sites: BTreeMap::new(),
         objectives: roster.objectives,
         parameters: BTreeMap::new(),

@@ -30,6 +30,8 @@ pub struct Known {
     pub from: Option<SiteName>,
     /// Site it moves to.
     pub to: Option<SiteName>,
+    /// Sites it cannot move to now, with the reason.
+    pub unready: BTreeMap<SiteName, String>,
 }
 
 /// Runbooks by the name of their service.
@@ -130,6 +132,7 @@ impl Nest<'_> {
             intent: plan.intent,
             from: None,
             to: None,
+            unready: BTreeMap::new(),
             parameters: BTreeMap::new(),
         };
         for node in &mut plan.nodes {
@@ -201,6 +204,7 @@ impl Nest<'_> {
         let choices = Choices {
             from: run.from.clone().or_else(|| known.from.clone()),
             to: run.to.clone().or_else(|| known.to.clone()),
+            unready: known.unready.clone(),
             parameters: run.with.clone().into_iter().collect(),
             ..base.clone()
         };

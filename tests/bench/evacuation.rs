@@ -67,7 +67,10 @@ fn fleet() -> String {
 fn planned(texts: &[String], fleet: &str) -> (Plan, Nested) {
     let known = |text: &String| {
         let (runbook, text) = (compiled(text), text.clone());
-        (runbook.metadata.name.clone(), Known { runbook, text, from: None, to: None })
+        (
+            runbook.metadata.name.clone(),
+            Known { runbook, text, from: None, to: None, unready: BTreeMap::new() },
+        )
     };
     let library: Library = texts.iter().map(known).collect();
     let listed = library.iter().map(|(name, known)| {

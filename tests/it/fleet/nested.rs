@@ -28,6 +28,7 @@ fn nested(text: &str, library: &Library) -> Result<(Plan, Nested), Vec<Problem>>
         intent: Intent::Simulate,
         from: None,
         to: None,
+        unready: BTreeMap::new(),
         parameters: BTreeMap::new(),
     };
     plan::nest(plan::bind(&known(text).1.runbook, &choices).unwrap(), library)

@@ -58,7 +58,10 @@ pub(crate) fn known(text: &str) -> (ServiceName, Known) {
     let (runbook, findings) = drctl::compile::compile(text, jiff::civil::date(2026, 11, 21));
     let shown = drctl::compile::render("x.yaml", text, &findings, false);
     let runbook = runbook.unwrap_or_else(|| panic!("{shown}"));
-    (runbook.metadata.name.clone(), Known { runbook, text: text.to_owned(), from: None, to: None })
+    (
+        runbook.metadata.name.clone(),
+        Known { runbook, text: text.to_owned(), from: None, to: None, unready: BTreeMap::new() },
+    )
 }
 
 pub(crate) fn library(texts: &[String]) -> Library {
