@@ -80,6 +80,11 @@ impl Dispatcher {
         self.flights.remove(&node);
     }
 
+    /// Lets what was told to give up clean up after itself: the run is over.
+    pub(super) fn let_end(&mut self) {
+        self.flights.clear();
+    }
+
     /// Leaves everything as it is, as if the process had died: what is under way goes on. To give it up would
     /// take from the next driver what it has adopted, and stop a promotion halfway because a disk is full.
     pub(super) fn leave_all(&mut self) {

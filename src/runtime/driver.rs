@@ -186,7 +186,9 @@ impl Driver {
         let result = self.turn(follower, stop).await;
         inbox.abort();
         if result.is_ok() {
-            if !self.state.status.is_terminal() {
+            if self.state.status.is_terminal() {
+                self.dispatcher.let_end();
+            } else {
                 self.leave.send_replace(true);
                 self.dispatcher.children_left().await;
                 // Whoever drives on looks what became of them: nobody else must go on making them meanwhile.
