@@ -4,6 +4,7 @@
 mod adopted;
 mod disk;
 mod effects;
+mod fleet;
 mod history;
 mod killer;
 mod moves;

@@ -33,6 +33,8 @@ pub(crate) fn root() -> PathBuf {
 pub(crate) fn shipped() -> Vec<(PathBuf, Operation)> {
     let mut files: Vec<_> =
         std::fs::read_dir(root().join("runbooks")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    // A fleet is no runbook of one service.
+    files.retain(|file| !file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("fleet-")));
     files.sort();
     let mut all = Vec::new();
     for file in files.into_iter().filter(|file| file.extension().is_some_and(|extension| extension == "yaml"))

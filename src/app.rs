@@ -195,7 +195,8 @@ impl IdSource for RandomIds {
     }
 }
 
-/// Id of the run a text names: `latest`, a whole id, or a unique beginning of one.
+/// Id of the run a text names: `latest`, a whole id, or a unique beginning of one. `latest` is never a run
+/// that another one began.
 ///
 /// # Errors
 /// When nothing or more than one run fits. Where something is changed, `latest` is refused while several
@@ -203,10 +204,11 @@ impl IdSource for RandomIds {
 pub async fn find_run(journal: &dyn Journal, text: &str, changes: bool) -> Result<RunId, FindRunError> {
     use crate::ports::RunFilter;
     if text == "latest" {
-        let newest = journal.runs(&RunFilter { limit: 1, ..RunFilter::default() }).await?;
+        let newest = journal.runs(&RunFilter { limit: 1, outermost: true, ..RunFilter::default() }).await?;
         let newest = newest.into_iter().next().ok_or_else(|| FindRunError::None("latest".to_owned()))?;
         if changes {
-            let open = journal.runs(&RunFilter { open: true, ..RunFilter::default() }).await?;
+            let filter = RunFilter { open: true, outermost: true, ..RunFilter::default() };
+            let open = journal.runs(&filter).await?;
             if open.len() > 1 {
                 return Err(FindRunError::Several(open.into_iter().map(|run| run.run.to_string()).collect()));
             }

@@ -85,6 +85,8 @@ pub struct RuleFiles {
     pub lints: BTreeMap<String, LintLevel>,
     /// File with the policy.
     pub policy: Option<PathBuf>,
+    /// Folders with runbooks.
+    pub runbooks: Vec<PathBuf>,
 }
 
 /// What becomes of findings of a code.
@@ -213,10 +215,7 @@ impl Config {
             Some(url) => place(&url)?,
             None => JournalPlace::Sqlite(state.join("journal.db")),
         };
-        let runbooks = match content.runbooks.paths {
-            paths if paths.is_empty() => vec![PathBuf::from("runbooks")],
-            paths => paths,
-        };
+        let runbooks = folders(content.runbooks.paths);
         let user =
             environment("DRCTL_USER").or_else(|| environment("USER")).or_else(|| environment("LOGNAME"));
         let user = user.unwrap_or_else(account);
@@ -234,7 +233,8 @@ impl Config {
     pub fn rules(flags: &Flags) -> Result<RuleFiles, Error> {
         let (file, content) = open(flags)?;
         let policy = policy_file(file.as_deref(), content.policy);
-        Ok(RuleFiles { file, lints: content.lints, policy })
+        let runbooks = folders(content.runbooks.paths);
+        Ok(RuleFiles { file, lints: content.lints, policy, runbooks })
     }
 }
 
@@ -245,6 +245,11 @@ impl Config {
         let has = |names: &Vec<String>| names.iter().any(|it| it == name);
         self.roles.iter().filter(|(_, names)| has(names)).map(|(role, _)| role.clone()).collect()
     }
+}
+
+/// Where runbooks are, unless the configuration says otherwise.
+fn folders(paths: Vec<PathBuf>) -> Vec<PathBuf> {
+    if paths.is_empty() { vec![PathBuf::from("runbooks")] } else { paths }
 }
 
 /// Where the policy is: beside the configuration, unless the environment says otherwise.

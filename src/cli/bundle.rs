@@ -11,11 +11,12 @@ use serde_json::json;
 
 use super::runbook::{self, Source};
 use super::schema::{self, What};
+use super::shelf::{self, Records, Shelf};
 use super::{Error, Global, exit, output, plan, session, validate};
 use crate::compile;
 use crate::config::Config;
 use crate::model::run::{Intent, Operation};
-use crate::plan::{Choices, render};
+use crate::plan::{Choices, FleetChoices, Plan, render};
 
 /// Arguments of `bundle`.
 #[derive(Debug, Clone, Args)]
@@ -47,7 +48,10 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
         for path in validate::files(folder)? {
             let inside = path.strip_prefix(folder).unwrap_or(&path).display().to_string();
             let text = runbook::read(&path)?;
-            if !validate::is_scenario(&text) {
+            if validate::is_fleet(&text) {
+                add_fleet(&mut contents, &config, &options, &path, &text);
+                runbooks += 1;
+            } else if !validate::is_scenario(&text) {
                 add_runbook(&mut contents, &path, &text, &options);
                 runbooks += 1;
             }
@@ -117,6 +121,34 @@ fn add_runbook(contents: &mut Contents, path: &Path, text: &str, options: &compi
     }
 }
 
+/// A fleet is planned as a failover, by where the runbooks say that its members are.
+fn add_fleet(contents: &mut Contents, config: &Config, options: &compile::Options, path: &Path, text: &str) {
+    let shelf = Shelf::read(&config.runbooks, options, path);
+    let planned = || -> Result<Plan, Error> {
+        let roster = shelf::fleet(&shelf, path, text)?;
+        let choices = FleetChoices {
+            operation: Operation::Failover,
+            mode: None,
+            intent: Intent::Simulate,
+            from: None,
+            to: None,
+        };
+        let plan = crate::plan::bind_fleet(&roster, &choices)
+            .map_err(|problems| Error::new(exit::INVALID, "the fleet cannot be planned").details(problems))?;
+        Ok(shelf.nest(path, plan, &Records::new())?.0)
+    };
+    match planned() {
+        Ok(plan) => {
+            contents.services.insert(plan.runbook.name.to_string());
+            put_plan(contents, &plan, Operation::Failover);
+        }
+        Err(error) => {
+            let why = error.details.first().map_or_else(String::new, |problem| format!(": {}", problem.what));
+            contents.remarks.push(format!("{}: {}{why}", path.display(), error.message));
+        }
+    }
+}
+
 fn add_plan(contents: &mut Contents, source: &Source, operation: Operation) {
     let name = &source.runbook.metadata.name;
     let choices = Choices {
@@ -138,15 +170,19 @@ fn add_plan(contents: &mut Contents, source: &Source, operation: Operation) {
             return contents.remarks.push(format!("{name}: its {operation} could not be planned{why}"));
         }
     };
-    let Ok(index) = plan::index(&bound) else { return };
     if bound.intent == Intent::Simulate {
         contents.remarks.push(format!("{name}: its {operation} can only be simulated by this build"));
     }
-    let folder = format!("plans/{name}");
-    let json = serde_json::to_vec_pretty(&bound).unwrap_or_default();
+    put_plan(contents, &bound, operation);
+}
+
+fn put_plan(contents: &mut Contents, plan: &Plan, operation: Operation) {
+    let Ok(index) = plan::index(plan) else { return };
+    let folder = format!("plans/{}", plan.runbook.name);
+    let json = serde_json::to_vec_pretty(plan).unwrap_or_default();
     contents.files.insert(format!("{folder}/{operation}.json"), json);
-    contents.files.insert(format!("{folder}/{operation}.txt"), render::text(&bound, &index).into_bytes());
-    contents.files.insert(format!("{folder}/{operation}-by-hand.txt"), render::manual(&bound).into_bytes());
+    contents.files.insert(format!("{folder}/{operation}.txt"), render::text(plan, &index).into_bytes());
+    contents.files.insert(format!("{folder}/{operation}-by-hand.txt"), render::manual(plan).into_bytes());
 }
 
 fn readme(contents: &Contents, runbooks: usize) -> String {

@@ -8,6 +8,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::session::{self, Session};
+use super::shelf::Shelf;
 use super::table::{Table, Yield::Wrap};
 use super::{Error, Global, exit, output, runbook, runs, validate};
 use crate::app;
@@ -302,7 +303,7 @@ fn folders(config: &Config, findings: &mut Findings) {
         };
         let broken: Vec<_> = files
             .iter()
-            .filter(|file| !compiles(file, &options))
+            .filter(|file| !compiles(config, &options, file))
             .map(|file| file.display().to_string())
             .collect();
         let text = format!("{}: {} of {} compile", folder.display(), files.len() - broken.len(), files.len());
@@ -314,7 +315,11 @@ fn folders(config: &Config, findings: &mut Findings) {
     }
 }
 
-fn compiles(path: &Path, options: &compile::Options) -> bool {
+fn compiles(config: &Config, options: &compile::Options, path: &Path) -> bool {
     let Ok(text) = runbook::read(path) else { return false };
+    if validate::is_fleet(&text) {
+        let shelf = Shelf::read(&config.runbooks, options, path);
+        return compile::fleet(&text, &shelf.directory()).0.is_some();
+    }
     validate::is_scenario(&text) || compile::compile_with(&text, options).0.is_some()
 }

@@ -34,6 +34,7 @@ mod runs;
 mod schema;
 mod service;
 mod session;
+mod shelf;
 mod start;
 mod stop_all;
 mod table;

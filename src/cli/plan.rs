@@ -1,9 +1,11 @@
 //! `drctl plan`: shows what an operation would do. Starts nothing, and never makes a journal.
 
 use clap::{Args, ValueEnum};
+use serde::Serialize;
 
-use super::runbook::{self, Binding, Source};
+use super::runbook::{self, Binding, Source, Subject};
 use super::session::{self, Session};
+use super::shelf::{Records, Shelf};
 use super::{Error, Format, Global, exit, iam, output, policy, route, start};
 use crate::config::{Config, JournalPlace};
 use crate::engine::service::ServiceRecord;
@@ -53,15 +55,30 @@ pub(crate) enum Drawing {
 /// When the runbook does not compile or cannot be planned.
 pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     let config = session::config(global)?;
-    let source = runbook::load(&config, &arguments.binding.runbook)?;
-    if arguments.expand {
-        return expand(global, &source);
-    }
-    let choices = choices(global, &config, arguments, &source)?;
-    let plan = bind(&source, &choices)?;
-    if let Some(rules) = policy::load(config.policy.as_deref())? {
-        rules.say_to_plan(&source, &plan);
-    }
+    let plan = match runbook::subject(&config, &arguments.binding.runbook)? {
+        Subject::One(source) if arguments.expand => return expand(global, &source.runbook),
+        Subject::Fleet(source) if arguments.expand => return expand(global, &source.roster),
+        Subject::One(source) => {
+            let choices = choices(global, &config, arguments, &source)?;
+            let plan = bind(&source, &choices)?;
+            if let Some(rules) = policy::load(config.policy.as_deref())? {
+                rules.say_to_plan(&source, &plan);
+            }
+            if plan::begun(&plan).is_empty() {
+                plan
+            } else {
+                let shelf = Shelf::of(&config, &source.path)?;
+                let records = all_recorded(global, &config, &shelf, &plan);
+                shelf.nest(&source.path, plan, &records)?.0
+            }
+        }
+        Subject::Fleet(source) => {
+            let intent = if arguments.simulate { Intent::Simulate } else { Intent::Real };
+            let plan = start::fleet_plan(&source, &arguments.binding, arguments.operation, intent)?;
+            let records = all_recorded(global, &config, &source.shelf, &plan);
+            source.shelf.nest(&source.path, plan, &records)?.0
+        }
+    };
     if let Some(account) = &arguments.iam {
         iam::print(&config, global.output, &plan, account)?;
         return Ok(exit::SUCCESS);
@@ -81,10 +98,10 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     Ok(exit::SUCCESS)
 }
 
-/// Prints the runbook as the compiler sees it.
-fn expand(global: &Global, source: &Source) -> Result<u8, Error> {
+/// Prints a runbook or the members of a fleet as the compiler sees them.
+fn expand(global: &Global, what: &impl Serialize) -> Result<u8, Error> {
     let format = if global.output == Format::Text { Format::Yaml } else { global.output };
-    output::print(format, &source.runbook, String::new)?;
+    output::print(format, what, String::new)?;
     Ok(exit::SUCCESS)
 }
 
@@ -141,6 +158,20 @@ pub(crate) fn recorded(global: &Global, config: &Config, service: &ServiceName) 
             error.message
         ));
         ServiceRecord::default()
+    })
+}
+
+/// Where the services of the runs inside a plan are, where there is a journal that can be read.
+fn all_recorded(global: &Global, config: &Config, shelf: &Shelf, plan: &Plan) -> Records {
+    let is_there = matches!(&config.journal, JournalPlace::Sqlite(path) if path.exists());
+    if !is_there {
+        return Records::new();
+    }
+    let read = Session::open_as(global, OpenMode::ReadOnly)
+        .and_then(|session| session::block_on(async { shelf.records(&session, plan).await }));
+    read.unwrap_or_else(|error| {
+        output::say(&format!("note: where the services run now is not known ({})", error.message));
+        Records::new()
     })
 }
 

@@ -7,9 +7,11 @@ use clap::Args;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::shelf::{self, Shelf};
 use super::{Error, exit, output, validate};
 use crate::compile::{self, Diagnostic, Severity};
 use crate::config::{Config, LintLevel};
+use crate::model::fleet::Roster;
 use crate::model::id::{ServiceName, SiteName};
 use crate::model::run::Mode;
 use crate::model::runbook::Runbook;
@@ -25,6 +27,43 @@ pub(crate) struct Source {
     pub runbook: Runbook,
     /// What was found in it, notes included.
     pub findings: Vec<Diagnostic>,
+}
+
+/// What a command that plans is about.
+#[derive(Debug)]
+pub(crate) enum Subject {
+    /// One service.
+    One(Box<Source>),
+    /// Many services together.
+    Fleet(Box<FleetSource>),
+}
+
+/// A compiled fleet with its text.
+#[derive(Debug)]
+pub(crate) struct FleetSource {
+    /// Where it was read.
+    pub path: PathBuf,
+    /// Its text.
+    pub text: String,
+    /// Its members.
+    pub roster: Roster,
+    /// Their runbooks, and all others there are.
+    pub shelf: Shelf,
+}
+
+/// Finds and compiles a runbook or a fleet. Warnings are shown and do not stop.
+///
+/// # Errors
+/// When it cannot be found or read, or does not compile.
+pub(crate) fn subject(config: &Config, name: &str) -> Result<Subject, Error> {
+    let path = find(config, name)?;
+    let text = read(&path)?;
+    if !validate::is_fleet(&text) {
+        return Ok(Subject::One(Box::new(compiled(config, path, text)?)));
+    }
+    let shelf = Shelf::of(config, &path)?;
+    let roster = shelf::fleet(&shelf, &path, &text)?;
+    Ok(Subject::Fleet(Box::new(FleetSource { path, text, roster, shelf })))
 }
 
 /// What a plan is bound to, on the command line.
@@ -70,6 +109,10 @@ impl std::str::FromStr for SiteName {
 pub(crate) fn load(config: &Config, name: &str) -> Result<Source, Error> {
     let path = find(config, name)?;
     let text = read(&path)?;
+    compiled(config, path, text)
+}
+
+fn compiled(config: &Config, path: PathBuf, text: String) -> Result<Source, Error> {
     let (runbook, diagnostics) = compile::compile_with(&text, &options(config)?);
     let shown = diagnostics.iter().filter(|found| found.severity != Severity::Note);
     let shown: Vec<_> = shown.cloned().collect();

@@ -19,6 +19,8 @@ pub(crate) struct Arguments {
 pub(crate) enum What {
     /// A runbook.
     Runbook,
+    /// A fleet: many runbooks together.
+    Fleet,
     /// The configuration file, drctl.toml.
     Config,
     /// A line of `drctl runs events --output json`: the envelope, and the types of its data.
@@ -47,6 +49,7 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
 pub(crate) fn schema(what: What) -> Value {
     match what {
         What::Runbook => compile::schema(),
+        What::Fleet => compile::fleet_schema(),
         What::Config => config::schema(),
         What::Event => event_schema(),
         What::Policy => compile::policy_schema(),
@@ -63,6 +66,7 @@ const EVENT_TYPES: &[&str] = &[
     "node_ready",
     "attempt_started",
     "handle_returned",
+    "child_reported",
     "attempt_in_doubt",
     "observed",
     "observe_again",

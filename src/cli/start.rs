@@ -7,8 +7,9 @@ use clap::Args;
 
 use super::follow::{self, Followed};
 use super::policy::{self, Manner};
-use super::runbook::{self, Binding, Source};
+use super::runbook::{self, Binding, FleetSource, Source, Subject};
 use super::session::{self, Session};
+use super::shelf::Shelf;
 use super::{Error, Global, exit, output, route};
 use crate::app::{self, Simulation, Speed};
 use crate::engine::input::Consents;
@@ -16,7 +17,7 @@ use crate::engine::service::ServiceRecord;
 use crate::model::id::{RunId, SiteName};
 use crate::model::run::{Intent, Operation};
 use crate::model::time::{Duration, Timestamp};
-use crate::plan::{self, Choices, Plan};
+use crate::plan::{self, Choices, FleetChoices, Nested, Plan};
 use crate::ports::{Clock, JournalError, RunFilter};
 use crate::providers::simulated::Scenario;
 use crate::runtime::{self, NewRun, Runtime, SystemClock};
@@ -135,7 +136,7 @@ pub(crate) fn run(global: &Global, operation: Operation, arguments: &Arguments) 
         return super::detach::run(global, arguments.idempotency_key.as_deref());
     }
     let config = session::config(global)?;
-    let source = runbook::load(&config, &arguments.binding.runbook)?;
+    let source = runbook::subject(&config, &arguments.binding.runbook)?;
     let new = session::new_journal(&config).filter(|_| !arguments.simulate);
     let (session, broken_glass) = open(global, arguments.break_glass)?;
     if let Some(path) = new.filter(|_| broken_glass.is_none()) {
@@ -187,18 +188,18 @@ async fn start(
     session: &Session,
     operation: Operation,
     arguments: &Arguments,
-    source: &Source,
+    subject: &Subject,
     broken_glass: Option<&BrokenGlass>,
 ) -> Result<u8, Error> {
     for _ in 1..PLANS {
-        match start_once(global, session, operation, arguments, source, broken_glass).await {
+        match start_once(global, session, operation, arguments, subject, broken_glass).await {
             Err(error) if error.reason == Some("service_changed") => {
                 output::say("the service was moved while this run was planned: planning it again");
             }
             ended => return ended,
         }
     }
-    start_once(global, session, operation, arguments, source, broken_glass).await
+    start_once(global, session, operation, arguments, subject, broken_glass).await
 }
 
 async fn start_once(
@@ -206,34 +207,18 @@ async fn start_once(
     session: &Session,
     operation: Operation,
     arguments: &Arguments,
-    source: &Source,
+    subject: &Subject,
     broken_glass: Option<&BrokenGlass>,
 ) -> Result<u8, Error> {
     // Asked first: after the run of the first start the service is where the second one would move it.
     if let Some(run) = started_before(session, arguments.idempotency_key.as_deref()).await? {
         return super::runs::show_existing(global, session, &run).await;
     }
-    let (record, head) = if arguments.simulate {
-        (ServiceRecord::default(), None)
-    } else {
-        let (journal, service) = (session.journal.as_ref(), &source.runbook.metadata.name);
-        let (record, head) = runtime::service_record_and_head(journal, service).await?;
-        (record, Some(head))
+    let planned = match subject {
+        Subject::One(source) => one(session, operation, arguments, source, broken_glass.is_some()).await?,
+        Subject::Fleet(source) => fleet(session, operation, arguments, source).await?,
     };
-    let intent = if arguments.simulate { Intent::Simulate } else { Intent::Real };
-    // Behind broken glass nothing is recorded and nothing can be: there a person's word is all there is.
-    let route = if broken_glass.is_some() { route::wanted } else { route::choices };
-    let choices = route(&arguments.binding, operation, intent, &source.runbook, &record)?;
-    let plan = bind(source, &choices)?;
-    if plan.moves_nothing() {
-        output::say(&format!(
-            "\x1b[33mwarning\x1b[0m: no step is of phase shift, promote or restore: the service record of {} will not move",
-            plan.runbook.name
-        ));
-    }
-    refuse_quarantined(&record, &plan)?;
-    let ruled = policy::ruled(session, source, &plan, Manner::of(arguments)).await?;
-    let mut new = new_run(session, arguments, source, &choices, &plan, head);
+    let Planned { plan, nested, mut new, ruled } = planned;
     if let Some(BrokenGlass { why, journal }) = broken_glass {
         new.notes.insert("break_glass".to_owned(), why.clone());
         new.notes.insert("journal".to_owned(), journal.display().to_string());
@@ -245,7 +230,7 @@ async fn start_once(
         app::real_runtime(&session.config, session.journal.clone())
             .map_err(|error| Error::new(exit::BUG, error.to_string()))?
     };
-    let driver = match runtime.create(plan, new).await {
+    let driver = match runtime.create_with(plan, new, &nested).await {
         Err(runtime::Error::Journal(JournalError::DuplicateStart { run })) => {
             return super::runs::show_existing(global, session, &run).await;
         }
@@ -253,6 +238,125 @@ async fn start_once(
     };
     let stay = if arguments.stage { Followed::UntilPerson } else { Followed::default() };
     follow::drive(global, session, driver, stay).await
+}
+
+/// A plan that is to be run.
+struct Planned {
+    plan: Plan,
+    /// The plans of the runs inside it.
+    nested: Nested,
+    new: NewRun,
+    /// What the policy said, for the notes of the run.
+    ruled: BTreeMap<String, String>,
+}
+
+/// Plans a run of one service.
+async fn one(
+    session: &Session,
+    operation: Operation,
+    arguments: &Arguments,
+    source: &Source,
+    broken_glass: bool,
+) -> Result<Planned, Error> {
+    let (record, head) = if arguments.simulate {
+        (ServiceRecord::default(), None)
+    } else {
+        let (journal, service) = (session.journal.as_ref(), &source.runbook.metadata.name);
+        let (record, head) = runtime::service_record_and_head(journal, service).await?;
+        (record, Some(head))
+    };
+    // Behind broken glass nothing is recorded and nothing can be: there a person's word is all there is.
+    let route = if broken_glass { route::wanted } else { route::choices };
+    let choices = route(&arguments.binding, operation, intent(arguments), &source.runbook, &record)?;
+    let mut plan = bind(source, &choices)?;
+    if plan.moves_nothing() {
+        output::say(&format!(
+            "\x1b[33mwarning\x1b[0m: no step is of phase shift, promote or restore: the service record of {} will not move",
+            plan.runbook.name
+        ));
+    }
+    refuse_quarantined(&record, &plan)?;
+    let mut nested = Nested::new();
+    if !plan::begun(&plan).is_empty() {
+        let shelf = Shelf::of(&session.config, &source.path)?;
+        let records = shelf.records(session, &plan).await?;
+        (plan, nested) = shelf.nest(&source.path, plan, &records)?;
+        ruled_inside(session, arguments, &shelf, &nested).await?;
+    }
+    let ruled = policy::ruled(session, source, &plan, Manner::of(arguments)).await?;
+    let declared = source.runbook.parameters.iter();
+    let mut values: BTreeMap<_, _> =
+        declared.filter_map(|(name, parameter)| Some((name.clone(), parameter.default.clone()?))).collect();
+    values.extend(choices.parameters);
+    values.retain(|name, _| plan.sensitive.contains_key(name));
+    let new =
+        NewRun { sensitive: values, service_head: head, ..new_run(session, arguments, &source.text, &plan) };
+    Ok(Planned { plan, nested, new, ruled })
+}
+
+/// The policy holds for every run inside a run as if it were started by itself.
+async fn ruled_inside(
+    session: &Session,
+    arguments: &Arguments,
+    shelf: &Shelf,
+    nested: &Nested,
+) -> Result<BTreeMap<String, String>, Error> {
+    let mut notes = BTreeMap::new();
+    for planned in nested.values() {
+        let Some(source) = shelf.source(&planned.plan.runbook.name) else { continue };
+        notes.extend(policy::ruled(session, source, &planned.plan, Manner::of(arguments)).await?);
+    }
+    Ok(notes)
+}
+
+/// Plans a run of many services.
+async fn fleet(
+    session: &Session,
+    operation: Operation,
+    arguments: &Arguments,
+    source: &FleetSource,
+) -> Result<Planned, Error> {
+    let plan = fleet_plan(source, &arguments.binding, operation, intent(arguments))?;
+    let whole = format!("{}:all", plan.runbook.name);
+    if let Some(other) = arguments.consents.confirm.as_ref().filter(|confirmed| **confirmed != whole) {
+        return Err(Error::new(
+            exit::USAGE,
+            format!("--confirm {other} confirms no point of no return here"),
+        )
+        .help(format!("--confirm {whole} confirms that of every member; without it each is asked for")));
+    }
+    let records = source.shelf.records(session, &plan).await?;
+    let (plan, nested) = source.shelf.nest(&source.path, plan, &records)?;
+    let ruled = ruled_inside(session, arguments, &source.shelf, &nested).await?;
+    let new = new_run(session, arguments, &source.text, &plan);
+    Ok(Planned { plan, nested, new, ruled })
+}
+
+/// The plan of a fleet, without those of its members.
+///
+/// # Errors
+/// When it cannot be made, or something was typed that is about one service.
+pub(crate) fn fleet_plan(
+    source: &FleetSource,
+    binding: &Binding,
+    operation: Operation,
+    intent: Intent,
+) -> Result<Plan, Error> {
+    if !binding.set.is_empty() || binding.values.is_some() {
+        return Err(Error::new(exit::USAGE, "a fleet has no parameters of its own")
+            .help("write the values of a member under its `with`"));
+    }
+    let (from, to) = (binding.from.clone(), binding.to.clone());
+    let choices = FleetChoices { operation, mode: binding.mode, intent, from, to };
+    plan::bind_fleet(&source.roster, &choices).map_err(|problems| {
+        Error::new(exit::INVALID, format!("{} cannot be planned", source.path.display()))
+            .reason("invalid_plan")
+            .details(problems)
+    })
+}
+
+fn intent(arguments: &Arguments) -> Intent {
+    if arguments.simulate { Intent::Simulate } else { Intent::Real }
 }
 
 /// The run that was started with this key.
@@ -264,7 +368,10 @@ async fn started_before(session: &Session, key: Option<&str>) -> Result<Option<R
 
 /// An old primary may hold writes that were never replicated: it must be rebuilt before the service goes
 /// there.
-fn refuse_quarantined(record: &ServiceRecord, plan: &Plan) -> Result<(), Error> {
+///
+/// # Errors
+/// When it was not.
+pub(crate) fn refuse_quarantined(record: &ServiceRecord, plan: &Plan) -> Result<(), Error> {
     let Some(to) = plan.to.as_ref() else { return Ok(()) };
     let Some(run) = record.quarantined.get(to) else { return Ok(()) };
     if !plan::Protection::of(&plan.nodes).of_target.is_empty() {
@@ -294,26 +401,14 @@ pub(crate) fn bind(source: &Source, choices: &Choices) -> Result<Plan, Error> {
     })
 }
 
-fn new_run(
-    session: &Session,
-    arguments: &Arguments,
-    source: &Source,
-    choices: &Choices,
-    plan: &Plan,
-    service_head: Option<u64>,
-) -> NewRun {
+fn new_run(session: &Session, arguments: &Arguments, text: &str, plan: &Plan) -> NewRun {
     let mut consents = arguments.consents.consents();
     if arguments.simulate {
         let to = plan.to.as_ref().map_or("all", SiteName::as_str);
         consents.confirm = Some(format!("{}:{to}", plan.runbook.name));
     }
-    let declared = source.runbook.parameters.iter();
-    let mut values: BTreeMap<_, _> =
-        declared.filter_map(|(name, parameter)| Some((name.clone(), parameter.default.clone()?))).collect();
-    values.extend(choices.parameters.clone());
-    values.retain(|name, _| plan.sensitive.contains_key(name));
     NewRun {
-        runbook: source.text.clone(),
+        runbook: text.to_owned(),
         reason: arguments.reason.clone(),
         started_by: session.identity.clone(),
         trigger: "cli".to_owned(),
@@ -323,8 +418,8 @@ fn new_run(
         adopt: arguments.adopt,
         staged_for: arguments.stage.then_some(STAGED_FOR),
         idempotency_key: arguments.idempotency_key.clone(),
-        service_head,
-        sensitive: values,
+        service_head: None,
+        sensitive: BTreeMap::new(),
         notes: BTreeMap::new(),
     }
 }

@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::policy::{self, Rules};
+use super::shelf::Shelf;
 use super::{Error, Format, Global, exit, output, runbook};
 use crate::compile::{self, Diagnostic, Severity};
 use crate::config::{Config, Flags, RuleFiles};
@@ -61,14 +62,15 @@ struct Report {
 /// When a path does not exist or nothing was found in it.
 pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     let flags = Flags { config: global.config.clone(), ..Flags::default() };
-    let RuleFiles { file, lints, policy } = Config::rules(&flags)?;
+    let RuleFiles { file, lints, policy, runbooks } = Config::rules(&flags)?;
     let mut options = runbook::options_of(file.as_deref(), &lints)?;
     options.assume_down.clone_from(&arguments.assume_down);
     let rules = policy::load(policy.as_deref())?;
     let mut reports = Vec::new();
     for path in &arguments.paths {
         let files = files(path)?;
-        let mut of_path: Vec<_> = files.iter().map(|file| look(file, &options, rules.as_ref())).collect();
+        let mut of_path: Vec<_> =
+            files.iter().map(|file| look(file, &options, rules.as_ref(), &runbooks)).collect();
         refuse_same_names(&mut of_path);
         reports.append(&mut of_path);
     }
@@ -151,7 +153,7 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>, depth: usize) -> std::io::Re
     Ok(())
 }
 
-fn look(path: &Path, options: &compile::Options, rules: Option<&Rules>) -> Report {
+fn look(path: &Path, options: &compile::Options, rules: Option<&Rules>, runbooks: &[PathBuf]) -> Report {
     let name = path.display().to_string();
     let mut report =
         Report { path: name, text: String::new(), found: Vec::new(), other: Vec::new(), service: None };
@@ -161,8 +163,13 @@ fn look(path: &Path, options: &compile::Options, rules: Option<&Rules>) -> Repor
             report.other.extend(Scenario::parse(&text).err().map(|error| format!("scenario: {error}")));
             report.text = text;
         }
-        Ok(text) if is_kind(&text, "Policy") => {
+        Ok(text) if kind(&text) == Some("Policy") => {
             (report.found, report.text) = (compile::policy(&text).1, text);
+        }
+        Ok(text) if is_fleet(&text) => {
+            let shelf = Shelf::read(runbooks, options, path);
+            report.found = compile::fleet(&text, &shelf.directory()).1;
+            report.text = text;
         }
         Ok(text) => {
             let (runbook, mut found) = compile::compile_with(&text, options);
@@ -176,17 +183,23 @@ fn look(path: &Path, options: &compile::Options, rules: Option<&Rules>) -> Repor
     report
 }
 
-/// Says whether a text is about a simulation: a top-level `kind: Scenario`.
+/// The word after a top-level `kind:`.
 #[must_use]
-pub(crate) fn is_scenario(text: &str) -> bool {
-    is_kind(text, "Scenario")
+pub(crate) fn kind(text: &str) -> Option<&str> {
+    let kind = text.lines().find_map(|line| line.strip_prefix("kind:"));
+    kind.map(|rest| rest.split('#').next().unwrap_or_default().trim().trim_matches(['"', '\'']))
 }
 
-/// Says whether a text is of a kind: a top-level `kind:`.
-pub(crate) fn is_kind(text: &str, wanted: &str) -> bool {
-    let kind = text.lines().find_map(|line| line.strip_prefix("kind:"));
-    let word = kind.map(|rest| rest.split('#').next().unwrap_or_default().trim().trim_matches(['"', '\'']));
-    word == Some(wanted)
+/// Says whether a text is about a simulation.
+#[must_use]
+pub(crate) fn is_scenario(text: &str) -> bool {
+    kind(text) == Some("Scenario")
+}
+
+/// Says whether a text is about many services together.
+#[must_use]
+pub(crate) fn is_fleet(text: &str) -> bool {
+    kind(text) == Some("Fleet")
 }
 
 /// A mistyped site would be survived by every runbook.

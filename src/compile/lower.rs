@@ -19,8 +19,8 @@ pub(super) fn lower(mut document: Value, reporter: &mut Reporter<'_>) -> Option<
         return None;
     };
     if fields.get("kind").is_some_and(|kind| kind == "Fleet") {
-        let message = Code::FleetNotRun.entry().title;
-        reporter.value(Code::FleetNotRun, "/kind", message).help("write one runbook per service");
+        let message = Code::FleetNotHere.entry().title;
+        reporter.value(Code::FleetNotHere, "/kind", message).help("name one of its members instead");
         return None;
     }
     let (_, gaps) = schema::validate(&mut document, schema::runbook(), reporter);

@@ -5,6 +5,7 @@ mod check;
 mod diagnostic;
 mod document;
 mod expression;
+mod fleet;
 mod graph;
 mod lint;
 mod lower;
@@ -26,9 +27,10 @@ use crate::model::runbook::Runbook;
 pub use diagnostic::{
     Acceptance, Code, Diagnostic, Entry, Label, Severity, Span, reference, render, to_json, to_sarif,
 };
+pub use fleet::{Directory, Listed, fleet};
 pub use options::{Level, Options, Severities};
 pub use policy::{policy, policy_schema};
-pub use schema::schema;
+pub use schema::{fleet_schema, schema};
 
 /// Where something stands in a text, by its JSON pointer; `None` when the text cannot be read.
 #[must_use]

@@ -4,7 +4,7 @@ use super::apply_node::{
     attempt_started, in_doubt, known_failure, look_again, looked, node_failed, node_reset, node_skipped,
     node_succeeded, observed, ready, retry_scheduled,
 };
-use super::event::{Applied, ClockMark, Event};
+use super::event::{Applied, ClockMark, Event, Want};
 use super::input::Consents;
 use super::state::{IndexedPlan, Intervention, RunState};
 use super::transition::{current, edit, over, set};
@@ -21,6 +21,7 @@ pub fn apply(plan: &IndexedPlan, state: &mut RunState, event: &Event, at: Timest
         Event::HandleReturned { attempt, handle } => {
             current(state, *attempt, |current| current.handle = Some(handle.clone()));
         }
+        Event::ChildReported { node, child } => edit(state, *node, |node| node.child = Some(child.clone())),
         Event::AttemptInDoubt { attempt, why } => in_doubt(plan, state, *attempt, why),
         Event::Observed { attempt, observation, deadline } => {
             observed(plan, state, *attempt, observation, *deadline);
@@ -84,7 +85,10 @@ fn apply_to_run(plan: &IndexedPlan, state: &mut RunState, event: &Event, at: Tim
     match event {
         Event::RunCreated(_) => {}
         Event::RunStarted { .. } => state.status = crate::model::run::RunStatus::Pending,
-        Event::TookOver { token, holder, host, skew } => took_over(state, *token, holder, host, *skew),
+        Event::TookOver { token, holder, host, skew } => {
+            children_unheard(state);
+            took_over(state, *token, holder, host, *skew);
+        }
         Event::ApprovalRequested { node, expires_at, .. } => {
             edit(state, *node, |node| {
                 node.until = *expires_at;
@@ -105,10 +109,7 @@ fn apply_to_run(plan: &IndexedPlan, state: &mut RunState, event: &Event, at: Tim
         Event::ConsentsGiven { consents, .. } => merge(&mut state.consents, consents),
         Event::GatePassed { .. } => state.missing.clear(),
         Event::ReadingTaken(reading) => state.readings.push((at, reading.clone())),
-        Event::WantChanged { want, reason, .. } => {
-            state.want = *want;
-            state.want_reason.clone_from(reason);
-        }
+        Event::WantChanged { want, reason, .. } => want_changed(state, *want, reason.as_ref()),
         Event::ModeSwitched { mode, .. } => switch_mode(plan, state, *mode, at),
         Event::AdoptionRequested { .. } => state.adopt = true,
         Event::RequestAnswered { id, verb, by, reason, refused } => {
@@ -129,6 +130,7 @@ fn apply_to_run(plan: &IndexedPlan, state: &mut RunState, event: &Event, at: Tim
         Event::NodeReady { .. }
         | Event::AttemptStarted(_)
         | Event::HandleReturned { .. }
+        | Event::ChildReported { .. }
         | Event::AttemptInDoubt { .. }
         | Event::Observed { .. }
         | Event::ObserveAgain { .. }
@@ -146,6 +148,24 @@ fn apply_to_run(plan: &IndexedPlan, state: &mut RunState, event: &Event, at: Tim
         | Event::NodeReset { .. }
         | Event::NodeUndone { .. }
         | Event::UndoFailed { .. } => {}
+    }
+}
+
+fn want_changed(state: &mut RunState, want: Want, reason: Option<&String>) {
+    state.want = want;
+    state.wants += 1;
+    state.want_reason = reason.cloned();
+    children_unheard(state);
+}
+
+/// What was wanted, or who drives, has changed: whether a child waits is known when it has been heard again.
+fn children_unheard(state: &mut RunState) {
+    for index in state.active.clone() {
+        edit(state, index, |node| {
+            if let Some(child) = node.child.as_mut() {
+                child.waits = false;
+            }
+        });
     }
 }
 

@@ -87,6 +87,9 @@ pub(super) fn attempt_started(
         }
         node.direction = started.direction;
         node.generation = started.generation;
+        if node.current.is_none() {
+            node.child = None;
+        }
         node.unsettled |= node.current.is_some();
         if started.direction == Direction::Do {
             // What was read while the effect may have been there is nothing to go back to.

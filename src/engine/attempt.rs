@@ -361,7 +361,8 @@ pub(super) fn is_read(decision: &Decision<'_>, definition: &Node, node: NodeInde
 pub(super) fn check_deadline(decision: &mut Decision<'_>, node: NodeIndex) {
     let Some(attempt) = decision.node(node).current.clone() else { return };
     let Some(definition) = decision.definition(node) else { return };
-    if attempt.deadline > decision.now {
+    // A child run has deadlines of its own.
+    if attempt.deadline > decision.now || decision.node(node).child.is_some() {
         return;
     }
     let key = AttemptKey { node, attempt: attempt.number };

@@ -49,8 +49,10 @@ fn mark(decision: &mut Decision<'_>, mark: ClockMark, passed: Option<Timestamp>,
         return;
     }
     let mut any = false;
+    // A fleet is healthy when all its members are.
+    let all = decision.plan.plan.is_fleet() && mark == ClockMark::Healthy;
     for (definition, node) in decision.plan.plan.nodes.iter().zip(&decision.state.nodes) {
-        if definition.phase.is_some_and(|phase| phases.contains(&phase)) {
+        if all || definition.phase.is_some_and(|phase| phases.contains(&phase)) {
             any |= matches!(node.status, NodeStatus::Succeeded | NodeStatus::MarkedDone);
             if !node.status.is_settled() || is_failed_validation(mark, node.status) {
                 return;

@@ -5,7 +5,7 @@ use super::apply::apply;
 use super::event::{Event, Want};
 use super::input::{AttemptKey, Direction, Input, Rejection};
 use super::state::{AttemptState, IndexedPlan, NodeState, RunState};
-use super::{approval, attempt, clock, control, doubt, ready, status, unwind};
+use super::{approval, attempt, child, clock, control, doubt, ready, status, unwind};
 use crate::model::run::{Failure, FailureClass, Mode, NodeStatus, RunStatus};
 use crate::model::time::{Duration, Timestamp};
 use crate::plan::{Node, NodeIndex};
@@ -34,6 +34,7 @@ pub fn decide(
         Input::HandleReturned { attempt, handle } => {
             attempt::handle_returned(&mut decision, attempt, handle)?;
         }
+        Input::ChildReported { attempt, child } => child::reported(&mut decision, attempt, child)?,
         Input::AttemptEnded { attempt, result } => attempt::ended(&mut decision, attempt, result)?,
         Input::Observed { attempt, observation } => doubt::observed(&mut decision, attempt, observation)?,
         Input::Request(request) => control::request(&mut decision, request)?,

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::input::{AttemptKey, Consents, Direction};
-use crate::model::id::{RunId, ServiceName, SiteName};
-use crate::model::run::{Identity, Intent, Mode, Operation, words};
+use crate::model::id::{NodeAddress, RunId, ServiceName, SiteName};
+use crate::model::run::{Identity, Intent, Mode, Operation, RunStatus, words};
 use crate::model::time::{Duration, Timestamp};
 use crate::plan::{NodeIndex, ReadingPoint};
 
@@ -56,6 +56,40 @@ pub struct RunCreated {
     /// Further facts, such as the scenario of a simulation.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub notes: BTreeMap<String, String>,
+    /// The run that began this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<ParentRun>,
+}
+
+/// The run that began another one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ParentRun {
+    /// Its id.
+    pub run: RunId,
+    /// The node of its plan.
+    pub node: NodeAddress,
+    /// The attempt of that node which began the run.
+    pub attempt: u32,
+}
+
+/// What a run knows of one that it began.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChildRun {
+    /// Its id.
+    pub run: RunId,
+    /// Its status when it was last heard of.
+    pub status: RunStatus,
+    /// Why it has this status.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
+    /// It does not go on without a person.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub waits: bool,
+    /// It is stuck, or paused by a failure.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub trouble: bool,
 }
 
 /// An attempt is about to be made.

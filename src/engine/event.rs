@@ -2,8 +2,8 @@
 //! variants and fields are added, never changed.
 
 pub use super::detail::{
-    Applied, AttemptStarted, ClockMark, FenceResult, MissingConsent, NodeSucceeded, Reading, RunCreated,
-    SkipCause, Want,
+    Applied, AttemptStarted, ChildRun, ClockMark, FenceResult, MissingConsent, NodeSucceeded, ParentRun,
+    Reading, RunCreated, SkipCause, Want,
 };
 
 use serde::{Deserialize, Serialize};
@@ -52,6 +52,13 @@ pub enum Event {
         attempt: AttemptKey,
         /// What finds the operation.
         handle: Value,
+    },
+    /// A run that a node began was heard of.
+    ChildReported {
+        /// The node.
+        node: NodeIndex,
+        /// What was heard.
+        child: ChildRun,
     },
     /// The outcome of an attempt is unknown.
     AttemptInDoubt {
@@ -313,6 +320,7 @@ impl Event {
             Self::NodeReady { .. } => "node_ready",
             Self::AttemptStarted(_) => "attempt_started",
             Self::HandleReturned { .. } => "handle_returned",
+            Self::ChildReported { .. } => "child_reported",
             Self::AttemptInDoubt { .. } => "attempt_in_doubt",
             Self::Observed { .. } => "observed",
             Self::ObserveAgain { .. } => "observe_again",

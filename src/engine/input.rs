@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::detail::ChildRun;
 use crate::model::id::NodeAddress;
 use crate::model::run::{Failure, Identity, Mode, words};
 use crate::model::time::Duration;
@@ -38,6 +39,13 @@ pub enum Input {
         attempt: AttemptKey,
         /// What it takes to find the operation again.
         handle: Value,
+    },
+    /// The run that an attempt began was heard of.
+    ChildReported {
+        /// The attempt.
+        attempt: AttemptKey,
+        /// What was heard.
+        child: ChildRun,
     },
     /// An attempt is over.
     AttemptEnded {

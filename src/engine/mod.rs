@@ -7,6 +7,7 @@ mod apply_node;
 mod approval;
 mod attempt;
 mod check;
+mod child;
 pub mod clock;
 pub mod command;
 pub mod context;
@@ -42,7 +43,7 @@ use model::run::NodeStatus;
 use crate::model;
 
 /// Version of the state that checkpoints hold; another version ignores them.
-pub const STATE_FORMAT: u32 = 4;
+pub const STATE_FORMAT: u32 = 5;
 
 /// Says whether nobody had to intervene: numbers of a run that was helped along are marked so.
 #[must_use]

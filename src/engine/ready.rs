@@ -15,12 +15,12 @@ use crate::plan::{Call, CheckPurpose, Edge, EdgeKind, Node, NodeIndex, NodeKind,
 /// Begins every node that may begin, until nothing changes.
 pub(super) fn advance(decision: &mut Decision<'_>) {
     loop {
-        if decision.state.status == RunStatus::Staged || !decision.state.failed.is_empty() {
+        if decision.state.status == RunStatus::Staged || decision.state.is_in_trouble() {
             return;
         }
         let before = decision.events.len();
         for node in decision.state.frontier.clone() {
-            if decision.state.frontier.contains(&node) && decision.state.failed.is_empty() {
+            if decision.state.frontier.contains(&node) && !decision.state.is_in_trouble() {
                 begin(decision, node);
             }
         }

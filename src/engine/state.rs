@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::event::{Applied, FenceResult, MissingConsent, Reading, RunCreated, SkipCause, Want};
+use super::event::{Applied, ChildRun, FenceResult, MissingConsent, Reading, RunCreated, SkipCause, Want};
 use super::input::{AttemptKey, Consents, Direction};
 use crate::model::run::{ClockStart, Failure, Identity, Mode, NodeStatus, Operation, RunStatus};
 use crate::model::time::{Duration, Timestamp};
@@ -38,6 +38,12 @@ pub struct RunState {
     pub want: Want,
     /// Why they want it.
     pub want_reason: Option<String>,
+    /// How often they have changed their mind.
+    #[serde(default)]
+    pub wants: u32,
+    /// How many nodes may be in trouble before no other begins; absent: a failed one holds the run.
+    #[serde(default)]
+    pub tolerance: Option<u32>,
     /// Fencing token of the newest lease.
     pub token: u64,
     /// Who holds it.
@@ -133,6 +139,9 @@ pub struct NodeState {
     /// The attempt under way or in doubt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current: Option<AttemptState>,
+    /// The run it has begun and that is not over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub child: Option<ChildRun>,
     /// What later nodes may read.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub outputs: Map<String, Value>,
@@ -247,6 +256,7 @@ impl Default for NodeState {
             direction: Direction::Do,
             mode: None,
             current: None,
+            child: None,
             outputs: Map::new(),
             failure: None,
             started_at: None,
@@ -284,6 +294,8 @@ impl RunState {
             mode: created.mode,
             want: Want::Run,
             want_reason: None,
+            wants: 0,
+            tolerance: plan.plan.tolerance,
             token: 0,
             holder: None,
             host: String::new(),
@@ -322,7 +334,31 @@ impl RunState {
     #[must_use]
     pub fn is_held(&self) -> bool {
         let only_undo = self.want == Want::Unwind;
-        self.want == Want::Pause || (!only_undo && !self.failed.is_empty())
+        self.want == Want::Pause || (!only_undo && self.is_in_trouble())
+    }
+
+    /// Says whether too much has gone wrong for anything else to begin.
+    #[must_use]
+    pub fn is_in_trouble(&self) -> bool {
+        match self.tolerance {
+            None => !self.failed.is_empty(),
+            Some(most) => self.troubled().count() > most as usize,
+        }
+    }
+
+    /// Nodes that failed, or whose run is stuck or paused by a failure.
+    pub fn troubled(&self) -> impl Iterator<Item = NodeIndex> + '_ {
+        let child = |node: &NodeIndex| self.node(*node).child.as_ref().is_some_and(|child| child.trouble);
+        self.failed.iter().copied().chain(self.active.iter().copied().filter(child))
+    }
+
+    /// The run a node has begun, while that one waits for a person.
+    #[must_use]
+    pub fn waiting_child(&self, node: NodeIndex) -> Option<&ChildRun> {
+        // One that is to end soon is waited for, whatever it stands at now.
+        let ends = matches!(self.want, Want::Abort | Want::Fail | Want::Unwind);
+        let it = self.node(node);
+        it.child.as_ref().filter(|child| child.waits && it.status == NodeStatus::Running && !ends)
     }
 
     /// What the recovery clock counts from. A planned move leaves the service running until it touches it.

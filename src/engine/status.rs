@@ -3,12 +3,12 @@
 use super::decide::Decision;
 use super::event::{Event, FenceResult, Want};
 use super::state::{IndexedPlan, NodeState, RunState};
-use super::unwind;
+use super::{child, unwind};
 use crate::model::run::{NodeStatus, RunStatus};
 use crate::plan::NodeIndex;
 
 /// Nodes named as waited for; the others are counted.
-const WAITS_NAMED: usize = 4;
+pub(super) const WAITS_NAMED: usize = 4;
 
 /// Records the status when it has changed.
 pub(super) fn keep(decision: &mut Decision<'_>) {
@@ -52,7 +52,8 @@ pub fn about_to(plan: &IndexedPlan, state: &RunState) -> String {
     let more = waits.len().saturating_sub(WAITS_NAMED);
     waits.truncate(WAITS_NAMED);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    let failed = state.failed.first().map(|node| failure_text(plan, state, *node));
+    let failed = child::trouble(plan, state)
+        .or_else(|| state.failed.first().map(|node| failure_text(plan, state, *node)));
     let why = match state.want {
         Want::Run => failed,
         Want::Pause | Want::Unwind | Want::Abort | Want::Fail => state.want_reason.clone(),
@@ -80,19 +81,23 @@ fn staged(decision: &Decision<'_>) -> (RunStatus, Option<String>) {
 
 fn running(decision: &Decision<'_>, under_way: bool) -> (RunStatus, Option<String>) {
     let state = &decision.state;
-    if let Some(&node) = state.failed.first() {
-        if under_way {
-            return pausing(decision);
-        }
-        return (RunStatus::Paused, Some(failure_text(decision.plan, state, node)));
+    if under_way && state.is_in_trouble() {
+        return pausing(decision);
     }
     if under_way {
         return (RunStatus::Running, None);
+    }
+    if let Some(&node) = state.failed.first() {
+        let cause = child::trouble(decision.plan, state);
+        return (RunStatus::Paused, Some(cause.unwrap_or_else(|| failure_text(decision.plan, state, node))));
     }
     let with =
         |status: NodeStatus| state.active.iter().copied().find(|node| decision.node(*node).status == status);
     if let Some(node) = with(NodeStatus::InDoubt) {
         return (RunStatus::Stuck, Some(doubtful(decision, node)));
+    }
+    if let Some(waiting) = child::waiting(decision.plan, state) {
+        return waiting;
     }
     if let Some(node) = with(NodeStatus::AwaitingApproval) {
         return (RunStatus::AwaitingApproval, Some(address(decision.plan, node)));
@@ -110,7 +115,7 @@ fn finished(decision: &Decision<'_>) -> (RunStatus, Option<String>) {
         matches!(node.status, NodeStatus::FailedIgnored | NodeStatus::TimedOut) || node.overridden
     });
     let unfenced = state.nodes.iter().any(|node| matches!(node.fence, Some(FenceResult::Unconfirmed(_))));
-    if ignored || unfenced || !is_clean(decision) {
+    if ignored || unfenced || child::warned(state) || !is_clean(decision) {
         (RunStatus::SucceededWithWarnings, None)
     } else {
         (RunStatus::Succeeded, None)
@@ -146,7 +151,8 @@ fn unwinding(decision: &Decision<'_>, under_way: bool) -> (RunStatus, Option<Str
 fn is_under_way(run: &RunState, node: NodeIndex) -> bool {
     let state = run.node(node);
     match state.status {
-        NodeStatus::Ready | NodeStatus::Running | NodeStatus::Waiting => true,
+        NodeStatus::Running => run.waiting_child(node).is_none(),
+        NodeStatus::Ready | NodeStatus::Waiting => true,
         NodeStatus::Retrying => !run.is_held(),
         NodeStatus::InDoubt => !state.person_needed,
         NodeStatus::AwaitingApproval
@@ -191,14 +197,14 @@ pub fn why_in_doubt(node: &NodeState) -> Option<String> {
     }
 }
 
-fn failure_text(plan: &IndexedPlan, state: &RunState, node: NodeIndex) -> String {
+pub(super) fn failure_text(plan: &IndexedPlan, state: &RunState, node: NodeIndex) -> String {
     let state = state.node(node);
     let what = if state.status == NodeStatus::UndoFailed { "undo of " } else { "" };
     let failure = state.failure.as_ref().map_or_else(String::new, |failure| format!(": {}", failure.message));
     format!("{what}{} failed{failure}", address(plan, node))
 }
 
-fn address(plan: &IndexedPlan, node: NodeIndex) -> String {
+pub(super) fn address(plan: &IndexedPlan, node: NodeIndex) -> String {
     let definition = plan.plan.nodes.get(node as usize);
     definition.map_or_else(|| node.to_string(), |definition| definition.address.to_string())
 }

@@ -18,6 +18,7 @@ pub(super) fn edit(state: &mut RunState, node: NodeIndex, change: impl FnOnce(&m
 pub(super) fn over(state: &mut RunState, node: NodeIndex, change: impl FnOnce(&mut NodeState)) {
     edit(state, node, |node| {
         node.current = None;
+        node.child = None;
         node.until = None;
         node.person_needed = false;
         node.asked_again = false;

@@ -22,6 +22,7 @@ pub fn next_wake(plan: &IndexedPlan, state: &RunState, now: Timestamp) -> Option
 fn node_wake(state: &RunState, node: NodeIndex, now: Timestamp) -> Option<Timestamp> {
     let node = state.node(node);
     match node.status {
+        NodeStatus::Running if node.child.is_some() => None,
         NodeStatus::Running => node.current.as_ref().map(|attempt| attempt.deadline),
         NodeStatus::Waiting | NodeStatus::AwaitingApproval => node.until,
         NodeStatus::Retrying if !state.is_held() => node.until,

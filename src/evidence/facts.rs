@@ -7,7 +7,8 @@ use super::line::{brief, first_line};
 use crate::engine::IndexedPlan;
 use crate::engine::consent_flag;
 use crate::engine::event::{
-    AttemptStarted, Event, FenceResult, MissingConsent, NodeSucceeded, Reading, RunCreated, SkipCause, Want,
+    AttemptStarted, ChildRun, Event, FenceResult, MissingConsent, NodeSucceeded, Reading, RunCreated,
+    SkipCause, Want,
 };
 use crate::engine::input::{Consents, Direction, Observation};
 use crate::model::run::{Failure, Identity, RunStatus};
@@ -53,6 +54,7 @@ fn node_of(event: &Event) -> Option<NodeIndex> {
         Event::NodeSucceeded(done) => Some(done.node),
         Event::ReadingTaken(reading) => Some(reading.node),
         Event::NodeReady { node }
+        | Event::ChildReported { node, .. }
         | Event::ObserveAgain { node, .. }
         | Event::PersonNeeded { node, .. }
         | Event::RetryScheduled { node, .. }
@@ -80,6 +82,7 @@ fn of_node(event: &Event) -> String {
         Event::NodeReady { .. } => "ready; reads what is there before it begins".to_owned(),
         Event::AttemptStarted(started) => begun(started),
         Event::HandleReturned { handle, .. } => format!("under way, found again by {}", brief(handle)),
+        Event::ChildReported { child, .. } => child_reported(child),
         Event::AttemptInDoubt { why, .. } => format!("in doubt: {}", first_line(why)),
         Event::Observed { observation, .. } => observed(observation),
         Event::ObserveAgain { at, failure, .. } => {
@@ -176,6 +179,12 @@ fn of_run(event: &Event) -> String {
     }
 }
 
+fn child_reported(child: &ChildRun) -> String {
+    let why = child.cause.as_deref().map_or_else(String::new, |cause| format!(": {}", first_line(cause)));
+    let waits = if child.waits { " and waits for a person" } else { "" };
+    format!("run {} is {}{waits}{why}", child.run, child.status)
+}
+
 fn short(failure: &Failure) -> String {
     format!("{} ({})", first_line(&failure.message), failure.class)
 }
@@ -248,6 +257,10 @@ fn read(reading: &Reading) -> String {
 fn run_created(created: &RunCreated) -> String {
     let from = created.from.as_ref().map_or_else(|| "?".to_owned(), ToString::to_string);
     let to = created.to.as_ref().map_or_else(|| "the others".to_owned(), ToString::to_string);
+    if (&created.from, &created.to) == (&None, &None) {
+        let (run, mode, operation) = (&created.run, created.mode, created.operation);
+        return format!("run {run}: {mode} {operation} of {}, {}", created.service, created.intent);
+    }
     format!(
         "run {}: {} {} of {}, {from} to {to}, {}",
         created.run, created.mode, created.operation, created.service, created.intent

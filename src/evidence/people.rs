@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::engine::event::MissingConsent;
+use crate::engine::event::{ChildRun, MissingConsent, Want};
 use crate::engine::input::Direction;
 use crate::engine::{IndexedPlan, Remedy, RunState, consent_flag, remedies, why_in_doubt};
 use crate::model::run::{NodeStatus, RunStatus};
@@ -77,9 +77,23 @@ fn of_node(plan: &IndexedPlan, state: &RunState, node: NodeIndex, run: &str) -> 
             let text = format!("nobody can tell whether it was {what}{why}");
             ("doubt", text, ways_out(plan, state, node)?)
         }
+        NodeStatus::Running => of_child(state, node)?,
         _ => return None,
     };
     Some(PersonNeeded { step: Some(address), kind, text, command })
+}
+
+/// What the run of a node waits for. What exactly is missing is told by that run.
+fn of_child(state: &RunState, node: NodeIndex) -> Option<(&'static str, String, String)> {
+    // What was paused with this run goes on with it.
+    let with_this = |child: &&ChildRun| state.want == Want::Pause && child.status == RunStatus::Paused;
+    let child = state.waiting_child(node).filter(|child| !with_this(child))?;
+    let why = child.cause.as_deref().map_or_else(String::new, |cause| format!(": {cause}"));
+    let command = match child.status {
+        RunStatus::AwaitingApproval => format!("drctl approve {}", child.run),
+        _ => format!("drctl runs show {}", child.run),
+    };
+    Some(("child", format!("{} is {}{why}", child.run, child.status), command))
 }
 
 /// What to type about a node that cannot go on by itself; `None`: the run goes its way without a word.

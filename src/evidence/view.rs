@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::people::{PersonNeeded, needs_person};
-use crate::engine::event::FenceResult;
+use crate::engine::event::{ChildRun, FenceResult, ParentRun};
 use crate::engine::{IndexedPlan, RunState, about_to, clock, is_clean};
 use crate::model::run::{ClockStart, Failure, Identity, Intent, RunStatus, Verdict};
 use crate::model::time::{Duration, Timestamp};
@@ -23,6 +23,9 @@ pub struct RunView {
     pub operation: &'static str,
     pub mode: &'static str,
     pub intent: &'static str,
+    /// How many services a fleet moves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub members: Option<usize>,
     pub drill_level: Option<String>,
     pub status: &'static str,
     pub cause: Option<String>,
@@ -33,6 +36,8 @@ pub struct RunView {
     pub reason: Option<String>,
     pub started_by: Identity,
     pub trigger: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<ParentRun>,
     pub fencing_token: u64,
     pub driver: Option<String>,
     pub clean: bool,
@@ -113,6 +118,9 @@ pub struct StepView {
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub outputs: Map<String, Value>,
     pub failure: Option<Failure>,
+    /// The run that the node has begun, while it goes on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub child: Option<ChildRun>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fence: Option<FenceResult>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -142,6 +150,7 @@ pub fn view(plan: &IndexedPlan, state: &RunState, driver: Option<String>, now: T
         operation: created.operation.as_str(),
         mode: state.mode.as_str(),
         intent: created.intent.as_str(),
+        members: plan.plan.is_fleet().then_some(plan.plan.nodes.len()),
         drill_level: None,
         status: state.status.as_str(),
         cause: cause(plan, state),
@@ -151,6 +160,7 @@ pub fn view(plan: &IndexedPlan, state: &RunState, driver: Option<String>, now: T
         reason: created.reason.clone(),
         started_by: created.started_by.clone(),
         trigger: created.trigger.clone(),
+        parent: created.parent.clone(),
         fencing_token: state.token,
         driver,
         clean: is_clean(state),
@@ -259,6 +269,7 @@ fn step(state: &RunState, index: NodeIndex, node: &Node) -> StepView {
         reversibility: node.reversibility.as_str(),
         outputs: it.outputs.clone(),
         failure: it.failure.clone(),
+        child: it.child.clone(),
         fence: it.fence.clone(),
         adopted: it.adopted,
         overridden: it.overridden,

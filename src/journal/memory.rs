@@ -282,6 +282,7 @@ impl Store {
                 && filter.service.as_ref().is_none_or(|service| *service == run.service)
                 && (!filter.open || !run.status.is_terminal())
                 && (filter.simulated || run.intent != Intent::Simulate)
+                && (!filter.outermost || run.parent.is_none())
         };
         let mut runs: Vec<RunSummary> = self.runs.values().filter(wanted).cloned().collect();
         runs.sort_by(|a, b| (b.created_at, &b.run).cmp(&(a.created_at, &a.run)));

@@ -17,6 +17,8 @@ pub const MAPPING_KEYS: usize = 10_000;
 pub const PLAN_NODES: usize = 50_000;
 /// Most items of one `for_each`.
 pub const FAN_OUT: usize = 10_000;
+/// Most runs that lie inside each other, the outermost included.
+pub const NESTED_RUNS: usize = 8;
 /// Most attempts a retry policy may ask for.
 pub const ATTEMPTS: u32 = 100;
 /// Largest output kept inside an event, in bytes; larger ones go to a blob.

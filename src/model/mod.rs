@@ -4,6 +4,7 @@
 pub mod action;
 pub mod component;
 pub mod expression;
+pub mod fleet;
 pub mod governance;
 pub mod id;
 pub mod limits;

@@ -29,8 +29,6 @@ words! {
     Kind {
         /// One service.
         Runbook = "Runbook",
-        /// Many services together; not run by this version.
-        Fleet = "Fleet",
     }
 }
 

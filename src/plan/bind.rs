@@ -79,6 +79,7 @@ pub fn bind(runbook: &Runbook, choices: &Choices) -> Result<Plan, Vec<Problem>> 
         parameters: bound.values,
         sensitive: bound.sensitive,
         secrets: runbook.secrets.clone(),
+        tolerance: None,
         nodes,
     })
 }

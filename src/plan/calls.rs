@@ -52,7 +52,7 @@ impl Caller<'_> {
             return None;
         }
         Some(BoundCall {
-            call: Call { action, with, deferred: reads.later, sensitive: reads.sensitive },
+            call: Call { action, with, deferred: reads.later, sensitive: reads.sensitive, child: None },
             reads,
         })
     }

@@ -34,6 +34,15 @@ pub fn of_value(value: &Value) -> String {
     let _ = canonical(value, &mut hash);
     hash.finish()
 }
+
+/// The digest of bytes, under which they are stored as a blob.
+#[must_use]
+pub fn of_bytes(bytes: &[u8]) -> String {
+    let mut hash = Hash(Sha256::new());
+    hash.0.update(bytes);
+    hash.finish()
+}
+
 struct Hash(Sha256);
 
 impl Hash {

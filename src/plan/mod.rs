@@ -15,10 +15,12 @@ mod estimate;
 mod expand;
 mod facts;
 mod fan_out;
+mod fleet;
 mod gates;
 mod graph;
 mod index;
 mod looks;
+mod nest;
 mod node;
 mod parameters;
 mod protection;
@@ -30,14 +32,16 @@ mod units;
 
 pub use bind::{Choices, bind};
 pub use cases::{Case, cases, plan_of};
-pub use digest::{digest, of_runbook, of_value};
+pub use digest::{digest, of_bytes, of_runbook, of_value};
 pub use error::{Error, Problem};
 pub use estimate::{tails, whole_tails};
 pub use facts::facts;
+pub use fleet::{FleetChoices, bind_fleet};
 pub use index::PlanIndex;
+pub use nest::{Known, Library, Nested, Planned, begun, nest, runs};
 pub use node::{
-    Call, CheckPurpose, Edge, EdgeKind, Lane, Node, NodeIndex, NodeKind, NodeVariant, Plan, PlannedUndo,
-    ReadingPoint, RunbookReference,
+    Call, CheckPurpose, ChildPlan, Edge, EdgeKind, Lane, Node, NodeIndex, NodeKind, NodeVariant, Plan,
+    PlannedUndo, ReadingPoint, RunbookReference,
 };
 pub use parameters::sensitive_value;
 pub use protection::Protection;

@@ -59,6 +59,9 @@ pub struct Plan {
     /// Where secrets come from.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub secrets: BTreeMap<String, Secret>,
+    /// How many nodes may be in trouble before no other begins; only a fleet has such a number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tolerance: Option<u32>,
     /// The nodes, each after all it needs.
     pub nodes: Vec<Node>,
 }
@@ -243,6 +246,27 @@ pub struct Call {
     /// Whether a secret or a sensitive parameter goes into the parameters.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub sensitive: bool,
+    /// The run that `runbook.run` begins, planned together with this plan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub child: Option<Box<ChildPlan>>,
+}
+
+/// The run that a node begins. Its plan and its runbook are blobs, named by their digests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChildPlan {
+    /// Its service.
+    pub service: ServiceName,
+    /// SHA-256 of its plan as it is stored, in hex.
+    pub plan: String,
+    /// SHA-256 of its runbook's text, in hex.
+    pub runbook: String,
+    /// Site the service leaves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<SiteName>,
+    /// Site it moves to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<SiteName>,
 }
 
 /// Something a node needs.
@@ -300,6 +324,12 @@ pub struct Lane {
 }
 
 impl Plan {
+    /// Says whether the plan is one of many services together.
+    #[must_use]
+    pub const fn is_fleet(&self) -> bool {
+        self.tolerance.is_some()
+    }
+
     /// Says whether a run of the plan leaves its service where it was, although it has somewhere to go: only
     /// the end of a shift or, where there is none, of a promotion moves the service record.
     #[must_use]
@@ -355,8 +385,9 @@ impl Node {
     /// Says whether beginning the node touches the running service.
     #[must_use]
     pub fn interrupts(&self) -> bool {
+        let of_child = matches!(&self.kind, NodeKind::Effect { call } if call.child.is_some());
         matches!(self.kind, NodeKind::Effect { .. } | NodeKind::Manual { .. })
-            && self.phase.is_some_and(Phase::interrupts)
+            && self.phase.map_or(of_child, Phase::interrupts)
     }
 
     /// Says whether the node is left out in a mode.

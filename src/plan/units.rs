@@ -236,7 +236,7 @@ fn wait(call: &Call) -> Option<Duration> {
 
 /// Stands for a call that could not be bound; the plan is refused anyway.
 fn unbound(action: ActionName) -> Call {
-    Call { action, with: Map::new(), deferred: true, sensitive: false }
+    Call { action, with: Map::new(), deferred: true, sensitive: false, child: None }
 }
 
 fn output(value: &Value) -> Expression {

@@ -174,6 +174,8 @@ pub struct RunFilter {
     pub open: bool,
     /// Simulated runs as well.
     pub simulated: bool,
+    /// Only those that no other run began.
+    pub outermost: bool,
     /// At most this many; 0: no limit.
     pub limit: usize,
 }

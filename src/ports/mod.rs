@@ -6,7 +6,9 @@ mod provider;
 mod record;
 
 pub use journal::{Holder, Journal, JournalAdmin, JournalError, Lease, RunFilter, Verification};
-pub use provider::{AttemptContext, CancelSignal, CancelSwitch, Polled, Precheck, Provider, Started};
+pub use provider::{
+    AttemptContext, CancelSignal, CancelSwitch, ChildOf, Polled, Precheck, Provider, Started,
+};
 pub use record::{Append, Checkpoint, Head, NewRecord, Record, RunSummary, StreamName};
 
 use std::collections::BTreeMap;

@@ -14,6 +14,7 @@ use crate::model::id::{NodeAddress, RunId, ServiceName, SiteName};
 use crate::model::run::{Failure, Intent, Mode};
 use crate::model::time::Timestamp;
 use crate::model::values::Site;
+use crate::plan::Plan;
 
 /// Performs the actions of one or more families. One try each: retries belong to the engine.
 pub trait Provider: Send + Sync {
@@ -26,6 +27,15 @@ pub trait Provider: Send + Sync {
         _to: Option<&'a SiteName>,
     ) -> BoxFuture<'a, Result<(), Failure>> {
         Box::pin(async { Ok(()) })
+    }
+
+    /// Another provider of this kind for the actions of a run that a node of the caller's run begins; `None`:
+    /// this one serves them as well.
+    ///
+    /// # Errors
+    /// When there can be none.
+    fn of_child(&self, _child: &ChildOf<'_>) -> Result<Option<Arc<dyn Provider>>, Failure> {
+        Ok(None)
     }
 
     /// Looks whether the action could work now: what it needs exists, is allowed and in a state for it.
@@ -70,6 +80,17 @@ pub trait Provider: Send + Sync {
         context: &'a AttemptContext,
         handle: Option<&'a Value>,
     ) -> BoxFuture<'a, Observation>;
+}
+
+/// A run that a node of another one begins.
+#[derive(Debug, Clone, Copy)]
+pub struct ChildOf<'a> {
+    /// Its id.
+    pub run: &'a RunId,
+    /// Its plan.
+    pub plan: &'a Plan,
+    /// When the run around it began.
+    pub began: Timestamp,
 }
 
 /// What a provider knows about the attempt it makes.

@@ -107,6 +107,8 @@ pub struct Append {
     pub summary: Option<RunSummary>,
     /// Checkpoint of the state after these facts.
     pub checkpoint: Option<Checkpoint>,
+    /// About nothing real: a power cut may take it, the death of the process may not.
+    pub simulated: bool,
 }
 
 /// A stored state of a run: a cache, never the truth.
@@ -159,4 +161,7 @@ pub struct RunSummary {
     /// Its objectives against what was measured, once it is terminal.
     #[serde(default)]
     pub verdict: Option<Verdict>,
+    /// The run that began it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<RunId>,
 }

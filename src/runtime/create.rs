@@ -4,20 +4,22 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
+use tokio::sync::watch;
 
+use super::children::{Children, Desire};
 use super::clock::Time;
 use super::dispatch::Dispatcher;
 use super::driver::{Driver, Opening, SimulatedOperator};
 use super::{Error, load, outputs};
 use crate::engine::context::Confidential;
-use crate::engine::event::RunCreated;
+use crate::engine::event::{ParentRun, RunCreated};
 use crate::engine::input::{Consents, Input};
 use crate::engine::{IndexedPlan, RunState};
 use crate::model::id::{RunId, SiteName};
-use crate::model::run::{Identity, Intent};
+use crate::model::run::{Identity, Intent, Mode};
 use crate::model::time::{Duration, Timestamp};
 use crate::model::values::Site;
-use crate::plan::{self, Plan};
+use crate::plan::{self, Nested, Plan};
 use crate::ports::{IdSource, Journal, Provider, RunFilter, SecretSource};
 
 /// What drives runs on one journal.
@@ -73,6 +75,19 @@ pub struct NewRun {
     pub notes: BTreeMap<String, String>,
 }
 
+/// What is known of a run that a node of another one begins.
+pub(super) struct NewChild {
+    pub(super) run: RunId,
+    pub(super) plan: Arc<IndexedPlan>,
+    pub(super) plan_digest: String,
+    pub(super) runbook_digest: String,
+    pub(super) mode: Mode,
+    pub(super) consents: Consents,
+    pub(super) parent: ParentRun,
+    pub(super) service_head: Option<u64>,
+    pub(super) notes: BTreeMap<String, String>,
+}
+
 impl Runtime {
     /// Makes a run of a plan. Nothing is stored before the driver's first turn, which records its creation
     /// and its first
@@ -81,6 +96,16 @@ impl Runtime {
     /// # Errors
     /// When a secret is missing, the plan is unusable, or the journal refuses.
     pub async fn create(&self, plan: Plan, new: NewRun) -> Result<Driver, Error> {
+        self.create_with(plan, new, &Nested::new()).await
+    }
+
+    /// As [`Runtime::create`], for a plan that begins runs of its own: their plans are stored with it, and
+    /// what they need from the start is fetched now.
+    ///
+    /// # Errors
+    /// As [`Runtime::create`], also for what one of those runs needs.
+    pub async fn create_with(&self, plan: Plan, new: NewRun, nested: &Nested) -> Result<Driver, Error> {
+        let stored = self.nested_ready(nested).await?;
         let confidential = self.confidential(&plan, &new.sensitive).await?;
         let sites = Arc::new(plan.sites.clone());
         self.make_ready(&plan, &sites).await?;
@@ -111,6 +136,7 @@ impl Runtime {
             staged_until: new.staged_for.map(|time| now.plus(time)),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             notes: new.notes,
+            parent: None,
         };
         let plan = Arc::new(IndexedPlan::new(plan).map_err(|error| Error::Plan(error.to_string()))?);
         let token = self.journal.grant(&run).await?;
@@ -119,6 +145,45 @@ impl Runtime {
         driver.opening = Opening::Create(Box::new(created), new.service_head);
         driver.idempotency_key = new.idempotency_key;
         driver.blobs = vec![(plan_digest, plan_bytes), (runbook_digest, runbook_bytes)];
+        driver.blobs.extend(stored);
+        self.take_lease(&mut driver, now);
+        Ok(driver)
+    }
+
+    /// Makes the run that a node of another one begins. Its plan and its runbook are stored already.
+    pub(super) async fn create_child(&self, parent: &RunCreated, new: NewChild) -> Result<Driver, Error> {
+        let NewChild { run, plan, .. } = new;
+        let confidential = self.confidential(&plan.plan, &BTreeMap::new()).await?;
+        let sites = Arc::new(plan.plan.sites.clone());
+        self.make_ready(&plan.plan, &sites).await?;
+        let now = self.time.clock().now();
+        let created = RunCreated {
+            run: run.clone(),
+            service: plan.plan.runbook.name.clone(),
+            operation: plan.plan.operation,
+            intent: plan.plan.intent,
+            mode: new.mode,
+            from: plan.plan.from.clone(),
+            to: plan.plan.to.clone(),
+            plan: new.plan_digest,
+            runbook: new.runbook_digest,
+            reason: parent.reason.clone(),
+            started_by: parent.started_by.clone(),
+            trigger: format!("run {}", parent.run),
+            incident_at: parent.incident_at,
+            detected_at: parent.detected_at,
+            declared_at: now,
+            consents: new.consents,
+            adopt: parent.adopt,
+            staged_until: None,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            notes: new.notes,
+            parent: Some(new.parent),
+        };
+        let token = self.journal.grant(&run).await?;
+        let state = RunState::new(&plan, created.clone(), now);
+        let mut driver = self.driver(plan, state, token, confidential, sites);
+        driver.opening = Opening::Create(Box::new(created), new.service_head);
         self.take_lease(&mut driver, now);
         Ok(driver)
     }
@@ -163,16 +228,29 @@ impl Runtime {
         confidential: Confidential,
         sites: Arc<BTreeMap<SiteName, Site>>,
     ) -> Driver {
-        let (sender, reports) = Driver::channel();
+        let (sender, reports) = Driver::channel(&self.time);
         let clock = self.time.clock();
+        let (desire, desired) = watch::channel(Desire::of(&state));
+        let (leave, left) = watch::channel(false);
+        let children = Children {
+            runtime: self.clone(),
+            parent: Arc::clone(&state.created),
+            began: state.created_at,
+            desire: desired,
+            leave: left,
+        };
         let dispatcher = Dispatcher::new(
             Arc::clone(&self.provider),
-            Arc::clone(&clock),
+            Arc::new(children),
             sender.clone(),
             Arc::new(confidential),
             sites,
         );
         Driver {
+            presence: self.time.presence(true),
+            looks: Driver::LOOKS,
+            desire,
+            leave,
             last_checkpoint: state.sequence,
             last_status: None,
             plan,
@@ -201,6 +279,24 @@ impl Runtime {
         ready.map_err(|failure| Error::NotReady(failure.message))
     }
 
+    /// Looks that every run inside this one will have what it needs, and returns what is stored of them.
+    async fn nested_ready(&self, nested: &Nested) -> Result<Vec<outputs::Blob>, Error> {
+        let mut looked = Vec::new();
+        let mut blobs = BTreeMap::new();
+        for (digest, planned) in nested {
+            let plan = &planned.plan;
+            let needs = (&plan.secrets, plan.actions(), &plan.sites, &plan.to);
+            if !looked.contains(&needs) {
+                self.make_ready(plan, &Arc::new(plan.sites.clone())).await?;
+                self.confidential(plan, &BTreeMap::new()).await?;
+                looked.push(needs);
+            }
+            blobs.insert(digest.clone(), Arc::from(planned.bytes.as_slice()));
+            blobs.insert(planned.runbook.clone(), Arc::from(planned.text.as_bytes()));
+        }
+        Ok(blobs.into_iter().collect())
+    }
+
     async fn confidential(
         &self,
         plan: &Plan,
@@ -223,6 +319,6 @@ impl Runtime {
 }
 
 /// A service's name, short enough to stand before a random suffix.
-fn short(name: &str) -> &str {
+pub(super) fn short(name: &str) -> &str {
     name.get(..name.len().min(crate::model::limits::ID_CHARS - 9)).unwrap_or(name)
 }

@@ -5,11 +5,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use tokio::sync::mpsc::UnboundedSender;
-use tokio::task::AbortHandle;
+use tokio::task::JoinHandle;
 
+use super::children::{ChildTask, Children};
+use super::clock::{Time, Token};
 use super::redact::Redactor;
-use super::task::{Landing, Report, Task};
+use super::task::{Landing, Reporter, Task};
 use crate::engine::command::Command;
 use crate::engine::context::{Confidential, render_call};
 use crate::engine::input::{Direction, Input, Observation};
@@ -18,8 +19,11 @@ use crate::model::action::Action;
 use crate::model::id::SiteName;
 use crate::model::run::{Failure, FailureClass};
 use crate::model::values::Site;
-use crate::plan::{Node, NodeIndex, PlannedUndo};
-use crate::ports::{AttemptContext, CancelSignal, CancelSwitch, Clock, Precheck, Provider};
+use crate::plan::{ChildPlan, Node, NodeIndex, PlannedUndo};
+use crate::ports::{AttemptContext, CancelSignal, CancelSwitch, Precheck, Provider};
+
+/// How long the drivers of child runs may take to leave them.
+const LEAVES_WITHIN: std::time::Duration = std::time::Duration::from_secs(5);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -34,13 +38,20 @@ struct Flight {
     switch: CancelSwitch,
     given_up: bool,
     /// Absent when the attempt could not be made at all.
-    task: Option<AbortHandle>,
+    task: Option<JoinHandle<()>>,
+    /// It drives a run of its own.
+    is_child: bool,
+    _token: Token,
+    /// Time must not run on until one that was told to give up has noticed, or the attempt that follows would
+    /// be late before it begins.
+    hold: Option<Token>,
 }
 
 pub(super) struct Dispatcher {
     provider: Arc<dyn Provider>,
-    clock: Arc<dyn Clock>,
-    reports: UnboundedSender<Report>,
+    time: Time,
+    reports: Reporter,
+    children: Arc<Children>,
     flights: HashMap<NodeIndex, Flight>,
     confidential: Arc<Confidential>,
     sites: Arc<BTreeMap<SiteName, Site>>,
@@ -50,13 +61,14 @@ pub(super) struct Dispatcher {
 impl Dispatcher {
     pub(super) fn new(
         provider: Arc<dyn Provider>,
-        clock: Arc<dyn Clock>,
-        reports: UnboundedSender<Report>,
+        children: Arc<Children>,
+        reports: Reporter,
         confidential: Arc<Confidential>,
         sites: Arc<BTreeMap<SiteName, Site>>,
     ) -> Self {
         let redactor = Redactor::new(&confidential);
-        Self { provider, clock, reports, flights: HashMap::new(), confidential, sites, redactor }
+        let time = children.runtime.time.clone();
+        Self { provider, time, reports, children, flights: HashMap::new(), confidential, sites, redactor }
     }
 
     /// How many tasks have not ended.
@@ -64,13 +76,13 @@ impl Dispatcher {
         self.flights.len()
     }
 
-    /// Says whether a task has been told to give up and has not ended.
-    pub(super) fn is_giving_up(&self) -> bool {
-        self.flights.values().any(|flight| flight.given_up)
-    }
-
     pub(super) fn landed(&mut self, node: NodeIndex) {
         self.flights.remove(&node);
+    }
+
+    /// Lets what was told to give up clean up after itself: the run is over.
+    pub(super) fn let_end(&mut self) {
+        self.flights.clear();
     }
 
     /// Leaves everything as it is, as if the process had died: what is under way goes on. To give it up would
@@ -78,6 +90,15 @@ impl Dispatcher {
     pub(super) fn leave_all(&mut self) {
         for task in self.flights.drain().filter_map(|(_, flight)| flight.task) {
             task.abort();
+        }
+    }
+
+    /// Waits until the runs that are driven here have been left to others.
+    pub(super) async fn children_left(&mut self) {
+        for flight in self.flights.values_mut().filter(|flight| flight.is_child) {
+            let Some(task) = flight.task.as_mut() else { continue };
+            // One that does not come to an end is dropped, as if the process had died.
+            let _ = tokio::time::timeout(LEAVES_WITHIN, task).await;
         }
     }
 
@@ -90,6 +111,7 @@ impl Dispatcher {
                 .is_some_and(|(kind, attempt)| *kind == flight.kind && *attempt == flight.attempt);
             if !still && !flight.given_up {
                 flight.given_up = true;
+                flight.hold = Some(self.time.token());
                 flight.switch.cancel();
             }
         }
@@ -111,24 +133,46 @@ impl Dispatcher {
         attempt: u32,
     ) {
         let (switch, cancelled) = CancelSwitch::new();
-        let asks = plan.plan.nodes.get(node as usize).is_some_and(Node::only_asks);
-        let task = Task {
-            asks,
-            provider: Arc::clone(&self.provider),
-            clock: Arc::clone(&self.clock),
-            redactor: self.redactor.clone(),
-            landing: Landing { reports: self.reports.clone(), node, lost: Some(lost(&command)) },
-            reads_first: makes_up(plan, node, &command),
-        };
+        let definition = plan.plan.nodes.get(node as usize);
+        let asks = definition.is_some_and(Node::only_asks);
+        let landing = Landing { reports: self.reports.clone(), node, lost: Some(lost(&command)) };
+        let mut is_child = false;
         let task = match self.assignment(plan, state, &command, node, attempt, cancelled) {
-            Ok((action, context)) => Some(tokio::spawn(task.run(command, action, context)).abort_handle()),
+            Ok((_, context, Some(child))) if !asks => {
+                is_child = true;
+                let children = Arc::clone(&self.children);
+                let (consents, of_fleet) = (state.consents.clone(), plan.plan.is_fleet());
+                let task = ChildTask { children, plan: child, landing, consents, of_fleet };
+                Some(tokio::spawn(task.run(command, context)))
+            }
+            Ok((action, context, _)) => {
+                let task = Task {
+                    asks,
+                    provider: Arc::clone(&self.provider),
+                    clock: self.time.clock(),
+                    redactor: self.redactor.clone(),
+                    landing,
+                    reads_first: makes_up(plan, node, &command),
+                };
+                Some(tokio::spawn(task.run(command, action, context)))
+            }
             Err(failure) => {
                 let ended = if asks { not_asked(&command, failure) } else { not_made(&command, failure) };
-                task.landing.end(ended);
+                landing.end(ended);
                 None
             }
         };
-        self.flights.insert(node, Flight { kind, attempt, switch, given_up: false, task });
+        let flight = Flight {
+            kind,
+            attempt,
+            switch,
+            given_up: false,
+            task,
+            is_child,
+            _token: self.time.token(),
+            hold: None,
+        };
+        self.flights.insert(node, flight);
     }
 
     fn assignment(
@@ -139,7 +183,7 @@ impl Dispatcher {
         node: NodeIndex,
         attempt: u32,
         cancelled: CancelSignal,
-    ) -> Result<(Action, AttemptContext), Failure> {
+    ) -> Result<(Action, AttemptContext, Option<ChildPlan>), Failure> {
         let broken = |message: &str| Failure::new(FailureClass::Permanent, message);
         let definition =
             plan.plan.nodes.get(node as usize).ok_or_else(|| broken("the plan has no such node"))?;
@@ -167,7 +211,7 @@ impl Dispatcher {
             direction: asked_of(definition, direction),
             idempotency_key: key,
             fencing_token: state.token,
-            deadline: deadline.unwrap_or_else(|| self.clock.now().plus(definition.timeout)),
+            deadline: deadline.unwrap_or_else(|| self.time.clock().now().plus(definition.timeout)),
             mode,
             intent: state.created.intent,
             from: plan.plan.from.clone(),
@@ -182,7 +226,13 @@ impl Dispatcher {
             sensitive: call.sensitive,
             cancelled,
         };
-        Ok((action, context))
+        Ok((action, context, call.child.as_deref().cloned()))
+    }
+}
+
+impl Drop for Dispatcher {
+    fn drop(&mut self) {
+        self.leave_all();
     }
 }
 

@@ -5,24 +5,28 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::watch;
 
-use super::clock::Time;
+use super::children::Desire;
+use super::clock::{Presence, Time};
 use super::dispatch::Dispatcher;
 use super::outputs::{self, Blob};
-use super::task::Report;
+use super::task::{Report, Reporter, Sent};
 use super::{Error, service};
 use crate::engine::event::{self, Event};
 use crate::engine::input::{Consents, Control, Input, Observation, Request};
 use crate::engine::{IndexedPlan, RunState, STATE_FORMAT, apply, clock, commands, decide, next_wake};
 use crate::model::limits;
-use crate::model::run::{Identity, NodeStatus, RunStatus};
+use crate::model::run::{Identity, Intent, NodeStatus, RunStatus};
 use crate::model::time::{Duration, Timestamp};
 use crate::plan::{NodeIndex, NodeKind};
 use crate::ports::{Append, Checkpoint, Clock, Journal, NewRecord, RunSummary, StreamName};
 
 /// Pause between two looks into the inbox.
 const INBOX_LOOK_MS: u64 = 100;
+/// As [`INBOX_LOOK_MS`], of a run that was begun by another one: there may be hundreds.
+const CHILD_LOOK_MS: u64 = 500;
 /// Inputs decided before one append.
 const BATCH: usize = 256;
 
@@ -43,6 +47,8 @@ pub trait Follower: Send + Sync {
     fn recorded(&self, plan: &IndexedPlan, state: &RunState, facts: &[Recorded]);
     /// A line about something long; not stored.
     fn progress(&self, plan: &IndexedPlan, node: NodeIndex, line: &str);
+    /// Where the run stands after a turn of its driver. `waits`: it does not go on without a person.
+    fn stands(&self, _plan: &IndexedPlan, _state: &RunState, _waits: bool) {}
     /// Says whether the driver shall leave the run to others now.
     fn wants_to_leave(&self) -> bool {
         false
@@ -74,8 +80,14 @@ pub struct Driver {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) token: u64,
     pub(super) dispatcher: Dispatcher,
-    pub(super) sender: UnboundedSender<Report>,
-    pub(super) reports: UnboundedReceiver<Report>,
+    pub(super) sender: Reporter,
+    pub(super) reports: UnboundedReceiver<Sent>,
+    /// Tells the runs that this one began what is wanted of them, and when they are left to others.
+    pub(super) desire: watch::Sender<Desire>,
+    pub(super) leave: watch::Sender<bool>,
+    pub(super) presence: Presence,
+    /// Pause between two looks into the inbox.
+    pub(super) looks: std::time::Duration,
     pub(super) operator: Option<SimulatedOperator>,
     /// The first append: the run's creation, its blobs and its key.
     pub(super) opening: Opening,
@@ -95,8 +107,26 @@ pub(super) enum Opening {
 }
 
 impl Driver {
-    pub(super) fn channel() -> (UnboundedSender<Report>, UnboundedReceiver<Report>) {
-        unbounded_channel()
+    pub(super) fn channel(time: &Time) -> (Reporter, UnboundedReceiver<Sent>) {
+        let (sender, receiver) = unbounded_channel();
+        (Reporter::new(sender, time.clone()), receiver)
+    }
+
+    /// Where a driver begins to look into its inbox.
+    pub(super) const LOOKS: std::time::Duration = std::time::Duration::from_millis(INBOX_LOOK_MS);
+
+    /// Makes it the driver of a run that another one began: the parent's task keeps the clock for it, and
+    /// tells it at once what is asked of the parent.
+    #[must_use]
+    pub(super) fn beside_its_parent(mut self) -> Self {
+        self.presence = self.time.presence(false);
+        self.looks = std::time::Duration::from_millis(CHILD_LOOK_MS);
+        self
+    }
+
+    /// Brings reports to the driver.
+    pub(super) fn mailbox(&self) -> Reporter {
+        self.sender.clone()
     }
 
     /// The plan.
@@ -156,7 +186,11 @@ impl Driver {
         let result = self.turn(follower, stop).await;
         inbox.abort();
         if result.is_ok() {
-            if !self.state.status.is_terminal() {
+            if self.state.status.is_terminal() {
+                self.dispatcher.let_end();
+            } else {
+                self.leave.send_replace(true);
+                self.dispatcher.children_left().await;
                 // Whoever drives on looks what became of them: nobody else must go on making them meanwhile.
                 self.dispatcher.leave_all();
             }
@@ -171,19 +205,36 @@ impl Driver {
     async fn turn(&mut self, follower: &dyn Follower, stop: Stop) -> Result<(), Error> {
         loop {
             self.record(follower).await?;
+            self.publish();
             let now = self.clock.now();
             let commands = commands(&self.plan, &self.state, now);
             self.dispatcher.reconcile(&self.plan, &self.state, commands);
             if self.state.status.is_terminal() {
                 return Ok(());
             }
-            let idle = self.dispatcher.in_flight() == 0;
+            // The drivers of runs that wait for a person do not end by themselves.
+            let idle = self.dispatcher.in_flight() <= self.waiting_children();
             let waits = self.state.status.needs_person() && self.operator_turn().is_none();
+            follower.stands(&self.plan, &self.state, waits);
             if (waits && idle && stop == Stop::AtPerson) || follower.wants_to_leave() {
                 return Ok(());
             }
             self.gather(follower).await;
         }
+    }
+
+    /// Tells the runs that this one began what is wanted now.
+    fn publish(&self) {
+        let desire = Desire::of(&self.state);
+        self.desire.send_if_modified(|known| {
+            let changed = *known != desire;
+            *known = desire;
+            changed
+        });
+    }
+
+    fn waiting_children(&self) -> usize {
+        self.state.active.iter().filter(|node| self.state.waiting_child(**node).is_some()).count()
     }
 
     /// Makes everything decided so far durable, then tells the follower.
@@ -244,6 +295,7 @@ impl Driver {
             answers: answers.collect(),
             summary: changed.then(|| self.summary()),
             checkpoint,
+            simulated: self.state.created.intent == Intent::Simulate,
         }
     }
 
@@ -260,7 +312,8 @@ impl Driver {
             created_at: self.state.created_at,
             ended_at: self.state.clock.ended_at,
             idempotency_key: self.idempotency_key.clone(),
-            locks_service: created.intent == crate::model::run::Intent::Real,
+            locks_service: created.intent == Intent::Real,
+            parent: created.parent.as_ref().map(|parent| parent.run.clone()),
             verdict: self.state.status.is_terminal().then(|| clock::verdict(&self.plan, &self.state)),
         }
     }
@@ -268,29 +321,7 @@ impl Driver {
     /// Waits for the next thing to happen, and takes everything that has happened with it.
     async fn gather(&mut self, follower: &dyn Follower) {
         let wake = self.next_wake();
-        let first = match self.time.clone() {
-            Time::System(_) => self.wait(wake).await,
-            Time::Virtual(clock) => loop {
-                if let Ok(report) = self.reports.try_recv() {
-                    break Some(report);
-                }
-                // A task that was told to give up counts as a sleeper until it has noticed: time must not run
-                // on, or the attempt that follows would be late before it begins.
-                if clock.sleepers() < self.dispatcher.in_flight() || self.dispatcher.is_giving_up() {
-                    tokio::task::yield_now().await;
-                    continue;
-                }
-                match clock.next().into_iter().chain(wake).min() {
-                    Some(next) => {
-                        clock.advance_to(next);
-                        if wake.is_some_and(|wake| wake <= next) {
-                            break None;
-                        }
-                    }
-                    None => break self.wait(None).await,
-                }
-            },
-        };
+        let first = self.wait(wake).await;
         let ticks = first.is_none();
         self.take(first, follower);
         for _ in 0..BATCH {
@@ -303,25 +334,28 @@ impl Driver {
         }
     }
 
-    async fn wait(&mut self, wake: Option<Timestamp>) -> Option<Report> {
-        let clock = Arc::clone(&self.clock);
+    async fn wait(&mut self, wake: Option<Timestamp>) -> Option<Sent> {
+        let (clock, time) = (Arc::clone(&self.clock), self.time.clone());
         let sleep = async {
-            match wake {
-                Some(wake) => clock.sleep_until(wake).await,
-                None => std::future::pending().await,
+            if let Some(wake) = wake {
+                clock.sleep_until(wake).await;
+            } else {
+                let _rest = time.rest();
+                std::future::pending::<()>().await;
             }
         };
         // The follower may want to leave while nothing happens.
-        let glance = tokio::time::sleep(std::time::Duration::from_millis(INBOX_LOOK_MS));
+        let glance = tokio::time::sleep(self.looks);
         tokio::select! {
             biased;
             report = self.reports.recv() => report,
             () = sleep => None,
-            () = glance => Some(Report::Glance),
+            () = glance => Some(Sent { report: Report::Glance, token: time.token() }),
         }
     }
 
-    fn take(&mut self, report: Option<Report>, follower: &dyn Follower) {
+    fn take(&mut self, sent: Option<Sent>, follower: &dyn Follower) {
+        let (report, _token) = sent.map(|sent| (sent.report, sent.token)).unzip();
         match report {
             Some(Report::Input(input)) => self.feed(input),
             Some(Report::Landed(node, outcome)) => {
@@ -357,17 +391,15 @@ impl Driver {
     /// Brings requests from the inbox to the driver, each once.
     fn watch_inbox(&self, mut seen: BTreeSet<String>) -> tokio::task::JoinHandle<()> {
         let (journal, sender) = (Arc::clone(&self.journal), self.sender.clone());
-        let run = self.state.created.run.clone();
+        let (run, looks) = (self.state.created.run.clone(), self.looks);
         tokio::spawn(async move {
             loop {
-                tokio::time::sleep(std::time::Duration::from_millis(INBOX_LOOK_MS)).await;
+                tokio::time::sleep(looks).await;
                 match journal.inbox(&run).await {
                     Ok(requests) => {
                         for request in requests.into_iter().filter(|request| seen.insert(request.id.clone()))
                         {
-                            if sender.send(Report::Input(Input::Request(request))).is_err() {
-                                return;
-                            }
+                            sender.send(Report::Input(Input::Request(request)));
                         }
                     }
                     Err(error) => tracing::warn!(%error, %run, "the inbox cannot be read"),

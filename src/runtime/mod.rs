@@ -1,6 +1,7 @@
 //! The shell around the engine: loads runs, drives them, dispatches attempts. Knows ports only: no SQL,
 //! HTTP or SDK type.
 
+mod children;
 mod clock;
 mod create;
 mod dispatch;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::clock::{Time, Token};
 use super::redact::Redactor;
 use crate::engine::command::Command;
 use crate::engine::input::{AttemptKey, Input, Observation};
@@ -31,9 +32,33 @@ pub(super) enum Report {
     Progress(NodeIndex, String),
 }
 
+/// Sends reports to a driver. Virtual time stands still until they are taken.
+#[derive(Clone)]
+pub(super) struct Reporter {
+    sender: UnboundedSender<Sent>,
+    time: Time,
+}
+
+/// A report on its way.
+pub(super) struct Sent {
+    pub(super) report: Report,
+    pub(super) token: Token,
+}
+
+impl Reporter {
+    pub(super) fn new(sender: UnboundedSender<Sent>, time: Time) -> Self {
+        Self { sender, time }
+    }
+
+    /// Sends a report. A driver that is gone needs none.
+    pub(super) fn send(&self, report: Report) {
+        let _ = self.sender.send(Sent { report, token: self.time.token() });
+    }
+}
+
 /// Reports the end of a task, whatever happens to it.
 pub(super) struct Landing {
-    pub(super) reports: UnboundedSender<Report>,
+    pub(super) reports: Reporter,
     pub(super) node: NodeIndex,
     /// What is reported when the task ends without a word.
     pub(super) lost: Option<Input>,
@@ -46,8 +71,7 @@ impl Landing {
     }
 
     fn send(&self, report: Report) {
-        // A driver that is gone needs no reports.
-        let _ = self.reports.send(report);
+        self.reports.send(report);
     }
 }
 
@@ -213,12 +237,14 @@ mod tests {
 
     #[test]
     fn the_end_of_a_task_and_its_outcome_arrive_together() {
-        let (reports, mut received) = tokio::sync::mpsc::unbounded_channel();
+        let (sender, mut received) = tokio::sync::mpsc::unbounded_channel();
+        let reports = Reporter::new(sender, Time::System(crate::runtime::SystemClock::real()));
         let input = || Input::Prepared { node: 3, result: Ok(None) };
         for end in [Landing::end as fn(Landing, Input), |landing, _| drop(landing)] {
             let landing = Landing { reports: reports.clone(), node: 3, lost: Some(input()) };
             end(landing, input());
-            assert!(matches!(received.try_recv(), Ok(Report::Landed(3, Some(Input::Prepared { .. })))));
+            let report = received.try_recv().map(|sent| sent.report);
+            assert!(matches!(report, Ok(Report::Landed(3, Some(Input::Prepared { .. })))));
             assert!(received.try_recv().is_err());
         }
     }

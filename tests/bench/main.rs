@@ -13,6 +13,7 @@
     reason = "a measurement that cannot go on stops, and its result is what it prints"
 )]
 
+mod evacuation;
 mod floor;
 mod kill;
 mod shapes;
@@ -43,6 +44,7 @@ fn main() {
     keep("fan", &mut || single.block_on(shapes::fan(folder.path())));
     keep("commands", &mut || single.block_on(shapes::commands(folder.path())));
     keep("recovery", &mut || many.block_on(shapes::recovery(folder.path())));
+    keep("evacuation", &mut || single.block_on(evacuation::evacuation(folder.path())));
     keep("kill", &mut kill::kill);
     keep("compile", &mut shapes::compile);
     keep("hostile", &mut shapes::hostile);

@@ -78,7 +78,7 @@ impl SecretSource for NoSecrets {
     }
 }
 
-struct Silent;
+pub(crate) struct Silent;
 
 impl Follower for Silent {
     fn recorded(&self, _: &IndexedPlan, _: &RunState, _: &[Recorded]) {}
@@ -102,7 +102,7 @@ fn runbook_text(steps: usize, parallel: bool) -> String {
     text
 }
 
-fn compiled(text: &str) -> Runbook {
+pub(crate) fn compiled(text: &str) -> Runbook {
     let (runbook, diagnostics) = compile::compile(text, jiff::civil::date(2026, 11, 21));
     runbook.unwrap_or_else(|| panic!("{}", compile::render("bench", text, &diagnostics, false)))
 }
@@ -120,7 +120,7 @@ fn bound(text: &str) -> Plan {
     plan::bind(&compiled(text), &choices).unwrap()
 }
 
-fn new_run(text: &str) -> NewRun {
+pub(crate) fn new_run(text: &str) -> NewRun {
     NewRun {
         runbook: text.to_owned(),
         reason: None,
@@ -138,12 +138,12 @@ fn new_run(text: &str) -> NewRun {
     }
 }
 
-fn journal(folder: &Path, name: &str) -> Arc<SqliteJournal> {
+pub(crate) fn journal(folder: &Path, name: &str) -> Arc<SqliteJournal> {
     let facts = HolderFacts { name: "bench".to_owned(), host: "bench".to_owned() };
     Arc::new(SqliteJournal::open(folder.join(format!("{name}.db")), facts, OpenMode::ReadWrite).unwrap())
 }
 
-fn runtime(journal: Arc<SqliteJournal>, provider: Arc<dyn Provider>) -> Runtime {
+pub(crate) fn runtime(journal: Arc<SqliteJournal>, provider: Arc<dyn Provider>) -> Runtime {
     Runtime {
         journal,
         provider,
@@ -156,11 +156,11 @@ fn runtime(journal: Arc<SqliteJournal>, provider: Arc<dyn Provider>) -> Runtime 
     }
 }
 
-fn ms(start: Instant) -> f64 {
+pub(crate) fn ms(start: Instant) -> f64 {
     start.elapsed().as_secs_f64() * 1_000.0
 }
 
-fn round(figure: f64) -> f64 {
+pub(crate) fn round(figure: f64) -> f64 {
     (figure * 1_000.0).round() / 1_000.0
 }
 

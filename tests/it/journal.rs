@@ -69,6 +69,7 @@ fn summary(run: &RunId, service: &str, status: RunStatus) -> RunSummary {
         idempotency_key: None,
         locks_service: true,
         verdict: None,
+        parent: None,
     }
 }
 

@@ -8,6 +8,7 @@ mod compile;
 mod declared;
 mod designs;
 mod engine;
+mod fleet;
 mod generated;
 mod init;
 mod journal;

@@ -38,6 +38,7 @@ fn folder() -> PathBuf {
 fn files() -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> =
         std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| !path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("fleet-")));
     files.sort();
     files
 }

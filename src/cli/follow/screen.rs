@@ -331,6 +331,7 @@ pub(super) mod tests {
             staged_until: None,
             version: "0".to_owned(),
             notes: BTreeMap::new(),
+            parent: None,
         };
         let mut state = RunState::new(&plan, created, now);
         let gate = plan.index.gate.unwrap();

@@ -39,7 +39,12 @@ fn write_head(text: &mut String, view: &RunView) -> std::fmt::Result {
         "succeeded_with_warnings" => "33",
         _ => "31",
     };
-    writeln!(text, "{} {} {}: {from} to {to}{simulated}", view.runbook, view.operation, view.id)?;
+    match view.members {
+        Some(members) => {
+            writeln!(text, "{} {} {}: {members} services{simulated}", view.runbook, view.operation, view.id)?;
+        }
+        None => writeln!(text, "{} {} {}: {from} to {to}{simulated}", view.runbook, view.operation, view.id)?,
+    }
     match view.cause.as_deref().map(first_line) {
         // Of a run that is about to stop the cause says what it becomes.
         Some(cause) if view.status == "pausing" => {
@@ -74,6 +79,10 @@ fn write_numbers(text: &mut String, view: &RunView) -> std::fmt::Result {
         verdict(rto.verdict)
     )?;
     let rpo = &view.rpo;
+    if view.members.is_some() {
+        writeln!(text, "  data loss      measured by each member's own run")?;
+        return write_steps(text, view);
+    }
     if rpo.not_moved {
         writeln!(text, "  data loss      none: the service was not moved")?;
         return write_steps(text, view);

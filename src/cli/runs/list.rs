@@ -21,7 +21,10 @@ pub(crate) struct Arguments {
     /// Simulated runs as well.
     #[arg(long)]
     simulated: bool,
-    /// Only runs of this service.
+    /// Runs that other runs began as well, such as those of a fleet's members.
+    #[arg(long)]
+    children: bool,
+    /// Only runs of this service, whoever began them.
     #[arg(long, value_name = "NAME", value_parser = service_name)]
     service: Option<ServiceName>,
     /// At most this many; 0: all.
@@ -58,6 +61,7 @@ pub(crate) async fn run(global: &Global, session: &Session, arguments: &Argument
         service: arguments.service.clone(),
         open: arguments.open,
         simulated: arguments.simulated,
+        outermost: !arguments.children && arguments.service.is_none(),
         // One more than is shown tells whether there are more.
         limit: if arguments.limit == 0 { 0 } else { arguments.limit.saturating_add(1) },
     };

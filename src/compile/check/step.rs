@@ -75,6 +75,14 @@ fn kind(outline: &Outline<'_>, index: StepIndex, pointer: &str, reporter: &mut R
         ("outputs", !step.outputs.is_empty()),
         ("for_each", step.for_each.is_some()),
     ];
+    let limits = [("timeout", step.timeout.is_some()), ("deadline", step.deadline.is_some())];
+    let runs = step.uses == Some(ActionName::RunbookRun);
+    for (key, _) in limits.iter().filter(|(_, given)| *given && runs) {
+        let message = format!("`{}` begins a run of its own, so `{key}` has no effect", step.id);
+        reporter
+            .key(Code::KeyWithoutMeaning, &format!("{pointer}/{key}"), message)
+            .help("its steps have limits of their own; `estimate` says how long it should take");
+    }
     for (key, _) in idle.iter().filter(|(_, given)| *given && is_group && step.uses.is_none()) {
         let message = format!("`{}` is a group, so `{key}` has no effect", step.id);
         reporter

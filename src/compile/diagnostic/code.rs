@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use super::Severity;
 use super::catalogue::{
-    blocks, exposure, expressions, graph, objectives, order, policy, safety, strategy, survival, syntax,
+    blocks, exposure, expressions, fleet, graph, objectives, order, policy, safety, strategy, survival,
+    syntax,
 };
 
 /// What the catalogue says about a code.
@@ -85,7 +86,7 @@ codes! {
     IdleAcceptance = "DR0137", blocks::IDLE_ACCEPTANCE;
     BrokenApproval = "DR0138", blocks::BROKEN_APPROVAL;
     BrokenComponent = "DR0139", blocks::BROKEN_COMPONENT;
-    FleetNotRun = "DR0191", blocks::FLEET_NOT_RUN;
+    FleetNotHere = "DR0191", blocks::FLEET_NOT_HERE;
     DrillNotRun = "DR0192", blocks::DRILL_NOT_RUN;
     TriggersNotRun = "DR0193", blocks::TRIGGERS_NOT_RUN;
     DuplicateId = "DR0201", graph::DUPLICATE_ID;
@@ -95,6 +96,11 @@ codes! {
     TooDeep = "DR0205", graph::TOO_DEEP;
     NothingToDo = "DR0206", graph::NOTHING_TO_DO;
     RepeatedNeed = "DR0207", graph::REPEATED_NEED;
+    UnclearMember = "DR0210", fleet::UNCLEAR_MEMBER;
+    UnknownMember = "DR0211", fleet::UNKNOWN_MEMBER;
+    EmptySelection = "DR0212", fleet::EMPTY_SELECTION;
+    DuplicateMember = "DR0213", fleet::DUPLICATE_MEMBER;
+    RunsItself = "DR0214", fleet::RUNS_ITSELF;
     PromoteBeforeFence = "DR0301", order::PROMOTE_BEFORE_FENCE;
     ShiftBeforePromote = "DR0302", order::SHIFT_BEFORE_PROMOTE;
     ShiftBeforeVerify = "DR0303", order::SHIFT_BEFORE_VERIFY;

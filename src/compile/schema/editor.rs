@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use super::{action_schema, without_null};
 use crate::model::action::ActionName;
 use crate::model::component::ComponentKind;
+use crate::model::fleet::Fleet;
 use crate::model::runbook::Runbook;
 
 /// Definitions in which `uses` says what `with` must be.
@@ -84,6 +85,17 @@ fn components(definitions: &mut Map<String, Value>) -> Value {
     let kinds: Vec<_> = ComponentKind::ALL.iter().map(|kind| kind.as_str()).collect();
     json!({"type": "object", "required": ["id", "kind"], "properties": {"kind": {"enum": kinds}},
            "allOf": branches})
+}
+
+/// Returns the JSON Schema (2020-12) of a fleet file, as committed in `schemas/fleet.schema.json`.
+#[must_use]
+pub fn fleet_schema() -> Value {
+    let mut schema =
+        SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Fleet>().to_value();
+    without_null(&mut schema);
+    without_own_formats(&mut schema);
+    schema["$id"] = "https://drctl.dev/schemas/fleet.schema.json".into();
+    schema
 }
 
 fn branch(name: ActionName, demands: bool) -> Value {

@@ -8,27 +8,35 @@ mod validate;
 
 use std::sync::{LazyLock, OnceLock};
 
-use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Map, Value};
 
 use crate::model::action::ActionName;
 use crate::model::component::ComponentKind;
+use crate::model::fleet::Fleet;
 use crate::model::runbook::Runbook;
 
-pub use editor::schema;
 pub(super) use editor::tidy;
+pub use editor::{fleet_schema, schema};
 pub(super) use shape::Shapes;
 pub(super) use validate::{Gaps, validate, validate_part};
 
 /// The shape of a whole runbook.
 pub(super) fn runbook() -> &'static Shapes {
-    static SHAPES: LazyLock<Shapes> = LazyLock::new(|| {
-        let mut schema =
-            SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Runbook>().to_value();
-        without_null(&mut schema);
-        Shapes::new(&schema)
-    });
+    static SHAPES: LazyLock<Shapes> = LazyLock::new(of::<Runbook>);
     &SHAPES
+}
+
+/// The shape of a fleet.
+pub(super) fn fleet() -> &'static Shapes {
+    static SHAPES: LazyLock<Shapes> = LazyLock::new(of::<Fleet>);
+    &SHAPES
+}
+
+fn of<T: JsonSchema>() -> Shapes {
+    let mut schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>().to_value();
+    without_null(&mut schema);
+    Shapes::new(&schema)
 }
 
 /// The shape of an action's parameters.

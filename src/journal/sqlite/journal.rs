@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::others::POLL;
+use super::transaction::Worth;
 use super::{SqliteJournal, admin, append, inbox, lease, read};
 use crate::engine::input::Request;
 use crate::journal::{FORMAT, rules};
@@ -20,11 +21,13 @@ use crate::ports::{
 impl Journal for SqliteJournal {
     fn append(&self, appends: Vec<Append>) -> BoxFuture<'_, Result<Vec<Head>, JournalError>> {
         Box::pin(async move {
+            let simulated = appends.iter().all(|append| append.simulated);
             let facts = rules::check(appends)?;
             if facts.is_empty() {
                 return Ok(Vec::new());
             }
-            self.writing()?.writer.run(move |ledger| append::append(ledger, &facts)).await
+            let worth = if simulated { Worth::Simulated } else { Worth::Real };
+            self.writing()?.writer.run_for(worth, move |ledger| append::append(ledger, &facts)).await
         })
     }
 
@@ -59,15 +62,19 @@ impl Journal for SqliteJournal {
     fn grant<'a>(&'a self, run: &'a RunId) -> BoxFuture<'a, Result<u64, JournalError>> {
         Box::pin(async move {
             let write = self.writing()?;
-            let (run, own) = (run.clone(), Arc::clone(&write.own));
-            write.writer.run(move |ledger| lease::grant(ledger, &run, &own)).await
+            let (granted, own) = (run.clone(), Arc::clone(&write.own));
+            let token = write.writer.run(move |ledger| lease::grant(ledger, &granted, &own)).await?;
+            write.writer.driven().insert(run.clone());
+            Ok(token)
         })
     }
 
     fn release<'a>(&'a self, run: &'a RunId, token: u64) -> BoxFuture<'a, Result<(), JournalError>> {
         Box::pin(async move {
-            let run = run.clone();
-            self.writing()?.writer.run(move |ledger| lease::release(ledger, &run, token)).await
+            let (writer, released) = (&self.writing()?.writer, run.clone());
+            writer.run(move |ledger| lease::release(ledger, &released, token)).await?;
+            writer.driven().remove(run);
+            Ok(())
         })
     }
 

@@ -179,11 +179,12 @@ pub(super) fn runs(
     const SQL: &str = "\
         select summary from run where (?1 is null or substr(id, 1, length(?1)) = ?1) \
         and (?2 is null or service = ?2) and (?3 = 0 or terminal = 0) and (?4 = 1 or simulated = 0) \
+        and (?6 = 0 or json_extract(summary, '$.parent') is null) \
         order by created_at desc, id desc limit ?5";
     let limit = if filter.limit == 0 { -1 } else { bound(filter.limit) };
     let service = filter.service.as_ref().map(ServiceName::as_str);
     let mut select = connection.prepare_cached(SQL)?;
-    let values = params![filter.prefix, service, filter.open, filter.simulated, limit];
+    let values = params![filter.prefix, service, filter.open, filter.simulated, limit, filter.outermost];
     let rows = select.query_map(values, |row| row.get::<_, String>(0))?;
     let mut runs = Vec::new();
     for text in rows {

@@ -38,8 +38,19 @@ enum Failed {
     Store(JournalError),
 }
 
+/// What a piece of work is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Worth {
+    /// It survives a power cut once it is answered.
+    Real,
+    /// It is about a simulation: the next transaction of worth takes it to the disk.
+    Simulated,
+}
+
 /// A piece of work in the queue.
 pub(super) trait Job: Send {
+    /// What it is worth.
+    fn worth(&self) -> Worth;
     /// Does it, inside the transaction; keeps the outcome.
     fn work(&mut self, ledger: &mut Ledger<'_>) -> Worked;
     /// Tells the outcome, or why the transaction as a whole came to nothing.
@@ -48,6 +59,7 @@ pub(super) trait Job: Send {
 
 /// A piece of work, and who waits for its outcome.
 pub(super) struct Task<T, F> {
+    worth: Worth,
     work: F,
     outcome: Option<Result<T, JournalError>>,
     reply: oneshot::Sender<Result<T, JournalError>>,
@@ -57,11 +69,12 @@ pub(super) struct Task<T, F> {
 impl<T, F> Task<T, F> {
     /// `permit` is its place in the queue.
     pub(super) fn new(
+        worth: Worth,
         work: F,
         reply: oneshot::Sender<Result<T, JournalError>>,
         permit: OwnedSemaphorePermit,
     ) -> Self {
-        Self { work, outcome: None, reply, _permit: permit }
+        Self { worth, work, outcome: None, reply, _permit: permit }
     }
 }
 
@@ -70,6 +83,10 @@ where
     T: Send,
     F: FnMut(&mut Ledger<'_>) -> Result<T, Fault> + Send,
 {
+    fn worth(&self) -> Worth {
+        self.worth
+    }
+
     fn work(&mut self, ledger: &mut Ledger<'_>) -> Worked {
         let before = ledger.connection.total_changes();
         let outcome = (self.work)(ledger);
@@ -107,6 +124,8 @@ pub(super) struct Writing {
     dirty: Option<Instant>,
     /// Whether anything was written at all.
     written: bool,
+    /// What the next commit takes to the disk.
+    synced: Worth,
 }
 
 impl Writing {
@@ -117,14 +136,24 @@ impl Writing {
         syncs: Arc<AtomicU64>,
     ) -> Self {
         let (known, stopped) = (Known::nothing(), None);
-        Self { connection, place, changes, syncs, known, stopped, dirty: None, written: false }
+        Self {
+            connection,
+            place,
+            changes,
+            syncs,
+            known,
+            stopped,
+            dirty: None,
+            written: false,
+            synced: Worth::Real,
+        }
     }
 
     /// Does some jobs in one transaction, waiting for other processes, and answers them.
     pub(super) fn batch(&mut self, jobs: Vec<Box<dyn Job>>) {
         let begun = match &self.stopped {
             Some(why) => Err(why.clone()),
-            None => self.begin().map_err(|error| self.place.explain_sqlite(&error)),
+            None => self.begin(&jobs).map_err(|error| self.place.explain_sqlite(&error)),
         };
         match begun {
             Ok(()) => self.finish(jobs),
@@ -137,7 +166,7 @@ impl Writing {
         if self.stopped.is_some() || self.connection.busy_timeout(Duration::ZERO).is_err() {
             return Some(job);
         }
-        let begun = self.begin();
+        let begun = self.begin(std::slice::from_ref(&job));
         // Without its patience the connection would fail where it need not: then it does not write at all.
         if let Err(error) = format::wait_for_others(&mut self.connection) {
             self.stop(&format!("the store could not be asked to wait for others ({error})"));
@@ -177,7 +206,17 @@ impl Writing {
         }
     }
 
-    fn begin(&self) -> Result<(), rusqlite::Error> {
+    fn begin(&mut self, jobs: &[Box<dyn Job>]) -> Result<(), rusqlite::Error> {
+        let simulated = jobs.iter().all(|job| job.worth() == Worth::Simulated);
+        let worth = if simulated { Worth::Simulated } else { Worth::Real };
+        if worth != self.synced {
+            let pragma = match worth {
+                Worth::Real => "pragma synchronous = full",
+                Worth::Simulated => "pragma synchronous = normal",
+            };
+            self.connection.execute_batch(pragma)?;
+            self.synced = worth;
+        }
         self.connection.prepare_cached("begin immediate")?.execute([]).map(|_| ())
     }
 

@@ -1,6 +1,7 @@
 //! Brings work to the connection that writes: to the only thread of a process that does so, which takes
 //! everything that waits and commits once. Never delays a commit to gather more.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, mpsc};
@@ -11,8 +12,9 @@ use rusqlite::Connection;
 use tokio::sync::{Semaphore, oneshot};
 
 use super::fault::{Fault, Place};
-use super::transaction::{Job, Ledger, Task, Writing};
+use super::transaction::{Job, Ledger, Task, Worth, Writing};
 use crate::journal::changes::Changes;
+use crate::model::id::RunId;
 use crate::ports::JournalError;
 
 /// Most pieces of work in one transaction.
@@ -33,6 +35,8 @@ pub(super) struct Writer {
     shared: Arc<Shared>,
     syncs: Arc<AtomicU64>,
     place: Place,
+    /// Runs that this process drives.
+    driven: Mutex<HashSet<RunId>>,
 }
 
 /// What the thread is told.
@@ -66,7 +70,15 @@ impl Writer {
             .spawn(move || own.serve(&receiver))
             .map_err(|error| place.unavailable(&format!("its writer could not be started ({error})")))?;
         let permits = Arc::new(Semaphore::new(QUEUE));
-        Ok(Self { queue: Some(sender), permits, thread: Some(thread), shared, syncs, place })
+        Ok(Self {
+            queue: Some(sender),
+            permits,
+            thread: Some(thread),
+            shared,
+            syncs,
+            place,
+            driven: Mutex::default(),
+        })
     }
 
     /// Does a piece of work, all or nothing, in a transaction shared with whatever else waits. Durable when
@@ -76,11 +88,24 @@ impl Writer {
         T: Send + 'static,
         F: FnMut(&mut Ledger<'_>) -> Result<T, Fault> + Send + 'static,
     {
+        self.run_for(Worth::Real, work).await
+    }
+
+    /// As [`Writer::run`], for work that may be worth less than a sync of the disk.
+    pub(super) async fn run_for<T, F>(&self, worth: Worth, work: F) -> Result<T, JournalError>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut Ledger<'_>) -> Result<T, Fault> + Send + 'static,
+    {
         let gone = || self.place.unavailable("its writer has stopped; start drctl again");
         let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| gone())?;
         let (reply, answer) = oneshot::channel();
         let queue = self.queue.as_ref().ok_or_else(gone)?;
-        let message = match self.shared.at_once(Box::new(Task::new(work, reply, permit))) {
+        let job = Box::new(Task::new(worth, work, reply, permit));
+        // With several runs the others go on while the thread commits, and what they bring meanwhile is
+        // committed together.
+        let done = if self.driven().len() > 1 { Done::Later(job) } else { self.shared.at_once(job) };
+        let message = match done {
             Done::Later(job) => Some(Message::Work(job)),
             Done::First => Some(Message::Written),
             Done::Again => None,
@@ -89,6 +114,11 @@ impl Writer {
             queue.send(message).map_err(|_| gone())?;
         }
         answer.await.map_err(|_| gone())?
+    }
+
+    /// Runs that this process drives.
+    pub(super) fn driven(&self) -> MutexGuard<'_, HashSet<RunId>> {
+        self.driven.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Keeps everybody from the connection.

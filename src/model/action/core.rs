@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::spec::{ActionSpec, Adapter, Doubt, DrillDefault, Effect, SPEC};
+use crate::model::id::{ServiceName, SiteName};
 use crate::model::policy::{NotBy, OnExpiry, Reversibility};
 use crate::model::time::Duration;
 
@@ -103,25 +104,34 @@ impl AssertThat {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RunbookRun {
-    /// Name of the runbook.
-    pub runbook: String,
-    /// Its parameters.
+    /// Name of its service, the `metadata.name` of a runbook in the configured folders. No template.
+    pub runbook: ServiceName,
+    /// Values of its parameters. They are needed when the plan is made.
     #[serde(default)]
     pub with: Map<String, Value>,
+    /// Site the service leaves; default: where its record says it is, else by the roles of its sites.
+    pub from: Option<SiteName>,
+    /// Site it moves to; default: by the roles of its sites.
+    pub to: Option<SiteName>,
 }
 
 impl RunbookRun {
     /// What is declared about the action.
     pub const SPEC: ActionSpec = ActionSpec {
-        summary: "Runs another runbook as a child run. Not run by this version.",
+        summary: "Runs another runbook as a child run, with the operation and the mode of this one. \
+                  The step ends as the child does.",
         effect: Effect::Mutate,
         reversibility: Reversibility::Compensable,
         doubt: Doubt::Observable,
         drill: DrillDefault::MustDeclare,
-        adapter: Adapter::SimulatedOnly,
-        timeout: Duration::from_secs(14_400),
+        // The child has deadlines of its own.
+        timeout: Duration::from_secs(7 * 86_400),
         estimate: Duration::from_secs(300),
-        outputs: &[("run", "id of the child run")],
+        outputs: &[
+            ("run", "id of the child run"),
+            ("status", "how it ended: succeeded or succeeded_with_warnings"),
+            ("recovery_time_ms", "its recovery time in milliseconds, where it was measured"),
+        ],
         ..SPEC
     };
 }

@@ -109,7 +109,7 @@ mod tests {
 
     fn call(action: &str, with: Value) -> Call {
         let Value::Object(with) = with else { panic!("no object: {with}") };
-        Call { action: action.parse().unwrap(), with, deferred: false, sensitive: false }
+        Call { action: action.parse().unwrap(), with, deferred: false, sensitive: false, child: None }
     }
 
     fn needs_in(plan: &Plan, call: &Call, undone: bool) -> Vec<Need> {

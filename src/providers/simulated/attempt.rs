@@ -300,7 +300,9 @@ impl Attempt<'_> {
     }
 
     fn fits(&self, rule: &Rule) -> bool {
-        rule.matches(self.action.name().as_str(), self.context.node.as_str(), self.context.attempt)
+        let context = self.context;
+        let (service, node) = (context.service.as_str(), context.node.as_str());
+        rule.matches(self.action.name().as_str(), service, node, context.attempt)
     }
 
     /// How long the attempt takes.

@@ -19,7 +19,7 @@ use crate::model::id::{NodeAddress, SiteName};
 use crate::model::run::{Failure, FailureClass};
 use crate::model::time::{Duration, Timestamp};
 use crate::model::values::Site;
-use crate::ports::{AttemptContext, BoxFuture, Clock, Polled, Precheck, Provider, Started};
+use crate::ports::{AttemptContext, BoxFuture, ChildOf, Clock, Polled, Precheck, Provider, Started};
 
 /// How long it takes to see that nobody answers.
 const NO_ANSWER: Duration = Duration::from_secs(5);
@@ -220,6 +220,22 @@ pub(super) fn parameters(action: &Action) -> Map<String, Value> {
 }
 
 impl Provider for SimulatedProvider {
+    /// Every service has an estate of its own: what two of them name alike is not the same thing. What the
+    /// scenario loses is lost when the run around them says so.
+    fn of_child(&self, child: &ChildOf<'_>) -> Result<Option<Arc<dyn Provider>>, Failure> {
+        let plan = child.plan;
+        let refused = |error: super::store::Error| Failure::new(FailureClass::Permanent, error.to_string());
+        let store = self.store.of_child(child.run).map_err(refused)?;
+        store.with(|estate| estate.run_started(child.run, child.began));
+        let (from, to, clock) = (plan.from.clone(), plan.to.clone(), Arc::clone(&self.clock));
+        let estimates = plan.nodes.iter().map(|node| (node.address.clone(), node.estimate)).collect();
+        let mut scenario = self.scenario.clone();
+        // Members with the same steps must not draw the same.
+        scenario.seed = Chance::of(scenario.seed, &[plan.runbook.name.as_str()]).number();
+        let provider = Self::new(plan.sites.clone(), from, to, scenario, store, clock);
+        Ok(Some(Arc::new(provider.with_estimates(estimates))))
+    }
+
     fn precheck<'a>(
         &'a self,
         action: &'a Action,

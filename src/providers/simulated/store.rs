@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::estate::Estate;
+use crate::model::id::RunId;
 
 /// Why a stored estate cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +64,22 @@ impl EstateStore {
             Err(source) => return Err(Error::File { path, what: "read", source }),
         };
         Ok(Self { inner: Arc::new(Mutex::new(Inner { estate, path: Some(path) })) })
+    }
+
+    /// The estate of a run that was begun by one on this estate: in a folder beside the file, or in memory.
+    ///
+    /// # Errors
+    /// As [`EstateStore::open`].
+    pub(super) fn of_child(&self, run: &RunId) -> Result<Self, Error> {
+        let path = self.inner.lock().unwrap_or_else(PoisonError::into_inner).path.clone();
+        let Some(path) = path else { return Ok(Self::in_memory()) };
+        let folder = path.with_extension("d");
+        std::fs::create_dir_all(&folder).map_err(|source| Error::File {
+            path: folder.clone(),
+            what: "written",
+            source,
+        })?;
+        Self::open(folder.join(format!("{run}.json")))
     }
 
     /// A copy of the estate as it is now.

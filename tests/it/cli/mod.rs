@@ -5,6 +5,7 @@
 
 mod diff;
 mod errors;
+mod fleet;
 mod init;
 mod journal;
 mod look;

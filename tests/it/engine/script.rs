@@ -208,6 +208,7 @@ fn created(plan: &IndexedPlan, mode: Mode, consents: Consents, now: Timestamp) -
         staged_until: None,
         version: "0".to_owned(),
         notes: BTreeMap::new(),
+        parent: None,
     }
 }
 

@@ -33,6 +33,7 @@ conformance!(
     only_the_current_token_appends,
     an_append_over_several_streams_is_all_or_nothing,
     one_real_run_works_on_a_service,
+    runs_that_others_began_can_be_left_out,
     an_idempotency_key_starts_one_run,
     malformed_appends_are_refused,
     the_inbox_keeps_order_and_answers_once,
@@ -185,6 +186,24 @@ async fn one_real_run_works_on_a_service(world: &World) {
     journal.append(vec![over]).await.unwrap();
     start(&*other, &second, true).await.unwrap();
     sound(&*journal).await;
+}
+
+/// Whoever looks for the newest run does not mean the last of five hundred members.
+async fn runs_that_others_began_can_be_left_out(world: &World) {
+    let journal = world.open();
+    for (id, service, parent) in [("all-1", "all", None), ("pay-2", "pay", Some("all-1"))] {
+        let run = run_id(id);
+        let token = journal.grant(&run).await.unwrap();
+        let line = drctl::ports::RunSummary {
+            parent: parent.map(run_id),
+            ..summary(&run, service, RunStatus::Running)
+        };
+        let append = Append { summary: Some(line), ..to_run(&run, token, 0, &["x"]) };
+        journal.append(vec![append]).await.unwrap();
+    }
+    assert_eq!(journal.runs(&RunFilter::default()).await.unwrap().len(), 2);
+    let outermost = journal.runs(&RunFilter { outermost: true, ..RunFilter::default() }).await.unwrap();
+    assert_eq!(outermost.iter().map(|run| run.run.as_str()).collect::<Vec<_>>(), ["all-1"]);
 }
 
 async fn an_idempotency_key_starts_one_run(world: &World) {

@@ -55,6 +55,7 @@ fn the_real_families_are_those_with_a_provider() {
         "manual",
         "wait",
         "assert",
+        "runbook",
         "command",
         "http",
         "postgres",

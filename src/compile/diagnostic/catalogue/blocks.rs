@@ -85,9 +85,10 @@ pub(crate) const BROKEN_COMPONENT: Entry = error(
      components: [{id: queue, kind: aws.lambda.event_source, mapping_id: {east: 6b2f, west: 7c3a}}]",
 );
 
-pub(crate) const FLEET_NOT_RUN: Entry = error(
-    "`kind: Fleet` is not run by this version",
-    "Running many services together comes in a later version. Write one runbook per service.",
+pub(crate) const FLEET_NOT_HERE: Entry = error(
+    "a fleet where the runbook of one service is expected",
+    "`drctl failover`, `switchover`, `failback`, `plan` and `validate` take a fleet. Checks and child runs are \
+     about one service.",
     "kind: Fleet",
     "kind: Runbook",
 );

@@ -3,6 +3,7 @@
 pub(super) mod blocks;
 pub(super) mod exposure;
 pub(super) mod expressions;
+pub(super) mod fleet;
 pub(super) mod graph;
 pub(super) mod objectives;
 pub(super) mod order;

@@ -29,7 +29,8 @@ pub(super) fn assert_that(it: &core::AssertThat) -> Act<'_> {
 pub(super) fn runbook(it: &core::RunbookRun) -> Act<'_> {
     Act::plain("running", move |scene| {
         let id = scene.view.id("run");
-        json!({"run": format!("{}-{}", it.runbook, id.get(..8).unwrap_or(&id))})
+        let run = format!("{}-{}", it.runbook, id.get(..8).unwrap_or(&id));
+        json!({"run": run, "status": "succeeded", "recovery_time_ms": 0})
     })
 }
 

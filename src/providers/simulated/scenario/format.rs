@@ -133,6 +133,9 @@ pub struct Match {
     /// Name of the action; `*` stands for any text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<String>,
+    /// Name of the service, for the members of a fleet; `*` stands for any text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
     /// Address of the node; `*` stands for any text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,
@@ -342,9 +345,10 @@ impl Scenario {
 
 impl Rule {
     /// Says whether the rule is about an attempt.
-    pub(in super::super) fn matches(&self, action: &str, node: &str, attempt: u32) -> bool {
+    pub(in super::super) fn matches(&self, action: &str, service: &str, node: &str, attempt: u32) -> bool {
         let fits = |pattern: &Option<String>, text: &str| pattern.as_deref().is_none_or(|it| glob(it, text));
         fits(&self.matching.action, action)
+            && fits(&self.matching.service, service)
             && fits(&self.matching.node, node)
             && self.matching.attempt.is_none_or(|number| number == attempt)
     }

@@ -1,0 +1,219 @@
+//! The runbooks that a fleet or a `runbook.run` can mean: those of the configured folders, and those beside
+//! the file itself. Reads them once, and says of each that is wanted what is wrong with it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::runbook::{self, Binding, Source};
+use super::session::Session;
+use super::{Error, exit, output, route, validate};
+use crate::compile::{self, Directory, Listed, Severity};
+use crate::config::Config;
+use crate::engine::service::ServiceRecord;
+use crate::model::id::ServiceName;
+use crate::model::run::{Intent, Operation};
+use crate::plan::{self, Known, Library, Nested, Plan, Problem};
+use crate::runtime;
+
+/// Every runbook there is, by service.
+#[derive(Debug, Default)]
+pub(crate) struct Shelf {
+    sound: BTreeMap<ServiceName, Source>,
+    /// Those that do not compile.
+    broken: BTreeMap<ServiceName, PathBuf>,
+    /// Those that another file is about as well.
+    twice: BTreeMap<ServiceName, (PathBuf, PathBuf)>,
+}
+
+/// What service records say, of the services somebody has asked about.
+pub(crate) type Records = BTreeMap<ServiceName, ServiceRecord>;
+
+impl Shelf {
+    /// As [`Shelf::read`], as a configuration says.
+    ///
+    /// # Errors
+    /// When it sets a level that cannot be set.
+    pub(crate) fn of(config: &Config, beside: &Path) -> Result<Self, Error> {
+        Ok(Self::read(&config.runbooks, &runbook::options(config)?, beside))
+    }
+
+    /// Reads the runbooks of the configured folders and those in the folder of a file. What cannot be read is
+    /// not there: who names it is told so.
+    #[must_use]
+    pub(crate) fn read(folders: &[PathBuf], options: &compile::Options, beside: &Path) -> Self {
+        let own = beside.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folders = folders.iter().map(PathBuf::as_path).chain([own]);
+        let mut files = BTreeMap::new();
+        for folder in folders.filter(|folder| folder.is_dir()) {
+            for file in validate::files(folder).unwrap_or_default() {
+                files.entry(std::fs::canonicalize(&file).unwrap_or_else(|_| file.clone())).or_insert(file);
+            }
+        }
+        let mut shelf = Self::default();
+        for file in files.into_values() {
+            shelf.put(file, options);
+        }
+        shelf
+    }
+
+    /// The runbook of a service.
+    #[must_use]
+    pub(crate) fn source(&self, service: &ServiceName) -> Option<&Source> {
+        self.sound.get(service)
+    }
+
+    fn put(&mut self, path: PathBuf, options: &compile::Options) {
+        let Ok(text) = runbook::read(&path) else { return };
+        if validate::kind(&text).is_some_and(|kind| kind != "Runbook") {
+            return;
+        }
+        let (runbook, findings) = compile::compile_with(&text, options);
+        let name = match &runbook {
+            Some(runbook) => runbook.metadata.name.clone(),
+            None => match name_of(&text) {
+                Some(name) => name,
+                None => return,
+            },
+        };
+        let other = self.sound.get(&name).map(|source| &source.path).or_else(|| self.broken.get(&name));
+        if let Some(other) = other {
+            self.twice.insert(name, (other.clone(), path));
+        } else if let Some(runbook) = runbook {
+            self.sound.insert(name, Source { path, text, runbook, findings });
+        } else {
+            self.broken.insert(name, path);
+        }
+    }
+
+    /// What a fleet can know of them.
+    #[must_use]
+    pub(crate) fn directory(&self) -> Directory {
+        let listed = |source: &Source| Listed {
+            labels: source.runbook.metadata.labels.clone(),
+            runs: plan::runs(&source.runbook),
+        };
+        self.sound.iter().map(|(name, source)| (name.clone(), listed(source))).collect()
+    }
+
+    /// These services and all whose runbooks theirs run.
+    fn closure(&self, wanted: BTreeSet<ServiceName>) -> BTreeSet<ServiceName> {
+        let mut open: Vec<ServiceName> = wanted.into_iter().collect();
+        let mut all = BTreeSet::new();
+        while let Some(name) = open.pop() {
+            if all.insert(name.clone()) {
+                open.extend(self.sound.get(&name).into_iter().flat_map(|source| plan::runs(&source.runbook)));
+            }
+        }
+        all
+    }
+
+    /// The runbooks that runs inside a plan need, with where each service goes.
+    fn library(
+        &self,
+        wanted: BTreeSet<ServiceName>,
+        operation: Operation,
+        intent: Intent,
+        records: &Records,
+    ) -> Result<Library, Vec<Problem>> {
+        let (mut library, mut problems) = (Library::new(), Vec::new());
+        for name in self.closure(wanted) {
+            let refuse = |what: String, help: &str| Problem { what, help: Some(help.to_owned()) };
+            if let Some((one, other)) = self.twice.get(&name) {
+                let what = format!("{} and {} are both about `{name}`", one.display(), other.display());
+                problems.push(refuse(what, "names are unique among the runbook folders"));
+            }
+            if let Some(path) = self.broken.get(&name) {
+                let what = format!("the runbook of `{name}` does not compile");
+                problems.push(refuse(what, &format!("see `drctl validate {}`", path.display())));
+            }
+            let Some(source) = self.sound.get(&name) else { continue };
+            let record = records.get(&name).cloned().unwrap_or_default();
+            match route::choices(&binding(&name), operation, intent, &source.runbook, &record) {
+                Ok(choices) => {
+                    let (runbook, text) = (source.runbook.clone(), source.text.clone());
+                    let (from, to, unready) = (choices.from, choices.to, choices.unready);
+                    library.insert(name, Known { runbook, text, from, to, unready });
+                }
+                Err(error) => problems.push(Problem { what: error.message, help: error.help }),
+            }
+        }
+        if problems.is_empty() { Ok(library) } else { Err(problems) }
+    }
+
+    /// Plans the runs inside a plan.
+    ///
+    /// # Errors
+    /// When one of them cannot be planned; the error names every problem.
+    pub(crate) fn nest(&self, path: &Path, plan: Plan, records: &Records) -> Result<(Plan, Nested), Error> {
+        let refused = |problems: Vec<Problem>| {
+            Error::new(exit::INVALID, format!("{} cannot be planned", path.display()))
+                .reason("invalid_plan")
+                .details(problems)
+        };
+        let library = self.library(begun_by(&plan), plan.operation, plan.intent, records).map_err(refused)?;
+        let (plan, nested) = plan::nest(plan, &library).map_err(refused)?;
+        for planned in nested.values() {
+            let record = records.get(&planned.plan.runbook.name).cloned().unwrap_or_default();
+            super::start::refuse_quarantined(&record, &planned.plan)?;
+        }
+        Ok((plan, nested))
+    }
+
+    /// Where the services of the runs inside a plan are, by the journal; a simulation begins where the
+    /// runbooks say.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub(crate) async fn records(&self, session: &Session, plan: &Plan) -> Result<Records, Error> {
+        let mut records = Records::new();
+        if plan.intent == Intent::Real {
+            for name in self.closure(begun_by(plan)) {
+                let record = runtime::service_record(session.journal.as_ref(), &name).await?;
+                records.insert(name, record);
+            }
+        }
+        Ok(records)
+    }
+}
+
+/// The services whose runbooks a plan runs.
+#[must_use]
+pub(crate) fn begun_by(plan: &Plan) -> BTreeSet<ServiceName> {
+    plan::begun(plan)
+}
+
+/// Nothing was said about this service on the command line.
+fn binding(name: &ServiceName) -> Binding {
+    Binding { runbook: name.to_string(), mode: None, from: None, to: None, set: Vec::new(), values: None }
+}
+
+fn name_of(text: &str) -> Option<ServiceName> {
+    let document = serde_saphyr::from_str::<Value>(text).unwrap_or_default();
+    let name = document.pointer("/metadata/name").and_then(Value::as_str)?;
+    ServiceName::new(name).ok()
+}
+
+/// Compiles a fleet and shows what is wrong with it. Warnings do not stop.
+///
+/// # Errors
+/// When it does not compile.
+pub(crate) fn fleet(shelf: &Shelf, path: &Path, text: &str) -> Result<crate::model::fleet::Roster, Error> {
+    let (roster, found) = compile::fleet(text, &shelf.directory());
+    let shown: Vec<_> = found.into_iter().filter(|found| found.severity != Severity::Note).collect();
+    if !shown.is_empty() {
+        output::say(
+            compile::render(&path.display().to_string(), text, &shown, output::is_terminal()).trim_end(),
+        );
+    }
+    roster.ok_or_else(|| {
+        let mut error = Error::new(exit::INVALID, format!("{} does not compile", path.display()))
+            .reason("invalid_runbook");
+        let broken: Vec<_> = shelf.broken.values().map(|path| path.display().to_string()).collect();
+        if !broken.is_empty() {
+            error = error.help(format!("not counted, because they do not compile: {}", broken.join(", ")));
+        }
+        error
+    })
+}
