@@ -78,6 +78,8 @@ fn there_are_designs_for_every_rule_and_in_both_forms() {
     assert!(designs.len() >= 60 && declared >= 30, "{} designs, {declared} of them declared", designs.len());
     let seen: BTreeSet<String> = designs.iter().map(|(_, text)| expected(text).0).collect();
     let about_design = Code::ALL.iter().filter(|code| **code >= Code::PromoteBeforeFence);
+    // Those of a policy are about more than one text: `policy.rs` has them.
+    let about_design = about_design.filter(|code| !code.as_str().starts_with("DR081"));
     let missing: Vec<_> = about_design.filter(|code| !seen.contains(code.as_str())).collect();
     assert!(missing.is_empty(), "{missing:?}");
 }

@@ -20,9 +20,7 @@ fn parts(strategy: Strategy, kind: ComponentKind) -> Vec<ComponentKind> {
     let first = |role: ComponentRole| Wanted::kinds(strategy, role).next().unwrap();
     let of = |role: ComponentRole| if kind.role() == role { kind } else { first(role) };
     let mut parts = vec![of(ComponentRole::Data)];
-    if kind.role() == ComponentRole::Compute {
-        parts.push(kind);
-    }
+    parts.push(of(ComponentRole::Compute));
     if matches!(kind.role(), ComponentRole::Queue | ComponentRole::Path | ComponentRole::Backup) {
         parts.push(kind);
     }
@@ -41,7 +39,7 @@ fn wanted(strategy: Strategy, components: Vec<ComponentKind>) -> Wanted {
         strategy,
         objectives: Wanted::usual(strategy),
         provider: Wanted::provider_of(&components).to_owned(),
-        sites: ["us-east-1", "us-west-2"].map(|name| SiteName::new(name).unwrap()),
+        sites: ["eu-west-1", "eu-central-1"].map(|name| SiteName::new(name).unwrap()),
         components,
         health: "https://{site}.shop.example.com/health".to_owned(),
         public_url: Some("https://shop.example.com".to_owned()),
@@ -90,7 +88,7 @@ fn every_one_succeeds_on_the_simulated_estate() {
     let mut wrong = Vec::new();
     for (name, strategy, text) in all() {
         drctl.write("shop.yaml", &text);
-        let from = if strategy == Strategy::ActiveActive { " --from us-east-1" } else { "" };
+        let from = if strategy == Strategy::ActiveActive { " --from eu-west-1" } else { "" };
         let output = drctl.run(&format!("{} shop.yaml --simulate{from}", Operation::Failover));
         if output.code != 0 {
             wrong.push(format!("{name} = {}\n{}{}", output.code, output.stdout, output.stderr));

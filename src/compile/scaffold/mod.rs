@@ -48,7 +48,7 @@ impl Wanted {
             Strategy::BackupRestore => (4 * 3600, 3600),
             Strategy::PilotLight => (3600, 300),
             Strategy::WarmStandby => (900, 60),
-            Strategy::ActiveActive => (900, 60),
+            Strategy::ActiveActive => (1800, 60),
         };
         Objectives { rto: Some(Duration::from_secs(rto)), rpo: Some(Duration::from_secs(rpo)), mtd: None }
     }

@@ -16,6 +16,8 @@ pub(super) const fn together(kind: ComponentKind) -> &'static [&'static str] {
         // The way that needs no particular cloud: programs that switch.
         ComponentKind::Link => &["switch_command", "current_command"],
         ComponentKind::FailoverGroup => &["server"],
+        // A day, unless the RPO is said to it.
+        ComponentKind::Protection => &["max_age"],
         _ => &[],
     }
 }
@@ -98,6 +100,9 @@ impl Sampler<'_> {
 
     fn text(&self, schema: &Value, name: &str, place: &str) -> Value {
         let pattern = schema["pattern"].as_str().unwrap_or_default();
+        if let ("max_age", Some(rpo)) = (name, self.wanted.objectives.rpo) {
+            return json!(rpo);
+        }
         if schema["format"] == "duration" || pattern.contains("ms|") {
             return json!("1m");
         }

@@ -29,27 +29,31 @@ enum Fence {
 #[must_use]
 pub fn scaffold(wanted: &Wanted) -> String {
     let all = [Fence::Data, Fence::Compute, Fence::ByHand, Fence::AlwaysByHand];
-    let mut all = all.map(|fence| text(wanted, fence)).into_iter();
-    let sound = |text: &String| crate::compile::compile(text, jiff::civil::Date::MIN).1.is_empty();
-    let plain = all.next().unwrap_or_default();
-    if sound(&plain) { plain } else { all.find(sound).unwrap_or(plain) }
+    let judged = all.into_iter().map(|fence| {
+        let text = text(wanted, fence);
+        let (runbook, findings) = crate::compile::compile(&text, jiff::civil::Date::MIN);
+        (runbook.is_none(), findings.len(), text)
+    });
+    // Of equally good ones the first, which says least.
+    let best = judged.min_by_key(|(broken, findings, _)| (*broken, *findings));
+    best.map_or_else(String::new, |(_, _, text)| text)
 }
 
 fn text(wanted: &Wanted, fence: Fence) -> String {
     let mut out = String::new();
     // Writing into a string cannot fail.
-    let _ =
-        head(&mut out, wanted).and_then(|()| components(&mut out, wanted, fence)).and_then(
-            |()| match fence {
-                Fence::Data | Fence::Compute => Ok(()),
-                Fence::ByHand => by_hand(&mut out, wanted, &["failover"]),
-                Fence::AlwaysByHand => by_hand(&mut out, wanted, &["failover", "failback"]),
-            },
-        );
+    let _ = head(&mut out, wanted)
+        .and_then(|()| components(&mut out, wanted, fence))
+        .and_then(|()| by_hand(&mut out, wanted, fence));
     out
 }
 
-fn by_hand(out: &mut String, wanted: &Wanted, operations: &[&str]) -> std::fmt::Result {
+fn by_hand(out: &mut String, wanted: &Wanted, fence: Fence) -> std::fmt::Result {
+    let operations: &[&str] = match fence {
+        Fence::Data | Fence::Compute => return Ok(()),
+        Fence::ByHand => &["failover"],
+        Fence::AlwaysByHand => &["failover", "failback"],
+    };
     writeln!(
         out,
         "# No part above stops the old site from writing: a person does, until there is an action for it."
@@ -58,9 +62,15 @@ fn by_hand(out: &mut String, wanted: &Wanted, operations: &[&str]) -> std::fmt::
     for operation in operations {
         writeln!(out, "  {operation}:\n    steps:")?;
         writeln!(out, "      - id: fence\n        phase: fence\n        uses: manual.task")?;
-        let instructions =
-            format!("{MARK}: stop {} in {{{{ from.name }}}} from accepting writes", wanted.name);
-        writeln!(out, "        with: {{instructions: {}}}\n        drill: skip", scalar(&instructions))?;
+        let task = |verb: &str| {
+            scalar(&format!("{MARK}: {verb} {} in {{{{ from.name }}}} from accepting writes", wanted.name))
+        };
+        let back = task("no longer keep");
+        writeln!(out, "        with: {{instructions: {}}}", task("stop"))?;
+        writeln!(
+            out,
+            "        undo: {{uses: manual.task, with: {{instructions: {back}}}}}\n        drill: skip"
+        )?;
     }
     Ok(())
 }

@@ -1,5 +1,4 @@
-//! The JSON Schema of runbooks, for editors and for the compiler itself. Derived from the model; says
-//! nothing of its own.
+//! The JSON Schema of documents, for editors and the compiler. Says nothing that the model does not.
 
 mod editor;
 mod scalar;
