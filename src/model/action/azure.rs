@@ -4,29 +4,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::dns::RecordType;
-use super::spec::{ActionSpec, Adapter, ApiHome, Doubt, DrillDefault, Effect, Plane, Role, SPEC};
+use super::spec::{
+    ActionSpec, Adapter, ApiHome, Doubt, DrillDefault, Effect, Plane, REPLICA_READING, Role, SPEC,
+};
 use crate::model::policy::Reversibility;
 use crate::model::run::words;
 use crate::model::time::Duration;
-
-/// Outputs of a look at a replica.
-const REPLICATION: &[(&str, &str)] = &[
-    ("lag_ms", "how far the replica is behind, in milliseconds"),
-    ("measured_at", "when that was measured"),
-    ("recovery_point_at", "newest data the replica is known to have"),
-    ("role", "role of the server now"),
-];
-
-/// What every look at a replica has in common.
-const READING: ActionSpec = ActionSpec {
-    plane: Plane::Control,
-    home: ApiHome::Parameter("region"),
-    role: Role::Reading,
-    adapter: Adapter::SimulatedOnly,
-    estimate: Duration::from_secs(2),
-    outputs: REPLICATION,
-    ..SPEC
-};
 
 words! {
     /// How an Azure SQL failover group is failed over.
@@ -443,7 +426,7 @@ impl SqlCheckReplication {
     /// What is declared about the action.
     pub const SPEC: ActionSpec = ActionSpec {
         summary: "Reads how far the databases of an Azure SQL failover group reach in the secondary.",
-        ..READING
+        ..REPLICA_READING
     };
 }
 
@@ -469,6 +452,6 @@ impl PostgresCheckReplication {
     /// What is declared about the action.
     pub const SPEC: ActionSpec = ActionSpec {
         summary: "Reads how far a replica of an Azure PostgreSQL flexible server reaches.",
-        ..READING
+        ..REPLICA_READING
     };
 }

@@ -4,28 +4,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::dns::RecordType;
-use super::spec::{ActionSpec, Adapter, ApiHome, Doubt, DrillDefault, Effect, Plane, Role, SPEC};
+use super::spec::{
+    ActionSpec, Adapter, ApiHome, Doubt, DrillDefault, Effect, Plane, REPLICA_READING, Role, SPEC,
+};
 use crate::model::policy::Reversibility;
 use crate::model::time::Duration;
-
-/// Outputs of a look at a replica.
-const REPLICATION: &[(&str, &str)] = &[
-    ("lag_ms", "how far the replica is behind, in milliseconds"),
-    ("measured_at", "when that was measured"),
-    ("recovery_point_at", "newest data the replica is known to have"),
-    ("role", "role of the server now"),
-];
-
-/// What every look at a replica has in common.
-const READING: ActionSpec = ActionSpec {
-    plane: Plane::Control,
-    home: ApiHome::Parameter("region"),
-    role: Role::Reading,
-    adapter: Adapter::SimulatedOnly,
-    estimate: Duration::from_secs(2),
-    outputs: REPLICATION,
-    ..SPEC
-};
 
 /// Parameters of `gcp.sql.promote`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -255,5 +238,5 @@ pub struct SqlCheckReplication {
 impl SqlCheckReplication {
     /// What is declared about the action.
     pub const SPEC: ActionSpec =
-        ActionSpec { summary: "Reads how far a Cloud SQL replica reaches.", ..READING };
+        ActionSpec { summary: "Reads how far a Cloud SQL replica reaches.", ..REPLICA_READING };
 }

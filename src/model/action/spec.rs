@@ -150,3 +150,22 @@ pub const SPEC: ActionSpec = ActionSpec {
     outputs: &[],
     permissions: &[],
 };
+
+/// Outputs of a look at a replica.
+const REPLICATION: &[(&str, &str)] = &[
+    ("lag_ms", "how far the replica is behind, in milliseconds"),
+    ("measured_at", "when that was measured"),
+    ("recovery_point_at", "newest data the replica is known to have"),
+    ("role", "role of the server now"),
+];
+
+/// A look at a replica of a managed database, in the region that a parameter names; only simulated so far.
+pub(super) const REPLICA_READING: ActionSpec = ActionSpec {
+    plane: Plane::Control,
+    home: ApiHome::Parameter("region"),
+    role: Role::Reading,
+    adapter: Adapter::SimulatedOnly,
+    estimate: Duration::from_secs(2),
+    outputs: REPLICATION,
+    ..SPEC
+};

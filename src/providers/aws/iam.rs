@@ -103,7 +103,7 @@ fn of_account(resource: &str, account: &str) -> String {
 
 fn needs(action: &Action, context: &AttemptContext) -> Vec<Need> {
     let with = action.parameters().as_object().cloned().unwrap_or_default();
-    let call = Planned { action: action.name(), with, deferred: false, sensitive: false };
+    let call = Planned { action: action.name(), with, deferred: false, sensitive: false, child: None };
     access::needs(&context.sites, context.from.as_ref(), &call, false)
 }
 
