@@ -10,6 +10,7 @@ use serde_json::json;
 use super::runbook::{self, Binding, Source};
 use super::{Error, Format, Global, exit, output, session};
 use crate::compile;
+use crate::config::{Config, Flags};
 use crate::model::id::SiteName;
 use crate::model::limits;
 use crate::model::run::{Mode, Operation};
@@ -145,7 +146,10 @@ fn load(global: &Global, name: &str) -> Result<Source, Error> {
         }
         name => return runbook::load(&session::config(global)?, name),
     };
-    let (runbook, found) = compile::compile(&text, runbook::today());
+    let flags = Flags { config: global.config.clone(), ..Flags::default() };
+    let rules = Config::rules(&flags)?;
+    let options = runbook::options_of(rules.file.as_deref(), &rules.lints)?;
+    let (runbook, found) = compile::compile_with(&text, &options);
     let Some(runbook) = runbook else {
         let errors: Vec<_> = found.into_iter().filter(compile::Diagnostic::is_error).collect();
         output::say(compile::render(name, &text, &errors, output::is_terminal()).trim_end());

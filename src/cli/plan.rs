@@ -61,7 +61,7 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
         Subject::One(source) => {
             let choices = choices(global, &config, arguments, &source)?;
             let plan = bind(&source, &choices)?;
-            if let Some(rules) = policy::load(config.policy.as_deref())? {
+            if let Some(rules) = policy::load(config.policy.as_deref(), &config.lints)? {
                 rules.say_to_plan(&source, &plan);
             }
             if plan::begun(&plan).is_empty() {

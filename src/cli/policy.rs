@@ -8,6 +8,7 @@ use super::runbook::{self, Source};
 use super::session::{self, Session};
 use super::{Error, exit, output};
 use crate::compile::{self, Code, Diagnostic, Severity};
+use crate::config::LintLevel;
 use crate::model::governance::Policy;
 use crate::model::run::{Intent, RunStatus};
 use crate::model::runbook::Runbook;
@@ -36,13 +37,15 @@ pub(crate) struct Manner {
 pub(crate) struct Rules {
     path: PathBuf,
     policy: Policy,
+    /// Codes of findings that the configuration does not look for.
+    off: Vec<String>,
 }
 
-/// Reads the policy that is configured, if one is.
+/// Reads the policy that is configured, if one is. `lints`: how much findings matter by the configuration.
 ///
 /// # Errors
 /// When it cannot be read or does not compile.
-pub(crate) fn load(file: Option<&Path>) -> Result<Option<Rules>, Error> {
+pub(crate) fn load(file: Option<&Path>, lints: &BTreeMap<String, LintLevel>) -> Result<Option<Rules>, Error> {
     let Some(path) = file.map(Path::to_owned) else { return Ok(None) };
     let text = runbook::read(&path).map_err(|error| {
         let help = "`[policy] file` of drctl.toml or DRCTL_POLICY names it";
@@ -60,13 +63,15 @@ pub(crate) fn load(file: Option<&Path>) -> Result<Option<Rules>, Error> {
             .help("without a policy that can be read nobody knows what is allowed")
             .reason("invalid_policy")
     })?;
-    Ok(Some(Rules { path, policy }))
+    let off = lints.iter().filter(|(_, level)| **level == LintLevel::Off);
+    let off = off.map(|(code, _)| code.clone()).collect();
+    Ok(Some(Rules { path, policy, off }))
 }
 
 impl Rules {
     /// What the policy says to a runbook, as findings with their places. `found`: what the compiler found.
     pub(crate) fn to_runbook(&self, text: &str, runbook: &Runbook, found: &[Diagnostic]) -> Vec<Diagnostic> {
-        let mut findings = policy::lints(&self.policy, found);
+        let mut findings = policy::lints(&self.policy, found, &self.off);
         findings.extend(policy::runbook(&self.policy, runbook));
         findings.into_iter().map(|finding| self.diagnostic(text, finding)).collect()
     }
@@ -74,7 +79,7 @@ impl Rules {
     /// Says what the policy has against a plan, and would have against its beginning now.
     pub(crate) fn say_to_plan(&self, source: &Source, plan: &Plan) {
         let plan = &Plan { intent: Intent::Real, ..plan.clone() };
-        let mut findings = policy::lints(&self.policy, &source.findings);
+        let mut findings = policy::lints(&self.policy, &source.findings, &self.off);
         findings.extend(policy::plan(&self.policy, &source.runbook, plan));
         let begin = Begin { operation: plan.operation, intent: plan.intent, at: session::now() };
         findings.extend(policy::window(&self.policy, &source.runbook, begin));
@@ -124,7 +129,7 @@ pub(crate) async fn ruled(
     Manner { stage, break_glass }: Manner,
 ) -> Result<BTreeMap<String, String>, Error> {
     let mut notes = BTreeMap::new();
-    let rules = match load(session.config.policy.as_deref()) {
+    let rules = match load(session.config.policy.as_deref(), &session.config.lints) {
         Ok(None) => return Ok(notes),
         Ok(Some(rules)) => rules,
         // On the bad day a policy that nobody can read must not be what stands in the way.
@@ -202,7 +207,7 @@ impl Rules {
         let runbook = &source.runbook;
         let now = session::now();
         let judged = Plan { intent: Intent::Real, ..plan.clone() };
-        let mut findings = policy::lints(&self.policy, &source.findings);
+        let mut findings = policy::lints(&self.policy, &source.findings, &self.off);
         findings.extend(policy::plan(&self.policy, runbook, &judged));
         let begin = Begin { operation: plan.operation, intent: plan.intent, at: now };
         findings.extend(policy::window(&self.policy, runbook, begin));
@@ -223,9 +228,10 @@ pub(crate) async fn may_begin(session: &Session, loaded: &Loaded) -> Result<(), 
     if loaded.state.status != RunStatus::Staged || created.notes.contains_key(ANY_TIME) {
         return Ok(());
     }
-    let Some(rules) = load(session.config.policy.as_deref())? else { return Ok(()) };
+    let Some(rules) = load(session.config.policy.as_deref(), &session.config.lints)? else { return Ok(()) };
     let text = session.journal.blob(&created.runbook).await?.unwrap_or_default();
-    let (runbook, _) = compile::compile(&String::from_utf8_lossy(&text), runbook::today());
+    let (runbook, _) =
+        compile::compile_with(&String::from_utf8_lossy(&text), &runbook::options(&session.config)?);
     // What does not compile any more was judged when it was staged; only its labels are missing now.
     let Some(runbook) = runbook else { return Ok(()) };
     let begin = Begin { operation: created.operation, intent: created.intent, at: session::now() };

@@ -65,7 +65,7 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     let RuleFiles { file, lints, policy, runbooks } = Config::rules(&flags)?;
     let mut options = runbook::options_of(file.as_deref(), &lints)?;
     options.assume_down.clone_from(&arguments.assume_down);
-    let rules = policy::load(policy.as_deref())?;
+    let rules = policy::load(policy.as_deref(), &lints)?;
     let mut reports = Vec::new();
     for path in &arguments.paths {
         let files = files(path)?;

@@ -281,12 +281,13 @@ fn required_findings_are_neither_accepted_nor_lowered() {
         Diagnostic { severity: Severity::Note, ..Diagnostic::new(Code::MissingUndo, "/x", None, "m") };
     let as_it_is = Diagnostic::new(Code::DoubtNeedsPerson, "/y", None, "m");
     let all = [accepted(Code::DoubtNeedsPerson), accepted(Code::DrillUndeclared), lowered, as_it_is];
-    let found = policy::lints(&policy, &all);
+    let found = policy::lints(&policy, &all, &["DR0503".to_owned(), "DR0601".to_owned()]);
     let said: Vec<_> =
         found.iter().map(|it| (it.code.as_str(), it.pointer.as_str(), it.message.as_str())).collect();
     assert_eq!(
         said,
         [
+            ("DR0812", "/metadata/name", "DR0503 may not be off"),
             ("DR0812", "/workflows", "DR0502 may not be accepted: m"),
             ("DR0812", "/x", "DR0503 may not be made less of: m")
         ]
