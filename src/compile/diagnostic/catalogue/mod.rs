@@ -31,6 +31,11 @@ const fn acceptable(
     Entry { title, severity: Severity::Error, acceptable: true, text, wrong, right }
 }
 
+/// A rule whose breach is shown, and that nothing in the runbook can accept.
+const fn notice(title: &'static str, text: &'static str, wrong: &'static str, right: &'static str) -> Entry {
+    Entry { title, severity: Severity::Warning, acceptable: false, text, wrong, right }
+}
+
 /// A rule whose breach is shown; the author can accept it.
 const fn warning(title: &'static str, text: &'static str, wrong: &'static str, right: &'static str) -> Entry {
     Entry { title, severity: Severity::Warning, acceptable: true, text, wrong, right }

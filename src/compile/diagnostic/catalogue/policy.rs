@@ -1,6 +1,6 @@
 //! Entries about the policy of those who answer for many services.
 
-use super::{Entry, error, warning};
+use super::{Entry, error, notice};
 
 pub(crate) const TOO_FEW_AGREE: Entry = error(
     "fewer people agree than the policy wants",
@@ -26,7 +26,7 @@ pub(crate) const REQUIRED_LINT: Entry = error(
     "accept: []",
 );
 
-pub(crate) const DRILL_STALE: Entry = warning(
+pub(crate) const DRILL_STALE: Entry = notice(
     "the last exercise is too old",
     "The policy says how long ago the last drill or move of such a service that succeeded may be. What was \
      not exercised for long is not known to work.",
