@@ -65,6 +65,21 @@ pub(crate) fn spawn_ms() -> f64 {
     median(times.collect())
 }
 
+/// Median time of a commit and a `/bin/true` after it, in turns as a run has them, in milliseconds. Each makes
+/// the other slower: more than the sum of both alone.
+pub(crate) fn commit_and_spawn_ms(folder: &Path) -> f64 {
+    let connection = open(&folder.join(format!("floor-{}.db", nonce())));
+    let mut insert = connection.prepare("insert into row(stream, body, hash) values (1, ?1, ?2)").unwrap();
+    let body = "x".repeat(BODY);
+    let times = (0..200).map(|_| {
+        let start = Instant::now();
+        insert.execute((&body, [7_u8; 32])).unwrap();
+        std::process::Command::new("/bin/true").status().unwrap();
+        start.elapsed().as_secs_f64() * 1_000.0
+    });
+    median(times.collect())
+}
+
 /// Middle of a list of figures.
 pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);

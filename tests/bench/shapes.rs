@@ -269,13 +269,17 @@ pub(crate) async fn commands(folder: &Path) -> Value {
     let provider = CommandProvider::new(folder.join("runs"), std::env::current_exe().unwrap());
     let runtime = runtime(Arc::clone(&journal), Arc::new(provider));
     one_run(&runtime, plan.clone(), &text).await;
-    let (mut times, mut floors) = (Vec::new(), Vec::new());
+    let (mut times, mut floors, mut apart) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        floors.push(floor::spawn_ms() + floor::commit_ms(folder));
+        apart.push(floor::spawn_ms() + floor::commit_ms(folder));
+        floors.push(floor::commit_and_spawn_ms(folder));
         times.push(one_run(&runtime, plan.clone(), &text).await / STEPS as f64);
     }
-    let (step, floor) = (floor::median(times), floor::median(floors));
-    json!({"steps": STEPS, "ms_per_step": round(step), "spawn_and_commit_ms": round(floor), "ratio": round(step / floor)})
+    let (step, floor, apart) = (floor::median(times), floor::median(floors), floor::median(apart));
+    json!({
+        "steps": STEPS, "ms_per_step": round(step), "commit_and_spawn_ms": round(floor),
+        "ratio": round(step / floor), "each_alone_ms": round(apart), "ratio_to_each_alone": round(step / apart),
+    })
 }
 
 /// Loading and taking over 1,000 runs that stopped half-way through 50 steps.

@@ -135,9 +135,11 @@ impl PostgresServer {
     pub(crate) fn kill9(&self) {
         let pid = self.pid().expect("the server runs");
         run(&["kill".to_owned(), "-9".to_owned(), pid.to_string()]);
-        // Until nobody listens any more; the killed process itself may stay until init waits for it.
+        // Until nobody listens any more and it has ended; what is left of it may stay until init waits for it.
         for _ in 0..500 {
-            if std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            let ended = stat.is_empty() || stat.contains(") Z ") || stat.contains(") X ");
+            if ended && std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
                 return;
             }
             std::thread::sleep(Duration::from_millis(10));
