@@ -65,8 +65,8 @@ pub(crate) fn spawn_ms() -> f64 {
     median(times.collect())
 }
 
-/// Median time of a commit and a `/bin/true` after it, in turns as a run has them, in milliseconds. Each makes
-/// the other slower: more than the sum of both alone.
+/// Median time of a commit and a `/bin/true` after it, in turns as a run has them, in milliseconds. Each
+/// makes the other slower: more than the sum of both alone.
 pub(crate) fn commit_and_spawn_ms(folder: &Path) -> f64 {
     let connection = open(&folder.join(format!("floor-{}.db", nonce())));
     let mut insert = connection.prepare("insert into row(stream, body, hash) values (1, ?1, ?2)").unwrap();
