@@ -23,6 +23,8 @@ pub(crate) struct Shelf {
     sound: BTreeMap<ServiceName, Source>,
     /// Those that do not compile.
     broken: BTreeMap<ServiceName, PathBuf>,
+    /// Those that do not even say which service they are about.
+    nameless: Vec<PathBuf>,
     /// Those that another file is about as well.
     twice: BTreeMap<ServiceName, (PathBuf, PathBuf)>,
 }
@@ -74,7 +76,7 @@ impl Shelf {
             Some(runbook) => runbook.metadata.name.clone(),
             None => match name_of(&text) {
                 Some(name) => name,
-                None => return,
+                None => return self.nameless.push(path),
             },
         };
         let other = self.sound.get(&name).map(|source| &source.path).or_else(|| self.broken.get(&name));
@@ -95,6 +97,18 @@ impl Shelf {
             runs: plan::runs(&source.runbook),
         };
         self.sound.iter().map(|(name, source)| (name.clone(), listed(source))).collect()
+    }
+
+    /// Why a fleet that selects members cannot know whom it moves: what does not compile may belong to it.
+    #[must_use]
+    pub(crate) fn unsure(&self, fleet: &str) -> Option<String> {
+        let document = serde_saphyr::from_str::<Value>(fleet).unwrap_or_default();
+        let mut members = document.get("members").and_then(Value::as_array).into_iter().flatten();
+        let selects = members.any(|member| member.get("select").is_some());
+        let files: Vec<_> =
+            self.broken.values().chain(&self.nameless).map(|path| path.display().to_string()).collect();
+        let what = "it selects members, and these files do not compile, so that nobody knows whether they belong to it";
+        (selects && !files.is_empty()).then(|| format!("{what}: {}", files.join(", ")))
     }
 
     /// These services and all whose runbooks theirs run.
@@ -206,6 +220,13 @@ pub(crate) fn fleet(shelf: &Shelf, path: &Path, text: &str) -> Result<crate::mod
         output::say(
             compile::render(&path.display().to_string(), text, &shown, output::is_terminal()).trim_end(),
         );
+    }
+    if let Some(why) = shelf.unsure(text) {
+        return Err(Error::new(exit::INVALID, format!("{}: {why}", path.display()))
+            .help(
+                "a service that is left out of an evacuation is lost: put them right, or move them elsewhere",
+            )
+            .reason("invalid_runbook"));
     }
     roster.ok_or_else(|| {
         let mut error = Error::new(exit::INVALID, format!("{} does not compile", path.display()))

@@ -169,6 +169,7 @@ fn look(path: &Path, options: &compile::Options, rules: Option<&Rules>, runbooks
         Ok(text) if is_fleet(&text) => {
             let shelf = Shelf::read(runbooks, options, path);
             report.found = compile::fleet(&text, &shelf.directory()).1;
+            report.other.extend(shelf.unsure(&text));
             report.text = text;
         }
         Ok(text) => {

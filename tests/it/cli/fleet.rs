@@ -81,3 +81,18 @@ fn what_cannot_be_planned_or_understood_begins_nothing() {
     assert!(check.code == 3 && check.stderr.contains("DR0191"), "{}", check.stderr);
     assert_eq!(json(&drctl, "runs list --simulated -o json").as_array().map(Vec::len), Some(0));
 }
+
+#[test]
+fn a_selection_beside_a_broken_runbook_is_refused_and_names_it() {
+    let sound = include_str!("../../fixtures/declared/warm-standby.yaml");
+    let broken =
+        include_str!("../../fixtures/declared/pilot-light.yaml").replace("pilot_light", "pilot_lite");
+    let fleet = "apiVersion: drctl/v1\nkind: Fleet\nmetadata: {name: all}\n\
+                 members: [{select: {labels: {tier: \"1\"}}}]\n";
+    let drctl = Drctl::with(&[("all.yaml", fleet), ("pay.yaml", sound), ("orders.yaml", &broken)]);
+    for line in ["validate all.yaml", "failover all.yaml --simulate"] {
+        let output = drctl.run(line);
+        assert_eq!(output.code, 3, "{line}: {}{}", output.stdout, output.stderr);
+        assert!((output.stdout + &output.stderr).contains("orders.yaml"), "{line}");
+    }
+}

@@ -135,7 +135,7 @@ impl PostgresServer {
     pub(crate) fn kill9(&self) {
         let pid = self.pid().expect("the server runs");
         run(&["kill".to_owned(), "-9".to_owned(), pid.to_string()]);
-        // Until nobody listens any more and it has ended; what is left of it may stay until init waits for it.
+        // Until nobody listens any more and it has ended; init may wait for it later.
         for _ in 0..500 {
             let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
             let ended = stat.is_empty() || stat.contains(") Z ") || stat.contains(") X ");

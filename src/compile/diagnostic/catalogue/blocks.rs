@@ -1,7 +1,7 @@
 //! Entries about parameters, secrets, sites, objectives, times, approvals, and blocks this version does not
 //! run.
 
-use super::{Entry, error, warning};
+use super::{Entry, error, notice, warning};
 
 pub(crate) const BROKEN_PARAMETER: Entry = error(
     "a parameter that contradicts itself",
@@ -50,9 +50,9 @@ pub(crate) const BROKEN_ACCEPTANCE: Entry = error(
     "accept: [{code: DR0601, reason: first drill in March, until: \"2027-03-31\"}]",
 );
 
-pub(crate) const EXPIRED_ACCEPTANCE: Entry = error(
+pub(crate) const EXPIRED_ACCEPTANCE: Entry = notice(
     "an acceptance that has ended",
-    "The day until which the finding was accepted has passed. Put the finding right, or decide again and \
+    "The day until which the finding was accepted has passed: it counts again. Put the finding right, or decide again and \
      give a new day.",
     "accept: [{code: DR0601, reason: first drill in March, until: \"2020-03-31\"}]",
     "accept: [{code: DR0601, reason: first drill in March, until: \"2027-03-31\"}]",
