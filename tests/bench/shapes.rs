@@ -111,7 +111,8 @@ fn bound(text: &str) -> Plan {
     let choices = Choices {
         operation: Operation::Failover,
         mode: None,
-        intent: Intent::Simulate,
+        // A simulated run would wait for no disk.
+        intent: Intent::Real,
         from: None,
         to: None,
         unready: BTreeMap::new(),
