@@ -20,6 +20,10 @@ mod shapes;
 
 use serde_json::{Value, json};
 
+/// That of the binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     // `cargo test --benches` and nextest call with flags that ask for nothing to be measured.
     if std::env::args().any(|argument| argument == "--list" || argument == "--test") {
