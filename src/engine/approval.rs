@@ -224,10 +224,25 @@ fn missing_consents(decision: &Decision<'_>) -> Vec<MissingConsent> {
         }
     }
     let unfenced = unconfirmed_fences(decision);
-    if !unfenced.is_empty() && !consents.accept_unfenced {
+    let open = !unfenced.is_empty() || (needs_fence(decision) && !is_fenced(decision));
+    if open && !consents.accept_unfenced {
         missing.push(MissingConsent::AcceptUnfenced(unfenced));
     }
     missing
+}
+
+fn needs_fence(decision: &Decision<'_>) -> bool {
+    decision.plan.plan.needs_fence(decision.state.mode)
+}
+
+/// Whether anything has stopped the old primary, by the run or by hand.
+fn is_fenced(decision: &Decision<'_>) -> bool {
+    let plan = &decision.plan.plan;
+    plan.nodes.iter().zip(&decision.state.nodes).any(|(definition, node)| {
+        let by_hand = node.status == NodeStatus::MarkedDone;
+        matches!(node.fence, Some(FenceResult::Confirmed))
+            || (by_hand && plan.fences(definition, decision.state.mode))
+    })
 }
 
 /// The loss to ask for: with some minutes more where it grows until the answer is there.
@@ -251,6 +266,16 @@ fn unconfirmed_fences(decision: &Decision<'_>) -> Vec<String> {
         .filter(|(_, node)| matches!(node.fence, Some(FenceResult::Unconfirmed(_))))
         .map(|(definition, _)| definition.address.to_string())
         .collect()
+}
+
+/// Why the old primary may still accept writes, given the fences that are unconfirmed.
+#[must_use]
+pub fn why_unfenced(unconfirmed: &[String]) -> String {
+    if unconfirmed.is_empty() {
+        "nothing in this run fenced it".to_owned()
+    } else {
+        format!("{} unconfirmed", unconfirmed.join(", "))
+    }
 }
 
 /// The flag that gives a consent on the command line.

@@ -202,14 +202,15 @@ pub(super) fn done(
     result: Map<String, Value>,
     adopted: bool,
 ) {
-    let fence = ready::is_fence(definition).then(|| match result.get("confirmed") {
-        Some(Value::Bool(false)) => {
+    let fences = decision.plan.plan.fences(definition, decision.state.mode);
+    let fence = match result.get("confirmed") {
+        Some(Value::Bool(false)) if ready::is_fence(definition) => {
             let why =
                 result.get("reason").and_then(Value::as_str).unwrap_or("the action could not confirm it");
-            FenceResult::Unconfirmed(why.to_owned())
+            Some(FenceResult::Unconfirmed(why.to_owned()))
         }
-        Some(_) | None => FenceResult::Confirmed,
-    });
+        Some(_) | None => fences.then_some(FenceResult::Confirmed),
+    };
     match evaluate_outputs(decision, definition, result) {
         Ok(outputs) => ready::finish(decision, NodeSucceeded { node, outputs, adopted, fence }),
         Err(failure) => ready::fail(decision, node, failure, Applied::Yes),

@@ -27,7 +27,7 @@ mod unwind;
 mod wake;
 
 pub use apply::apply;
-pub use approval::consent_flag;
+pub use approval::{consent_flag, why_unfenced};
 pub use attempt::call_of;
 pub use command::commands;
 pub use decide::{decide, idempotency_key};

@@ -245,7 +245,8 @@ fn unreachable_fence(decision: &Decision<'_>, node: NodeIndex, definition: &Node
     decision.state.mode == Mode::Ungraceful && is_fence(definition) && absent
 }
 
-/// Says whether a node is the effect of a fence.
+/// Says whether a node belongs to the fence, so that a lost source does not stop an ungraceful run at it.
+/// Whether it fenced anything is another question: [`crate::plan::Plan::fences`].
 #[must_use]
 pub(super) fn is_fence(definition: &Node) -> bool {
     let NodeKind::Effect { call } = &definition.kind else { return false };

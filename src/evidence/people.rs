@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::engine::event::{ChildRun, MissingConsent, Want};
 use crate::engine::input::Direction;
-use crate::engine::{IndexedPlan, Remedy, RunState, consent_flag, remedies, why_in_doubt};
+use crate::engine::{IndexedPlan, Remedy, RunState, consent_flag, remedies, why_in_doubt, why_unfenced};
 use crate::model::run::{NodeStatus, RunStatus};
 use crate::plan::{NodeIndex, NodeKind};
 
@@ -118,10 +118,7 @@ fn gate_text(missing: &[MissingConsent]) -> String {
             MissingConsent::AcceptLoss(loss) => format!("accept the loss of {loss} of data"),
             MissingConsent::AcceptUnmeasuredLoss => "accept a data loss nobody could measure".to_owned(),
             MissingConsent::AcceptUnfenced(fences) => {
-                format!(
-                    "accept that the old primary may still accept writes ({} unconfirmed)",
-                    fences.join(", ")
-                )
+                format!("accept that the old primary may still accept writes ({})", why_unfenced(fences))
             }
         })
         .collect();

@@ -8,6 +8,7 @@ use super::context::Scope;
 use super::digest::of_runbook;
 use super::draft::Draft;
 use super::error::Problem;
+use super::fence::Sides;
 use super::node::{Node, NodeVariant, Plan, RunbookReference};
 use super::{FORMAT, expand, gates, graph, looks, parameters, readings, sites};
 use crate::model::action::{ActionName, Adapter};
@@ -56,7 +57,7 @@ pub fn bind(runbook: &Runbook, choices: &Choices) -> Result<Plan, Vec<Problem>> 
         Operation::Switchover | Operation::Failback => Mode::Graceful,
     });
     let scope = Scope::new(runbook, choices, &route, &bound);
-    let nodes = nodes(runbook, workflow, choices.intent, mode, &scope, &mut problems);
+    let nodes = nodes(runbook, workflow, (choices.intent, mode), &route, &scope, &mut problems);
     let Some(nodes) = nodes.filter(|_| problems.is_empty()) else { return Err(sorted(problems)) };
     Ok(Plan {
         format: FORMAT,
@@ -104,12 +105,13 @@ fn workflow<'a>(
 fn nodes(
     runbook: &Runbook,
     workflow: &Workflow,
-    intent: Intent,
-    mode: Mode,
+    (intent, mode): (Intent, Mode),
+    route: &sites::Route,
     scope: &Scope,
     problems: &mut Vec<Problem>,
 ) -> Option<Vec<Node>> {
     let mut draft = expand::expand(&workflow.steps, scope, problems);
+    draft.classify(&Sides { from: route.from.as_ref(), sites: &runbook.sites });
     if intent == Intent::Real {
         adapters(
             &draft,

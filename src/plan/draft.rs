@@ -3,12 +3,14 @@
 
 use serde_json::Value;
 
-use super::node::{Edge, EdgeKind, Lane, Node, NodeIndex, NodeKind, NodeVariant};
+use super::fence::Sides;
+use super::node::{Call, Edge, EdgeKind, Lane, Node, NodeIndex, NodeKind, NodeVariant};
 use crate::model::action::Role;
+use crate::model::action::meaning::{Meaning, meaning};
 use crate::model::expression::Expression;
 use crate::model::id::{NodeAddress, StepId};
 use crate::model::policy::{OnFailure, Retry, Reversibility};
-use crate::model::run::Phase;
+use crate::model::run::{Mode, Phase};
 use crate::model::time::Duration;
 
 /// Distance between the places of two nodes, so that others fit in between.
@@ -30,6 +32,7 @@ pub(super) struct Draft {
 
 /// What became of one step that performs something.
 pub(super) struct Leaf {
+    pub(super) phase: Option<Phase>,
     pub(super) class: Class,
     /// The nodes that perform it.
     pub(super) mains: Vec<NodeIndex>,
@@ -38,7 +41,7 @@ pub(super) struct Leaf {
 }
 
 /// What a step means for the order of a recovery. A step can be several of these.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "four independent answers, not a state")]
 pub(super) struct Class {
     pub(super) fence: bool,
@@ -48,14 +51,28 @@ pub(super) struct Class {
 }
 
 impl Class {
-    pub(super) fn of(phase: Option<Phase>, roles: &[Role]) -> Self {
+    /// The class of a step with this phase, which is performed by these nodes.
+    pub(super) fn of(phase: Option<Phase>, nodes: &[&Node], sides: &Sides<'_>) -> Self {
+        let calls: Vec<&Call> = nodes.iter().flat_map(|node| calls(node)).collect();
+        let is = |role: Role| calls.iter().any(|call| call.action.spec().role == role);
+        let only_looks = |call: &&Call| meaning(call.action, &call.with) == Meaning::Looks;
         Self {
-            fence: phase == Some(Phase::Fence) || roles.contains(&Role::Fence),
-            promote: matches!(phase, Some(Phase::Promote | Phase::Restore)) || roles.contains(&Role::Promote),
+            fence: calls.iter().any(|call| sides.fences(phase, call)),
+            promote: is(Role::Promote)
+                || (matches!(phase, Some(Phase::Promote | Phase::Restore)) && !calls.iter().all(only_looks)),
             verify: phase == Some(Phase::Verify),
-            shift: phase == Some(Phase::Shift) || roles.contains(&Role::Shift),
+            shift: phase == Some(Phase::Shift) || is(Role::Shift),
         }
     }
+}
+
+/// What a node performs in either mode.
+fn calls(node: &Node) -> impl Iterator<Item = &Call> {
+    let other = match &node.ungraceful {
+        Some(NodeVariant::Call(call)) => Some(call),
+        Some(NodeVariant::Skip | NodeVariant::MinSuccess(_)) | None => None,
+    };
+    node.call(Mode::Graceful).into_iter().chain(other)
 }
 
 /// What a node takes from its step and from the groups around it.
@@ -100,6 +117,15 @@ impl Setting {
 }
 
 impl Draft {
+    /// Says what each leaf means, now that its nodes are bound.
+    pub(super) fn classify(&mut self, sides: &Sides<'_>) {
+        for leaf in &mut self.leaves {
+            let mains: Vec<&Node> =
+                leaf.mains.iter().filter_map(|main| self.nodes.get(*main as usize)).collect();
+            leaf.class = Class::of(leaf.phase, &mains, sides);
+        }
+    }
+
     /// Adds a node after all others.
     pub(super) fn push(&mut self, node: Node) -> NodeIndex {
         let place = (self.nodes.len() as u64 + 1) * STRIDE;

@@ -15,6 +15,7 @@ mod estimate;
 mod expand;
 mod facts;
 mod fan_out;
+mod fence;
 mod fleet;
 mod gates;
 mod graph;

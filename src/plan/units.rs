@@ -15,7 +15,7 @@ use crate::model::expression::Expression;
 use crate::model::id::NodeAddress;
 use crate::model::limits;
 use crate::model::policy::{Approval, OnExpiry, Reversibility};
-use crate::model::step::{OtherUse, Step, Undo, Variant};
+use crate::model::step::{Step, Undo, Variant};
 use crate::model::time::Duration;
 
 impl<'a> Expander<'a> {
@@ -32,7 +32,7 @@ impl<'a> Expander<'a> {
         let mut span = self.unit(step, uses, &NodeAddress::step(&step.id), scope, setting);
         self.draft.connect(&span.entries, &approval);
         let main = span.exits.first().copied();
-        self.leaf(step, uses, setting, main.into_iter().collect(), span.exits.clone());
+        self.leaf(setting, main.into_iter().collect(), span.exits.clone());
         if !approval.is_empty() {
             span.all.extend(&approval);
             span.entries = approval;
@@ -71,7 +71,7 @@ impl<'a> Expander<'a> {
         }
         self.draft.connect(&entries, &approval);
         let group = self.join(step, setting, members, &gathered);
-        self.leaf(step, uses, setting, mains, vec![group]);
+        self.leaf(setting, mains, vec![group]);
         if entries.is_empty() {
             self.draft.connect(&[group], &approval);
             entries.push(group);
@@ -100,20 +100,8 @@ impl<'a> Expander<'a> {
         Span { entries: if prechecks.is_empty() { vec![main] } else { prechecks }, exits, all }
     }
 
-    fn leaf(
-        &mut self,
-        step: &Step,
-        uses: ActionName,
-        setting: &Setting,
-        mains: Vec<NodeIndex>,
-        exits: Vec<NodeIndex>,
-    ) {
-        let other = match &step.ungraceful {
-            Some(Variant::Other(OtherUse { uses, .. })) => *uses,
-            Some(Variant::Run | Variant::Skip) | None => None,
-        };
-        let roles: Vec<_> = std::iter::once(uses).chain(other).map(|action| action.spec().role).collect();
-        self.draft.leaves.push(Leaf { class: Class::of(setting.phase, &roles), mains, exits });
+    fn leaf(&mut self, setting: &Setting, mains: Vec<NodeIndex>, exits: Vec<NodeIndex>) {
+        self.draft.leaves.push(Leaf { phase: setting.phase, class: Class::default(), mains, exits });
     }
 
     /// The node that performs the step's action.

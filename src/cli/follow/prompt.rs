@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 
 use crate::engine::event::MissingConsent;
 use crate::engine::input::Consents;
+use crate::engine::why_unfenced;
 
 /// What is said to an answer that does not fit its question.
 const NOT_IT: &str = "That is not it; an empty line leaves the question open.";
@@ -103,8 +104,8 @@ fn question(consent: &MissingConsent, given: &Consents) -> Option<String> {
             "How much data will be lost could not be measured. Type `unmeasured` to accept it: ".to_owned(),
         ),
         MissingConsent::AcceptUnfenced(fences) if !given.accept_unfenced => Some(format!(
-            "The old primary may still accept writes ({} unconfirmed). Type `unfenced` to accept it: ",
-            fences.join(", ")
+            "The old primary may still accept writes ({}). Type `unfenced` to accept it: ",
+            why_unfenced(fences)
         )),
         MissingConsent::Confirm(_)
         | MissingConsent::AcceptLoss(_)

@@ -3,6 +3,7 @@
 //! documentation and schema all read this one table.
 
 mod catalogue;
+pub mod meaning;
 pub mod reference;
 mod spec;
 pub mod traits;

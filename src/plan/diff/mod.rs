@@ -4,6 +4,7 @@
 mod approvals;
 mod change;
 mod checks;
+mod dangers;
 mod document;
 mod drills;
 mod order;

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::approvals::approvals;
 use super::change::{Change, Topic, Weight, grown};
 use super::checks::checks;
+use super::dangers::{early, revives};
 use super::pairs::Pairs;
 use super::view::{Unit, View};
 use crate::model::action::{Doubt, traits};
@@ -20,10 +21,10 @@ pub(super) fn steps(old: &View<'_>, new: &View<'_>, pairs: &Pairs) -> Vec<Change
     let mode = new.mode();
     let mut changes: Vec<Change> =
         pairs.removed.iter().filter_map(|at| old.unit(*at)).map(|unit| removed(unit, mode)).collect();
-    changes.extend(pairs.added.iter().filter_map(|at| new.unit(*at)).flat_map(|unit| added(unit, mode)));
+    changes.extend(pairs.added.iter().filter_map(|at| new.unit(*at)).flat_map(|unit| added(unit, new)));
     for (left, right) in &pairs.both {
         if let (Some(left), Some(right)) = (old.unit(*left), new.unit(*right)) {
-            changes.extend(both(left, right, mode));
+            changes.extend(both((left, right), (old, new)));
         }
     }
     changes.extend(readings(old, new));
@@ -39,7 +40,8 @@ fn removed(unit: &Unit<'_>, mode: Mode) -> Change {
     if unit.protects() || unit.moves() { change.worse() } else { change }
 }
 
-fn added(unit: &Unit<'_>, mode: Mode) -> Vec<Change> {
+fn added(unit: &Unit<'_>, view: &View<'_>) -> Vec<Change> {
+    let mode = view.mode();
     let what = described(unit, mode);
     let mut changes = Vec::new();
     if unit.class().fence {
@@ -49,6 +51,8 @@ fn added(unit: &Unit<'_>, mode: Mode) -> Vec<Change> {
         changes
             .push(Change::of(Topic::Step, unit.id, format!("a new step: {what}")).added().weighing(weight));
     }
+    changes.extend(early(unit, view));
+    changes.extend(revives(unit, view));
     if unit.is_irreversible() {
         let message = "a new step that cannot be taken back";
         changes.push(Change::of(Topic::Irreversible, unit.id, message).added().worse());
@@ -70,14 +74,17 @@ fn described(unit: &Unit<'_>, mode: Mode) -> String {
     }
 }
 
-fn both(old: &Unit<'_>, new: &Unit<'_>, mode: Mode) -> Vec<Change> {
-    let id = new.id;
+fn both((old, new): (&Unit<'_>, &Unit<'_>), views: (&View<'_>, &View<'_>)) -> Vec<Change> {
+    let (id, mode) = (new.id, views.1.mode());
     let mut changes = Vec::new();
     if old.id != new.id {
         changes.push(Change::of(Topic::Step, id, format!("was called {}", old.id)));
     }
     changes.extend(left_out(old, new, mode));
     changes.extend(action(old, new, mode));
+    if !views.0.starts_at_source(old) {
+        changes.extend(revives(new, views.1));
+    }
     changes.extend(irreversible(old, new));
     changes.extend(undo(old, new, mode));
     changes.extend(observe(old, new, mode));
@@ -128,6 +135,9 @@ fn action(old: &Unit<'_>, new: &Unit<'_>, mode: Mode) -> Vec<Change> {
     }
     if !old.class().fence && new.class().fence {
         changes.push(Change::of(Topic::Fence, id, "fences now").added().better());
+    }
+    if old.class().promote && !new.class().promote {
+        changes.push(Change::of(Topic::Action, id, "no longer makes data writable").removed().worse());
     }
     if old.main.phase != new.main.phase {
         let named =

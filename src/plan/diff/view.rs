@@ -2,15 +2,16 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::model::action::{ActionName, Effect, Role, traits};
+use crate::model::action::{ActionName, Effect, traits};
 use crate::model::id::StepId;
 use crate::model::policy::{Approval, Reversibility};
 use crate::model::run::{Mode, Phase};
 use crate::model::time::Duration;
 use crate::plan::draft::Class;
 use crate::plan::estimate::recovery;
+use crate::plan::fence::Sides;
 use crate::plan::gates::is_irreversible;
-use crate::plan::node::{Call, CheckPurpose, EdgeKind, Node, NodeKind, NodeVariant, Plan};
+use crate::plan::node::{Call, CheckPurpose, EdgeKind, Node, NodeKind, Plan};
 
 /// Most steps whose order is compared pair by pair.
 pub(in crate::plan) const ORDERED: usize = 4_096;
@@ -28,6 +29,7 @@ pub(in crate::plan) struct Unit<'a> {
     pub(in crate::plan) approval: Option<&'a Approval>,
     /// The node its items or members come together in.
     pub(in crate::plan) group: Option<&'a Node>,
+    class: Class,
     at: usize,
 }
 
@@ -49,7 +51,8 @@ pub(in crate::plan) struct View<'a> {
 impl<'a> Unit<'a> {
     fn new(id: &'a str, main: &'a Node, at: usize) -> Self {
         let (prechecks, verifies) = (Vec::new(), Vec::new());
-        Self { id, main, items: 0, prechecks, verifies, approval: None, group: None, at }
+        let class = Class::default();
+        Self { id, main, items: 0, prechecks, verifies, approval: None, group: None, class, at }
     }
 
     /// What it performs in a mode; `None` when it is left out, or is no action.
@@ -67,13 +70,7 @@ impl<'a> Unit<'a> {
     }
 
     pub(in crate::plan) fn class(&self) -> Class {
-        let other = match &self.main.ungraceful {
-            Some(NodeVariant::Call(call)) => Some(call.action),
-            Some(NodeVariant::Skip | NodeVariant::MinSuccess(_)) | None => None,
-        };
-        let own = self.call(Mode::Graceful).map(|call| call.action);
-        let roles: Vec<Role> = own.into_iter().chain(other).map(|action| action.spec().role).collect();
-        Class::of(self.main.phase, &roles)
+        self.class
     }
 
     pub(in crate::plan) fn is_irreversible(&self) -> bool {
@@ -122,6 +119,12 @@ impl<'a> View<'a> {
             view.reach();
         }
         view
+    }
+
+    /// Says whether a unit starts something at the site the service leaves.
+    pub(in crate::plan) fn starts_at_source(&self, unit: &Unit<'_>) -> bool {
+        let sides = Sides { from: self.plan.from.as_ref(), sites: &self.plan.sites };
+        unit.items > 0 && unit.call(self.mode()).is_some_and(|call| sides.starts_at_source(call))
     }
 
     /// The mode the plan starts in.
@@ -250,6 +253,11 @@ fn units(plan: &Plan) -> (Vec<Unit<'_>>, HashMap<&str, usize>) {
         let step = node.step.as_ref().and_then(|step| by_id.get(step.as_str()));
         let Some(unit) = step.and_then(|place| units.get_mut(*place)) else { continue };
         attend(unit, node);
+    }
+    let sides = Sides { from: plan.from.as_ref(), sites: &plan.sites };
+    for unit in &mut units {
+        let mains = if unit.is_group() { Vec::new() } else { vec![unit.main] };
+        unit.class = Class::of(unit.main.phase, &mains, &sides);
     }
     (units, by_id)
 }

@@ -118,11 +118,39 @@ fn a_skipped_fence_blocks_promotion_until_it_is_overridden() {
         "{refused}"
     );
     assert_eq!(script.ask(skip("fence", true)), None);
+    // That it may be left out does not say that anybody takes both sides writing.
+    assert_eq!(script.ask(approve(confirmed())).unwrap(), "the gate needs --accept-unfenced");
+    let unfenced = Consents { accept_unfenced: true, ..Consents::default() };
+    assert_eq!(script.ask(approve(unfenced)), None);
     assert_eq!(script.in_flight(), ["promote:start"]);
     script.ok("promote");
     script.ok("shift");
     script.ok("check");
     assert_eq!(script.run(), RunStatus::SucceededWithWarnings);
+}
+
+#[test]
+fn what_fenced_nothing_is_accepted_by_name() {
+    let promote = "\n- {id: promote, phase: promote, uses: postgres.promote, with: {standby: x}}\n";
+    let look = "\n- {id: fence, phase: fence, uses: http.check, with: {url: 'https://x'}}";
+    let target = "\n- {id: fence, phase: fence, uses: aws.rds.fence, with: {region: us-west-2, kind: instance, identifier: db, method: stop}}";
+    let nothing = "\n- {id: fence, phase: fence, for_each: [], uses: command.run, with: {argv: [stop]}}";
+    for (fence, done) in [("", false), (look, true), (target, true), (nothing, false)] {
+        let steps = format!("{fence}{promote}");
+        let mut script = Script::with_consents(&steps, "", Mode::Graceful, confirmed());
+        if fence == target {
+            script.prepared("fence");
+        }
+        if done {
+            script.ok("fence");
+        }
+        assert_eq!(script.run(), RunStatus::AwaitingApproval, "{fence}");
+        let refused = script.ask(approve(confirmed())).unwrap();
+        assert_eq!(refused, "the gate needs --accept-unfenced", "{fence}");
+        let unfenced = Consents { accept_unfenced: true, ..Consents::default() };
+        assert_eq!(script.ask(approve(unfenced)), None);
+        assert_eq!(script.in_flight(), ["promote:start"], "{fence}");
+    }
 }
 
 #[test]

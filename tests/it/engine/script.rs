@@ -45,7 +45,8 @@ impl Script {
             steps,
             more,
             mode,
-            Consents { confirm: Some("pay:west".to_owned()), ..Consents::default() },
+            // Most of these plans promote without a fence.
+            Consents { confirm: Some("pay:west".to_owned()), accept_unfenced: true, ..Consents::default() },
         )
     }
 

@@ -22,6 +22,21 @@ const FENCE: &str = "      - id: fence
         undo: auto
         drill: skip
 ";
+const EARLY: &str = "      - id: early
+        phase: promote
+        uses: dns.update
+        with: {server: \"192.0.2.1:53\", zone: \"{{ params.zone }}\", name: b.example.com, record_type: A, values: [\"192.0.2.9\"]}
+        drill: skip
+      - id: promote
+        needs: [fence]
+";
+const AGAIN: &str = "      - id: again
+        phase: fence
+        uses: aws.ecs.set_desired_count
+        with: {region: \"{{ from.region }}\", cluster: pay, service: web, desired: 4}
+        drill: skip
+      - id: promote
+";
 const APPROVAL: &str =
     "        approval: {roles: [dba], quorum: 2, expires: 30m, on_expiry: hold, not_by: [starter]}\n";
 const SMOKE: &str = "      - id: smoke
@@ -32,6 +47,23 @@ const SMOKE: &str = "      - id: smoke
 ";
 
 const EDITS: &[Edit] = &[
+    (
+        "the fence only looks",
+        &[(FENCE, "      - {id: fence, phase: fence, uses: http.check, with: {url: \"https://x\"}}\n")],
+    ),
+    (
+        "the fence of the target",
+        &[("{primary: \"{{ from.values.db }}\"", "{primary: \"{{ to.values.db }}\"")],
+    ),
+    (
+        "a promotion that only looks",
+        &[(
+            "        uses: postgres.promote\n        with: {standby: \"{{ to.values.db }}\"}\n",
+            "        uses: postgres.check_replication\n        with: {standby: \"{{ to.values.db }}\"}\n",
+        )],
+    ),
+    ("users are sent away early", &[("      - id: promote\n", EARLY)]),
+    ("what was fenced is started again", &[("      - id: promote\n", AGAIN)]),
     ("the fence is gone", &[(FENCE, ""), ("needs: [fence]", "needs: [freeze]")]),
     (
         "the fence has a condition",
@@ -220,6 +252,11 @@ fn each_rule_in_both_directions() {
 fn what_makes_a_recovery_more_dangerous_is_called_so() {
     for (name, topic) in [
         ("the fence is gone", Topic::Fence),
+        ("the fence only looks", Topic::Fence),
+        ("the fence of the target", Topic::Fence),
+        ("a promotion that only looks", Topic::Action),
+        ("users are sent away early", Topic::Order),
+        ("what was fenced is started again", Topic::Fence),
         ("the fence is left out when ungraceful", Topic::Condition),
         ("no approval", Topic::Approval),
         ("a lower quorum", Topic::Approval),

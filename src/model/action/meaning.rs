@@ -1,0 +1,257 @@
+//! What a call means for who may write and where users are. Judges by action and parameters, never by ids;
+//! what only the author can know counts as the author says.
+
+use serde_json::{Map, Value};
+
+use super::{ActionName, ApiHome, Effect, Role, traits};
+use crate::model::run::Phase;
+use crate::model::values::Site;
+
+/// Shorter values of a site, such as a port, say nothing about where a call goes.
+const TELLING: usize = 6;
+
+/// Parameters that say which server or cluster an action works on. What a program or a request does with a
+/// name of the other side, nobody can tell.
+const ADDRESSES: [&str; 5] = ["connection", "primary", "standby", "context", "kubeconfig"];
+
+/// What a call does to writers and users.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Meaning {
+    /// It looks, waits, tells somebody or leaves a mark.
+    Looks,
+    /// It makes a copy.
+    Copies,
+    /// It stops something that writes.
+    Stops,
+    /// It starts something that takes work by itself, and so writes.
+    Consumes,
+    /// It gives capacity.
+    Grows,
+    /// It makes data writable, or brings it back.
+    Promotes,
+    /// It sends users elsewhere.
+    Shifts,
+    /// Whatever its author says it does.
+    Other,
+}
+
+/// Which side of a recovery a call works on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aim {
+    /// The site the service leaves.
+    From,
+    /// Another site.
+    Elsewhere,
+    /// Nothing tells.
+    Unknown,
+}
+
+/// What a call means; parameters that are still templates count as not known.
+#[must_use]
+pub fn meaning(action: ActionName, with: &Map<String, Value>) -> Meaning {
+    if traits::effect(action, with) == Effect::Read {
+        return Meaning::Looks;
+    }
+    if let Some(dial) = dial(action) {
+        return dial.meaning(with);
+    }
+    match action {
+        ActionName::ApprovalRequest
+        | ActionName::WaitFor
+        | ActionName::AssertThat
+        | ActionName::NotifySend
+        | ActionName::PostgresHeartbeat => Meaning::Looks,
+        ActionName::AwsBackupStartBackup
+        | ActionName::AwsBackupCopyRecoveryPoint
+        | ActionName::AwsRdsCopySnapshot
+        | ActionName::AwsRdsCreateReadReplica => Meaning::Copies,
+        other => match other.spec().role {
+            Role::Fence => Meaning::Stops,
+            Role::Promote => Meaning::Promotes,
+            Role::Shift => Meaning::Shifts,
+            Role::Reading | Role::Ordinary => Meaning::Other,
+        },
+    }
+}
+
+/// Whether an action can start something, given the right parameters.
+#[must_use]
+pub fn can_start(action: ActionName) -> bool {
+    dial(action).is_some()
+}
+
+/// Whether a call of a phase stops the old primary from accepting writes, wherever it is aimed at.
+#[must_use]
+pub fn fences(phase: Option<Phase>, action: ActionName, with: &Map<String, Value>) -> bool {
+    match meaning(action, with) {
+        Meaning::Stops => phase == Some(Phase::Fence) || action.spec().role == Role::Fence,
+        // By hand, by a program, by a request: its author knows what it does.
+        Meaning::Other => phase == Some(Phase::Fence),
+        Meaning::Looks
+        | Meaning::Copies
+        | Meaning::Consumes
+        | Meaning::Grows
+        | Meaning::Promotes
+        | Meaning::Shifts => false,
+    }
+}
+
+/// Whether a promotion takes the writer away from the old primary itself, in one operation of its vendor.
+///
+/// Source: the vendors' manuals on Aurora global databases and clusters, Azure SQL failover groups, and
+/// switchover and zonal failover of Cloud SQL.
+#[must_use]
+pub fn fences_itself(action: ActionName) -> bool {
+    matches!(
+        action,
+        ActionName::AwsRdsFailoverGlobalCluster
+            | ActionName::AwsRdsSwitchoverGlobalCluster
+            | ActionName::AwsRdsFailoverCluster
+            | ActionName::AwsRdsRebootWithFailover
+            | ActionName::AzureSqlFailover
+            | ActionName::GcpSqlSwitchover
+            | ActionName::GcpSqlFailover
+    )
+}
+
+/// Which side a call works on, by its region, else by what only one side has.
+pub fn aim<'s>(
+    action: ActionName,
+    with: &Map<String, Value>,
+    from: &Site,
+    others: impl Iterator<Item = &'s Site> + Clone,
+) -> Aim {
+    if let ApiHome::Parameter(key) = action.spec().home
+        && let Some(region) = with.get(key).and_then(Value::as_str)
+    {
+        let of = |site: &Site| site.region.as_deref() == Some(region);
+        return match (of(from), others.clone().any(of)) {
+            (true, false) => Aim::From,
+            (false, true) => Aim::Elsewhere,
+            (true, true) | (false, false) => Aim::Unknown,
+        };
+    }
+    let (mut own, mut foreign) = (Vec::new(), Vec::new());
+    addresses_of(from, &mut own);
+    others.for_each(|site| addresses_of(site, &mut foreign));
+    let given: Vec<&str> = ADDRESSES.iter().filter_map(|key| with.get(*key)?.as_str()).collect();
+    let names = |some: &[&str], rest: &[&str]| {
+        (some.iter().filter(|text| text.len() >= TELLING && !rest.contains(text)))
+            .any(|text| given.iter().any(|given| given.contains(text)))
+    };
+    match (names(&own, &foreign), names(&foreign, &own)) {
+        (true, false) => Aim::From,
+        (false, true) => Aim::Elsewhere,
+        (true, true) | (false, false) => Aim::Unknown,
+    }
+}
+
+/// The parameter that decides whether an action starts or stops something.
+enum Dial {
+    /// Starts when true.
+    On(&'static str),
+    /// Stops when true.
+    Off(&'static str),
+    /// Stops when 0.
+    Size(&'static str),
+}
+
+impl Dial {
+    fn meaning(&self, with: &Map<String, Value>) -> Meaning {
+        let flag = |key: &str| with.get(key).and_then(Value::as_bool);
+        let known = match self {
+            Self::On(key) => flag(key).map(|on| if on { Meaning::Consumes } else { Meaning::Stops }),
+            Self::Off(key) => flag(key).map(|off| if off { Meaning::Stops } else { Meaning::Consumes }),
+            Self::Size(key) => with
+                .get(*key)
+                .and_then(Value::as_u64)
+                .map(|size| if size == 0 { Meaning::Stops } else { Meaning::Grows }),
+        };
+        known.unwrap_or(Meaning::Other)
+    }
+}
+
+fn dial(action: ActionName) -> Option<Dial> {
+    Some(match action {
+        ActionName::AwsLambdaSetEventSource => Dial::On("enabled"),
+        ActionName::KubernetesSuspendCronjobs => Dial::Off("suspend"),
+        ActionName::AwsAutoscalingSetCapacity
+        | ActionName::AwsEcsSetDesiredCount
+        | ActionName::AwsEksScaleNodegroup => Dial::Size("desired"),
+        ActionName::KubernetesScale => Dial::Size("replicas"),
+        ActionName::AzureVmssSetCapacity => Dial::Size("capacity"),
+        ActionName::GcpComputeResize => Dial::Size("size"),
+        _ => return None,
+    })
+}
+
+/// What a site says of where it is: its address, and values that look like one. Words of a command do not.
+fn addresses_of<'s>(site: &'s Site, found: &mut Vec<&'s str>) {
+    found.extend(site.url.as_deref());
+    for value in site.values.values() {
+        match value {
+            Value::String(text) => found.push(text),
+            Value::Object(fields) => found.extend(fields.values().filter_map(Value::as_str)),
+            Value::Array(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn map(value: &Value) -> &Map<String, Value> {
+        value.as_object().unwrap()
+    }
+
+    #[test]
+    fn parameters_decide_what_a_call_means() {
+        for (action, with, expected, fence) in [
+            ("postgres.fence", json!({}), Meaning::Stops, true),
+            ("aws.ecs.set_desired_count", json!({"desired": 0}), Meaning::Stops, true),
+            ("aws.ecs.set_desired_count", json!({"desired": 4}), Meaning::Grows, false),
+            ("aws.ecs.set_desired_count", json!({"desired": "{{ params.n }}"}), Meaning::Other, true),
+            ("aws.lambda.set_event_source", json!({"enabled": true}), Meaning::Consumes, false),
+            ("aws.lambda.set_event_source", json!({"enabled": false}), Meaning::Stops, true),
+            ("kubernetes.suspend_cronjobs", json!({"suspend": false}), Meaning::Consumes, false),
+            ("http.check", json!({}), Meaning::Looks, false),
+            ("http.request", json!({"method": "GET"}), Meaning::Looks, false),
+            ("http.request", json!({"method": "POST"}), Meaning::Other, true),
+            ("notify.send", json!({}), Meaning::Looks, false),
+            ("manual.task", json!({}), Meaning::Other, true),
+            ("command.run", json!({}), Meaning::Other, true),
+            ("aws.rds.copy_snapshot", json!({}), Meaning::Copies, false),
+            ("postgres.promote", json!({}), Meaning::Promotes, false),
+            ("dns.update", json!({}), Meaning::Shifts, false),
+        ] {
+            let name: ActionName = action.parse().unwrap();
+            assert_eq!(meaning(name, map(&with)), expected, "{action} {with}");
+            assert_eq!(fences(Some(Phase::Fence), name, map(&with)), fence, "{action} {with}");
+        }
+        assert!(fences(None, ActionName::PostgresFence, &Map::new()));
+        assert!(!fences(Some(Phase::Freeze), ActionName::CommandRun, &Map::new()));
+    }
+
+    #[test]
+    fn a_call_is_aimed_by_its_region_or_by_what_only_one_side_has() {
+        let site = |region: &str, host: &str| -> Site {
+            serde_json::from_value(json!({"role": "active", "region": region, "values": {"host": host}}))
+                .unwrap()
+        };
+        let (east, west) = (site("us-east-1", "db.east.internal"), site("us-west-2", "db.west.internal"));
+        for (action, with, expected) in [
+            ("aws.rds.fence", json!({"region": "us-east-1"}), Aim::From),
+            ("aws.rds.fence", json!({"region": "us-west-2"}), Aim::Elsewhere),
+            ("aws.rds.fence", json!({"region": "eu-west-1"}), Aim::Unknown),
+            ("postgres.fence", json!({"connection": "host=db.east.internal"}), Aim::From),
+            ("postgres.fence", json!({"connection": "host=db.west.internal"}), Aim::Elsewhere),
+            ("postgres.fence", json!({"connection": "host=other"}), Aim::Unknown),
+            ("command.run", json!({"argv": ["ssh", "db.west.internal"]}), Aim::Unknown),
+        ] {
+            let name: ActionName = action.parse().unwrap();
+            assert_eq!(aim(name, map(&with), &east, [&west].into_iter()), expected, "{action} {with}");
+        }
+    }
+}
