@@ -2,6 +2,7 @@
 
 mod accept;
 mod check;
+mod class;
 mod diagnostic;
 mod document;
 mod expression;

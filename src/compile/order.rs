@@ -1,54 +1,26 @@
 //! The safe order of a recovery: fence before promotion, promotion before traffic. Knows phases and roles,
 //! not actions.
 
+use std::collections::BTreeSet;
+
+use super::class::{Class, classes};
 use super::diagnostic::Code;
 use super::graph::Graph;
+use super::lint::fences::{Fences, NoFence};
 use super::outline::{Entry, Outline, StepIndex};
 use super::reporter::Reporter;
+use crate::model::action::meaning::{Meaning, meaning};
 use crate::model::action::{ActionName, Plane, Role};
 use crate::model::run::Phase;
 use crate::model::runbook::Strategy;
 
 const BOTH_WRITE: &str = "while both sides accept writes, one side's are lost";
 
-/// What a step means for the order.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Class {
-    Fence,
-    Promote,
-    Verify,
-    Shift,
-}
-
-impl Class {
-    const fn bit(self) -> u64 {
-        match self {
-            Self::Fence => 1,
-            Self::Promote => 2,
-            Self::Verify => 4,
-            Self::Shift => 8,
-        }
-    }
-}
-
-/// The class of a step: by its phase; without one, by what its action is for. An action that makes data
-/// writable counts as a promotion in every phase but those after the recovery.
-fn class(entry: &Entry<'_>) -> Option<Class> {
-    match (entry.phase, entry.role()) {
-        (Some(Phase::Cleanup | Phase::Reprotect | Phase::Commit), _) => None,
-        (Some(Phase::Fence), _) | (None, Role::Fence) => Some(Class::Fence),
-        (Some(Phase::Promote | Phase::Restore), _) => Some(Class::Promote),
-        (_, Role::Promote) if entry.changes() => Some(Class::Promote),
-        (Some(Phase::Verify), _) => Some(Class::Verify),
-        (Some(Phase::Shift), _) | (None, Role::Shift) => Some(Class::Shift),
-        _ => None,
-    }
-}
-
 /// The steps of a workflow by class, and what each waits for.
 struct View<'a, 'o> {
     outline: &'a Outline<'o>,
     graph: &'a Graph,
+    judge: &'a Fences<'a>,
     fences: Vec<StepIndex>,
     promotes: Vec<StepIndex>,
     verifies: Vec<StepIndex>,
@@ -61,18 +33,23 @@ pub(super) fn check(
     outline: &Outline<'_>,
     graph: &Graph,
     strategy: Option<Strategy>,
+    judge: &Fences<'_>,
     reporter: &mut Reporter<'_>,
 ) {
-    let classes: Vec<Option<Class>> = (outline.entries.iter())
-        .map(|entry| if entry.step.parallel.is_empty() { class(entry) } else { None })
+    let bits: Vec<u64> = (outline.entries.iter())
+        .map(
+            |entry| {
+                if entry.step.parallel.is_empty() { classes(entry, judge.judge(entry).is_ok()) } else { 0 }
+            },
+        )
         .collect();
     let of = |wanted: Class| {
-        classes.iter().enumerate().filter(|(_, class)| **class == Some(wanted)).map(|(at, _)| at).collect()
+        bits.iter().enumerate().filter(|(_, bits)| **bits & wanted.bit() != 0).map(|(at, _)| at).collect()
     };
-    let bits: Vec<u64> = classes.iter().map(|class| class.map_or(0, Class::bit)).collect();
     let view = View {
         outline,
         graph,
+        judge,
         fences: of(Class::Fence),
         promotes: of(Class::Promote),
         verifies: of(Class::Verify),
@@ -86,6 +63,7 @@ pub(super) fn check(
         view.shift(reporter);
         view.enable(reporter);
         view.irreversible(reporter);
+        view.wrong_side(reporter);
     }
     view.validation(reporter);
     view.reading_phases(reporter);
@@ -131,14 +109,53 @@ impl<'o> View<'_, 'o> {
             let message = format!("`{id}` makes data writable without waiting for a fence");
             let help = match self.fences.first() {
                 Some(fence) => format!("let it wait for `{}`: {BOTH_WRITE}", self.id(*fence)),
-                None => format!("add a step of phase `fence` before it: {BOTH_WRITE}"),
+                None => self.no_fence(),
             };
             self.report(Code::PromoteBeforeFence, index, message, help, reporter);
         }
     }
 
+    /// What to do where nothing fences: what looks like a fence is named with what it lacks.
+    fn no_fence(&self) -> String {
+        let named = self.in_phase(Phase::Fence).find_map(|index| {
+            let why = match self.judge.judge(self.entry(index)?).err()? {
+                NoFence::StopsNothing => "stops nothing",
+                NoFence::Never => "is never performed",
+                NoFence::NoItems => "has nothing to work on",
+                NoFence::WrongSite(_) => "works on the wrong site",
+            };
+            Some(format!("`{}` is in phase `fence`, but {why}", self.id(index)))
+        });
+        let named = named.map_or_else(String::new, |named| format!("; {named}"));
+        format!("add a step of phase `fence` before it: {BOTH_WRITE}{named}")
+    }
+
+    /// What is aimed at the wrong side: a fence of the target, a start of what was stopped.
+    fn wrong_side(&self, reporter: &mut Reporter<'_>) {
+        for (index, entry) in self.outline.leaves() {
+            let after = matches!(
+                entry.phase,
+                Some(Phase::Validate | Phase::Commit | Phase::Cleanup | Phase::Reprotect)
+            );
+            if entry.phase == Some(Phase::Fence)
+                && let Err(NoFence::WrongSite(site)) = self.judge.judge(entry)
+            {
+                let message = format!("`{}` stops `{site}`, which the service moves to", self.id(index));
+                let help = "aim it at the site that is left, `from`".to_owned();
+                self.report(Code::WrongSiteFenced, index, message, help, reporter);
+            } else if !after && let Some(site) = self.judge.revives(entry) {
+                let message =
+                    format!("`{}` starts something at `{site}`, which the service leaves", self.id(index));
+                let help = format!("aim it at the target, or move it behind the recovery: {BOTH_WRITE}");
+                self.report(Code::OldSiteStarted, index, message, help, reporter);
+            }
+        }
+    }
+
     fn shift(&self, reporter: &mut Reporter<'_>) {
+        let mut early = BTreeSet::new();
         for (index, promote) in self.graph.missing(&self.promotes, &self.shifts) {
+            early.insert(index);
             let (id, promote) = (self.id(index), self.id(promote));
             let message =
                 format!("`{id}` moves traffic without waiting for `{promote}`, which makes data writable");
@@ -153,7 +170,8 @@ impl<'o> View<'_, 'o> {
         if self.verifies.is_empty() || self.shifts.is_empty() {
             return;
         }
-        for index in self.shifts.iter().copied().filter(|index| !self.waits_for(*index, Class::Verify)) {
+        let unverified = |index: &StepIndex| !self.waits_for(*index, Class::Verify) && !early.contains(index);
+        for index in self.shifts.iter().copied().filter(unverified) {
             let message = format!("`{}` moves traffic without waiting for a verification", self.id(index));
             let verify = self.verifies.first().map_or("", |verify| self.id(*verify));
             self.report(
@@ -183,7 +201,13 @@ impl<'o> View<'_, 'o> {
 
     fn enable(&self, reporter: &mut Reporter<'_>) {
         let Some(promote) = self.promotes.first() else { return };
-        for index in self.in_phase(Phase::Enable).filter(|index| !self.waits_for(*index, Class::Promote)) {
+        let starts = |(_, entry): &(StepIndex, &Entry<'_>)| {
+            let consumes = |action| meaning(action, &entry.step.with) == Meaning::Consumes;
+            let later = matches!(entry.phase, Some(Phase::Commit | Phase::Cleanup | Phase::Reprotect));
+            entry.phase == Some(Phase::Enable) || (!later && entry.step.uses.is_some_and(consumes))
+        };
+        let starters = self.outline.leaves().filter(starts).map(|(at, _)| at);
+        for index in starters.filter(|index| !self.waits_for(*index, Class::Promote)) {
             let message = format!("`{}` starts consumers without waiting for writable data", self.id(index));
             let help = format!("add `{}` to its `needs`", self.id(*promote));
             self.report(Code::EnableBeforePromote, index, message, help, reporter);
@@ -257,7 +281,8 @@ impl<'o> View<'_, 'o> {
     fn phases(&self, strategy: Strategy, reporter: &mut Reporter<'_>) {
         let scales = self.in_phase(Phase::Scale).next().is_some();
         let needed = [
-            ("fence", !self.fences.is_empty()),
+            // What promotes without a fence is told so itself.
+            ("fence", !self.fences.is_empty() || !self.promotes.is_empty()),
             ("promote` or `restore", strategy == Strategy::ActiveActive || !self.promotes.is_empty()),
             ("shift` or `scale", scales || !self.shifts.is_empty()),
         ];

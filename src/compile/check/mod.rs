@@ -11,6 +11,7 @@ mod values;
 use super::expression::{Expressions, Place, Subject};
 use super::graph::Graph;
 use super::lint::Lints;
+use super::lint::fences::Fences;
 use super::order;
 use super::outline::Outline;
 use super::reporter::Reporter;
@@ -34,15 +35,20 @@ pub(super) fn check(
     let lenient = ["/parameters", "/secrets", "/sites"].iter().any(|block| gaps.touches(block));
     let mut expressions = Expressions::new(runbook, lenient);
     readings(runbook, gaps, &mut expressions, reporter);
+    // Where something could not be read, a scene would show a service that nobody wrote.
+    let lints = gaps.is_empty().then(|| Lints::new(runbook, assume_down));
     let workflows = [("failover", &runbook.workflows.failover), ("failback", &runbook.workflows.failback)];
     let checked: Vec<_> = (workflows.into_iter())
         .filter_map(|(name, workflow)| Some((name, workflow.as_ref()?)))
-        .map(|(name, workflow)| check_workflow(name, workflow, runbook, gaps, &mut expressions, reporter))
+        .map(|(name, workflow)| {
+            let fences = match &lints {
+                Some(lints) if name == "failover" => lints.fences(),
+                _ => Fences::unplaced(runbook),
+            };
+            check_workflow((name, workflow), runbook, gaps, &fences, &mut expressions, reporter)
+        })
         .collect();
-    if !gaps.is_empty() || reporter.is_unsound() {
-        return;
-    }
-    let lints = Lints::new(runbook, assume_down);
+    let Some(lints) = lints.filter(|_| !reporter.is_unsound()) else { return };
     lints.blocks(reporter);
     for (outline, graph) in &checked {
         lints.workflow(outline, graph, reporter);
@@ -50,10 +56,10 @@ pub(super) fn check(
 }
 
 fn check_workflow<'r>(
-    name: &'static str,
-    workflow: &'r Workflow,
+    (name, workflow): (&'static str, &'r Workflow),
     runbook: &'r Runbook,
     gaps: &'r Gaps,
+    fences: &Fences<'_>,
     expressions: &mut Expressions<'_>,
     reporter: &mut Reporter<'_>,
 ) -> (Outline<'r>, Graph) {
@@ -64,7 +70,7 @@ fn check_workflow<'r>(
     }
     expressions.settle(&outline, &graph, reporter);
     if !graph.cyclic && !outline.incomplete {
-        order::check(&outline, &graph, runbook.strategy, reporter);
+        order::check(&outline, &graph, runbook.strategy, fences, reporter);
         approval::check_expiry(&outline, &graph, reporter);
     }
     (outline, graph)

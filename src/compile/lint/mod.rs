@@ -4,6 +4,7 @@
 mod call;
 mod cloud;
 mod credentials;
+pub(super) mod fences;
 mod objectives;
 mod residency;
 mod safety;
@@ -17,6 +18,7 @@ use super::reporter::Reporter;
 use crate::model::id::SiteName;
 use crate::model::runbook::Runbook;
 
+use fences::Fences;
 use scene::Scene;
 
 /// The lints of one runbook, which has no error of syntax, types or names.
@@ -29,6 +31,11 @@ impl<'r> Lints<'r> {
     /// Prepares the lints; `assume_down` is the site that is lost, by default each that is active.
     pub(super) fn new(runbook: &'r Runbook, assume_down: Option<&SiteName>) -> Self {
         Self { runbook, scenes: scene::scenes(runbook, assume_down) }
+    }
+
+    /// What the steps of a workflow mean in each scene.
+    pub(super) fn fences(&self) -> Fences<'_> {
+        Fences::new(self.runbook, &self.scenes)
     }
 
     /// Looks at everything beside the workflows.

@@ -127,17 +127,20 @@ impl<'r> Scene<'r> {
 
     /// The items of a fanned-out step, as far as they are known; one `None` where it is not fanned out.
     pub(super) fn items(&self, for_each: Option<&ForEach>) -> Vec<Option<Value>> {
+        self.known_items(for_each).unwrap_or_default()
+    }
+
+    /// The same; nothing where the list is not known before the run.
+    pub(super) fn known_items(&self, for_each: Option<&ForEach>) -> Option<Vec<Option<Value>>> {
         let list = match for_each {
-            None => return vec![None],
+            None => return Some(vec![None]),
             Some(ForEach::Items(items)) => {
-                Some(items.iter().take(ITEMS).map(|item| self.soft(item, None)).collect::<Vec<_>>())
+                items.iter().take(ITEMS).map(|item| self.soft(item, None)).collect::<Vec<_>>()
             }
-            Some(ForEach::Expression(list)) if is_costly(list.as_str()) || !self.spend() => None,
-            Some(ForEach::Expression(list)) => {
-                list.evaluate(&self.context).ok().and_then(|list| list.as_array().cloned())
-            }
+            Some(ForEach::Expression(list)) if is_costly(list.as_str()) || !self.spend() => return None,
+            Some(ForEach::Expression(list)) => list.evaluate(&self.context).ok()?.as_array()?.clone(),
         };
-        list.unwrap_or_default().into_iter().take(ITEMS).map(Some).collect()
+        Some(list.into_iter().take(ITEMS).map(Some).collect())
     }
 
     /// Takes one evaluation off the budget.

@@ -83,3 +83,21 @@ pub(crate) const FENCE_BEFORE_DRAIN: Entry = acceptable(
     "- {id: fence, phase: fence}\n- {id: drain, phase: shift}",
     "- {id: drain, phase: shift}\n- {id: fence, phase: fence}",
 );
+
+pub(crate) const WRONG_SITE_FENCED: Entry = acceptable(
+    "the fence stops the site that the service moves to",
+    "A step of phase `fence` works on a region or server of the target, so that the old primary goes on \
+     writing and the new one is stopped. A fence is aimed at `from`.",
+    "- {id: fence, phase: fence, uses: aws.rds.fence, with: {region: \"{{ to.region }}\"}}",
+    "- {id: fence, phase: fence, uses: aws.rds.fence, with: {region: \"{{ from.region }}\"}}",
+);
+
+pub(crate) const OLD_SITE_STARTED: Entry = acceptable(
+    "something is started at the site that the service leaves",
+    "Before the recovery is over a step gives the old site capacity, or lets its consumers and schedules \
+     work again. What was fenced writes once more, beside the new primary.",
+    "- {id: workers, phase: enable, uses: aws.lambda.set_event_source, with: {region: \"{{ from.region \
+     }}\", enabled: true}}",
+    "- {id: workers, phase: enable, uses: aws.lambda.set_event_source, with: {region: \"{{ to.region }}\", \
+     enabled: true}}",
+);
