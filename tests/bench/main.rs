@@ -8,7 +8,6 @@
     clippy::print_stdout,
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
-    clippy::similar_names,
     clippy::disallowed_methods,
     reason = "a measurement that cannot go on stops, and its result is what it prints"
 )]
