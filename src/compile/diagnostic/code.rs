@@ -120,8 +120,8 @@ codes! {
     NotVerified = "DR0317", strategy::NOT_VERIFIED;
     ReturnNotRebuilt = "DR0318", strategy::RETURN_NOT_REBUILT;
     ShiftBeforeScale = "DR0319", strategy::SHIFT_BEFORE_SCALE;
-    WrongSiteFenced = "DR0320", order::WRONG_SITE_FENCED;
-    OldSiteStarted = "DR0321", order::OLD_SITE_STARTED;
+    WrongSiteFenced = "DR0325", order::WRONG_SITE_FENCED;
+    OldSiteStarted = "DR0326", order::OLD_SITE_STARTED;
     LostRegion = "DR0401", survival::LOST_REGION;
     LostControlPlane = "DR0402", survival::LOST_CONTROL_PLANE;
     SharedFailureDomain = "DR0403", survival::SHARED_FAILURE_DOMAIN;
