@@ -7,18 +7,20 @@ mod folder;
 mod group;
 mod identity;
 mod notes;
+mod outputs;
 mod program;
 mod spawn;
 mod writers;
 
 pub(super) use environment::environment;
 pub(super) use files::{AttemptFiles, RunFiles};
-pub(super) use folder::{Outputs, Printed, RunFolder, RunFolders, STDERR, STDOUT};
+pub(super) use folder::{RunFolder, RunFolders};
 pub(super) use group::{signal_group, stop_group};
 pub(super) use identity::{
     Presence, ProcessRecord, Uptime, boot_id, find_by_key, left_its_traces_here, presence,
 };
 pub(super) use notes::{Begun, Noted};
+pub(super) use outputs::{Outputs, Printed, STDERR, STDOUT};
 pub use program::ProgramRunner;
 pub(super) use program::{ProgramEnd, unwritable};
 pub(super) use rustix::process::Signal;
