@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::runbook::{self, Binding, Source};
 use super::session::Session;
 use super::{Error, exit, output, route, validate};
-use crate::compile::{self, Directory, Listed, Severity};
+use crate::compile::{self, Directory, Listed, Severity, Twice};
 use crate::config::Config;
 use crate::engine::service::ServiceRecord;
 use crate::model::id::ServiceName;
@@ -25,8 +25,16 @@ pub(crate) struct Shelf {
     broken: BTreeMap<ServiceName, PathBuf>,
     /// Those that do not even say which service they are about.
     nameless: Vec<PathBuf>,
-    /// Those that another file is about as well.
-    twice: BTreeMap<ServiceName, (PathBuf, PathBuf)>,
+    /// Those that another file is about as well, with the labels of that one where it compiles.
+    twice: BTreeMap<ServiceName, Twins>,
+}
+
+/// Two files about one service.
+#[derive(Debug)]
+struct Twins {
+    one: PathBuf,
+    other: PathBuf,
+    labels: Option<BTreeMap<String, String>>,
 }
 
 /// What service records say, of the services somebody has asked about.
@@ -80,8 +88,9 @@ impl Shelf {
             },
         };
         let other = self.sound.get(&name).map(|source| &source.path).or_else(|| self.broken.get(&name));
-        if let Some(other) = other {
-            self.twice.insert(name, (other.clone(), path));
+        if let Some(one) = other {
+            let labels = runbook.map(|runbook| runbook.metadata.labels);
+            self.twice.insert(name, Twins { one: one.clone(), other: path, labels });
         } else if let Some(runbook) = runbook {
             self.sound.insert(name, Source { path, text, runbook, findings });
         } else {
@@ -92,11 +101,14 @@ impl Shelf {
     /// What a fleet can know of them.
     #[must_use]
     pub(crate) fn directory(&self) -> Directory {
-        let listed = |source: &Source| Listed {
-            labels: source.runbook.metadata.labels.clone(),
-            runs: plan::runs(&source.runbook),
-        };
-        self.sound.iter().map(|(name, source)| (name.clone(), listed(source))).collect()
+        let listed = |source: &Source| Listed::of(&source.runbook, plan::runs(&source.runbook));
+        let sound = self.sound.iter().map(|(name, source)| (name.clone(), listed(source)));
+        let mut directory: Directory = sound.collect();
+        for (name, Twins { one, other, labels }) in &self.twice {
+            let places = [one.display().to_string(), other.display().to_string()];
+            directory.entry(name.clone()).or_default().twice = Some(Twice { places, labels: labels.clone() });
+        }
+        directory
     }
 
     /// Why a fleet that selects members cannot know whom it moves: what does not compile may belong to it.
@@ -134,7 +146,7 @@ impl Shelf {
         let (mut library, mut problems) = (Library::new(), Vec::new());
         for name in self.closure(wanted) {
             let refuse = |what: String, help: &str| Problem { what, help: Some(help.to_owned()) };
-            if let Some((one, other)) = self.twice.get(&name) {
+            if let Some(Twins { one, other, .. }) = self.twice.get(&name) {
                 let what = format!("{} and {} are both about `{name}`", one.display(), other.display());
                 problems.push(refuse(what, "names are unique among the runbook folders"));
             }

@@ -28,7 +28,7 @@ use crate::model::runbook::Runbook;
 pub use diagnostic::{
     Acceptance, Code, Diagnostic, Entry, Label, Severity, Span, reference, render, to_json, to_sarif,
 };
-pub use fleet::{Directory, Listed, fleet};
+pub use fleet::{Directory, Listed, Twice, fleet};
 pub use options::{Level, Options, Severities};
 pub use policy::{policy, policy_schema};
 pub use schema::{fleet_schema, schema};

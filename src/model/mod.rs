@@ -5,6 +5,7 @@ pub mod action;
 pub mod component;
 pub mod expression;
 pub mod fleet;
+pub mod given;
 pub mod governance;
 pub mod id;
 pub mod limits;

@@ -211,8 +211,10 @@ impl Nest<'_> {
         let mut plan = match bind(&known.runbook, &choices) {
             Ok(plan) => plan,
             Err(problems) => {
+                // A member of a fleet is at the address of its service.
+                let whose = if at == name.as_str() { String::new() } else { format!("{name}: ") };
                 for problem in problems {
-                    self.refuse(at, &format!("{name}: {}", problem.what), &problem.help.unwrap_or_default());
+                    self.refuse(at, &format!("{whose}{}", problem.what), &problem.help.unwrap_or_default());
                 }
                 return None;
             }

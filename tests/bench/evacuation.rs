@@ -73,10 +73,9 @@ fn planned(texts: &[String], fleet: &str) -> (Plan, Nested) {
         )
     };
     let library: Library = texts.iter().map(known).collect();
-    let listed = library.iter().map(|(name, known)| {
-        let labels = known.runbook.metadata.labels.clone();
-        (name.clone(), Listed { labels, runs: plan::runs(&known.runbook) })
-    });
+    let listed = library
+        .iter()
+        .map(|(name, known)| (name.clone(), Listed::of(&known.runbook, plan::runs(&known.runbook))));
     let (roster, findings) = compile::fleet(fleet, &listed.collect());
     let roster = roster.unwrap_or_else(|| panic!("{}", compile::render("fleet", fleet, &findings, false)));
     let choices = FleetChoices {

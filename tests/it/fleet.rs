@@ -14,8 +14,9 @@ mod world;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use drctl::compile::{self, Diagnostic, Directory, Listed};
-use drctl::model::id::ServiceName;
+use drctl::compile::{self, Diagnostic, Directory, Listed, Twice};
+use drctl::model::id::{ServiceName, SiteName};
+use serde_json::json;
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -29,11 +30,27 @@ fn name(text: &str) -> ServiceName {
 fn directory() -> Directory {
     let listed = |tier: &str, runs: &[&str]| Listed {
         labels: BTreeMap::from([("tier".to_owned(), tier.to_owned())]),
+        sites: ["east", "west"].into_iter().map(|site| SiteName::new(site).unwrap()).collect(),
         runs: runs.iter().map(|service| name(service)).collect(),
+        ..Listed::default()
     };
+    let asks = |parameters: serde_json::Value, listed: Listed| Listed {
+        parameters: serde_json::from_value(parameters).unwrap(),
+        ..listed
+    };
+    let tasks = json!({"tasks": {"type": "integer", "maximum": 50}});
+    let zone = json!({"zone": {"type": "string", "required": true, "description": "Hosted zone"}});
+    let pin = json!({"pin": {"type": "string", "sensitive": true, "required": true}});
+    let places = ["orders.yaml".to_owned(), "old/orders.yaml".to_owned()];
+    let labels = Some(BTreeMap::from([("tier".to_owned(), "5".to_owned())]));
+    let double = Listed { twice: Some(Twice { places, labels }), ..listed("4", &[]) };
     Directory::from([
+        (name("double"), double),
+        (name("runs-double"), listed("6", &["double"])),
+        (name("zoned"), asks(zone, listed("7", &[]))),
+        (name("pinned"), asks(pin, listed("8", &[]))),
         (name("identity"), listed("0", &[])),
-        (name("payments"), listed("1", &[])),
+        (name("payments"), asks(tasks, listed("1", &[]))),
         (name("orders"), listed("2", &[])),
         (name("reports"), listed("2", &[])),
         (name("head"), listed("3", &["identity", "tail"])),

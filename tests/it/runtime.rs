@@ -8,17 +8,16 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use drctl::engine::input::{Consents, Observation};
-use drctl::engine::{IndexedPlan, RunState};
+use drctl::engine::input::Observation;
 use drctl::journal::MemoryJournal;
 use drctl::model::action::{Action, ActionName};
-use drctl::model::run::{Failure, FailureClass, Identity, Intent, Operation, RunStatus};
-use drctl::plan::{self, Choices, NodeIndex};
-use drctl::ports::{
-    AttemptContext, BoxFuture, IdSource, Polled, Provider, SecretError, SecretSource, Started,
-};
-use drctl::runtime::{Follower, NewRun, Recorded, Runtime, Stop, SystemClock, Time};
+use drctl::model::run::{Failure, FailureClass, Intent, Operation, RunStatus};
+use drctl::plan::{self, Choices};
+use drctl::ports::{AttemptContext, BoxFuture, Polled, Provider, Started};
+use drctl::runtime::{Runtime, Stop, SystemClock, Time};
 use serde_json::{Map, Value, json};
+
+use crate::support::runtime::{Counting, NoSecrets, Silent, new_run};
 
 /// Node, whether the event source is enabled by the attempt, and what was read before.
 type Start = (String, Value, Option<Value>);
@@ -70,30 +69,6 @@ impl Provider for Accountant {
     }
 }
 
-struct Silent;
-
-impl Follower for Silent {
-    fn recorded(&self, _: &IndexedPlan, _: &RunState, _: &[Recorded]) {}
-    fn progress(&self, _: &IndexedPlan, _: NodeIndex, _: &str) {}
-}
-
-struct Same;
-
-impl IdSource for Same {
-    fn suffix(&self) -> String {
-        "aaaaaaaa".to_owned()
-    }
-}
-
-impl SecretSource for Same {
-    fn resolve<'a>(
-        &'a self,
-        _: &'a BTreeMap<String, drctl::model::values::Secret>,
-    ) -> BoxFuture<'a, Result<BTreeMap<String, String>, SecretError>> {
-        Box::pin(async { Ok(BTreeMap::new()) })
-    }
-}
-
 #[tokio::test]
 async fn an_action_that_makes_up_for_another_has_read_what_it_needs_itself() {
     let set = "uses: aws.lambda.set_event_source, drill: skip, with: {region: us-east-1";
@@ -121,28 +96,13 @@ async fn an_action_that_makes_up_for_another_has_read_what_it_needs_itself() {
         journal: Arc::new(MemoryJournal::new()),
         provider: Arc::clone(&accountant) as Arc<dyn Provider>,
         time: Time::System(SystemClock::real()),
-        secrets: Arc::new(Same),
-        ids: Arc::new(Same),
+        secrets: Arc::new(NoSecrets),
+        ids: Arc::new(Counting::default()),
         holder: "test".to_owned(),
         host: "here".to_owned(),
         operator: None,
     };
-    let new = NewRun {
-        runbook: text,
-        reason: None,
-        started_by: Identity::asserted("test"),
-        trigger: "test".to_owned(),
-        incident_at: None,
-        detected_at: None,
-        consents: Consents::default(),
-        adopt: false,
-        staged_for: None,
-        idempotency_key: None,
-        service_head: None,
-        sensitive: BTreeMap::new(),
-        notes: BTreeMap::new(),
-    };
-    let driver = runtime.create(plan, new).await.unwrap();
+    let driver = runtime.create(plan, new_run(&text)).await.unwrap();
     let (_, state) = driver.drive(&Silent, Stop::AtPerson).await.unwrap();
     assert_eq!(state.status, RunStatus::Unwound, "{:?}", state.cause);
     let read = |mapping: &str| Some(json!({"read for": mapping}));

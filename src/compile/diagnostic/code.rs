@@ -101,6 +101,10 @@ codes! {
     EmptySelection = "DR0212", fleet::EMPTY_SELECTION;
     DuplicateMember = "DR0213", fleet::DUPLICATE_MEMBER;
     RunsItself = "DR0214", fleet::RUNS_ITSELF;
+    MisplacedMember = "DR0215", fleet::MISPLACED_MEMBER;
+    BrokenMember = "DR0216", fleet::BROKEN_MEMBER;
+    SensitiveMember = "DR0217", fleet::SENSITIVE_MEMBER;
+    AmbiguousMember = "DR0218", fleet::AMBIGUOUS_MEMBER;
     PromoteBeforeFence = "DR0301", order::PROMOTE_BEFORE_FENCE;
     ShiftBeforePromote = "DR0302", order::SHIFT_BEFORE_PROMOTE;
     ShiftBeforeVerify = "DR0303", order::SHIFT_BEFORE_VERIFY;

@@ -6,7 +6,8 @@ use drctl::model::run::{Intent, Operation, RunStatus};
 use drctl::plan::{self, Choices, Library, Nested, Plan, Problem};
 use drctl::runtime::Stop;
 
-use super::world::{Silent, World, known, library, runbook};
+use super::world::{World, known, library, runbook};
+use crate::support::runtime::Silent;
 
 fn running(service: &str, more: &str, runs: &[&str]) -> String {
     let steps = runs.iter().map(|run| {

@@ -6,7 +6,8 @@ use drctl::model::id::NodeAddress;
 use drctl::model::run::{NodeStatus, RunStatus};
 use drctl::runtime::{Stop, load};
 
-use super::world::{Silent, World, runbook};
+use super::world::{World, runbook};
+use crate::support::runtime::Silent;
 
 fn fleet(head: &str, members: &str) -> String {
     format!("apiVersion: drctl/v1\nkind: Fleet\nmetadata: {{name: all}}\n{head}\nmembers: [{members}]\n")

@@ -3,45 +3,18 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use drctl::engine::input::{Consents, Control, Request};
-use drctl::engine::{IndexedPlan, RunState};
+use drctl::engine::RunState;
+use drctl::engine::input::{Control, Request};
 use drctl::journal::MemoryJournal;
 use drctl::model::id::{RunId, ServiceName};
 use drctl::model::run::{Identity, Intent, Operation};
 use drctl::model::time::Timestamp;
-use drctl::plan::{self, FleetChoices, Known, Library, Nested, NodeIndex, Plan};
-use drctl::ports::{IdSource, Journal, RunFilter, RunSummary, SecretError, SecretSource};
+use drctl::plan::{self, FleetChoices, Known, Library, Nested, Plan};
+use drctl::ports::{Journal, RunFilter, RunSummary};
 use drctl::providers::simulated::{EstateStore, Scenario, SimulatedProvider};
-use drctl::runtime::{
-    Driver, Follower, NewRun, Recorded, Runtime, SimulatedOperator, Stop, Time, VirtualClock,
-};
+use drctl::runtime::{Driver, Runtime, SimulatedOperator, Stop, Time, VirtualClock};
 
-/// Follows without a word.
-pub(crate) struct Silent;
-
-impl Follower for Silent {
-    fn recorded(&self, _: &IndexedPlan, _: &RunState, _: &[Recorded]) {}
-    fn progress(&self, _: &IndexedPlan, _: NodeIndex, _: &str) {}
-}
-
-struct Counting(std::sync::atomic::AtomicU32);
-
-impl IdSource for Counting {
-    fn suffix(&self) -> String {
-        format!("{:08}", self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
-    }
-}
-
-struct NoSecrets;
-
-impl SecretSource for NoSecrets {
-    fn resolve<'a>(
-        &'a self,
-        _: &'a BTreeMap<String, drctl::model::values::Secret>,
-    ) -> drctl::ports::BoxFuture<'a, Result<BTreeMap<String, String>, SecretError>> {
-        Box::pin(async { Ok(BTreeMap::new()) })
-    }
-}
+use crate::support::runtime::{Counting, NoSecrets, Silent, new_run};
 
 /// The runbook of a service: a program, where it is asked for an approval, and a program that validates.
 pub(crate) fn runbook(service: &str, approval: bool) -> String {
@@ -71,11 +44,7 @@ pub(crate) fn library(texts: &[String]) -> Library {
 /// The plan of a fleet with those of its members.
 pub(crate) fn planned(fleet: &str, library: &Library) -> (Plan, Nested) {
     let directory = library.iter().map(|(name, known)| {
-        let listed = drctl::compile::Listed {
-            labels: known.runbook.metadata.labels.clone(),
-            runs: plan::runs(&known.runbook),
-        };
-        (name.clone(), listed)
+        (name.clone(), drctl::compile::Listed::of(&known.runbook, plan::runs(&known.runbook)))
     });
     let (roster, findings) = drctl::compile::fleet(fleet, &directory.collect());
     let shown = drctl::compile::render("fleet.yaml", fleet, &findings, false);
@@ -112,7 +81,7 @@ impl World {
             provider: Arc::new(provider),
             time,
             secrets: Arc::new(NoSecrets),
-            ids: Arc::new(Counting(std::sync::atomic::AtomicU32::new(0))),
+            ids: Arc::new(Counting::default()),
             holder: "test".to_owned(),
             host: "here".to_owned(),
             operator,
@@ -127,22 +96,7 @@ impl World {
     }
 
     pub(crate) async fn create(&self, plan: Plan, nested: &Nested, text: &str) -> Driver {
-        let new = NewRun {
-            runbook: text.to_owned(),
-            reason: None,
-            started_by: Identity::asserted("test"),
-            trigger: "test".to_owned(),
-            incident_at: None,
-            detected_at: None,
-            consents: Consents::default(),
-            adopt: false,
-            staged_for: None,
-            idempotency_key: None,
-            service_head: None,
-            sensitive: BTreeMap::new(),
-            notes: BTreeMap::new(),
-        };
-        self.runtime.create_with(plan, new, nested).await.unwrap()
+        self.runtime.create_with(plan, new_run(text), nested).await.unwrap()
     }
 
     /// Drives a run that exists until a person is needed or it is over.

@@ -1,4 +1,4 @@
-//! What several areas of the tests need: real servers and contexts of attempts.
+//! What several areas of the tests need: real servers, contexts of attempts, and what runs are started with.
 
 #![expect(
     clippy::unwrap_used,
@@ -11,3 +11,4 @@
 pub(crate) mod attempt;
 pub(crate) mod binary;
 pub(crate) mod postgres;
+pub(crate) mod runtime;

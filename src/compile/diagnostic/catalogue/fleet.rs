@@ -42,3 +42,35 @@ pub(crate) const RUNS_ITSELF: Entry = error(
     "metadata: {name: payments}\nmembers: [{runbook: payments}]",
     "metadata: {name: evacuate-east}\nmembers: [{runbook: payments}]",
 );
+
+pub(crate) const MISPLACED_MEMBER: Entry = error(
+    "a member that goes where its service has no site",
+    "`from` and `to` of a member name sites of its runbook, and two different ones. On the bad day the whole fleet \
+     would be refused for it.",
+    "members: [{runbook: payments, from: east, to: wset}]",
+    "members: [{runbook: payments, from: east, to: west}]",
+);
+
+pub(crate) const BROKEN_MEMBER: Entry = error(
+    "values of a member that its runbook cannot take",
+    "`with` of a member gives values to parameters of its runbook: to those that are declared there, of their type \
+     and range, and to every required one. Members take no values from the command line.",
+    "members: [{runbook: payments, with: {tasks: many}}]",
+    "members: [{runbook: payments, with: {tasks: 20}}]",
+);
+
+pub(crate) const SENSITIVE_MEMBER: Entry = error(
+    "a member that needs a value nobody can hand it",
+    "The value of a sensitive parameter is stored nowhere, so that a fleet has none for the runs of its members, \
+     and a resume would have none either. A secret is read by each run where it is kept.",
+    "# in the runbook of the member:\nparameters: {pin: {type: string, required: true, sensitive: true}}",
+    "# in the runbook of the member:\nsecrets: {pin: {from: file, path: /run/secrets/pin}}",
+);
+
+pub(crate) const AMBIGUOUS_MEMBER: Entry = error(
+    "a member with two runbooks",
+    "Two files among the runbook folders and beside the fleet are about one service: that of a member, or one whose \
+     runbook a member runs. Which of them would move it is a matter of luck.",
+    "# payments.yaml and old/payments.yaml:\nmetadata: {name: payments}",
+    "# old/payments.yaml:\nmetadata: {name: payments-old}",
+);

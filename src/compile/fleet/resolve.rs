@@ -1,87 +1,32 @@
-//! Text to roster: a fleet with every member found, and everything that is wrong with it at once. Knows
-//! runbooks only as far as they are handed in.
+//! Finds the services of each member, and says of each name what is wrong with it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use serde_json::{Value, json};
-
-use super::diagnostic::{Code, Diagnostic};
-use super::reporter::Reporter;
-use super::schema::{self, Gaps};
-use super::tree::Part;
-use super::{document, suggest};
+use super::Directory;
+use crate::compile::diagnostic::Code;
+use crate::compile::reporter::Reporter;
+use crate::compile::schema::Gaps;
+use crate::compile::suggest;
+use crate::compile::tree::Part;
 use crate::model::fleet::{Fleet, Member, Placed, Roster};
 use crate::model::id::ServiceName;
 
-/// What a fleet can know of a runbook.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Listed {
-    /// Its labels.
-    pub labels: BTreeMap<String, String>,
-    /// Services whose runbooks its steps run.
-    pub runs: BTreeSet<ServiceName>,
-}
-
-/// Runbooks that can be members, by service.
-pub type Directory = BTreeMap<ServiceName, Listed>;
-
-/// Compiles the text of a fleet against the runbooks there are. The roster is there only when no finding is
-/// an error; findings are in the order of the text.
-#[must_use]
-pub fn fleet(text: &str, directory: &Directory) -> (Option<Roster>, Vec<Diagnostic>) {
-    let (document, findings) = document::read(text);
-    let Some(document) = document else { return (None, findings) };
-    let mut reporter = Reporter::new(text, document.places, findings);
-    let roster = lower(document.value, &mut reporter)
-        .map(|(fleet, gaps)| Resolver::new(&fleet, &gaps, directory, &mut reporter).resolve());
-    let sound = !reporter.has_errors();
-    (roster.filter(|_| sound), reporter.finish())
-}
-
-fn lower(mut document: Value, reporter: &mut Reporter<'_>) -> Option<(Fleet, Gaps)> {
-    if !document.is_object() {
-        let finding = reporter.value(Code::WrongType, "", "a fleet is a mapping");
-        finding.help("begin with `apiVersion: drctl/v1` and `kind: Fleet`");
-        return None;
-    }
-    let (_, gaps) = schema::validate(&mut document, schema::fleet(), reporter);
-    if let Value::Object(fields) = &mut document {
-        for (key, value) in [
-            ("apiVersion", json!("drctl/v1")),
-            ("kind", json!("Fleet")),
-            ("metadata", json!({"name": "unnamed"})),
-            ("members", json!([])),
-        ] {
-            fields.entry(key).or_insert(value);
-        }
-    }
-    match serde_json::from_value(document) {
-        Ok(fleet) => Some((fleet, gaps)),
-        Err(error) => {
-            if !reporter.has_errors() {
-                reporter.key(Code::Malformed, "", format!("the document cannot be taken over: {error}"));
-            }
-            None
-        }
-    }
-}
-
 /// Finds the services of each member.
-struct Resolver<'a, 'r, 't> {
-    fleet: &'a Fleet,
-    directory: &'a Directory,
-    reporter: &'r mut Reporter<'t>,
+pub(super) struct Resolver<'a, 'r, 't> {
+    pub(super) fleet: &'a Fleet,
+    pub(super) directory: &'a Directory,
+    pub(super) reporter: &'r mut Reporter<'t>,
     /// Where each member stands in the text, which may hold broken ones as well.
-    pointers: Vec<String>,
-    gaps: &'a Gaps,
+    pub(super) pointers: Vec<String>,
+    pub(super) gaps: &'a Gaps,
     /// Services of each member.
-    services: Vec<Vec<ServiceName>>,
+    pub(super) services: Vec<Vec<ServiceName>>,
     /// The member of each name.
     by_name: HashMap<&'a str, usize>,
 }
 
 impl<'a, 'r, 't> Resolver<'a, 'r, 't> {
-    fn new(
+    pub(super) fn new(
         fleet: &'a Fleet,
         gaps: &'a Gaps,
         directory: &'a Directory,
@@ -99,7 +44,7 @@ impl<'a, 'r, 't> Resolver<'a, 'r, 't> {
         Self { fleet, directory, reporter, pointers, gaps, services, by_name: HashMap::new() }
     }
 
-    fn resolve(mut self) -> Roster {
+    pub(super) fn resolve(mut self) -> Roster {
         let fleet = self.fleet;
         if fleet.objectives.rpo.is_some() {
             let message = "a fleet has no data of its own, so `rpo` has no effect";
@@ -109,6 +54,8 @@ impl<'a, 'r, 't> Resolver<'a, 'r, 't> {
         self.names();
         self.find();
         self.twice();
+        self.ambiguous();
+        self.members();
         self.circles();
         let needs: Vec<Vec<usize>> = (0..fleet.members.len()).map(|at| self.needs(at)).collect();
         self.cycles(&needs);
@@ -163,10 +110,7 @@ impl<'a, 'r, 't> Resolver<'a, 'r, 't> {
                     vec![service.clone()]
                 }
                 (None, Some(select)) => {
-                    let fits = |listed: &Listed| {
-                        select.labels.iter().all(|(label, value)| listed.labels.get(label) == Some(value))
-                    };
-                    let carry = self.directory.iter().filter(|(_, listed)| fits(listed));
+                    let carry = self.directory.iter().filter(|(_, listed)| listed.carries(&select.labels));
                     let found = carry.map(|(service, _)| service).filter(|service| !named.contains(service));
                     let found: Vec<ServiceName> = found.cloned().collect();
                     if found.is_empty() {
@@ -236,50 +180,6 @@ impl<'a, 'r, 't> Resolver<'a, 'r, 't> {
         }
     }
 
-    /// Members that would run themselves, or this fleet.
-    fn circles(&mut self) {
-        let own = self.fleet.metadata.name.clone();
-        for at in 0..self.services.len() {
-            for service in self.services[at].clone() {
-                let Some(path) = self.circle(&service, &own) else { continue };
-                let message = if path.len() == 1 {
-                    format!("the fleet and its member `{service}` have one name: it would run itself")
-                } else {
-                    let path: Vec<_> = path.iter().map(ServiceName::as_str).collect();
-                    format!("`{service}` would run itself: {}", path.join(" → "))
-                };
-                let finding = self.reporter.value(Code::RunsItself, &self.pointers[at], message);
-                finding.help("no run may lie inside itself: rename the fleet, or take a `runbook.run` out");
-            }
-        }
-    }
-
-    /// A way from a service through the runbooks it runs back to one on the way, or to the fleet.
-    fn circle(&self, service: &ServiceName, own: &ServiceName) -> Option<Vec<ServiceName>> {
-        let mut path: Vec<(ServiceName, Vec<ServiceName>)> = Vec::new();
-        let mut done: BTreeSet<ServiceName> = BTreeSet::new();
-        let mut next = Some(service.clone());
-        loop {
-            if let Some(service) = next.take() {
-                let on_way = path.iter().any(|(other, _)| *other == service);
-                if service == *own || on_way {
-                    let way = path.into_iter().map(|(service, _)| service).chain([service]);
-                    return Some(way.collect());
-                }
-                if done.insert(service.clone()) {
-                    let runs =
-                        self.directory.get(&service).map(|listed| listed.runs.iter().cloned().collect());
-                    path.push((service, runs.unwrap_or_default()));
-                }
-            }
-            let (_, runs) = path.last_mut()?;
-            next = runs.pop();
-            if next.is_none() {
-                path.pop();
-            }
-        }
-    }
-
     fn needs(&mut self, at: usize) -> Vec<usize> {
         let mut needs = Vec::new();
         for (number, need) in self.fleet.members[at].needs.iter().enumerate() {
@@ -306,42 +206,10 @@ impl<'a, 'r, 't> Resolver<'a, 'r, 't> {
         }
         needs
     }
-
-    /// Members that wait for each other: one circle is enough to say so.
-    fn cycles(&mut self, needs: &[Vec<usize>]) {
-        let mut open: Vec<usize> = needs.iter().map(Vec::len).collect();
-        let mut after: Vec<Vec<usize>> = vec![Vec::new(); needs.len()];
-        for (at, needs) in needs.iter().enumerate() {
-            for need in needs {
-                after[*need].push(at);
-            }
-        }
-        let mut ready: Vec<usize> = (0..open.len()).filter(|at| open[*at] == 0).collect();
-        while let Some(done) = ready.pop() {
-            for at in &after[done] {
-                open[*at] -= 1;
-                if open[*at] == 0 {
-                    ready.push(*at);
-                }
-            }
-        }
-        let Some(begin) = (0..open.len()).find(|at| open[*at] > 0) else { return };
-        let (mut way, mut at) = (Vec::new(), begin);
-        while !way.contains(&at) {
-            way.push(at);
-            at = needs[at].iter().copied().find(|need| open[*need] > 0).unwrap_or(at);
-        }
-        let circle = way.split_off(way.iter().position(|other| *other == at).unwrap_or(0));
-        let names = circle.iter().chain(circle.first());
-        let names: Vec<_> = names.map(|at| name(&self.fleet.members[*at]).unwrap_or("a selection")).collect();
-        let message = format!("members wait for each other: {}", names.join(" → "));
-        let pointer = format!("{}/needs", self.pointers[at]);
-        self.reporter.value(Code::Cycle, &pointer, message).help("take one of these needs out");
-    }
 }
 
 /// What other members call a member.
-fn name(member: &Member) -> Option<&str> {
+pub(super) fn name(member: &Member) -> Option<&str> {
     let id = member.id.as_ref().map(crate::model::id::StepId::as_str);
     id.or_else(|| member.runbook.as_ref().map(ServiceName::as_str))
 }
