@@ -6,13 +6,15 @@ use serde_json::{Map, Value};
 use super::follow::{self, Followed};
 use super::session::{self, Session};
 use super::{Error, Global, exit, output, resume};
+use crate::engine;
 use crate::engine::event::Event;
-use crate::engine::input::{Control, Request};
+use crate::engine::input::{Control, Input, Request};
 use crate::evidence::ways_out;
 use crate::model::id::{NodeAddress, RunId};
 use crate::model::run::Mode;
 use crate::model::time::Duration;
 use crate::ports::{IdSource, StreamName};
+use crate::runtime::Loaded;
 
 /// How long a driver may take to answer before the command says that it has not.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
@@ -216,8 +218,18 @@ pub(crate) async fn ask(
     let verb = control.verb();
     // Driving the run is what was wanted, whether or not there was a pause to end.
     let resumes = matches!(control, Control::Resume);
-    let id = submit(session, run, control, reason).await?;
+    let request = request(session, control, reason)?;
+    let id = request.id.clone();
     let lease = session.journal.lease(run).await?;
+    let driven = lease.as_ref().is_some_and(|lease| lease.alive && lease.holder.is_some());
+    if let Some(refused) = foreseen(&loaded, &request).filter(|_| !driven && !resumes) {
+        return Err(Error::new(exit::REFUSED, refused)
+            .help(format!(
+                "nobody drives {run}, and this was not recorded; `drctl resume {run}` goes on with it"
+            ))
+            .reason("refused"));
+    }
+    session.journal.submit(run, &request).await?;
     if let Some(holder) = lease.filter(|lease| lease.alive).and_then(|lease| lease.holder) {
         let who = format!("{} (pid {}, {})", holder.name, holder.pid, holder.host);
         return answer(session, run, verb, &id, &who).await;
@@ -241,14 +253,39 @@ pub(crate) async fn submit(
     control: Control,
     reason: Option<String>,
 ) -> Result<String, Error> {
+    let request = request(session, control, reason)?;
+    session.journal.submit(run, &request).await?;
+    Ok(request.id)
+}
+
+fn request(session: &Session, control: Control, reason: Option<String>) -> Result<Request, Error> {
     if reason.as_ref().is_some_and(|reason| reason.chars().count() > crate::model::limits::REASON_CHARS) {
         return Err(Error::new(exit::USAGE, "the reason is longer than 1,000 characters"));
     }
     let id = format!("{}{}", crate::app::RandomIds.suffix(), crate::app::RandomIds.suffix());
     let from = format!("cli@{}", crate::app::host_name());
-    let request = Request { id: id.clone(), by: session.identity.clone(), from, reason, control };
-    session.journal.submit(run, &request).await?;
-    Ok(id)
+    Ok(Request { id, by: session.identity.clone(), from, reason, control })
+}
+
+/// Why a request would be refused to whoever takes the run over now: nothing is begun for the sake of a
+/// refusal.
+fn foreseen(loaded: &Loaded, request: &Request) -> Option<String> {
+    let Loaded { plan, state, .. } = loaded;
+    let (now, mut state) = (state.last_at, state.clone());
+    let taken = Input::TookOver {
+        token: state.token + 1,
+        holder: String::new(),
+        host: String::new(),
+        skew: Duration::ZERO,
+    };
+    for event in engine::decide(plan, &state, taken, now).ok()? {
+        engine::apply(plan, &mut state, &event, now);
+    }
+    let events = engine::decide(plan, &state, Input::Request(request.clone()), now).ok()?;
+    events.into_iter().find_map(|event| match event {
+        Event::RequestAnswered { refused, .. } => refused,
+        _ => None,
+    })
 }
 
 async fn answer(session: &Session, run: &RunId, verb: &str, id: &str, who: &str) -> Result<u8, Error> {

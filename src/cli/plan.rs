@@ -1,5 +1,7 @@
 //! `drctl plan`: shows what an operation would do. Starts nothing, and never makes a journal.
 
+use std::path::Path;
+
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
@@ -69,14 +71,16 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
             } else {
                 let shelf = Shelf::of(&config, &source.path)?;
                 let records = all_recorded(global, &config, &shelf, &plan);
-                shelf.nest(&source.path, plan, &records)?.0
+                let again = || start::bind(&source, &Choices { intent: Intent::Simulate, ..choices.clone() });
+                nested(&shelf, &source.path, plan, &records, again)?
             }
         }
         Subject::Fleet(source) => {
             let intent = if arguments.simulate { Intent::Simulate } else { Intent::Real };
-            let plan = start::fleet_plan(&source, &arguments.binding, arguments.operation, intent)?;
+            let of = |intent| start::fleet_plan(&source, &arguments.binding, arguments.operation, intent);
+            let plan = of(intent)?;
             let records = all_recorded(global, &config, &source.shelf, &plan);
-            source.shelf.nest(&source.path, plan, &records)?.0
+            nested(&source.shelf, &source.path, plan, &records, || of(Intent::Simulate))?
         }
     };
     if let Some(account) = &arguments.iam {
@@ -173,6 +177,49 @@ fn all_recorded(global: &Global, config: &Config, shelf: &Shelf, plan: &Plan) ->
         output::say(&format!("note: where the services run now is not known ({})", error.message));
         Records::new()
     })
+}
+
+/// Plans the runs inside a plan. A plan is for reading: what a start would refuse now is said, and where a real
+/// run is not possible yet, the plan is that of a simulation, made by `again`.
+///
+/// # Errors
+/// When one of them cannot be planned either way.
+fn nested(
+    shelf: &Shelf,
+    path: &Path,
+    plan: Plan,
+    records: &Records,
+    again: impl Fn() -> Result<Plan, Error>,
+) -> Result<Plan, Error> {
+    let is_real = plan.intent == Intent::Real;
+    let refused = match shelf.nest(path, plan.clone(), records) {
+        Ok((plan, _)) => return Ok(plan),
+        Err(refused) if !is_real => return Err(refused),
+        Err(refused) => refused,
+    };
+    if !records.is_empty()
+        && let Ok((plan, _)) = shelf.nest(path, plan, &Records::new())
+    {
+        output::say("note: this would be refused now:");
+        say_all(&refused);
+        return Ok(plan);
+    }
+    let Ok((plan, _)) = again().and_then(|plan| shelf.nest(path, plan, &Records::new())) else {
+        return Err(refused);
+    };
+    output::say("note: planned as a simulation; a real run is not possible yet:");
+    say_all(&refused);
+    Ok(plan)
+}
+
+/// Everything that is wrong, each on a line of its own.
+fn say_all(error: &Error) {
+    if error.details.is_empty() {
+        output::say(&format!("  {}", error.message));
+    }
+    for problem in &error.details {
+        output::say(&format!("  {}", problem.what));
+    }
 }
 
 /// Binds a runbook; where only adapters are missing for a real run, as a simulation, which is said.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::follow::{self, Followed};
 use super::session::{self, Session};
 use super::{Error, Global, control, exit, output, start, table};
-use crate::app;
+use crate::app::{self, Speed};
 use crate::engine::event::Want;
 use crate::engine::input::Control;
 use crate::model::id::RunId;
@@ -27,6 +27,9 @@ pub(crate) struct Arguments {
     /// Value of a sensitive parameter, which is not stored; may be given several times.
     #[arg(long = "set", value_name = "NAME=VALUE")]
     set: Vec<String>,
+    /// How fast a simulated run goes on: 1x, 60x, max; default: as before.
+    #[arg(long)]
+    speed: Option<Speed>,
 }
 
 /// Runs the command.
@@ -39,6 +42,9 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
         let run = session.find_run(&arguments.run, true).await?;
         let lease = session.journal.lease(&run).await?;
         if lease.as_ref().is_some_and(|lease| lease.alive && lease.holder.is_some()) {
+            if arguments.speed.is_some() {
+                return Err(Error::new(exit::USAGE, format!("--speed: another process drives {run}")));
+            }
             // Somebody drives it: all that is left to ask for is the end of a pause.
             return control::ask(global, &session, &run, Control::Resume, arguments.reason.clone()).await;
         }
@@ -53,10 +59,16 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
             return Err(Error::new(exit::NEEDS_PERSON, format!("{run} is staged"))
                 .help(format!("`drctl start {run}` begins it")));
         }
+        if arguments.speed.is_some() && loaded.state.created.intent != Intent::Simulate {
+            return Err(Error::new(
+                exit::USAGE,
+                format!("--speed is about simulated runs; {run} is a real one"),
+            ));
+        }
         if loaded.state.want == Want::Pause {
             control::submit(&session, &run, Control::Resume, arguments.reason.clone()).await?;
         }
-        let driver = take_over(&session, &run, sensitive(&arguments.set)?).await?;
+        let driver = take_over_at(&session, &run, sensitive(&arguments.set)?, arguments.speed).await?;
         follow::drive(global, &session, driver, Followed::default()).await
     })
 }
@@ -82,10 +94,22 @@ pub(crate) async fn take_over(
     run: &RunId,
     sensitive: BTreeMap<String, Value>,
 ) -> Result<Driver, Error> {
+    take_over_at(session, run, sensitive, None).await
+}
+
+/// As [`take_over`]; a simulated run goes on at this speed.
+async fn take_over_at(
+    session: &Session,
+    run: &RunId,
+    sensitive: BTreeMap<String, Value>,
+    speed: Option<Speed>,
+) -> Result<Driver, Error> {
     let loaded = runtime::load(session.journal.as_ref(), run).await?;
     let created = &loaded.state.created;
     let runtime = if created.intent == Intent::Simulate {
-        start::simulated_runtime(session, &loaded.plan.plan, &created.notes, loaded.state.last_at)?
+        let mut notes = created.notes.clone();
+        notes.extend(speed.map(|speed| ("speed".to_owned(), speed.to_string())));
+        start::simulated_runtime(session, &loaded.plan.plan, &notes, loaded.state.last_at)?
     } else {
         app::real_runtime(&session.config, session.journal.clone())
             .map_err(|error| Error::new(exit::BUG, error.to_string()))?

@@ -109,6 +109,14 @@ impl std::str::FromStr for SiteName {
 pub(crate) fn load(config: &Config, name: &str) -> Result<Source, Error> {
     let path = find(config, name)?;
     let text = read(&path)?;
+    if validate::is_fleet(&text) {
+        return Err(Error::new(
+            exit::USAGE,
+            format!("{} is a fleet, and this is about one service", path.display()),
+        )
+        .help("name the runbook of one of its members")
+        .reason("is_fleet"));
+    }
     compiled(config, path, text)
 }
 

@@ -342,10 +342,7 @@ pub(crate) fn fleet_plan(
     operation: Operation,
     intent: Intent,
 ) -> Result<Plan, Error> {
-    if !binding.set.is_empty() || binding.values.is_some() {
-        return Err(Error::new(exit::USAGE, "a fleet has no parameters of its own")
-            .help("write the values of a member under its `with`"));
-    }
+    refuse_values(binding)?;
     let (from, to) = (binding.from.clone(), binding.to.clone());
     let choices = FleetChoices { operation, mode: binding.mode, intent, from, to };
     plan::bind_fleet(&source.roster, &choices).map_err(|problems| {
@@ -353,6 +350,18 @@ pub(crate) fn fleet_plan(
             .reason("invalid_plan")
             .details(problems)
     })
+}
+
+/// A fleet takes no values.
+///
+/// # Errors
+/// When some were typed.
+pub(crate) fn refuse_values(binding: &Binding) -> Result<(), Error> {
+    if binding.set.is_empty() && binding.values.is_none() {
+        return Ok(());
+    }
+    Err(Error::new(exit::USAGE, "a fleet has no parameters of its own")
+        .help("write the values of a member under its `with`"))
 }
 
 fn intent(arguments: &Arguments) -> Intent {

@@ -1,13 +1,73 @@
 //! What is known of the runs that nodes of this one began. Never decides what they do: they have journals of
 //! their own.
 
+use serde_json::{Map, Value};
+
 use super::decide::Decision;
 use super::event::{ChildRun, Event};
 use super::input::{AttemptKey, Rejection};
 use super::state::{IndexedPlan, RunState};
 use super::status::{WAITS_NAMED, address, failure_text};
-use crate::model::run::RunStatus;
+use crate::model::action::ActionName;
+use crate::model::run::{NodeStatus, RunStatus, Verdict};
+use crate::model::time::Duration;
 use crate::plan::NodeIndex;
+
+/// A run that this one began and that has succeeded, against its own objectives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// The node that began it.
+    pub node: NodeIndex,
+    /// Its id.
+    pub run: String,
+    /// What became of its objectives.
+    pub verdict: Verdict,
+    /// Its recovery time, where it was measured.
+    pub recovery_time: Option<Duration>,
+    /// Its recovery time objective.
+    pub rto: Option<Duration>,
+    /// The most data it lost, where it was measured.
+    pub data_loss: Option<Duration>,
+    /// Its recovery point objective.
+    pub rpo: Option<Duration>,
+}
+
+impl Kept {
+    /// Says whether it has an objective that nobody can say was kept.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        match self.verdict {
+            Verdict::Met | Verdict::Missed => false,
+            Verdict::Partial | Verdict::NotValidated => true,
+            Verdict::NotMeasured => self.rto.is_some() || self.rpo.is_some(),
+        }
+    }
+}
+
+/// The runs that this one began and that have succeeded, with their own objectives, in the order of the plan.
+/// Those that were followed by a version that did not say are left out.
+#[must_use]
+pub fn kept(plan: &IndexedPlan, state: &RunState) -> Vec<Kept> {
+    let nodes = (0..).zip(plan.plan.nodes.iter().zip(&state.nodes));
+    let runs = nodes.filter(|(_, (definition, node))| {
+        let call = definition.call(state.mode);
+        node.status == NodeStatus::Succeeded && call.is_some_and(|call| call.action == ActionName::RunbookRun)
+    });
+    let kept = runs.filter_map(|(at, (_, node))| {
+        let text = |name: &str| node.outputs.get(name).and_then(Value::as_str);
+        let time = |name: &str| node.outputs.get(name).and_then(Value::as_u64).map(Duration::from_millis);
+        Some(Kept {
+            node: at,
+            run: text("run")?.to_owned(),
+            verdict: text("verdict")?.parse().ok()?,
+            recovery_time: time("recovery_time_ms"),
+            rto: time("rto_ms"),
+            data_loss: time("data_loss_ms"),
+            rpo: time("rpo_ms"),
+        })
+    });
+    kept.collect()
+}
 
 /// The run of an attempt was heard of.
 pub(super) fn reported(
@@ -65,7 +125,7 @@ pub(super) fn trouble(plan: &IndexedPlan, state: &RunState) -> Option<String> {
 /// Says whether a run that a node began has ended with warnings.
 pub(super) fn warned(state: &RunState) -> bool {
     let word = RunStatus::SucceededWithWarnings.as_str();
-    let has_run = |outputs: &serde_json::Map<String, serde_json::Value>| outputs.contains_key("run");
+    let has_run = |outputs: &Map<String, Value>| outputs.contains_key("run");
     state.nodes.iter().any(|node| {
         has_run(&node.outputs) && node.outputs.get("status").and_then(|status| status.as_str()) == Some(word)
     })

@@ -1,6 +1,7 @@
 //! The recovery clock: points passed, burn, live forecast, data loss and verdicts. Numbers are honest or
 //! absent.
 
+use super::child;
 use super::decide::Decision;
 use super::event::{Applied, ClockMark, Event, FenceResult};
 use super::state::{IndexedPlan, RunState};
@@ -249,9 +250,21 @@ pub fn data_loss_verdict(plan: &IndexedPlan, state: &RunState) -> Verdict {
     }
 }
 
-/// Both together: met needs both measured; an objective that does not exist is not missing.
+/// Both together, and what became of the objectives of the runs that this one began: one that missed its own
+/// makes the whole miss, and met needs all of them measured.
 #[must_use]
 pub fn verdict(plan: &IndexedPlan, state: &RunState) -> Verdict {
+    let own = own_verdict(plan, state);
+    let kept = child::kept(plan, state);
+    if own != Verdict::NotValidated && kept.iter().any(|child| child.verdict == Verdict::Missed) {
+        return Verdict::Missed;
+    }
+    let is_open = kept.iter().any(child::Kept::is_open);
+    if own == Verdict::Met && is_open { Verdict::Partial } else { own }
+}
+
+/// Both together: met needs both measured; an objective that does not exist is not missing.
+fn own_verdict(plan: &IndexedPlan, state: &RunState) -> Verdict {
     let time = recovery_time_verdict(plan, state);
     let loss = data_loss_verdict(plan, state);
     match (time, loss) {

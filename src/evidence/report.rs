@@ -127,6 +127,7 @@ fn objectives(out: &mut String, view: &RunView) -> Result {
         words(view.objective_verdict.as_str()),
         span(Some(rto.execution_ms), "")
     )?;
+    members(out, view)?;
     if rpo.readings.is_empty() {
         return Ok(());
     }
@@ -141,6 +142,20 @@ fn objectives(out: &mut String, view: &RunView) -> Result {
             text(&reading.source),
             span(reading.lag_ms, "")
         )?;
+    }
+    Ok(())
+}
+
+fn members(out: &mut String, view: &RunView) -> Result {
+    let Some(members) = &view.member_objectives else { return Ok(()) };
+    let counts = members.verdicts.iter().map(|(verdict, count)| format!("{count} {}", words(verdict)));
+    writeln!(out, "\nObjectives of the runs it began: {}.", counts.collect::<Vec<_>>().join(", "))?;
+    if members.missed.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n| missed by | run | what |\n|---|---|---|")?;
+    for missed in &members.missed {
+        writeln!(out, "| `{}` | `{}` | {} |", missed.step, missed.run, missed.text())?;
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::members::MembersView;
 use super::people::{PersonNeeded, needs_person};
 use crate::engine::event::{ChildRun, FenceResult, ParentRun};
 use crate::engine::{IndexedPlan, RunState, about_to, clock, is_clean};
@@ -45,6 +46,9 @@ pub struct RunView {
     pub rto: RecoveryTimeView,
     pub rpo: DataLossView,
     pub objective_verdict: Verdict,
+    /// The runs that this one began, against their own objectives.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub member_objectives: Option<MembersView>,
     pub point_of_no_return: &'static str,
     pub steps: Vec<StepView>,
     pub needs_person: Vec<PersonNeeded>,
@@ -168,6 +172,7 @@ pub fn view(plan: &IndexedPlan, state: &RunState, driver: Option<String>, now: T
         rto: recovery_time(plan, state, now),
         rpo: data_loss(plan, state),
         objective_verdict: clock::verdict(plan, state),
+        member_objectives: MembersView::of(plan, state),
         point_of_no_return: match (plan.index.gate, state.clock.pnr_at) {
             (None, _) => "none",
             (Some(_), None) => "ahead",

@@ -11,6 +11,9 @@ use crate::model::time::Duration;
 /// Column at which the values begin.
 const VALUES: usize = 17;
 
+/// Most members that are named one by one.
+const NAMED: usize = 20;
+
 /// Renders the result of a run.
 #[must_use]
 pub(crate) fn render(view: &RunView) -> String {
@@ -81,8 +84,10 @@ fn write_numbers(text: &mut String, view: &RunView) -> std::fmt::Result {
     let rpo = &view.rpo;
     if view.members.is_some() {
         writeln!(text, "  data loss      measured by each member's own run")?;
+        write_members(text, view)?;
         return write_steps(text, view);
     }
+    write_members(text, view)?;
     if rpo.not_moved {
         writeln!(text, "  data loss      none: the service was not moved")?;
         return write_steps(text, view);
@@ -98,6 +103,32 @@ fn write_numbers(text: &mut String, view: &RunView) -> std::fmt::Result {
         verdict(rpo.verdict)
     )?;
     write_steps(text, view)
+}
+
+/// Whether the runs that this one began kept their own objectives.
+fn write_members(text: &mut String, view: &RunView) -> std::fmt::Result {
+    let Some(members) = &view.member_objectives else { return Ok(()) };
+    let counts: Vec<_> = members
+        .verdicts
+        .iter()
+        .map(|(verdict, count)| format!("{count} {}", verdict.replace('_', " ")))
+        .collect();
+    let label = if view.members.is_some() { "members" } else { "child runs" };
+    writeln!(text, "  {label:<13}  objectives of their own: {}", counts.join(", "))?;
+    for missed in members.missed.iter().take(NAMED) {
+        writeln!(
+            text,
+            "  \x1b[31mmissed\x1b[0m         {} ({}): {}",
+            missed.step,
+            missed.run,
+            missed.text()
+        )?;
+    }
+    let more = members.missed.len().saturating_sub(NAMED);
+    if more > 0 {
+        writeln!(text, "                 and {more} more; `-o json` names them all")?;
+    }
+    Ok(())
 }
 
 fn write_steps(text: &mut String, view: &RunView) -> std::fmt::Result {

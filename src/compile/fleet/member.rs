@@ -7,7 +7,7 @@ use super::Listed;
 use super::resolve::Resolver;
 use crate::compile::diagnostic::Code;
 use crate::compile::suggest;
-use crate::compile::tree::escape;
+use crate::compile::tree::{Part, escape};
 use crate::model::given;
 use crate::model::id::{ServiceName, SiteName};
 use crate::model::values::Parameter;
@@ -16,6 +16,7 @@ use crate::model::values::Parameter;
 struct Fault {
     code: Code,
     pointer: String,
+    part: Part,
     /// What it is about, so that many services say it once.
     about: String,
     message: String,
@@ -68,7 +69,11 @@ impl Resolver<'_, '_, '_> {
             for (fault, others) in faults {
                 let more = if others == 0 { String::new() } else { format!(" (and so for {others} more)") };
                 let message = format!("{}{more}", fault.message);
-                self.reporter.value(fault.code, &fault.pointer, message).help(fault.help);
+                let finding = match fault.part {
+                    Part::Key => self.reporter.key(fault.code, &fault.pointer, message),
+                    Part::Value => self.reporter.value(fault.code, &fault.pointer, message),
+                };
+                finding.help(fault.help);
             }
         }
         self.nowhere();
@@ -89,6 +94,7 @@ impl Resolver<'_, '_, '_> {
             Fault {
                 code: Code::MisplacedMember,
                 pointer: format!("{}/{key}", self.pointers[at]),
+                part: Part::Value,
                 about: key.to_owned(),
                 message: format!("`{service}` has no site `{site}`"),
                 help,
@@ -121,7 +127,7 @@ impl Resolver<'_, '_, '_> {
         for (name, value) in &member.with {
             let pointer = format!("{pointer}/with/{}", escape(name));
             let names = || listed.parameters.keys().map(String::as_str);
-            let (code, message, help) = match listed.parameters.get(name) {
+            let (part, message, help) = match listed.parameters.get(name) {
                 None => {
                     let help = match suggest::nearest(name, names()) {
                         Some(near) => format!("did you mean `{near}`?"),
@@ -130,7 +136,7 @@ impl Resolver<'_, '_, '_> {
                         }
                         None => format!("there are: {}", suggest::list(names())),
                     };
-                    (Code::BrokenMember, format!("`{service}` has no parameter `{name}`"), help)
+                    (Part::Key, format!("`{service}` has no parameter `{name}`"), help)
                 }
                 Some(parameter) if parameter.sensitive => continue,
                 Some(parameter) => match given::typed(parameter, value) {
@@ -138,11 +144,12 @@ impl Resolver<'_, '_, '_> {
                     Err(help) => {
                         let shown = given::brief(value);
                         let message = format!("parameter `{name}` of `{service}` cannot be {shown}");
-                        (Code::BrokenMember, message, help)
+                        (Part::Value, message, help)
                     }
                 },
             };
-            faults.push(Fault { code, pointer, about: name.clone(), message, help });
+            let code = Code::BrokenMember;
+            faults.push(Fault { code, pointer, part, about: name.clone(), message, help });
         }
         let absent = listed.parameters.iter().filter_map(|(name, parameter)| {
             missing(service, name, parameter, member.with.contains_key(name))
@@ -150,7 +157,7 @@ impl Resolver<'_, '_, '_> {
         faults.extend(absent.map(|(name, code, message, help)| {
             let given = member.with.contains_key(&name);
             let pointer = if given { format!("{pointer}/with/{}", escape(&name)) } else { pointer.clone() };
-            Fault { code, pointer, about: name, message, help }
+            Fault { code, pointer, part: Part::Value, about: name, message, help }
         }));
         faults
     }

@@ -130,7 +130,11 @@ impl RunbookRun {
         outputs: &[
             ("run", "id of the child run"),
             ("status", "how it ended: succeeded or succeeded_with_warnings"),
+            ("verdict", "its objectives: met, missed, partial, not_measured or not_validated"),
             ("recovery_time_ms", "its recovery time in milliseconds, where it was measured"),
+            ("rto_ms", "its recovery time objective in milliseconds, where it has one"),
+            ("data_loss_ms", "the most data it lost in milliseconds, where it was measured"),
+            ("rpo_ms", "its recovery point objective in milliseconds, where it has one"),
         ],
         ..SPEC
     };

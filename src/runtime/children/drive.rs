@@ -1,5 +1,7 @@
 //! Follows the run of an attempt to its end: drives it, or looks at it while another process does.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 
 use super::super::driver::{Driver, Stop};
@@ -9,10 +11,10 @@ use super::ChildTask;
 use super::begin::child_id;
 use super::outcome::{described, failure_of, left, outcome};
 use super::watcher::Watcher;
-use crate::engine::RunState;
 use crate::engine::command::Command;
 use crate::engine::event::ChildRun;
 use crate::engine::input::{AttemptKey, Input, Observation};
+use crate::engine::{IndexedPlan, RunState};
 use crate::model::id::RunId;
 use crate::model::run::{Failure, FailureClass};
 use crate::ports::{AttemptContext, BoxFuture, JournalError};
@@ -57,7 +59,7 @@ impl ChildTask {
             Err(error) => return Observation::Unknown(error.to_string()),
         };
         let made_by = loaded.state.created.parent.as_ref().map_or(0, |parent| parent.attempt);
-        match outcome(&loaded.state) {
+        match outcome(&loaded.plan, &loaded.state) {
             Some(Ok(outputs)) => Observation::Applied(outputs),
             // It was the child of an earlier try, whose failure is known.
             Some(Err(_)) if made_by < context.attempt => Observation::NotApplied,
@@ -86,8 +88,8 @@ impl ChildTask {
                         }
                     }
                     Next::Drive(driver) => {
-                        let state = self.drive(*driver, &watcher, context).await?;
-                        return outcome(&state).unwrap_or_else(|| Err(left()));
+                        let (plan, state) = self.drive(*driver, &watcher, context).await?;
+                        return outcome(&plan, &state).unwrap_or_else(|| Err(left()));
                     }
                 }
             }
@@ -99,7 +101,7 @@ impl ChildTask {
         driver: Driver,
         watcher: &Watcher<'_>,
         context: &AttemptContext,
-    ) -> Result<RunState, Failure> {
+    ) -> Result<(Arc<IndexedPlan>, RunState), Failure> {
         let (run, mailbox) = (driver.state().created.run.clone(), driver.mailbox());
         watcher.keep(driver.state());
         let driving = driver.drive(watcher, Stop::Never);
@@ -112,7 +114,7 @@ impl ChildTask {
         loop {
             tokio::select! {
                 result = &mut driving => {
-                    return result.map(|(_, state)| state).map_err(|error| failure_of(&error));
+                    return result.map_err(|error| failure_of(&error));
                 }
                 () = &mut passing => {}
                 () = &mut leaving, if !leaves => {
@@ -154,7 +156,7 @@ impl ChildTask {
             let message = format!("there is another run {run}, which this one has not begun");
             return Err(Failure::new(FailureClass::Permanent, message));
         }
-        if let Some(ended) = outcome(&loaded.state) {
+        if let Some(ended) = outcome(&loaded.plan, &loaded.state) {
             return Ok(Next::Ended(ended));
         }
         let own = self.runtime(run, &loaded.plan.plan)?;

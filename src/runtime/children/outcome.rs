@@ -3,8 +3,8 @@
 use serde_json::{Map, Value};
 
 use super::super::Error;
-use crate::engine::RunState;
 use crate::engine::event::{ChildRun, Want};
+use crate::engine::{IndexedPlan, RunState, clock};
 use crate::model::run::{Failure, FailureClass, RunStatus};
 use crate::ports::JournalError;
 
@@ -20,7 +20,7 @@ pub(super) fn described(state: &RunState, waits: bool) -> ChildRun {
 }
 
 /// What a child that is over means for its parent.
-pub(super) fn outcome(state: &RunState) -> Option<Result<Map<String, Value>, Failure>> {
+pub(super) fn outcome(plan: &IndexedPlan, state: &RunState) -> Option<Result<Map<String, Value>, Failure>> {
     if !state.status.is_terminal() {
         return None;
     }
@@ -34,9 +34,15 @@ pub(super) fn outcome(state: &RunState) -> Option<Result<Map<String, Value>, Fai
     let mut outputs = Map::new();
     outputs.insert("run".to_owned(), run.as_str().into());
     outputs.insert("status".to_owned(), state.status.as_str().into());
-    if let Some(healthy) = state.clock.healthy_at {
-        let time = healthy.since(state.clock_zero()).as_millis();
-        outputs.insert("recovery_time_ms".to_owned(), time.into());
+    outputs.insert("verdict".to_owned(), clock::verdict(plan, state).as_str().into());
+    let healthy = state.clock.healthy_at.map(|healthy| healthy.since(state.clock_zero()));
+    for (name, time) in [
+        ("recovery_time_ms", healthy),
+        ("rto_ms", plan.plan.objectives.rto),
+        ("data_loss_ms", clock::data_loss(plan, state)),
+        ("rpo_ms", plan.plan.objectives.rpo),
+    ] {
+        outputs.extend(time.map(|time| (name.to_owned(), time.as_millis().into())));
     }
     Some(Ok(outputs))
 }

@@ -1,0 +1,77 @@
+//! `drctl check`: runs the checks a failover would begin with, and changes nothing. Ready or not, and why.
+
+mod begin;
+mod fleet;
+mod readiness;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use self::begin::{created, prepared};
+use self::readiness::Readiness;
+use super::follow::Silent;
+use super::runbook::{self, Binding, Source, Subject};
+use super::session::{self, Session};
+use super::{Error, Global, exit, output, plan, route, start};
+use crate::engine::service::ServiceRecord;
+use crate::model::run::{Intent, Operation};
+use crate::plan::Plan;
+use crate::runtime::Stop;
+
+/// Arguments of `check`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    binding: Binding,
+    /// The operation to be ready for: failover, switchover or failback.
+    #[arg(long, default_value = "failover")]
+    operation: Operation,
+    /// Check on the simulated estate.
+    #[arg(long)]
+    simulate: bool,
+    /// What is wrong in the simulation.
+    #[arg(long, value_name = "FILE", requires = "simulate")]
+    scenario: Option<PathBuf>,
+}
+
+/// Runs the command. A check takes no lock: it may look while a run is under way.
+///
+/// # Errors
+/// When the runbook cannot be planned, a secret cannot be read, or the journal refuses.
+pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
+    let config = session::config(global)?;
+    let source = match runbook::subject(&config, &arguments.binding.runbook)? {
+        Subject::One(source) => source,
+        Subject::Fleet(source) => return fleet::run(global, arguments, &source),
+    };
+    let name = &source.runbook.metadata.name;
+    let record =
+        if arguments.simulate { ServiceRecord::default() } else { plan::recorded(global, &config, name) };
+    let choices =
+        route::choices(&arguments.binding, arguments.operation, Intent::Check, &source.runbook, &record)?;
+    let plan = prepared(start::bind(&source, &choices)?, arguments.simulate);
+    if plan.nodes.is_empty() {
+        output::say(&format!("{name} has no checks to make; give its steps a `precheck`"));
+    }
+    let sensitive =
+        choices.parameters.into_iter().filter(|(name, _)| plan.sensitive.contains_key(name)).collect();
+    let session = Session::open(global)?;
+    session::block_on(check(global, &session, arguments, &source, plan, sensitive))
+}
+
+async fn check(
+    global: &Global,
+    session: &Session,
+    arguments: &Arguments,
+    source: &Source,
+    plan: Plan,
+    sensitive: BTreeMap<String, serde_json::Value>,
+) -> Result<u8, Error> {
+    let driver = created(session, arguments, source, plan, sensitive).await?;
+    let (plan, state) = driver.drive(&Silent, Stop::AtPerson).await?;
+    let result = Readiness::of(&plan, &state);
+    output::print(global.output, &result, || result.render())?;
+    Ok(if result.ready { exit::SUCCESS } else { exit::REFUSED })
+}
