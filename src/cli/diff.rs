@@ -146,6 +146,7 @@ fn load(global: &Global, name: &str) -> Result<Source, Error> {
         }
         name => return runbook::load(&session::config(global)?, name),
     };
+    runbook::refuse_fleet(Path::new(name), &text)?;
     let flags = Flags { config: global.config.clone(), ..Flags::default() };
     let rules = Config::rules(&flags)?;
     let options = runbook::options_of(rules.file.as_deref(), &rules.lints)?;

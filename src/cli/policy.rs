@@ -21,6 +21,9 @@ use crate::runtime::Loaded;
 /// Longest note that a report shows, in characters.
 const NOTE: usize = 190;
 
+/// Begins the names of the notes of what a run goes on against, before their number.
+pub(crate) const OVERRIDE: &str = "policy_override_";
+
 /// Note of a run that may begin outside of its window.
 const ANY_TIME: &str = "policy_override_windows";
 
@@ -171,7 +174,7 @@ pub(crate) async fn ruled(
     broken("the policy refuses this run");
     for (number, finding) in (1..).zip(refuses) {
         let text = format!("{} {}: {}", finding.code, finding.rule, finding.message);
-        notes.insert(format!("policy_override_{number}"), note(&text));
+        notes.insert(format!("{OVERRIDE}{number}"), note(&text));
     }
     Ok(notes)
 }

@@ -109,15 +109,25 @@ impl std::str::FromStr for SiteName {
 pub(crate) fn load(config: &Config, name: &str) -> Result<Source, Error> {
     let path = find(config, name)?;
     let text = read(&path)?;
-    if validate::is_fleet(&text) {
-        return Err(Error::new(
-            exit::USAGE,
-            format!("{} is a fleet, and this is about one service", path.display()),
-        )
-        .help("name the runbook of one of its members")
-        .reason("is_fleet"));
-    }
+    refuse_fleet(&path, &text)?;
     compiled(config, path, text)
+}
+
+/// Refuses a fleet where one service is meant.
+///
+/// # Errors
+/// When it is one.
+pub(crate) fn refuse_fleet(path: &Path, text: &str) -> Result<(), Error> {
+    if !validate::is_fleet(text) {
+        return Ok(());
+    }
+    let what = format!("{} is a fleet, and this command is about the runbook of one service", path.display());
+    Err(Error::new(exit::USAGE, what)
+        .help(
+            "name the runbooks of its members, one after the other; two fleets are compared by their texts and, \
+             member by member, by `drctl plan FLEET -o json`",
+        )
+        .reason("is_fleet"))
 }
 
 fn compiled(config: &Config, path: PathBuf, text: String) -> Result<Source, Error> {

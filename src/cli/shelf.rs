@@ -17,6 +17,9 @@ use crate::model::run::{Intent, Operation};
 use crate::plan::{self, Known, Library, Nested, Plan, Problem};
 use crate::runtime;
 
+/// Most broken files that are named.
+const BROKEN_NAMED: usize = 10;
+
 /// Every runbook there is, by service.
 #[derive(Debug, Default)]
 pub(crate) struct Shelf {
@@ -117,10 +120,13 @@ impl Shelf {
         let document = serde_saphyr::from_str::<Value>(fleet).unwrap_or_default();
         let mut members = document.get("members").and_then(Value::as_array).into_iter().flatten();
         let selects = members.any(|member| member.get("select").is_some());
-        let files: Vec<_> =
-            self.broken.values().chain(&self.nameless).map(|path| path.display().to_string()).collect();
+        let files = self.broken.values().chain(&self.nameless).map(|path| path.display().to_string());
+        let mut files: Vec<String> = files.collect();
+        let more = files.len().saturating_sub(BROKEN_NAMED);
         let what = "it selects members, and these files do not compile, so that nobody knows whether they belong to it";
-        (selects && !files.is_empty()).then(|| format!("{what}: {}", files.join(", ")))
+        files.truncate(BROKEN_NAMED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        (selects && !files.is_empty()).then(|| format!("{what}: {}{more}", files.join(", ")))
     }
 
     /// These services and all whose runbooks theirs run.

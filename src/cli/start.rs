@@ -276,14 +276,15 @@ async fn one(
         ));
     }
     refuse_quarantined(&record, &plan)?;
-    let mut nested = Nested::new();
+    let (mut nested, mut inside) = (Nested::new(), BTreeMap::new());
     if !plan::begun(&plan).is_empty() {
         let shelf = Shelf::of(&session.config, &source.path)?;
         let records = shelf.records(session, &plan).await?;
         (plan, nested) = shelf.nest(&source.path, plan, &records)?;
-        ruled_inside(session, arguments, &shelf, &nested).await?;
+        inside = ruled_inside(session, arguments, &shelf, &nested).await?;
     }
-    let ruled = policy::ruled(session, source, &plan, Manner::of(arguments)).await?;
+    let mut ruled = policy::ruled(session, source, &plan, Manner::of(arguments)).await?;
+    ruled.extend(inside);
     let declared = source.runbook.parameters.iter();
     let mut values: BTreeMap<_, _> =
         declared.filter_map(|(name, parameter)| Some((name.clone(), parameter.default.clone()?))).collect();
@@ -304,7 +305,14 @@ async fn ruled_inside(
     let mut notes = BTreeMap::new();
     for planned in nested.values() {
         let Some(source) = shelf.source(&planned.plan.runbook.name) else { continue };
-        notes.extend(policy::ruled(session, source, &planned.plan, Manner::of(arguments)).await?);
+        let ruled = policy::ruled(session, source, &planned.plan, Manner::of(arguments)).await?;
+        // What was broken is told of each service.
+        notes.extend(ruled.into_iter().map(|(note, text)| match note.strip_prefix(policy::OVERRIDE) {
+            Some(number) if number.bytes().all(|byte| byte.is_ascii_digit()) => {
+                (format!("{note}_{}", planned.plan.runbook.name), text)
+            }
+            Some(_) | None => (note, text),
+        }));
     }
     Ok(notes)
 }

@@ -6,9 +6,10 @@ use serde_json::{Map, Value};
 use super::decide::Decision;
 use super::event::{ChildRun, Event};
 use super::input::{AttemptKey, Rejection};
-use super::state::{IndexedPlan, RunState};
+use super::state::{IndexedPlan, NodeState, RunState};
 use super::status::{WAITS_NAMED, address, failure_text};
 use crate::model::action::ActionName;
+use crate::model::id::RunId;
 use crate::model::run::{NodeStatus, RunStatus, Verdict};
 use crate::model::time::Duration;
 use crate::plan::NodeIndex;
@@ -122,6 +123,18 @@ pub(super) fn trouble(plan: &IndexedPlan, state: &RunState) -> Option<String> {
         .then(|| format!("{} in trouble{limit}: {}", troubled.len(), listed(lines.collect())))
 }
 
+/// What is said of a run that a node began and that has ended short of its goal.
+#[must_use]
+pub fn ended_as(run: &RunId, status: RunStatus) -> String {
+    format!("run {run} is {status}")
+}
+
+/// Says whether the run that a node began has itself taken back what it had done.
+pub(super) fn was_taken_back(node: &NodeState) -> bool {
+    let (Some(child), Some(failure)) = (&node.child, &node.failure) else { return false };
+    failure.message.starts_with(&ended_as(&child.run, RunStatus::Unwound))
+}
+
 /// Says whether a run that a node began has ended with warnings.
 pub(super) fn warned(state: &RunState) -> bool {
     let word = RunStatus::SucceededWithWarnings.as_str();
@@ -131,9 +144,14 @@ pub(super) fn warned(state: &RunState) -> bool {
     })
 }
 
-fn listed(mut lines: Vec<String>) -> String {
+fn listed(lines: Vec<String>) -> String {
+    few(lines, "; ")
+}
+
+/// The first few of many lines.
+pub(super) fn few(mut lines: Vec<String>, between: &str) -> String {
     let more = lines.len().saturating_sub(WAITS_NAMED);
     lines.truncate(WAITS_NAMED);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!("{}{more}", lines.join("; "))
+    format!("{}{more}", lines.join(between))
 }

@@ -29,7 +29,7 @@ mod wake;
 pub use apply::apply;
 pub use approval::{consent_flag, why_unfenced};
 pub use attempt::call_of;
-pub use child::{Kept, kept};
+pub use child::{Kept, ended_as, kept};
 pub use command::commands;
 pub use decide::{decide, idempotency_key};
 pub use remedy::{Remedy, refusal, remedies};

@@ -143,7 +143,8 @@ fn unwinding(decision: &Decision<'_>, under_way: bool) -> (RunStatus, Option<Str
         return (RunStatus::Stuck, Some(doubtful(decision, node)));
     }
     let left = unwind::left_as_is(decision);
-    let cause = (!left.is_empty()).then(|| format!("without a way back, left as it is: {}", left.join(", ")));
+    let cause =
+        (!left.is_empty()).then(|| format!("without a way back, left as it is: {}", child::few(left, ", ")));
     (RunStatus::Unwound, cause)
 }
 

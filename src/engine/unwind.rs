@@ -1,10 +1,10 @@
 //! Takes back what was applied, in reverse dependency order. Only before the point of no return.
 
-use super::attempt;
 use super::decide::Decision;
 use super::event::{Applied, SkipCause};
 use super::input::Rejection;
 use super::state::{IndexedPlan, NodeState, RunState};
+use super::{attempt, child};
 use crate::model::action::{Effect, traits};
 use crate::model::id::NodeAddress;
 use crate::model::policy::Reversibility;
@@ -119,6 +119,7 @@ pub(super) fn left_as_is(decision: &Decision<'_>) -> Vec<String> {
     let nodes = decision.plan.plan.nodes.iter().zip(&decision.state.nodes);
     nodes
         .filter(|(definition, node)| is_effect(definition) && node.applied != Applied::No)
+        .filter(|(_, node)| !child::was_taken_back(node))
         .map(|(definition, _)| definition.address.to_string())
         .collect()
 }

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::engine::{IndexedPlan, Kept, RunState, kept};
-use crate::model::run::Verdict;
+use crate::model::action::ActionName;
+use crate::model::run::{Intent, NodeStatus, Operation, RunStatus, Verdict};
 use crate::model::time::Duration;
 
 /// The runs that a run began and that have succeeded, against their own objectives.
@@ -81,4 +83,50 @@ impl MissedView {
         // Else it is one of the runs that it began itself.
         if lines.is_empty() { "a run inside it missed an objective".to_owned() } else { lines.join("; ") }
     }
+}
+
+/// A run that has moved its service and was left as it is, while the run that began it ended short of its goal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LeftView {
+    /// The node that began it; of a fleet, the service.
+    pub step: String,
+    /// Its id.
+    pub run: String,
+    /// What to type to take it back; nothing of a simulation is left.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+}
+
+/// What a run that was unwound, aborted or given up leaves behind: the runs it began and that have succeeded.
+pub(super) fn left(plan: &IndexedPlan, state: &RunState) -> Vec<LeftView> {
+    let short = match state.status {
+        RunStatus::Unwinding | RunStatus::Unwound | RunStatus::Aborted | RunStatus::Failed => true,
+        RunStatus::Pending
+        | RunStatus::Staged
+        | RunStatus::Running
+        | RunStatus::Pausing
+        | RunStatus::Paused
+        | RunStatus::AwaitingApproval
+        | RunStatus::Stuck
+        | RunStatus::Expired
+        | RunStatus::CleaningUp
+        | RunStatus::Succeeded
+        | RunStatus::SucceededWithWarnings
+        | RunStatus::AwaitingAttestation
+        | RunStatus::CleanupIncomplete => false,
+    };
+    let back = match plan.plan.operation {
+        Operation::Failover | Operation::Switchover => "failback",
+        Operation::Failback => "switchover",
+    };
+    let nodes = plan.plan.nodes.iter().zip(&state.nodes).filter(|_| short);
+    let left = nodes.filter_map(|(definition, node)| {
+        let call = definition.call(state.mode).filter(|call| call.action == ActionName::RunbookRun)?;
+        let run = node.outputs.get("run").filter(|_| node.status == NodeStatus::Succeeded)?.as_str()?;
+        let service = call.with.get("runbook").and_then(Value::as_str)?;
+        let command = format!("drctl {back} {service} --reason \"…\"");
+        let command = (state.created.intent == Intent::Real).then_some(command);
+        Some(LeftView { step: definition.address.to_string(), run: run.to_owned(), command })
+    });
+    left.collect()
 }

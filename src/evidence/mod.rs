@@ -11,7 +11,7 @@ mod ways_out;
 
 pub use facts::{describe, is_news};
 pub use line::first_line;
-pub use members::{MembersView, MissedView};
+pub use members::{LeftView, MembersView, MissedView};
 pub use people::{PersonNeeded, needs_person};
 pub use report::{Evidence, Given, report};
 pub use view::{RunView, StepView, view};

@@ -128,6 +128,7 @@ fn objectives(out: &mut String, view: &RunView) -> Result {
         span(Some(rto.execution_ms), "")
     )?;
     members(out, view)?;
+    left(out, view)?;
     if rpo.readings.is_empty() {
         return Ok(());
     }
@@ -156,6 +157,20 @@ fn members(out: &mut String, view: &RunView) -> Result {
     writeln!(out, "\n| missed by | run | what |\n|---|---|---|")?;
     for missed in &members.missed {
         writeln!(out, "| `{}` | `{}` | {} |", missed.step, missed.run, missed.text())?;
+    }
+    Ok(())
+}
+
+/// What was not taken back.
+fn left(out: &mut String, view: &RunView) -> Result {
+    if view.left.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\nThese runs have moved their services and were left as they are:\n")?;
+    for left in &view.left {
+        let command =
+            left.command.as_deref().map_or_else(String::new, |command| format!(", back with `{command}`"));
+        writeln!(out, "- `{}`: `{}`{command}", left.step, left.run)?;
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::members::MembersView;
+use super::members::{LeftView, MembersView, left};
 use super::people::{PersonNeeded, needs_person};
 use crate::engine::event::{ChildRun, FenceResult, ParentRun};
 use crate::engine::{IndexedPlan, RunState, about_to, clock, is_clean};
@@ -49,6 +49,9 @@ pub struct RunView {
     /// The runs that this one began, against their own objectives.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub member_objectives: Option<MembersView>,
+    /// Runs it began that stay as they are, although it was taken back or given up.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<LeftView>,
     pub point_of_no_return: &'static str,
     pub steps: Vec<StepView>,
     pub needs_person: Vec<PersonNeeded>,
@@ -173,6 +176,7 @@ pub fn view(plan: &IndexedPlan, state: &RunState, driver: Option<String>, now: T
         rpo: data_loss(plan, state),
         objective_verdict: clock::verdict(plan, state),
         member_objectives: MembersView::of(plan, state),
+        left: left(plan, state),
         point_of_no_return: match (plan.index.gate, state.clock.pnr_at) {
             (None, _) => "none",
             (Some(_), None) => "ahead",

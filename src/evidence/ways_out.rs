@@ -45,6 +45,9 @@ pub fn ways_out(plan: &IndexedPlan, state: &RunState) -> WaysOut {
     let run = state.created.run.as_str();
     let held = applied(plan, state).into_iter().filter_map(|(node, undo)| {
         let definition = plan.plan.nodes.get(node as usize)?;
+        // A run that goes on is asked to take back what it has done, where it still can.
+        let asked = state.active.contains(&node) && state.node(node).child.is_some();
+        let undo = undo || asked;
         Some(Held { step: definition.address.to_string(), title: definition.title.clone(), undo })
     });
     let held: Vec<Held> = held.collect();

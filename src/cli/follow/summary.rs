@@ -22,6 +22,7 @@ pub(crate) fn render(view: &RunView) -> String {
     let _ = write_head(&mut text, view);
     let _ = write_numbers(&mut text, view);
     let mut text = folded(&text);
+    let _ = write_left(&mut text, view);
     let _ = write_people(&mut text, view);
     let _ = write_journal(&mut text, view);
     text
@@ -148,6 +149,28 @@ fn verdict(verdict: Verdict) -> String {
         Verdict::Partial | Verdict::NotMeasured | Verdict::NotValidated => "33",
     };
     format!("\x1b[{colour}m{}\x1b[0m", verdict.as_str().replace('_', " "))
+}
+
+/// What stays moved although the run was taken back or given up.
+fn write_left(text: &mut String, view: &RunView) -> std::fmt::Result {
+    if view.left.is_empty() {
+        return Ok(());
+    }
+    let count = view.left.len();
+    let line =
+        format!("  \x1b[1;33mleft moved\x1b[0m     {count} that had succeeded stay where they are now:");
+    text.push_str(&folded(&line));
+    for left in view.left.iter().take(NAMED) {
+        match &left.command {
+            Some(command) => writeln!(text, "                   {} ({}): {command}", left.step, left.run)?,
+            None => writeln!(text, "                   {} ({})", left.step, left.run)?,
+        }
+    }
+    let more = count.saturating_sub(NAMED);
+    if more > 0 {
+        writeln!(text, "                   and {more} more; `-o json` names them all")?;
+    }
+    Ok(())
 }
 
 fn write_people(text: &mut String, view: &RunView) -> std::fmt::Result {

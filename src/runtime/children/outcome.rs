@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::super::Error;
 use crate::engine::event::{ChildRun, Want};
-use crate::engine::{IndexedPlan, RunState, clock};
+use crate::engine::{IndexedPlan, RunState, clock, ended_as};
 use crate::model::run::{Failure, FailureClass, RunStatus};
 use crate::ports::JournalError;
 
@@ -28,7 +28,7 @@ pub(super) fn outcome(plan: &IndexedPlan, state: &RunState) -> Option<Result<Map
     let succeeded = matches!(state.status, RunStatus::Succeeded | RunStatus::SucceededWithWarnings);
     if !succeeded {
         let why = state.cause.as_deref().map_or_else(String::new, |cause| format!(": {cause}"));
-        let message = format!("run {run} is {}{why}", state.status);
+        let message = format!("{}{why}", ended_as(run, state.status));
         return Some(Err(Failure::new(FailureClass::Permanent, message)));
     }
     let mut outputs = Map::new();

@@ -68,8 +68,7 @@ fn what_cannot_be_planned_or_understood_begins_nothing() {
     );
     let refused = drctl.run("failover some --simulate");
     assert_eq!(refused.code, 3, "{}", refused.stderr);
-    // All of it at once, for each member.
-    for what in ["`catalog`: catalog: ", "`ledger`: ledger: there is no parameter `size`"] {
+    for what in ["DR0216", "`ledger` has no parameter `size`", "fleet-some.yaml:6"] {
         assert!(refused.stderr.contains(what), "{what}\n{}", refused.stderr);
     }
     let confirmed = drctl.run("failover evacuate --simulate --confirm payments:west");
@@ -77,8 +76,6 @@ fn what_cannot_be_planned_or_understood_begins_nothing() {
     assert!(confirmed.stderr.contains("--confirm evacuate:all"), "{}", confirmed.stderr);
     let set = drctl.run("failover evacuate --simulate --set tasks=3");
     assert!(set.code == 2 && set.stderr.contains("under its `with`"), "{}", set.stderr);
-    let check = drctl.run("check evacuate");
-    assert!(check.code == 3 && check.stderr.contains("DR0191"), "{}", check.stderr);
     assert_eq!(json(&drctl, "runs list --simulated -o json").as_array().map(Vec::len), Some(0));
 }
 
@@ -95,4 +92,181 @@ fn a_selection_beside_a_broken_runbook_is_refused_and_names_it() {
         assert_eq!(output.code, 3, "{line}: {}{}", output.stdout, output.stderr);
         assert!((output.stdout + &output.stderr).contains("orders.yaml"), "{line}");
     }
+}
+
+/// A service of two programs, and a fleet member at once; `more` goes into its steps.
+fn service(name: &str, rto: &str, more: &str) -> String {
+    let run = "uses: command.run, with: {argv: [\"true\"], idempotent: true}, drill: skip, estimate: 1m";
+    format!(
+        "apiVersion: drctl/v1\nkind: Runbook\nmetadata: {{name: {name}, labels: {{tier: \"1\"}}}}\n\
+         objectives: {{rto: {rto}}}\n\
+         sites: {{east: {{role: active}}, west: {{role: standby}}}}\nworkflows:\n  failover:\n    steps:\n\
+         \x20     - {{id: move, phase: shift, {run}, undo: {{uses: command.run, with: {{argv: [\"true\"]}}}}}}\n{more}\
+         \x20     - {{id: check, phase: validate, {run}}}\n"
+    )
+}
+
+const ALL: &str = "apiVersion: drctl/v1\nkind: Fleet\nmetadata: {name: all}\n\
+                   members: [{runbook: one}, {runbook: two, needs: [one]}]\n";
+const ASK: &str = "      - {id: ask, uses: approval.request}\n";
+
+/// A fleet of two, `two` with what is given.
+fn two(rto: &str, more: &str) -> Drctl {
+    let (one, two) = (service("one", "30m", ""), service("two", rto, more));
+    Drctl::with(&[("all.yaml", ALL), ("runbooks/one.yaml", &one), ("runbooks/two.yaml", &two)])
+}
+
+#[test]
+fn a_member_that_misses_its_own_objective_is_named_and_the_fleet_exits_9() {
+    let drctl = two("1s", "");
+    let done = drctl.run("failover all.yaml --simulate");
+    assert_eq!(done.code, 9, "{}{}", done.stdout, done.stderr);
+    for what in ["1 met, 1 missed", "missed         two (two-", "objective 1s"] {
+        assert!(done.stdout.contains(what), "{what}\n{}", done.stdout);
+    }
+    let shown = json(&drctl, "runs show latest -o json");
+    assert_eq!(shown["objective_verdict"], "missed");
+    let members = &shown["member_objectives"];
+    assert_eq!(members["verdicts"], serde_json::json!({"met": 1, "missed": 1}));
+    let [missed] = members["missed"].as_array().unwrap().as_slice() else { panic!("{members}") };
+    assert_eq!((&missed["step"], &missed["rto_ms"]), (&"two".into(), &1000.into()));
+    assert!(missed["recovery_time_ms"].as_u64() > Some(1000), "{missed}");
+    assert!(drctl.run("runs report latest").stdout.contains("| `two` | `two-"), "the report names it");
+    assert_eq!(two("30m", "").run("failover all.yaml --simulate").code, 0);
+}
+
+#[test]
+fn what_is_wrong_with_members_is_found_by_validate_with_its_place() {
+    let drctl = two("30m", "");
+    let wrong = "apiVersion: drctl/v1\nkind: Fleet\nmetadata: {name: wrong}\nmembers:\n\
+                 \x20 - {runbook: one, to: wset}\n  - {runbook: two, with: {size: 3}, from: west, to: west}\n";
+    drctl.write("wrong.yaml", wrong);
+    drctl.write("old/two.yaml", &service("two", "30m", ""));
+    drctl.write("old/all.yaml", ALL);
+    let refused = drctl.run("validate wrong.yaml");
+    assert_eq!(refused.code, 3, "{}", refused.stdout);
+    for what in ["DR0215", "wrong.yaml:5:25", "did you mean `west`?", "DR0216", "wrong.yaml:6:26"] {
+        assert!(refused.stdout.contains(what), "{what}\n{}", refused.stdout);
+    }
+    let double = drctl.run("validate old/all.yaml");
+    assert_eq!(double.code, 3, "{}", double.stdout);
+    for what in ["DR0218", "old/all.yaml:4", "runbooks/two.yaml", "old/two.yaml"] {
+        assert!(double.stdout.contains(what), "{what}\n{}", double.stdout);
+    }
+    assert_eq!(drctl.run("validate all.yaml").code, 0, "what lies elsewhere is none of its business");
+}
+
+#[test]
+fn sites_are_taken_for_lost_in_every_member_that_has_them() {
+    let east = "      - {id: ask-east, uses: http.check, with: {url: \"{{ sites.east.url }}/\"}}\n";
+    let text = service("two", "30m", east)
+        .replace("east: {role: active}", "east: {role: active, url: \"https://east.example.com\"}")
+        .replace("west: {role: standby}", "west: {role: standby, url: \"https://west.example.com\"}");
+    let drctl = two("30m", "");
+    drctl.write("runbooks/two.yaml", &text.replace("sites.east", "sites.west"));
+    let lost = drctl.run("validate all.yaml --assume-down west --assume-down east -o json");
+    let found: serde_json::Value = serde_json::from_str(&lost.stdout).unwrap();
+    assert_eq!(lost.code, 3, "{found}");
+    assert_eq!(found["files"], 3, "the fleet and both of its members");
+    let codes: Vec<_> = found["diagnostics"].as_array().unwrap().iter().map(|found| &found["file"]).collect();
+    assert_eq!(codes, ["runbooks/two.yaml"], "{found}");
+    assert_eq!(drctl.run("validate all.yaml --assume-down east").code, 0);
+    let unknown = drctl.run("validate all.yaml --assume-down wets");
+    assert_eq!(unknown.code, 2);
+    assert!(unknown.stderr.contains("there are: east, west"), "{}", unknown.stderr);
+}
+
+#[test]
+fn a_plan_of_a_fleet_that_cannot_run_yet_is_that_of_a_simulation_and_says_so() {
+    let dns = "      - {id: dns, phase: shift, uses: notify.send, with: {channel: ops, message: moved}}\n";
+    let drctl = two("30m", dns);
+    let plan = drctl.run("plan all.yaml");
+    assert_eq!(plan.code, 0, "{}{}", plan.stdout, plan.stderr);
+    assert!(
+        plan.stderr.contains("planned as a simulation") && plan.stderr.contains("`two`"),
+        "{}",
+        plan.stderr
+    );
+    assert_eq!(drctl.run("failover all.yaml --reason fire").code, 3);
+}
+
+#[test]
+fn a_request_that_is_refused_drives_nothing() {
+    let drctl = two("30m", ASK);
+    let begun = drctl.run("failover all.yaml --reason fire");
+    assert_eq!(begun.code, 6, "{}{}", begun.stdout, begun.stderr);
+    let before = json(&drctl, "runs show latest -o json");
+    let run = before["id"].as_str().unwrap();
+    for line in [format!("retry {run} one"), format!("skip {run} nope --reason x"), format!("approve {run}")]
+    {
+        let refused = drctl.run(&line);
+        assert_eq!(refused.code, 7, "{line}: {}{}", refused.stdout, refused.stderr);
+        assert!(!refused.stderr.contains("this process does"), "{line}: {}", refused.stderr);
+        assert!(refused.stderr.contains("drctl resume"), "{line}: {}", refused.stderr);
+    }
+    assert_eq!(json(&drctl, "runs show latest -o json")["fencing_token"], before["fencing_token"]);
+    let real = drctl.run(&format!("resume {run} --speed 60x"));
+    assert!(real.code == 2 && real.stderr.contains("simulated"), "{}", real.stderr);
+    // Taken back, it says what it leaves behind and how that is taken back.
+    let ways = drctl.run(&format!("abort {run} --dry-run")).stdout;
+    assert!(ways.contains(&format!("drctl unwind {run}")), "{ways}");
+    let unwound = drctl.run(&format!("unwind {run} --reason no"));
+    assert_eq!(unwound.code, 5, "{}{}", unwound.stdout, unwound.stderr);
+    let left = json(&drctl, &format!("runs show {run} -o json"));
+    assert_eq!(left["cause"], "without a way back, left as it is: one", "two was taken back");
+    assert_eq!(left["left"][0]["command"], "drctl failback one --reason \"…\"");
+    assert!(unwound.stdout.contains("drctl failback one"), "{}", unwound.stdout);
+}
+
+#[test]
+fn a_simulated_fleet_goes_on_at_another_speed() {
+    let drctl = two("30m", ASK);
+    drctl.write(
+        "never.yaml",
+        "apiVersion: drctl/v1\nkind: Scenario\nmetadata: {name: never}\napprovals: {never: true}\n",
+    );
+    let begun = drctl.run("failover all.yaml --simulate --scenario never.yaml");
+    assert_eq!(begun.code, 6, "{}{}", begun.stdout, begun.stderr);
+    let resumed = drctl.run("resume latest --speed 1000x");
+    assert_eq!(resumed.code, 6, "{}{}", resumed.stdout, resumed.stderr);
+    assert_eq!(drctl.run("resume latest --speed quick").code, 2);
+}
+
+#[test]
+fn a_check_of_a_fleet_sums_up_those_of_its_members() {
+    let drctl = two("30m", "");
+    let text = service("two", "30m", "").replace(
+        "id: check,",
+        "id: check, precheck: [{uses: http.check, with: {url: \"http://127.0.0.1:1/\"}}],",
+    );
+    drctl.write("runbooks/two.yaml", &text);
+    let ready = drctl.run("check all.yaml --simulate");
+    assert_eq!(ready.code, 0, "{}{}", ready.stdout, ready.stderr);
+    let check = drctl.run("check all.yaml");
+    assert_eq!(check.code, 7, "{}{}", check.stdout, check.stderr);
+    assert!(check.stdout.contains("NOT READY  two  check/precheck-1"), "{}", check.stdout);
+    assert!(check.stdout.contains("1 of 2 services"), "{}", check.stdout);
+    let document = json(&drctl, "check all.yaml -o json");
+    assert_eq!((&document["ready"], &document["members"][1]["ready"]), (&false.into(), &true.into()));
+    let diff = drctl.run("diff all.yaml all.yaml");
+    assert!(diff.code == 2 && diff.stderr.contains("is a fleet"), "{}", diff.stderr);
+}
+
+#[test]
+fn the_policy_is_asked_about_every_member() {
+    let drctl = two("30m", "");
+    drctl.write("drctl.toml", "[policy]\nfile = \"policy.yaml\"\n");
+    let policy = "apiVersion: drctl/v1\nkind: Policy\nmetadata: {name: company}\n\
+                  deny:\n  - {id: not-two, when: \"'NAME' == plan.service\", message: not this one}\n";
+    drctl.write("policy.yaml", &policy.replace("NAME", "two"));
+    let refused = drctl.run("failover all.yaml --reason fire");
+    assert_eq!(refused.code, 7, "{}{}", refused.stdout, refused.stderr);
+    assert!(refused.stderr.contains("not this one"), "{}", refused.stderr);
+    assert_eq!(json(&drctl, "runs list --children -o json"), serde_json::json!([]), "nothing was begun");
+    let glass = drctl.run("failover all.yaml --reason fire --break-glass");
+    assert_eq!(glass.code, 0, "{}{}", glass.stdout, glass.stderr);
+    let notes = json(&drctl, "runs show latest -o json")["notes"].clone();
+    assert!(notes["policy_override_1_two"].as_str().unwrap().contains("not-two"), "{notes}");
+    drctl.write("policy.yaml", &policy.replace("NAME", "three"));
+    assert_eq!(two("30m", "").run("failover all.yaml --reason fire").code, 0);
 }
