@@ -179,8 +179,8 @@ fn all_recorded(global: &Global, config: &Config, shelf: &Shelf, plan: &Plan) ->
     })
 }
 
-/// Plans the runs inside a plan. A plan is for reading: what a start would refuse now is said, and where a real
-/// run is not possible yet, the plan is that of a simulation, made by `again`.
+/// Plans the runs inside a plan. A plan is for reading: what a start would refuse now is said, and where a
+/// real run is not possible yet, the plan is that of a simulation, made by `again`.
 ///
 /// # Errors
 /// When one of them cannot be planned either way.

@@ -10,9 +10,9 @@ use super::state::{IndexedPlan, NodeState, RunState};
 use super::status::{WAITS_NAMED, address, failure_text};
 use crate::model::action::ActionName;
 use crate::model::id::RunId;
-use crate::model::run::{NodeStatus, RunStatus, Verdict};
+use crate::model::run::{Mode, NodeStatus, RunStatus, Verdict};
 use crate::model::time::Duration;
-use crate::plan::NodeIndex;
+use crate::plan::{Node, NodeIndex};
 
 /// A run that this one began and that has succeeded, against its own objectives.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,9 +130,12 @@ pub fn ended_as(run: &RunId, status: RunStatus) -> String {
 }
 
 /// Says whether the run that a node began has itself taken back what it had done.
-pub(super) fn was_taken_back(node: &NodeState) -> bool {
-    let (Some(child), Some(failure)) = (&node.child, &node.failure) else { return false };
-    failure.message.starts_with(&ended_as(&child.run, RunStatus::Unwound))
+pub(super) fn was_taken_back(definition: &Node, node: &NodeState) -> bool {
+    let begins = definition.call(Mode::Graceful).is_some_and(|call| call.action == ActionName::RunbookRun);
+    let ended = node.failure.as_ref().filter(|_| begins && node.status == NodeStatus::Failed);
+    // As `ended_as` has said it.
+    let status = ended.and_then(|failure| failure.message.strip_prefix("run ")?.split_once(" is "));
+    status.is_some_and(|(_, status)| status.starts_with(RunStatus::Unwound.as_str()))
 }
 
 /// Says whether a run that a node began has ended with warnings.

@@ -119,7 +119,7 @@ pub(super) fn left_as_is(decision: &Decision<'_>) -> Vec<String> {
     let nodes = decision.plan.plan.nodes.iter().zip(&decision.state.nodes);
     nodes
         .filter(|(definition, node)| is_effect(definition) && node.applied != Applied::No)
-        .filter(|(_, node)| !child::was_taken_back(node))
+        .filter(|(definition, node)| !child::was_taken_back(definition, node))
         .map(|(definition, _)| definition.address.to_string())
         .collect()
 }

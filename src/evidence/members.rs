@@ -85,7 +85,8 @@ impl MissedView {
     }
 }
 
-/// A run that has moved its service and was left as it is, while the run that began it ended short of its goal.
+/// A run that has moved its service and was left as it is, while the one that began it ended short of its
+/// goal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LeftView {
     /// The node that began it; of a fleet, the service.

@@ -1,5 +1,5 @@
-//! `drctl check` of a fleet: the checks of every member, several at once, summed up. What keeps one member from
-//! being checked never hides the others.
+//! `drctl check` of a fleet: the checks of every member, several at once, summed up. What keeps one member
+//! from being checked never hides the others.
 
 use serde::Serialize;
 use tokio::task::JoinSet;

@@ -25,6 +25,8 @@ pub(super) struct Report {
     service: Option<ServiceName>,
     /// What was found in the runbooks of its members.
     pub(super) members: Vec<Report>,
+    /// Sites of its members.
+    pub(super) sites: BTreeSet<String>,
 }
 
 /// What a file is looked at with.
@@ -75,6 +77,7 @@ impl Look<'_> {
         }
         for member in roster.iter().flat_map(|roster| &roster.members) {
             let Some(source) = shelf.source(&member.service) else { continue };
+            report.sites.extend(source.runbook.sites.keys().map(ToString::to_string));
             if !self.lost.iter().any(|site| source.runbook.sites.contains_key(site)) {
                 continue;
             }
@@ -120,8 +123,8 @@ fn sites_of(text: &str) -> BTreeSet<String> {
 
 /// A mistyped site would be survived by every runbook.
 pub(super) fn refuse_unknown_site(site: &SiteName, reports: &[Report]) -> Result<(), Error> {
-    let texts = reports.iter().flat_map(|report| report.members.iter().chain([report]));
-    let known: BTreeSet<String> = texts.flat_map(|report| sites_of(&report.text)).collect();
+    let sites = |report: &Report| sites_of(&report.text).into_iter().chain(report.sites.clone());
+    let known: BTreeSet<String> = reports.iter().flat_map(sites).collect();
     if known.contains(site.as_str()) {
         return Ok(());
     }

@@ -26,8 +26,8 @@ pub(crate) struct Arguments {
     /// Exit 3 for warnings as well.
     #[arg(long)]
     deny_warnings: bool,
-    /// Site that is taken for lost, also by the members of fleets; may be given several times, for one after the
-    /// other. Default: each that is active.
+    /// Site that is taken for lost, by the members of fleets too; may be given several times. Default: each
+    /// that is active.
     #[arg(long, value_name = "SITE")]
     assume_down: Vec<SiteName>,
     /// Like --output, and `sarif` for code scanning.

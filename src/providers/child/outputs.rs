@@ -1,5 +1,5 @@
-//! The files that take what programs print. Must never hand a file to a program that another could still write
-//! to, nor throw away what was printed.
+//! The files that take what programs print. Must never hand a file to a program that another could still
+//! write to, nor throw away what was printed.
 //!
 //! To create a file can take longer than to run a program, and most programs print nothing. A file that is
 //! still empty when its program has ended, and that nobody can write to any more, is given to the next

@@ -87,8 +87,8 @@ pub(crate) const BROKEN_COMPONENT: Entry = error(
 
 pub(crate) const FLEET_NOT_HERE: Entry = error(
     "a fleet where the runbook of one service is expected",
-    "`drctl failover`, `switchover`, `failback`, `plan` and `validate` take a fleet. Checks and child runs are \
-     about one service.",
+    "`drctl failover`, `switchover`, `failback`, `plan`, `check` and `validate` take a fleet. Comparisons and child \
+     runs are about one service.",
     "kind: Fleet",
     "kind: Runbook",
 );
