@@ -221,8 +221,8 @@ pub(crate) async fn ask(
     let request = request(session, control, reason)?;
     let id = request.id.clone();
     let lease = session.journal.lease(run).await?;
-    let driven = lease.as_ref().is_some_and(|lease| lease.alive && lease.holder.is_some());
-    if let Some(refused) = foreseen(&loaded, &request).filter(|_| !driven && !resumes) {
+    let held = lease.as_ref().is_some_and(|lease| lease.alive && lease.holder.is_some());
+    if let Some(refused) = foreseen(&loaded, &request).filter(|_| !held && !resumes) {
         return Err(Error::new(exit::REFUSED, refused)
             .help(format!(
                 "nobody drives {run}, and this was not recorded; `drctl resume {run}` goes on with it"

@@ -67,16 +67,16 @@ impl Look<'_> {
 
     /// A fleet; where sites are taken for lost, its members with such a site as well.
     fn fleet(&self, path: &Path, text: String, report: &mut Report) {
-        let shelf = Shelf::read(self.runbooks, self.options, path);
+        let runbooks = Shelf::read(self.runbooks, self.options, path);
         let roster;
-        (roster, report.found) = compile::fleet(&text, &shelf.directory());
-        report.other.extend(shelf.unsure(&text));
+        (roster, report.found) = compile::fleet(&text, &runbooks.directory());
+        report.other.extend(runbooks.unsure(&text));
         report.text = text;
         if self.lost.is_empty() {
             return;
         }
         for member in roster.iter().flat_map(|roster| &roster.members) {
-            let Some(source) = shelf.source(&member.service) else { continue };
+            let Some(source) = runbooks.source(&member.service) else { continue };
             report.sites.extend(source.runbook.sites.keys().map(ToString::to_string));
             if !self.lost.iter().any(|site| source.runbook.sites.contains_key(site)) {
                 continue;
