@@ -11,14 +11,14 @@ use super::runbook::{self, Binding, Source};
 use super::session::{self, Session};
 use super::table::Yield::{Drop, Wrap};
 use super::table::{Table, short};
-use super::{Error, Global, exit, output, plan, route, start};
+use super::{Error, Global, exit, output, plan, route, start, unfilled};
 use crate::app::{self, RandomIds};
 use crate::engine::service::ServiceRecord;
 use crate::engine::{IndexedPlan, RunState, input};
 use crate::evidence::{self, StepView, first_line};
 use crate::model::policy::OnFailure;
 use crate::model::run::{Intent, NodeStatus, Operation};
-use crate::plan::Plan;
+use crate::plan::{Nested, Plan};
 use crate::ports::{Clock, IdSource};
 use crate::runtime::{NewRun, Runtime, Stop, SystemClock};
 
@@ -44,13 +44,16 @@ pub(crate) struct Arguments {
 /// When the runbook cannot be planned, a secret cannot be read, or the journal refuses.
 pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     let config = session::config(global)?;
-    let source = runbook::load(&config, &arguments.binding.runbook)?;
+    let source = runbook::bound(&config, &arguments.binding)?;
     let name = &source.runbook.metadata.name;
     let record =
         if arguments.simulate { ServiceRecord::default() } else { plan::recorded(global, &config, name) };
     let choices =
         route::choices(&arguments.binding, arguments.operation, Intent::Check, &source.runbook, &record)?;
     let plan = prepared(start::bind(&source, &choices)?, arguments.simulate);
+    if !arguments.simulate {
+        unfilled::refuse(&plan, &Nested::new())?;
+    }
     if plan.nodes.is_empty() {
         output::say(&format!("{name} has no checks to make; give its steps a `precheck`"));
     }
