@@ -126,6 +126,7 @@ fn chosen(arguments: &Arguments, new: &Source) -> Result<Chosen, Error> {
         to: arguments.to.clone(),
         set: arguments.set.clone(),
         values: arguments.values.clone(),
+        accept_lint: Vec::new(),
     };
     Ok(Chosen {
         parameters: runbook::values(&binding)?,

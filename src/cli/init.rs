@@ -9,11 +9,12 @@ use serde_json::json;
 
 use super::{Error, Format, Global, exit, output, runbook};
 use crate::compile::scaffold::{MARK, Wanted, scaffold};
-use crate::compile::{self, Severity};
+use crate::compile::{self, Code, Diagnostic, Severity};
 use crate::model::component::{ComponentKind, ComponentRole};
 use crate::model::id::{ServiceName, SiteName};
 use crate::model::runbook::Strategy;
 use crate::model::time::Duration;
+use crate::plan::Problem;
 
 /// Most times one question is asked.
 const ASKED: usize = 5;
@@ -80,10 +81,13 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     let mut stderr = std::io::stderr();
     let mut person = Person { answers: &mut stdin, questions: &mut stderr };
     let asks = std::io::stdin().is_terminal();
+    if !asks {
+        complete(arguments)?;
+    }
     let wanted = wanted(arguments, asks.then_some(&mut person))?;
     let text = scaffold(&wanted);
     let marks = text.lines().filter(|line| !line.starts_with('#') && line.contains(MARK)).count();
-    sound(&wanted, &text)?;
+    sound(&text)?;
     let path = arguments.write.clone().unwrap_or_else(|| PathBuf::from(format!("{}.yaml", wanted.name)));
     if path.as_os_str() == "-" {
         output::line(text.trim_end())?;
@@ -105,17 +109,76 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     Ok(exit::SUCCESS)
 }
 
-/// What is written compiles without a finding, or is not written.
-fn sound(wanted: &Wanted, text: &str) -> Result<(), Error> {
+/// What is written compiles without a finding but those about values to fill in, or is not written.
+fn sound(text: &str) -> Result<(), Error> {
     let (_, found) = compile::compile(text, runbook::today());
-    let shown: Vec<_> = found.into_iter().filter(|finding| finding.severity != Severity::Note).collect();
-    if shown.is_empty() {
+    let is_shown =
+        |finding: &Diagnostic| finding.severity != Severity::Note && finding.code != Code::Placeholder;
+    let found: Vec<_> = found.into_iter().filter(is_shown).collect();
+    if found.is_empty() {
         return Ok(());
     }
-    output::say(compile::render(wanted.name.as_str(), text, &shown, output::is_terminal()).trim_end());
-    Err(Error::new(exit::INVALID, "these parts do not go together; nothing was written")
-        .help("choose other kinds: docs/reference/components.md says which go with which strategy")
-        .reason("invalid_runbook"))
+    // There is no file to point into: what can be changed are the flags.
+    let problem = |finding: &Diagnostic| {
+        let said = format!("{} [{}]", finding.message, finding.code);
+        Problem::new(said, format!("change {}", flags(finding)))
+    };
+    Err(Error::new(exit::INVALID, "these values do not go together; nothing was written")
+        .help("`drctl explain CODE` says more about each")
+        .reason("invalid_runbook")
+        .details(found.iter().map(problem).collect()))
+}
+
+/// The flags that a finding in what they make comes from.
+fn flags(finding: &Diagnostic) -> &'static str {
+    match finding.code {
+        Code::BeyondRto | Code::TtlBeyondRto => "--rto",
+        Code::RpoUnmeasured | Code::ReadingAsksLostSite | Code::BackupsBeyondRpo => "--rpo or --database",
+        Code::BrokenObjectives => "--rto or --rpo",
+        Code::SameAddress => "--health: `{site}` in it stands for the name of the site",
+        Code::SharedFailureDomain => "--from or --to",
+        Code::LostControlPlane => "--traffic, or --from",
+        Code::BrokenSites => "--provider, --from or --to",
+        code if code.is_survivability() => "--from, --to or the kind it is about",
+        _ => {
+            "--database, --compute, --traffic or --with: docs/reference/components.md says what goes together"
+        }
+    }
+}
+
+/// Names every flag that is missing at once: nobody is there to be asked.
+fn complete(arguments: &Arguments) -> Result<(), Error> {
+    let needed = [
+        ("--name", arguments.name.is_some()),
+        ("--strategy", arguments.strategy.is_some()),
+        ("--from", arguments.from.is_some()),
+        ("--to", arguments.to.is_some()),
+        ("--database", arguments.database.is_some()),
+        ("--traffic", arguments.traffic.is_some()),
+    ];
+    let missing: Vec<_> = needed.into_iter().filter(|(_, given)| !given).map(|(flag, _)| flag).collect();
+    let list = match missing.as_slice() {
+        [] => return Ok(()),
+        [only] => (*only).to_owned(),
+        [rest @ .., last] => format!("{} and {last}", rest.join(", ")),
+    };
+    let error = is_missing(&list);
+    match (&arguments.from, &arguments.to) {
+        (Some(from), Some(to)) if from == to => {
+            Err(Error { message: format!("{}; {}", error.message, both(from)), ..error })
+        }
+        _ => Err(error),
+    }
+}
+
+fn both(site: &SiteName) -> String {
+    format!("--from and --to are both {site}")
+}
+
+fn is_missing(flags: &str) -> Error {
+    let verb = if flags.contains(' ') { "are" } else { "is" };
+    Error::new(exit::USAGE, format!("{flags} {verb} missing"))
+        .help("give what is missing, or run `drctl init` on a terminal: it asks for it")
 }
 
 fn store(path: &Path, text: &str, force: bool) -> Result<(), Error> {
@@ -207,7 +270,7 @@ fn wanted(arguments: &Arguments, mut person: Option<&mut Person<'_>>) -> Result<
         person.ask("Region it can move to", None, site)
     })?;
     if from == to {
-        return Err(Error::new(exit::USAGE, format!("--from and --to are both {from}")));
+        return Err(Error::new(exit::USAGE, both(&from)));
     }
     let components = components(arguments, strategy, &mut person)?;
     let usual = Wanted::usual(strategy);
@@ -250,8 +313,7 @@ fn given<T>(
     match (flag, person) {
         (Some(value), _) => Ok(value),
         (None, Some(person)) => ask(person),
-        (None, None) => Err(Error::new(exit::USAGE, format!("{name} is missing"))
-            .help("give it, or run `drctl init` on a terminal: it asks for what is missing")),
+        (None, None) => Err(is_missing(name)),
     }
 }
 

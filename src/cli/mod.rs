@@ -38,6 +38,7 @@ mod shelf;
 mod start;
 mod stop_all;
 mod table;
+mod unfilled;
 mod validate;
 
 pub use error::Error;

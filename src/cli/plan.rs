@@ -57,7 +57,7 @@ pub(crate) enum Drawing {
 /// When the runbook does not compile or cannot be planned.
 pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     let config = session::config(global)?;
-    let plan = match runbook::subject(&config, &arguments.binding.runbook)? {
+    let plan = match runbook::subject(&config, &arguments.binding)? {
         Subject::One(source) if arguments.expand => return expand(global, &source.runbook),
         Subject::Fleet(source) if arguments.expand => return expand(global, &source.roster),
         Subject::One(source) => {

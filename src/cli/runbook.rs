@@ -1,6 +1,6 @@
 //! Finds a runbook by path or name, compiles it, and shows what is wrong with it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -9,12 +9,15 @@ use sha2::{Digest, Sha256};
 
 use super::shelf::{self, Shelf};
 use super::{Error, exit, output, validate};
-use crate::compile::{self, Diagnostic, Severity};
+use crate::compile::{self, Code, Diagnostic, Severity};
 use crate::config::{Config, LintLevel};
 use crate::model::fleet::Roster;
 use crate::model::id::{ServiceName, SiteName};
 use crate::model::run::Mode;
 use crate::model::runbook::Runbook;
+
+/// Longest note that a report shows, in characters.
+const NOTE: usize = 190;
 
 /// A compiled runbook with its text.
 #[derive(Debug)]
@@ -51,15 +54,21 @@ pub(crate) struct FleetSource {
     pub shelf: Shelf,
 }
 
-/// Finds and compiles a runbook or a fleet. Warnings are shown and do not stop.
+/// Finds and compiles the runbook or fleet of a binding. Warnings are shown and do not stop; nor do errors of
+/// a runbook that are accepted for this once.
 ///
 /// # Errors
 /// When it cannot be found or read, or does not compile.
-pub(crate) fn subject(config: &Config, name: &str) -> Result<Subject, Error> {
-    let path = find(config, name)?;
+pub(crate) fn subject(config: &Config, binding: &Binding) -> Result<Subject, Error> {
+    let path = find(config, &binding.runbook)?;
     let text = read(&path)?;
     if !validate::is_fleet(&text) {
-        return Ok(Subject::One(Box::new(compiled(config, path, text)?)));
+        return Ok(Subject::One(Box::new(compiled(config, path, text, &binding.accept_lint)?)));
+    }
+    if let Some(code) = binding.accept_lint.first() {
+        let message = format!("--accept-lint {code}: a fleet has no findings of its own to accept");
+        return Err(Error::new(exit::USAGE, message)
+            .help("start the member it is about by itself, or write `accept` into its runbook"));
     }
     let shelf = Shelf::of(config, &path)?;
     let roster = shelf::fleet(&shelf, &path, &text)?;
@@ -86,6 +95,23 @@ pub(crate) struct Binding {
     /// YAML or JSON file with values of parameters.
     #[arg(long, value_name = "FILE")]
     pub values: Option<PathBuf>,
+    /// Go on against an error that the runbook itself could accept, for this once; may be given often.
+    /// Recorded, and shown in the report.
+    #[arg(long, value_name = "CODE", value_parser = acceptable)]
+    pub accept_lint: Vec<Code>,
+}
+
+/// A code that may be accepted.
+fn acceptable(text: &str) -> Result<Code, String> {
+    let code: Code = text.parse()?;
+    if code.entry().severity == Severity::Error && code.entry().acceptable {
+        return Ok(code);
+    }
+    let title = code.entry().title;
+    Err(match code.entry().severity {
+        Severity::Error => format!("{code} ({title}) cannot be accepted: put it right"),
+        Severity::Warning | Severity::Note => format!("{code} ({title}) keeps nothing from being run"),
+    })
 }
 
 impl std::str::FromStr for ServiceName {
@@ -110,7 +136,7 @@ pub(crate) fn load(config: &Config, name: &str) -> Result<Source, Error> {
     let path = find(config, name)?;
     let text = read(&path)?;
     refuse_fleet(&path, &text)?;
-    compiled(config, path, text)
+    compiled(config, path, text, &[])
 }
 
 /// Refuses a fleet where one service is meant.
@@ -130,19 +156,67 @@ pub(crate) fn refuse_fleet(path: &Path, text: &str) -> Result<(), Error> {
         .reason("is_fleet"))
 }
 
-fn compiled(config: &Config, path: PathBuf, text: String) -> Result<Source, Error> {
-    let (runbook, diagnostics) = compile::compile_with(&text, &options(config)?);
-    let shown = diagnostics.iter().filter(|found| found.severity != Severity::Note);
-    let shown: Vec<_> = shown.cloned().collect();
+/// Finds and compiles the runbook of a binding, as [`subject`] does.
+///
+/// # Errors
+/// When it cannot be found or read, or does not compile.
+pub(crate) fn bound(config: &Config, binding: &Binding) -> Result<Source, Error> {
+    let path = find(config, &binding.runbook)?;
+    let text = read(&path)?;
+    refuse_fleet(&path, &text)?;
+    compiled(config, path, text, &binding.accept_lint)
+}
+
+fn compiled(config: &Config, path: PathBuf, text: String, consented: &[Code]) -> Result<Source, Error> {
+    let consented: BTreeSet<Code> = consented.iter().copied().collect();
+    let options = compile::Options { consented, ..options(config)? };
+    let (runbook, diagnostics) = compile::compile_with(&text, &options);
+    let is_shown = |found: &&Diagnostic| found.severity != Severity::Note && found.code != Code::Placeholder;
+    let shown: Vec<_> = diagnostics.iter().filter(is_shown).cloned().collect();
+    let unfilled = diagnostics.iter().filter(|found| found.code == Code::Placeholder).count();
+    if unfilled > 0 {
+        output::say(&format!(
+            "\x1b[1;33mwarning[{}]\x1b[0m: {}: values to fill in: {unfilled}; `drctl validate` shows each",
+            Code::Placeholder,
+            path.display()
+        ));
+    }
     if !shown.is_empty() {
         let colour = output::is_terminal();
         output::say(compile::render(&path.display().to_string(), &text, &shown, colour).trim_end());
     }
     let Some(runbook) = runbook else {
-        return Err(Error::new(exit::INVALID, format!("{} does not compile", path.display()))
-            .reason("invalid_runbook"));
+        let refused = Error::new(exit::INVALID, format!("{} does not compile", path.display()))
+            .reason("invalid_runbook");
+        return Err(match way_on(&diagnostics) {
+            Some(flags) => refused.help(format!(
+                "put it right; or, where there is no time for that, go on against it this once with {flags}, which is \
+                 recorded"
+            )),
+            None => refused,
+        });
     };
     Ok(Source { path, text, runbook, findings: diagnostics })
+}
+
+/// The flags with which a run could go on, where every error is one that may be accepted.
+fn way_on(found: &[Diagnostic]) -> Option<String> {
+    let errors = || found.iter().filter(|finding| finding.is_error()).map(|finding| finding.code);
+    let codes: BTreeSet<Code> = errors().collect();
+    let flags: Vec<_> = codes.iter().map(|code| format!("--accept-lint {code}")).collect();
+    (!codes.is_empty() && codes.iter().all(|code| code.entry().acceptable)).then(|| flags.join(" "))
+}
+
+/// What a run's journal keeps of the findings that are accepted for it alone; one note for each code.
+#[must_use]
+pub(crate) fn accepted_lints(source: &Source, consented: &[Code]) -> BTreeMap<String, String> {
+    let mut notes = BTreeMap::new();
+    for finding in source.findings.iter().filter(|finding| consented.contains(&finding.code)) {
+        let line = finding.span.map_or(0, |span| span.line);
+        let text: String = format!("line {line}: {}", finding.message).chars().take(NOTE).collect();
+        notes.entry(format!("accepted_{}", finding.code.as_str().to_ascii_lowercase())).or_insert(text);
+    }
+    notes
 }
 
 /// How runbooks are compiled today, with the levels of findings that the configuration sets.

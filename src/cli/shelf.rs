@@ -218,7 +218,15 @@ pub(crate) fn begun_by(plan: &Plan) -> BTreeSet<ServiceName> {
 
 /// Nothing was said about this service on the command line.
 fn binding(name: &ServiceName) -> Binding {
-    Binding { runbook: name.to_string(), mode: None, from: None, to: None, set: Vec::new(), values: None }
+    Binding {
+        runbook: name.to_string(),
+        mode: None,
+        from: None,
+        to: None,
+        set: Vec::new(),
+        values: None,
+        accept_lint: Vec::new(),
+    }
 }
 
 fn name_of(text: &str) -> Option<ServiceName> {

@@ -10,7 +10,7 @@ use super::policy::{self, Manner};
 use super::runbook::{self, Binding, FleetSource, Source, Subject};
 use super::session::{self, Session};
 use super::shelf::Shelf;
-use super::{Error, Global, exit, output, route};
+use super::{Error, Global, exit, output, route, unfilled};
 use crate::app::{self, Simulation, Speed};
 use crate::engine::input::Consents;
 use crate::engine::service::ServiceRecord;
@@ -136,7 +136,7 @@ pub(crate) fn run(global: &Global, operation: Operation, arguments: &Arguments) 
         return super::detach::run(global, arguments.idempotency_key.as_deref());
     }
     let config = session::config(global)?;
-    let source = runbook::subject(&config, &arguments.binding.runbook)?;
+    let source = runbook::subject(&config, &arguments.binding)?;
     let new = session::new_journal(&config).filter(|_| !arguments.simulate);
     let (session, broken_glass) = open(global, arguments.break_glass)?;
     if let Some(path) = new.filter(|_| broken_glass.is_none()) {
@@ -285,6 +285,8 @@ async fn one(
     }
     let mut ruled = policy::ruled(session, source, &plan, Manner::of(arguments)).await?;
     ruled.extend(inside);
+    ruled.extend(runbook::accepted_lints(source, &arguments.binding.accept_lint));
+    unfilled::refuse(&plan, &nested)?;
     let declared = source.runbook.parameters.iter();
     let mut values: BTreeMap<_, _> =
         declared.filter_map(|(name, parameter)| Some((name.clone(), parameter.default.clone()?))).collect();
@@ -336,6 +338,7 @@ async fn fleet(
     let records = source.shelf.records(session, &plan).await?;
     let (plan, nested) = source.shelf.nest(&source.path, plan, &records)?;
     let ruled = ruled_inside(session, arguments, &source.shelf, &nested).await?;
+    unfilled::refuse(&plan, &nested)?;
     let new = new_run(session, arguments, &source.text, &plan);
     Ok(Planned { plan, nested, new, ruled })
 }

@@ -57,6 +57,14 @@ pub(super) fn apply(runbook: &Runbook, gaps: &Gaps, options: &Options, reporter:
     }
 }
 
+/// Turns errors that a person accepts for one run into warnings: they stay in sight.
+pub(super) fn for_one_run(options: &Options, reporter: &mut Reporter<'_>) {
+    for code in options.consented.iter().filter(|code| code.entry().acceptable) {
+        reporter.set_severity(*code, Severity::Warning);
+        reporter.accept_left_out(*code);
+    }
+}
+
 /// Turns all findings of a code into accepted notes; says whether there were any.
 fn take(code: Code, acceptance: &Acceptance, reporter: &mut Reporter<'_>) -> bool {
     let mut any = reporter.accept_left_out(code);

@@ -13,6 +13,7 @@ mod lower;
 mod options;
 mod order;
 mod outline;
+mod placeholder;
 mod policy;
 mod reporter;
 pub mod scaffold;
@@ -30,6 +31,7 @@ pub use diagnostic::{
 };
 pub use fleet::{Directory, Listed, Twice, fleet};
 pub use options::{Level, Options, Severities};
+pub use placeholder::holds_placeholder;
 pub use policy::{policy, policy_schema};
 pub use schema::{fleet_schema, schema};
 
@@ -53,14 +55,19 @@ pub fn compile_with(text: &str, options: &Options) -> (Option<Runbook>, Vec<Diag
     let (document, findings) = document::read(text);
     let Some(document) = document else { return (None, findings) };
     let mut reporter = reporter::Reporter::new(text, document.places, findings);
-    let (document, whole) = strategy::expand(document.value, &mut reporter);
+    placeholder::check(&document.value, &mut reporter);
+    let strategy::Expanded { document, whole, origin } = strategy::expand(document.value, &mut reporter);
     let runbook = lower::lower(document, &mut reporter).map(|(runbook, gaps)| {
         // What the other steps wait for and read is not known before every component is sound.
         if whole {
-            check::check(&runbook, &gaps, options.assume_down.as_ref(), &mut reporter);
+            let assumed =
+                check::Assumed { down: options.assume_down.as_ref(), users_follow: origin.users_follow() };
+            check::check(&runbook, &gaps, &assumed, &mut reporter);
+            origin.advise(&mut reporter);
         }
         options.severities.apply(&mut reporter);
         accept::apply(&runbook, &gaps, options, &mut reporter);
+        accept::for_one_run(options, &mut reporter);
         runbook
     });
     let sound = !reporter.has_errors();

@@ -1,7 +1,7 @@
 //! What a compilation depends on beside the text: the day, the site that is taken for lost, and how much each
 //! finding matters here. Never lets a finding about safety be turned off.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 
@@ -31,13 +31,15 @@ pub struct Options {
     pub assume_down: Option<SiteName>,
     /// How much findings matter where they do not matter as usual.
     pub severities: Severities,
+    /// Codes of errors that a person accepts for one run: those that an author could accept become warnings.
+    pub consented: BTreeSet<Code>,
 }
 
 impl Options {
     /// Everything as usual, on a day.
     #[must_use]
     pub fn new(today: Date) -> Self {
-        Self { today, assume_down: None, severities: Severities::default() }
+        Self { today, assume_down: None, severities: Severities::default(), consented: BTreeSet::new() }
     }
 }
 

@@ -61,6 +61,17 @@ impl<'a> Reporter<'a> {
         self.push(Diagnostic::new(code, pointer, Some(span), message))
     }
 
+    /// Reports something whose place is known already: it was moved within the document since.
+    pub(super) fn at(
+        &mut self,
+        code: Code,
+        pointer: &str,
+        span: Span,
+        message: impl Into<String>,
+    ) -> &mut Diagnostic {
+        self.push(Diagnostic::new(code, pointer, Some(span), message))
+    }
+
     /// Reports something about a part of a text, given by its first byte and its length within that text.
     pub(super) fn within(
         &mut self,

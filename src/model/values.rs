@@ -1,5 +1,7 @@
 //! Parameters, secrets, sites, objectives: what a runbook is bound to.
 
+use std::cmp::Ordering;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -130,6 +132,23 @@ pub struct Site {
     /// Further values that templates can read, as `from.values.…` or `to.values.…`.
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     pub values: serde_json::Map<String, Value>,
+}
+
+impl Site {
+    /// The order in which sites are moved to: larger capacity first, then lower cost; `Less` is better.
+    #[must_use]
+    pub fn preferred_to(&self, other: &Self) -> Ordering {
+        preference((self.capacity, self.cost_weight), (other.capacity, other.cost_weight))
+    }
+}
+
+/// The order of two capacities and costs, as in [`Site::preferred_to`].
+#[must_use]
+pub fn preference(left: (Option<f64>, Option<f64>), right: (Option<f64>, Option<f64>)) -> Ordering {
+    // A site that does not say what it can carry was made to carry everything.
+    let capacity = |share: Option<f64>| share.unwrap_or(1.0);
+    let cost = |weight: Option<f64>| weight.unwrap_or(f64::INFINITY);
+    (capacity(right.0).total_cmp(&capacity(left.0))).then_with(|| cost(left.1).total_cmp(&cost(right.1)))
 }
 
 /// What the business asked for. Targets, never achievements.

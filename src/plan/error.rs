@@ -14,7 +14,9 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub(super) fn new(what: impl Into<String>, help: impl Into<String>) -> Self {
+    /// Makes a problem of what is wrong and what to do.
+    #[must_use]
+    pub fn new(what: impl Into<String>, help: impl Into<String>) -> Self {
         Self { what: what.into(), help: Some(help.into()) }
     }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Choices;
 use crate::model::id::SiteName;
 use crate::model::runbook::Runbook;
-use crate::model::values::{Site, SiteRole};
+use crate::model::values::{Site, SiteRole, preference};
 
 /// A site a service could have moved to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -62,12 +62,8 @@ pub(super) fn are_equal(left: &Target, right: &Target) -> bool {
 }
 
 fn better(left: &Target, right: &Target) -> Ordering {
-    // A site that does not say what it can carry was made to carry everything.
-    let capacity = |target: &Target| target.capacity.unwrap_or(1.0);
-    let cost = |target: &Target| target.cost_weight.unwrap_or(f64::INFINITY);
-    (left.refused.is_some().cmp(&right.refused.is_some()))
-        .then_with(|| capacity(right).total_cmp(&capacity(left)))
-        .then_with(|| cost(left).total_cmp(&cost(right)))
+    let facts = |target: &Target| (target.capacity, target.cost_weight);
+    (left.refused.is_some().cmp(&right.refused.is_some())).then_with(|| preference(facts(left), facts(right)))
 }
 
 fn refusal(runbook: &Runbook, choices: &Choices, name: &SiteName, site: &Site) -> Option<String> {

@@ -121,6 +121,82 @@ fn what_is_printed_compiles_to_the_same_plan() {
     }
 }
 
+/// The steps of the failover by their ids, members of groups as well.
+fn steps(runbook: &Runbook) -> BTreeMap<String, Value> {
+    let failover = serde_json::to_value(runbook.workflows.failover.as_ref().unwrap()).unwrap();
+    let all = failover["steps"].as_array().unwrap().iter();
+    let all = all.flat_map(|step| step["parallel"].as_array().into_iter().flatten().chain([step]));
+    all.map(|step| (step["id"].as_str().unwrap().to_owned(), step.clone())).collect()
+}
+
+/// A stage is named by its id, whether it has one step, several or none but own ones.
+#[test]
+fn own_steps_stand_beside_a_stage_however_many_steps_it_has() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/sound/declared.yaml");
+    let one = read(&path);
+    let two = one.replace(
+        "  - {id: health",
+        "  - {id: mail, kind: dns.record, server: ns1, zone: example.com, name: mail.example.com, record_type: A, \
+         address: {east: 192.0.2.1, west: 192.0.2.2}}\n  - {id: health",
+    );
+    let own = "workflows:\n  failover:\n    steps:\n      - {id: deep, phase: verify, after: [promote], before: [shift], \
+               uses: http.check, with: {url: \"https://deep.example.com\"}}\n      - {id: told, phase: commit, after: \
+               [shift], uses: http.check, with: {url: \"https://told.example.com\"}}\n      - {id: beside, before: \
+               [shift], uses: http.check, with: {url: \"https://beside.example.com\"}}\n";
+    let needs = |name: &str, text: &str, id: &str| {
+        let steps = steps(&compiled(name, &format!("{text}{own}")));
+        let needs = steps[id]["needs"].as_array().cloned().unwrap_or_default();
+        needs.iter().map(|need| need.as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let both = &["users-shift", "mail-shift"][..];
+    for (name, text, shifts, validates) in
+        [("one", &one, &["users-shift"][..], "health-validate"), ("two", &two, both, "validate")]
+    {
+        assert_eq!(needs(name, text, "deep"), ["db-promote"], "{name}");
+        assert_eq!(needs(name, text, "shift"), ["verify", "deep"], "{name}");
+        assert_eq!(needs(name, text, "told"), [validates, "shift"], "{name}");
+        for shift in shifts {
+            assert_eq!(needs(name, text, shift), ["beside"], "{name}");
+        }
+    }
+    // Alone in its stage it waits for what the stage waits for, and for what it says.
+    let alone = own.split("      - {id: beside").next().unwrap();
+    let steps = steps(&compiled("alone", &format!("{one}{alone}")));
+    assert_eq!(steps["users-shift"]["needs"], json!(["verify", "deep"]));
+    assert_eq!(steps["told"]["needs"], json!(["health-validate", "users-shift"]));
+}
+
+/// What a runbook lacks is said by what it would have come from.
+#[test]
+fn what_is_missing_is_named_by_its_components() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/sound/declared.yaml");
+    let (head, components) = {
+        let text = read(&path);
+        let (head, components) = text.split_once("components:\n").unwrap();
+        (head.to_owned(), components.to_owned())
+    };
+    let parts: Vec<&str> = ["  - id: db", "  - {id: web", "  - id: users", "  - {id: health"]
+        .map(|begin| components.find(begin).unwrap())
+        .windows(2)
+        .map(|pair| &components[pair[0]..pair[1]])
+        .chain([&components[components.find("  - {id: health").unwrap()..]])
+        .collect();
+    for (missing, says, example) in [
+        (0, "no component holds data", "`aws.rds.read_replica`"),
+        (2, "no component sends users to a site", "`dns.record`"),
+        (3, "no component says whether a site serves", "`http.endpoint`"),
+    ] {
+        let rest = parts.iter().enumerate().filter(|(at, _)| *at != missing).map(|(_, part)| *part);
+        let text = format!("{head}components:\n{}", rest.collect::<String>());
+        let (_, findings) = compile::compile(&text, jiff::civil::date(2026, 1, 1));
+        let helps: Vec<_> = findings.iter().filter_map(|finding| finding.help.as_deref()).collect();
+        assert!(
+            helps.iter().any(|help| help.contains(says) && help.contains(example)),
+            "{missing}: {helps:#?}"
+        );
+    }
+}
+
 #[test]
 fn every_kind_is_used_somewhere() {
     let all: Vec<String> = declared().into_iter().map(|(_, text)| text).collect();

@@ -67,6 +67,10 @@ fn every_kind_of_every_strategy_compiles_and_is_planned() {
     let mut wrong = Vec::new();
     for (name, _, text) in &all {
         let (runbook, found) = compile::compile(text, jiff::civil::date(2026, 1, 1));
+        // What only the owner knows is marked, and each mark is found; nothing else is.
+        let (marks, found): (Vec<_>, Vec<_>) =
+            found.into_iter().partition(|finding| finding.code == compile::Code::Placeholder);
+        assert!(marks.iter().all(|mark| !mark.is_error()) && !marks.is_empty(), "{name}");
         if !found.is_empty() {
             wrong.push(format!("{name}\n{}", compile::render(name, text, &found, false)));
             continue;
@@ -80,6 +84,77 @@ fn every_kind_of_every_strategy_compiles_and_is_planned() {
         assert!(text.contains(MARK) && text.lines().all(|line| !line.ends_with(' ')), "{name}\n{text}");
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Names that YAML would take for something else.
+const NASTY: [&str; 25] = [
+    "1",
+    "0",
+    "007",
+    "0x1",
+    "0o17",
+    "0b1",
+    "1e3",
+    "1-1",
+    "2026-01-01",
+    "true",
+    "false",
+    "null",
+    "yes",
+    "no",
+    "on",
+    "off",
+    "y",
+    "n",
+    "nan",
+    "inf",
+    "infinity",
+    "e1",
+    "x-",
+    "todo",
+    "true-1",
+];
+
+/// What is written says what was typed, whatever YAML would like to make of it.
+fn says_what_was_typed(name: &str, sites: [&str; 2], owner: &str) -> Result<(), String> {
+    let kinds = parts(Strategy::WarmStandby, ComponentKind::EcsService);
+    let mut wanted = wanted(Strategy::WarmStandby, kinds);
+    wanted.name = ServiceName::new(name).unwrap();
+    wanted.owner = Some(owner.to_owned());
+    "onprem".clone_into(&mut wanted.provider);
+    wanted.sites = sites.map(|site| SiteName::new(site).unwrap());
+    let text = scaffold(&wanted);
+    let (runbook, found) = compile::compile(&text, jiff::civil::date(2026, 1, 1));
+    let shown = || format!("{name} {sites:?}\n{}", compile::render(name, &text, &found, false));
+    let runbook = runbook.ok_or_else(shown)?;
+    let written: Vec<_> =
+        runbook.sites.iter().map(|(name, site)| (name.as_str(), site.region.as_deref())).collect();
+    let mut typed: Vec<_> = sites.iter().map(|site| (*site, Some(*site))).collect();
+    typed.sort_unstable();
+    let same = runbook.metadata.name.as_str() == name && written == typed;
+    let same = same && runbook.metadata.owner.as_deref() == Some(owner);
+    if same { Ok(()) } else { Err(format!("{written:?} of {typed:?}\n{}", shown())) }
+}
+
+#[test]
+fn names_that_look_like_something_else_stay_names() {
+    for (one, other) in NASTY.iter().zip(NASTY.iter().cycle().skip(1)) {
+        says_what_was_typed(one, [one, other], one).unwrap_or_else(|wrong| panic!("{wrong}"));
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn whatever_is_typed_is_what_is_written(
+        name in "[a-z0-9][a-z0-9-]{0,6}",
+        one in "[a-z0-9][a-z0-9-]{0,4}",
+        other in "[a-z0-9][a-z0-9-]{5,8}",
+        owner in "[ -~\u{e0}-\u{ff}]{1,12}",
+    ) {
+        proptest::prop_assert_eq!(says_what_was_typed(&name, [&one, &other], &owner), Ok(()));
+    }
 }
 
 #[test]

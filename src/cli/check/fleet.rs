@@ -122,6 +122,7 @@ async fn begun(
         to: placed.to.clone().or_else(|| typed.to.clone()),
         set: Vec::new(),
         values: None,
+        accept_lint: Vec::new(),
     };
     let mut choices =
         route::choices(&binding, arguments.operation, Intent::Check, &runbook.runbook, &record)?;

@@ -14,10 +14,10 @@ use self::readiness::Readiness;
 use super::follow::Silent;
 use super::runbook::{self, Binding, Source, Subject};
 use super::session::{self, Session};
-use super::{Error, Global, exit, output, plan, route, start};
+use super::{Error, Global, exit, output, plan, route, start, unfilled};
 use crate::engine::service::ServiceRecord;
 use crate::model::run::{Intent, Operation};
-use crate::plan::Plan;
+use crate::plan::{Nested, Plan};
 use crate::runtime::Stop;
 
 /// Arguments of `check`.
@@ -42,7 +42,7 @@ pub(crate) struct Arguments {
 /// When the runbook cannot be planned, a secret cannot be read, or the journal refuses.
 pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     let config = session::config(global)?;
-    let source = match runbook::subject(&config, &arguments.binding.runbook)? {
+    let source = match runbook::subject(&config, &arguments.binding)? {
         Subject::One(source) => source,
         Subject::Fleet(source) => return fleet::run(global, arguments, &source),
     };
@@ -52,6 +52,9 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     let choices =
         route::choices(&arguments.binding, arguments.operation, Intent::Check, &source.runbook, &record)?;
     let plan = prepared(start::bind(&source, &choices)?, arguments.simulate);
+    if !arguments.simulate {
+        unfilled::refuse(&plan, &Nested::new())?;
+    }
     if plan.nodes.is_empty() {
         output::say(&format!("{name} has no checks to make; give its steps a `precheck`"));
     }

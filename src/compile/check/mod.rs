@@ -5,6 +5,7 @@ mod approval;
 mod blocks;
 mod call;
 mod secret;
+mod sites;
 mod step;
 mod values;
 
@@ -18,25 +19,30 @@ use super::reporter::Reporter;
 use super::schema::Gaps;
 use crate::model::id::SiteName;
 use crate::model::runbook::{Runbook, Workflow};
+use crate::model::time::Duration;
 
 pub(super) use secret::is_secret_name;
 
-/// Runs every check that the sound parts of a document allow.
-///
-/// A document that is sound gets the lints too; `assume_down` is the site they take for lost.
-pub(super) fn check(
-    runbook: &Runbook,
-    gaps: &Gaps,
-    assume_down: Option<&SiteName>,
-    reporter: &mut Reporter<'_>,
-) {
+/// What the checks take for granted beside the runbook.
+pub(super) struct Assumed<'a> {
+    /// The site that is lost.
+    pub(super) down: Option<&'a SiteName>,
+    /// Time in which users follow a move, as the author states it, and where.
+    pub(super) users_follow: Option<(Duration, String)>,
+}
+
+/// Runs every check that the sound parts of a document allow. A document that is sound gets the lints too.
+pub(super) fn check(runbook: &Runbook, gaps: &Gaps, assumed: &Assumed<'_>, reporter: &mut Reporter<'_>) {
     blocks::check(runbook, gaps, reporter);
+    if !gaps.touches("/sites") {
+        sites::check(runbook, reporter);
+    }
     values::check(runbook, reporter);
     let lenient = ["/parameters", "/secrets", "/sites"].iter().any(|block| gaps.touches(block));
     let mut expressions = Expressions::new(runbook, lenient);
     readings(runbook, gaps, &mut expressions, reporter);
     // Where something could not be read, a scene would show a service that nobody wrote.
-    let lints = gaps.is_empty().then(|| Lints::new(runbook, assume_down));
+    let lints = gaps.is_empty().then(|| Lints::new(runbook, assumed));
     let workflows = [("failover", &runbook.workflows.failover), ("failback", &runbook.workflows.failback)];
     let checked: Vec<_> = (workflows.into_iter())
         .filter_map(|(name, workflow)| Some((name, workflow.as_ref()?)))

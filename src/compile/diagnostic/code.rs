@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::Severity;
 use super::catalogue::{
-    blocks, exposure, expressions, fleet, graph, objectives, order, policy, safety, strategy, survival,
-    syntax,
+    blocks, design, exposure, expressions, fleet, graph, objectives, order, policy, safety, strategy,
+    survival, syntax,
 };
 
 /// What the catalogue says about a code.
@@ -86,6 +86,7 @@ codes! {
     IdleAcceptance = "DR0137", blocks::IDLE_ACCEPTANCE;
     BrokenApproval = "DR0138", blocks::BROKEN_APPROVAL;
     BrokenComponent = "DR0139", blocks::BROKEN_COMPONENT;
+    Placeholder = "DR0140", blocks::PLACEHOLDER;
     FleetNotHere = "DR0191", blocks::FLEET_NOT_HERE;
     DrillNotRun = "DR0192", blocks::DRILL_NOT_RUN;
     TriggersNotRun = "DR0193", blocks::TRIGGERS_NOT_RUN;
@@ -124,6 +125,11 @@ codes! {
     NotVerified = "DR0317", strategy::NOT_VERIFIED;
     ReturnNotRebuilt = "DR0318", strategy::RETURN_NOT_REBUILT;
     ShiftBeforeScale = "DR0319", strategy::SHIFT_BEFORE_SCALE;
+    NothingRunsThere = "DR0320", design::NOTHING_RUNS_THERE;
+    SameAddress = "DR0321", design::SAME_ADDRESS;
+    NoWayBack = "DR0322", design::NO_WAY_BACK;
+    EqualTargets = "DR0323", design::EQUAL_TARGETS;
+    NoTraffic = "DR0324", design::NO_TRAFFIC;
     WrongSiteFenced = "DR0325", order::WRONG_SITE_FENCED;
     OldSiteStarted = "DR0326", order::OLD_SITE_STARTED;
     LostRegion = "DR0401", survival::LOST_REGION;

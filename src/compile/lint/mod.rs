@@ -12,10 +12,10 @@ mod scene;
 mod strategy;
 mod survival;
 
+use super::check::Assumed;
 use super::graph::Graph;
 use super::outline::Outline;
 use super::reporter::Reporter;
-use crate::model::id::SiteName;
 use crate::model::runbook::Runbook;
 
 use fences::Fences;
@@ -25,12 +25,13 @@ use scene::Scene;
 pub(super) struct Lints<'r> {
     runbook: &'r Runbook,
     scenes: Vec<Scene<'r>>,
+    assumed: &'r Assumed<'r>,
 }
 
 impl<'r> Lints<'r> {
-    /// Prepares the lints; `assume_down` is the site that is lost, by default each that is active.
-    pub(super) fn new(runbook: &'r Runbook, assume_down: Option<&SiteName>) -> Self {
-        Self { runbook, scenes: scene::scenes(runbook, assume_down) }
+    /// Prepares the lints; the site that is lost is by default each that is active.
+    pub(super) fn new(runbook: &'r Runbook, assumed: &'r Assumed<'r>) -> Self {
+        Self { runbook, scenes: scene::scenes(runbook, assumed.down), assumed }
     }
 
     /// What the steps of a workflow mean in each scene.
@@ -53,7 +54,8 @@ impl<'r> Lints<'r> {
         strategy::workflow(outline, graph, self.runbook.strategy, reporter);
         if outline.name == "failover" {
             survival::workflow(outline, &self.scenes, reporter);
-            objectives::workflow(self.runbook, &self.scenes, outline, graph, reporter);
+            let follow = self.assumed.users_follow.as_ref();
+            objectives::workflow(self.runbook, (&self.scenes, follow), outline, graph, reporter);
         }
     }
 }

@@ -47,18 +47,18 @@ pub(super) fn blocks(runbook: &Runbook, scenes: &[Scene<'_>], reporter: &mut Rep
 /// Checks the failover against the objectives.
 pub(super) fn workflow(
     runbook: &Runbook,
-    scenes: &[Scene<'_>],
+    (scenes, follow): (&[Scene<'_>], Option<&(Duration, String)>),
     outline: &Outline<'_>,
     graph: &Graph,
     reporter: &mut Reporter<'_>,
 ) {
-    recovery_time(runbook, scenes, outline, graph, reporter);
+    recovery_time(runbook, (scenes, follow), outline, graph, reporter);
     data_loss(runbook, outline, reporter);
 }
 
 fn recovery_time(
     runbook: &Runbook,
-    scenes: &[Scene<'_>],
+    (scenes, follow): (&[Scene<'_>], Option<&(Duration, String)>),
     outline: &Outline<'_>,
     graph: &Graph,
     reporter: &mut Reporter<'_>,
@@ -78,6 +78,18 @@ fn recovery_time(
         reporter
             .value(Code::BeyondRto, "/objectives/rto", message)
             .help(format!("`{id}` takes the longest, {time}; `drctl plan` shows the critical path"));
+        return;
+    }
+    if let Some((time, pointer)) = follow
+        && total.plus(*time) > rto
+    {
+        let message = format!(
+            "users follow only {time} later (health checks and TTL): with {total} for the steps that is beyond the \
+             RTO of {rto}"
+        );
+        reporter
+            .value(Code::TtlBeyondRto, pointer, message)
+            .help("lower the TTL and the health checks' interval or threshold long before the bad day");
         return;
     }
     let ttl = outline

@@ -191,13 +191,24 @@ impl<'r> Scene<'r> {
 /// What makes two sites fail together: an explicit domain decides; else provider and region do.
 pub(super) fn shared_domain(one: &Site, other: &Site) -> Option<&'static str> {
     match (&one.failure_domain, &other.failure_domain) {
-        (Some(one), Some(other)) => (one == other).then_some("failure_domain"),
+        (Some(one), Some(other)) => is_same(one, other).then_some("failure_domain"),
         _ => is_same_region(one, other).then_some("region"),
     }
 }
 
 fn is_same_region(one: &Site, other: &Site) -> bool {
-    one.region.is_some() && one.region == other.region && one.provider == other.provider
+    let provider = |site: &Site| site.provider.clone().unwrap_or_default();
+    let regions = one.region.as_ref().zip(other.region.as_ref());
+    regions.is_some_and(|(region, other)| is_same(region, other)) && is_same(&provider(one), &provider(other))
+}
+
+/// Whether two words are the same but for case and the sign between their parts.
+fn is_same(one: &str, other: &str) -> bool {
+    let usual = |text: &str| -> String {
+        let joins = |c: char| if c.is_whitespace() || c == '_' { '-' } else { c };
+        text.trim().chars().flat_map(char::to_lowercase).map(joins).collect()
+    };
+    usual(one) == usual(other)
 }
 
 fn names(runbook: &Runbook, (lost, from): (&SiteName, Value), to: Option<(&SiteName, &Site)>) -> Value {

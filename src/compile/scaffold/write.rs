@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use super::{MARK, Wanted, id, required};
+use crate::compile::diagnostic::Code;
 use crate::model::component::{ComponentKind, ComponentRole};
 use crate::model::runbook::Strategy;
 use crate::model::time::Duration;
@@ -32,7 +33,8 @@ pub fn scaffold(wanted: &Wanted) -> String {
     let judged = all.into_iter().map(|fence| {
         let text = text(wanted, fence);
         let (runbook, findings) = crate::compile::compile(&text, jiff::civil::Date::MIN);
-        (runbook.is_none(), findings.len(), text)
+        let findings = findings.iter().filter(|finding| finding.code != Code::Placeholder).count();
+        (runbook.is_none(), findings, text)
     });
     // Of equally good ones the first, which says least.
     let best = judged.min_by_key(|(broken, findings, _)| (*broken, *findings));
@@ -49,16 +51,26 @@ fn text(wanted: &Wanted, fence: Fence) -> String {
 }
 
 fn by_hand(out: &mut String, wanted: &Wanted, fence: Fence) -> std::fmt::Result {
+    let returns = wanted.strategy != Strategy::BackupRestore;
     let operations: &[&str] = match fence {
-        Fence::Data | Fence::Compute => return Ok(()),
-        Fence::ByHand => &["failover"],
-        Fence::AlwaysByHand => &["failover", "failback"],
+        Fence::Data | Fence::Compute => &[],
+        Fence::AlwaysByHand if returns => &["failover", "failback"],
+        Fence::ByHand | Fence::AlwaysByHand => &["failover"],
     };
+    if operations.is_empty() && returns {
+        return Ok(());
+    }
+    writeln!(out, "workflows:")?;
+    if !returns {
+        way_back(out, wanted)?;
+    }
+    if operations.is_empty() {
+        return Ok(());
+    }
     writeln!(
         out,
-        "# No part above stops the old site from writing: a person does, until there is an action for it."
+        "  # No part above stops the old site from writing: a person does, until there is an action for it."
     )?;
-    writeln!(out, "workflows:")?;
     for operation in operations {
         writeln!(out, "  {operation}:\n    steps:")?;
         writeln!(out, "      - id: fence\n        phase: fence\n        uses: manual.task")?;
@@ -75,6 +87,27 @@ fn by_hand(out: &mut String, wanted: &Wanted, fence: Fence) -> std::fmt::Result 
     Ok(())
 }
 
+/// From backups no way back is derived: what is restored has another name than before.
+fn way_back(out: &mut String, wanted: &Wanted) -> std::fmt::Result {
+    let name = &wanted.name;
+    let task = |text: &str| scalar(&format!("{MARK}: {text}"));
+    let stop = task(&format!("stop {name} in {{{{ from.name }}}}"));
+    let start = task(&format!("start {name} in {{{{ from.name }}}} again"));
+    let copy = task("back up once more, copy it to {{ to.name }}, restore it there and move the users");
+    writeln!(out, "  # The way back is not derived from backups: write it here, step by step.")?;
+    writeln!(
+        out,
+        "  failback:\n    steps:\n      - id: stop\n        phase: fence\n        uses: manual.task"
+    )?;
+    writeln!(out, "        with: {{instructions: {stop}}}")?;
+    writeln!(
+        out,
+        "        undo: {{uses: manual.task, with: {{instructions: {start}}}}}\n        drill: skip"
+    )?;
+    writeln!(out, "      - id: return\n        phase: restore\n        uses: manual.task")?;
+    writeln!(out, "        with: {{instructions: {copy}}}\n        drill: skip")
+}
+
 fn head(out: &mut String, wanted: &Wanted) -> std::fmt::Result {
     let (name, strategy) = (&wanted.name, wanted.strategy);
     let file = format!("{name}.yaml");
@@ -88,7 +121,7 @@ fn head(out: &mut String, wanted: &Wanted) -> std::fmt::Result {
     writeln!(out, "#   drctl validate {file}")?;
     writeln!(out, "#   drctl plan {file}{from}    # the steps that follow from this")?;
     writeln!(out, "#   drctl failover {file}{from} --simulate")?;
-    writeln!(out, "apiVersion: drctl/v1\nkind: Runbook\nmetadata:\n  name: {name}")?;
+    writeln!(out, "apiVersion: drctl/v1\nkind: Runbook\nmetadata:\n  name: {}", scalar(name.as_str()))?;
     match &wanted.owner {
         Some(owner) => writeln!(out, "  owner: {}", scalar(owner))?,
         None => writeln!(out, "  owner: {MARK}-team # who answers for the service")?,
@@ -106,7 +139,8 @@ fn head(out: &mut String, wanted: &Wanted) -> std::fmt::Result {
     writeln!(out, "sites:")?;
     for (at, site) in wanted.sites.iter().enumerate() {
         let role = if at == 0 || strategy == Strategy::ActiveActive { "active" } else { "standby" };
-        writeln!(out, "  {site}: {{role: {role}, provider: {}, region: {site}}}", scalar(&wanted.provider))?;
+        let (site, provider) = (scalar(site.as_str()), scalar(&wanted.provider));
+        writeln!(out, "  {site}: {{role: {role}, provider: {provider}, region: {site}}}")?;
     }
     Ok(())
 }

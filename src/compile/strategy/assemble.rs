@@ -1,36 +1,51 @@
 //! Puts derived steps and the author's own into one workflow: a group for each stage, in the safe order.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 
 use super::declared::Declared;
+use super::own;
 use super::part::{Direction, Member};
 use super::stages::Stage;
-use crate::compile::diagnostic::Code;
 use crate::compile::reporter::Reporter;
 use crate::compile::tree::Places;
-use crate::model::run::Phase;
 
 /// A step with its place.
-struct Placed {
-    step: Value,
-    places: Places,
+pub(super) struct Placed {
+    pub(super) step: Value,
+    pub(super) places: Places,
     /// Position of the component it was derived from.
-    component: Option<usize>,
+    pub(super) component: Option<usize>,
+    /// Whether the author wrote it.
+    pub(super) own: bool,
+    /// What it waits for beside what it says itself.
+    pub(super) also: Vec<String>,
 }
 
 impl Placed {
-    fn id(&self) -> &str {
+    pub(super) fn id(&self) -> &str {
         self.step.get("id").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// All it waits for by itself.
+    fn needs(&self) -> Vec<String> {
+        let mut needs = names(self.step.get("needs").cloned());
+        let more: Vec<_> = self.also.iter().filter(|id| !needs.contains(id)).cloned().collect();
+        needs.extend(more);
+        needs
     }
 }
 
 /// The steps of each stage, in order.
-struct Draft {
-    stages: Vec<(Stage, Vec<Placed>)>,
+pub(super) struct Draft {
+    pub(super) stages: Vec<(Stage, Vec<Placed>)>,
     /// Steps of the author that stand for a whole stage.
-    whole: Vec<(Stage, Placed)>,
-    /// Steps of the author that fit nowhere, or say themselves what they wait for.
-    rest: Vec<Placed>,
+    pub(super) whole: Vec<(Stage, Placed)>,
+    /// Steps of the author that fit nowhere.
+    pub(super) rest: Vec<Placed>,
+    /// Stages that also wait for a step of the author.
+    pub(super) waits: Vec<(Stage, String)>,
 }
 
 /// Writes the steps of a direction into the document.
@@ -49,17 +64,16 @@ pub(super) fn workflow(
     if fields.get("workflows").is_some_and(|workflows| !workflows.is_object()) {
         return;
     }
-    let mut draft = Draft { stages: Vec::new(), whole: Vec::new(), rest: Vec::new() };
+    let mut draft = Draft { stages: Vec::new(), whole: Vec::new(), rest: Vec::new(), waits: Vec::new() };
     for Member { stage, step, component } in members {
         let span = declared.entries.get(component).map_or(declared.span, |entry| entry.span);
-        draft.add(stage, Placed { step, places: Places::leaf(span), component: Some(component) });
+        let places = Places::leaf(span);
+        let component = Some(component);
+        draft.add(stage, Placed { step, places, component, own: false, also: Vec::new() });
     }
     draft.order_components(declared);
     let own = own_steps(fields, name, reporter);
-    let pointer = format!("/workflows/{name}/steps");
-    for (at, placed) in own.into_iter().enumerate() {
-        draft.take(placed, &format!("{pointer}/{at}"), reporter);
-    }
+    own::take(&mut draft, own, &format!("/workflows/{name}/steps"), reporter);
     let (steps, places) = draft.finish(declared);
     let workflows = fields.entry("workflows").or_insert_with(|| json!({}));
     if let Some(workflows) = workflows.as_object_mut() {
@@ -80,11 +94,12 @@ fn own_steps(fields: &mut Map<String, Value>, name: &str, reporter: &mut Reporte
     let Some(Value::Array(steps)) = steps else { return Vec::new() };
     let places = places.map(Places::into_items).unwrap_or_default();
     let steps = steps.into_iter().zip(places);
-    steps.map(|(step, places)| Placed { step, places, component: None }).collect()
+    let own = |(step, places)| Placed { step, places, component: None, own: true, also: Vec::new() };
+    steps.map(own).collect()
 }
 
 impl Draft {
-    fn add(&mut self, stage: Stage, placed: Placed) {
+    pub(super) fn add(&mut self, stage: Stage, placed: Placed) {
         match self.stages.iter_mut().find(|(other, _)| *other == stage) {
             Some((_, steps)) => steps.push(placed),
             None => self.stages.push((stage, vec![placed])),
@@ -111,89 +126,26 @@ impl Draft {
         }
     }
 
-    /// Takes in a step of the author: in place of a derived one, in place of a stage, or beside others.
-    fn take(&mut self, mut placed: Placed, pointer: &str, reporter: &mut Reporter<'_>) {
-        let id = placed.id().to_owned();
-        if let Some(derived) = self.find(&id) {
-            if placed.step.get("needs").is_none()
-                && let Some(needs) = derived.step.get("needs").cloned()
-                && let Some(fields) = placed.step.as_object_mut()
-            {
-                fields.insert("needs".to_owned(), needs);
-            }
-            placed.component = derived.component;
-            *derived = placed;
-            return;
-        }
-        if let Some(at) = self.stages.iter().position(|(stage, _)| stage.id() == id) {
-            let (stage, _) = self.stages.remove(at);
-            return self.whole.push((stage, placed));
-        }
-        let Some(fields) = placed.step.as_object_mut() else { return self.rest.push(placed) };
-        let (before, after) = (names(fields.remove("before")), names(fields.remove("after")));
-        let phase = fields.get("phase").and_then(|word| serde_json::from_value::<Phase>(word.clone()).ok());
-        let neighbour = after.last().or(before.first());
-        let stage = phase.map(Stage::of).or_else(|| self.stage_of(neighbour?));
-        let Some(stage) = stage else {
-            let unknown = neighbour.filter(|_| phase.is_none());
-            let message = match unknown {
-                Some(other) => format!("`{id}` is to stand beside `{other}`, which is no step here"),
-                None => format!("`{id}` does not say where it belongs"),
-            };
-            reporter.key(Code::BrokenComponent, pointer, message).help(
-                "give it a `phase`, or `before` or `after` with an id that `drctl plan --expand` shows",
-            );
-            return self.rest.push(placed);
-        };
-        if !after.is_empty() {
-            let mut needs = names(fields.remove("needs"));
-            needs.extend(after);
-            fields.insert("needs".to_owned(), json!(needs));
-        }
-        self.add(stage, placed);
-        for other in before {
-            let Some(other) = self.find(&other) else {
-                let message = format!("`{id}` is to stand before `{other}`, which is no step here");
-                reporter
-                    .key(Code::BrokenComponent, &format!("{pointer}/before"), message)
-                    .help("`drctl plan --expand` shows the ids of the derived steps");
-                continue;
-            };
-            let mut needs = names(other.step.get("needs").cloned());
-            needs.push(id.clone());
-            other.step["needs"] = json!(needs);
-        }
-    }
-
-    fn find(&mut self, id: &str) -> Option<&mut Placed> {
-        self.stages.iter_mut().flat_map(|(_, steps)| steps).find(|placed| placed.id() == id)
-    }
-
-    fn stage_of(&self, id: &str) -> Option<Stage> {
-        let holds = |(stage, steps): &&(Stage, Vec<Placed>)| {
-            stage.id() == id || steps.iter().any(|placed| placed.id() == id)
-        };
-        self.stages.iter().find(holds).map(|(stage, _)| *stage)
-    }
-
     /// One step or group for each stage, each with what it waits for.
     fn finish(mut self, declared: &Declared) -> (Vec<Value>, Vec<Places>) {
         let mut stages: Vec<(Stage, Vec<Placed>)> = std::mem::take(&mut self.stages);
         stages
             .extend(std::mem::take(&mut self.whole).into_iter().map(|(stage, placed)| (stage, vec![placed])));
         stages.sort_by_key(|(stage, _)| *stage);
-        let names: Vec<(Stage, String)> =
+        let handles: Vec<(Stage, String)> =
             stages.iter().map(|(stage, steps)| (*stage, handle(*stage, steps))).collect();
-        let present: Vec<Stage> = names.iter().map(|(stage, _)| *stage).collect();
+        let present: Vec<Stage> = handles.iter().map(|(stage, _)| *stage).collect();
         let mut all = Vec::new();
         for (stage, mut steps) in stages {
             let waits = stage.needs(declared.strategy, &present);
-            let needs: Vec<&str> = (names.iter())
-                .filter(|(other, _)| waits.contains(other))
-                .map(|(_, name)| name.as_str())
-                .collect();
+            let mut needs: Vec<String> =
+                handles.iter().filter(|(other, _)| waits.contains(other)).map(|(_, id)| id.clone()).collect();
+            needs.extend(self.waits.iter().filter(|(other, _)| *other == stage).map(|(_, id)| id.clone()));
+            for placed in &mut steps {
+                by_handle(placed, &handles);
+            }
             all.push(match (steps.pop(), steps.is_empty()) {
-                (Some(only), true) => alone(stage, &needs, only),
+                (Some(only), true) => alone(stage, needs, only),
                 (last, _) => {
                     steps.extend(last);
                     group(stage, &needs, steps, declared)
@@ -213,20 +165,54 @@ fn handle(stage: Stage, steps: &[Placed]) -> String {
     }
 }
 
-fn alone(stage: Stage, needs: &[&str], placed: Placed) -> (Value, Places) {
+/// An author names a stage by its id, however many steps it has.
+fn by_handle(placed: &mut Placed, handles: &[(Stage, String)]) {
+    let handle = |id: &String| {
+        let of_stage = handles.iter().find(|(stage, _)| stage.id() == id);
+        of_stage.map_or_else(|| id.clone(), |(_, handle)| handle.clone())
+    };
+    placed.also = placed.also.iter().map(handle).collect();
+    if placed.own
+        && let Some(Value::Array(needs)) = placed.step.get_mut("needs")
+    {
+        for need in needs.iter_mut() {
+            if let Value::String(id) = need {
+                *id = handle(id);
+            }
+        }
+    }
+}
+
+fn alone(stage: Stage, waits: Vec<String>, placed: Placed) -> (Value, Places) {
+    let own = placed.needs();
+    let says = placed.step.get("needs").is_some();
     let mut step = placed.step;
     if let Some(fields) = step.as_object_mut() {
         fields.entry("phase").or_insert_with(|| json!(stage.phase()));
-        fields.entry("needs").or_insert_with(|| json!(needs));
+        // What its author says it waits for takes the place of what its stage waits for.
+        let mut needs = if says { Vec::new() } else { waits };
+        needs.extend(own);
+        let mut told = BTreeSet::new();
+        needs.retain(|id| told.insert(id.clone()));
+        if !says || !placed.also.is_empty() {
+            fields.insert("needs".to_owned(), json!(needs));
+        }
     }
     (ordered(step), placed.places)
 }
 
-fn group(stage: Stage, needs: &[&str], members: Vec<Placed>, declared: &Declared) -> (Value, Places) {
+fn group(stage: Stage, needs: &[String], members: Vec<Placed>, declared: &Declared) -> (Value, Places) {
     let span = members.iter().find_map(|placed| declared.entries.get(placed.component?));
     let span = span.map_or(declared.span, |entry| entry.span);
-    let (steps, places): (Vec<_>, Vec<_>) =
-        members.into_iter().map(|placed| (ordered(placed.step), placed.places)).unzip();
+    let member = |placed: Placed| {
+        let needs = placed.needs();
+        let mut step = placed.step;
+        if !placed.also.is_empty() {
+            step["needs"] = json!(needs);
+        }
+        (ordered(step), placed.places)
+    };
+    let (steps, places): (Vec<_>, Vec<_>) = members.into_iter().map(member).unzip();
     let step = json!({"id": stage.id(), "phase": stage.phase(), "needs": needs, "parallel": steps});
     let mut inner = Places::leaf(span);
     inner.insert("parallel", Places::sequence(span, places));
@@ -247,6 +233,6 @@ fn ordered(step: Value) -> Value {
     Value::Object(ordered)
 }
 
-fn names(list: Option<Value>) -> Vec<String> {
+pub(super) fn names(list: Option<Value>) -> Vec<String> {
     list.and_then(|list| serde_json::from_value(list).ok()).unwrap_or_default()
 }

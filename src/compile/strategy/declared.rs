@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::names;
 use crate::compile::diagnostic::{Code, Span};
 use crate::compile::reporter::Reporter;
 use crate::compile::schema;
@@ -55,7 +56,7 @@ pub(super) fn read(document: &Value, reporter: &mut Reporter<'_>) -> Option<Decl
         .filter_map(|(at, component)| entry(component, &format!("/components/{at}"), &sites, reporter))
         .collect();
     let mut sound = entries.len() == components.len();
-    sound &= names(&entries, reporter);
+    sound &= names::check(&entries, reporter);
     for (at, entry) in entries.iter().enumerate().filter(|(_, entry)| !entry.component.kind().fits(strategy))
     {
         let kind = entry.component.kind();
@@ -185,30 +186,6 @@ fn by_site(
             let message = format!("`{field}` says nothing for `{first}`");
             reporter.key(Code::BrokenComponent, &at, message).help("give a value for each site");
             sound = false;
-        }
-    }
-    sound
-}
-
-/// Ids are unique, and needs name them.
-fn names(entries: &[Entry], reporter: &mut Reporter<'_>) -> bool {
-    let mut sound = true;
-    for (at, entry) in entries.iter().enumerate() {
-        if entries.iter().take(at).any(|earlier| earlier.id == entry.id) {
-            let message = format!("two components have the id `{}`", entry.id);
-            reporter
-                .value(Code::DuplicateId, &format!("/components/{at}/id"), message)
-                .help("give one of them another id");
-            sound = false;
-        }
-        for (position, need) in entry.needs.iter().enumerate() {
-            if *need == entry.id || !entries.iter().any(|other| other.id == *need) {
-                let message = format!("`{}` needs `{need}`, which is no other component", entry.id);
-                reporter
-                    .value(Code::UnknownNeed, &format!("/components/{at}/needs/{position}"), message)
-                    .help("a need is the id of another component");
-                sound = false;
-            }
         }
     }
     sound

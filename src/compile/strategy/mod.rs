@@ -11,12 +11,17 @@ mod dns;
 mod health;
 mod kinds;
 mod managed;
+mod names;
+mod origin;
+mod own;
 mod part;
 mod path;
 mod queue;
 mod replica;
+mod sense;
 mod stages;
 mod traffic;
+mod values;
 
 use serde_json::{Map, Value};
 
@@ -24,17 +29,30 @@ use super::reporter::Reporter;
 use super::tree::Places;
 use crate::model::component::Component;
 use declared::Declared;
+pub(super) use origin::Origin;
 use part::{Direction, Member, Part, Setting};
+
+/// A document whose components have become steps.
+pub(super) struct Expanded {
+    pub(super) document: Value,
+    /// Whether its steps are all there.
+    pub(super) whole: bool,
+    /// What its steps were derived from.
+    pub(super) origin: Origin,
+}
 
 /// Replaces the components of a document by the steps they stand for. A document without components, or with
 /// broken ones, which are reported, stays as it is; with broken ones its steps are not whole.
-pub(super) fn expand(mut document: Value, reporter: &mut Reporter<'_>) -> (Value, bool) {
+pub(super) fn expand(mut document: Value, reporter: &mut Reporter<'_>) -> Expanded {
     let Some(declared) = declared::read(&document, reporter) else {
         let none =
             document.get("components").is_none_or(|components| *components == Value::Array(Vec::new()));
-        return (document, none);
+        return Expanded { document, whole: none, origin: Origin::none() };
     };
-    let Some(fields) = document.as_object_mut() else { return (document, true) };
+    sense::check(&document, &declared, reporter);
+    let Some(fields) = document.as_object_mut() else {
+        return Expanded { document, whole: true, origin: Origin::none() };
+    };
     let mut values = Map::new();
     let mut readings = Vec::new();
     for direction in [Direction::Failover, Direction::Failback] {
@@ -43,13 +61,13 @@ pub(super) fn expand(mut document: Value, reporter: &mut Reporter<'_>) -> (Value
             assemble::workflow(fields, direction, &declared, members, reporter);
         }
     }
-    keep_values(fields, &declared, values, reporter);
+    values::keep(fields, &declared, values, reporter);
     if !readings.is_empty() && !fields.contains_key("recovery_point") {
         reporter.places_mut().insert("recovery_point", Places::leaf(declared.span));
         fields.insert("recovery_point".to_owned(), Value::Array(readings));
     }
     fields.remove("components");
-    (document, true)
+    Expanded { document, whole: true, origin: Origin::of(declared) }
 }
 
 /// The derived steps of one direction; the readings of the recovery point are the same in both.
@@ -75,34 +93,4 @@ fn members(
         readings.extend(reading.filter(|_| direction == Direction::Failover));
     }
     members
-}
-
-/// Lays what templates read into the sites, beside the author's own values.
-fn keep_values(
-    fields: &mut Map<String, Value>,
-    declared: &Declared,
-    values: Map<String, Value>,
-    reporter: &mut Reporter<'_>,
-) {
-    let span_of = |key: &str| {
-        let entry = declared.entries.iter().find(|entry| part::key(&entry.id) == key);
-        entry.map_or(declared.span, |entry| entry.span)
-    };
-    for (site, added) in values {
-        let Some(Value::Object(site_fields)) = fields.get_mut("sites").and_then(|sites| sites.get_mut(&site))
-        else {
-            continue;
-        };
-        let own = site_fields.entry("values").or_insert_with(|| Value::Object(Map::new()));
-        let (Value::Object(own), Value::Object(added)) = (own, added) else { continue };
-        for (key, value) in added {
-            if own.contains_key(&key) {
-                declared::taken(&site, &key, reporter);
-            } else {
-                let span = span_of(&key);
-                reporter.places_mut().put(&["sites", &site, "values", &key], Places::leaf(span), span);
-                own.insert(key, value);
-            }
-        }
-    }
 }

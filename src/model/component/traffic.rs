@@ -17,6 +17,11 @@ pub struct RoutingControls {
     pub cluster_endpoints: Value,
     /// ARN of the control that lets users reach each site.
     pub controls: EachSite<String>,
+    /// TTL of the records that lead users to a site; part of the recovery time.
+    pub ttl: Option<Duration>,
+    /// Time until health checks notice a site that fails or is called unhealthy: their interval times their
+    /// threshold; part of the recovery time.
+    pub detection: Option<Duration>,
 }
 
 /// Weighted records of Route 53, one for each site; the name of the site is their set identifier.
@@ -33,6 +38,11 @@ pub struct WeightedRecords {
     pub weights: EachSite<u8>,
     /// Time at each stage of a planned move in `active_active`; default: the TTL of the record.
     pub stage_pause: Option<Duration>,
+    /// TTL of the records that lead users to a site; part of the recovery time.
+    pub ttl: Option<Duration>,
+    /// Time until health checks notice a site that fails or is called unhealthy: their interval times their
+    /// threshold; part of the recovery time.
+    pub detection: Option<Duration>,
 }
 
 /// A primary and a secondary record of Route 53.
@@ -47,6 +57,11 @@ pub struct FailoverRecord {
     pub record_type: RecordType,
     /// Set identifier of each site's record; default: the name of the site.
     pub set_identifier: Option<SiteValue>,
+    /// TTL of the records that lead users to a site; part of the recovery time.
+    pub ttl: Option<Duration>,
+    /// Time until health checks notice a site that fails or is called unhealthy: their interval times their
+    /// threshold; part of the recovery time.
+    pub detection: Option<Duration>,
 }
 
 /// Health checks of Route 53 that failover or weighted records depend on: a site is left by calling it
@@ -56,6 +71,11 @@ pub struct FailoverRecord {
 pub struct HealthChecks {
     /// Id of each site's health check.
     pub health_check_id: SiteValue,
+    /// TTL of the records that lead users to a site; part of the recovery time.
+    pub ttl: Option<Duration>,
+    /// Time until health checks notice a site that fails or is called unhealthy: their interval times their
+    /// threshold; part of the recovery time.
+    pub detection: Option<Duration>,
 }
 
 /// A profile of Azure Traffic Manager with an endpoint for each site.
@@ -72,4 +92,9 @@ pub struct TrafficManager {
     pub endpoint_type: EndpointType,
     /// Name of each site's endpoint.
     pub endpoint: SiteValue,
+    /// TTL of the records that lead users to a site; part of the recovery time.
+    pub ttl: Option<Duration>,
+    /// Time until health checks notice a site that fails or is called unhealthy: their interval times their
+    /// threshold; part of the recovery time.
+    pub detection: Option<Duration>,
 }

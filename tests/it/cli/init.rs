@@ -23,7 +23,11 @@ fn a_first_runbook_is_written_once_and_works_at_once() {
     let drctl = Drctl::new();
     insta::assert_snapshot!(session(&drctl, &[&SHOP, &SHOP, &[&SHOP[..], &["--force"]].concat()]));
     insta::assert_snapshot!("first-runbook", std::fs::read_to_string(drctl.path("shop.yaml")).unwrap());
-    assert_eq!(drctl.run("validate shop.yaml --deny-warnings").code, 0);
+    assert_eq!(drctl.run("validate shop.yaml").code, 0);
+    let found = drctl.run("validate shop.yaml --deny-warnings --output json");
+    let found: serde_json::Value = serde_json::from_str(&found.stdout).unwrap();
+    let found = found["diagnostics"].as_array().unwrap();
+    assert!(!found.is_empty() && found.iter().all(|finding| finding["code"] == "DR0140"), "{found:?}");
     let done = drctl.run("failover shop.yaml --simulate");
     assert_eq!(done.code, 0, "{}{}", done.stdout, done.stderr);
     let printed = drctl.run_words(&[&SHOP[..], &["--write", "-"]].concat());
@@ -42,6 +46,8 @@ fn what_is_missing_or_does_not_go_together_is_named() {
             &with(&["--database=aws.ecs.service", "--traffic=aws.arc.routing_controls"]),
             &with(&["--database=aws.dynamodb.global_table", "--traffic=aws.arc.routing_controls"]),
             &with(&["--database=oracle"]),
+            &[&SHOP[..7], &["--traffic=aws.route53.failover_record", "--rto=10s"]].concat(),
+            &[&SHOP[..8], &["--health=https://shop.example.com"]].concat(),
             &["init", "--name=a", "--strategy=pilot_light", "--from=x", "--to=x"],
             &[&SHOP[..], &["--write", "no/such/folder.yaml"]].concat(),
         ]

@@ -22,7 +22,9 @@ pub(crate) const BROKEN_SECRET: Entry = error(
 pub(crate) const BROKEN_SITES: Entry = error(
     "sites that cannot be failed over between",
     "A failover needs a site to leave and a site to go to: at least two, one of them active and one \
-     standby (active_active: at least two active). A dependency names one of them or `outside`.",
+     standby (active_active: at least two active). Known providers are written `aws`, `azure`, `gcp`, and \
+     their regions as they write them, `us-east-1`: otherwise nobody notices that two sites are in one. A \
+     dependency names one of them or `outside`.",
     "sites: {east: {role: active}}",
     "sites: {east: {role: active}, west: {role: standby}}",
 );
@@ -52,8 +54,8 @@ pub(crate) const BROKEN_ACCEPTANCE: Entry = error(
 
 pub(crate) const EXPIRED_ACCEPTANCE: Entry = notice(
     "an acceptance that has ended",
-    "The day until which the finding was accepted has passed: it counts again. Put the finding right, or decide again and \
-     give a new day.",
+    "The day until which the finding was accepted has passed: it counts again. Put the finding right, or \
+     decide again and give a new day.",
     "accept: [{code: DR0601, reason: first drill in March, until: \"2020-03-31\"}]",
     "accept: [{code: DR0601, reason: first drill in March, until: \"2027-03-31\"}]",
 );
@@ -77,12 +79,22 @@ pub(crate) const BROKEN_APPROVAL: Entry = error(
 pub(crate) const BROKEN_COMPONENT: Entry = error(
     "A component cannot be made into steps",
     "A declared component needs a strategy it can be a part of, a value for every site in each field that \
-     differs by site, and names that are free. An own step beside components needs a place: a `phase`, or \
-     `before` or `after` with the id of a step.",
+     differs by site, names that are free and not reserved, and numbers that add up: `standby` and \
+     `enough` are at most `active`, `active` is at most `max`, and weights are of sites that serve. An \
+     own step beside components needs a place: a `phase`, or `before` or `after` with the id of a step or \
+     stage.",
     "sites: {east: {role: active}, west: {role: standby}}\n\
      components: [{id: queue, kind: aws.lambda.event_source, mapping_id: {east: 6b2f}}]",
     "sites: {east: {role: active}, west: {role: standby}}\n\
      components: [{id: queue, kind: aws.lambda.event_source, mapping_id: {east: 6b2f, west: 7c3a}}]",
+);
+
+pub(crate) const PLACEHOLDER: Entry = notice(
+    "a value that is still to be filled in",
+    "`drctl init` writes TODO where only the owner of a service knows the value. The runbook can be \
+     planned and simulated like this; a real run that would hand such a value to a provider is refused.",
+    "cluster: {east: TODO-app-east, west: TODO-app-west}",
+    "cluster: {east: shop-prod, west: shop-dr}",
 );
 
 pub(crate) const FLEET_NOT_HERE: Entry = error(

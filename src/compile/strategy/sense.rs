@@ -1,0 +1,279 @@
+//! What declared components add up to: sizes and weights, somewhere to run, somebody who can be asked. Judges
+//! components as they were typed, not the steps made of them.
+
+use serde_json::{Value, json};
+
+use super::declared::{Declared, Entry};
+use crate::compile::diagnostic::Code;
+use crate::compile::reporter::Reporter;
+use crate::compile::suggest;
+use crate::compile::tree::escape;
+use crate::model::component::{
+    Capacity, Component, ComponentKind, ComponentRole, SiteValue, WeightedRecords,
+};
+use crate::model::expression::{self, Context};
+use crate::model::run::Phase;
+use crate::model::runbook::Strategy;
+use crate::model::time::Duration;
+
+/// Judges all components of a document, and what is not among them.
+pub(super) fn check(document: &Value, declared: &Declared, reporter: &mut Reporter<'_>) {
+    for (at, entry) in declared.entries.iter().enumerate() {
+        let pointer = format!("/components/{at}");
+        if let Some((capacity, max)) = sizes(&entry.component) {
+            size(&entry.id, capacity, max, &pointer, reporter);
+        }
+        if let Component::WeightedRecords(records) = &entry.component {
+            weights(records, declared.strategy, &pointer, reporter);
+        }
+        if let Component::HttpEndpoint(endpoint) = &entry.component {
+            addresses(document, &endpoint.url, &format!("{pointer}/url"), reporter);
+        }
+        if matches!(entry.component.kind(), ComponentKind::BackupResource | ComponentKind::AutomatedBackup) {
+            way_back(document, entry, &pointer, reporter);
+        }
+    }
+    somewhere_to_run(document, declared, reporter);
+    traffic(document, declared, reporter);
+}
+
+const fn sizes(component: &Component) -> Option<(&Capacity, Option<&Value>)> {
+    match component {
+        Component::EcsService(it) => Some((&it.capacity, None)),
+        Component::AutoscalingGroup(it) => Some((&it.capacity, Some(&it.max))),
+        Component::NodeGroup(it) => Some((&it.capacity, Some(&it.max))),
+        Component::Workload(it) => Some((&it.capacity, None)),
+        Component::ScaleSet(it) => Some((&it.capacity, None)),
+        Component::InstanceGroup(it) => Some((&it.capacity, None)),
+        _ => None,
+    }
+}
+
+/// Sizes that are written down; what a template gives is known to nobody yet.
+fn size(id: &str, capacity: &Capacity, max: Option<&Value>, pointer: &str, reporter: &mut Reporter<'_>) {
+    let number = |value: Option<&Value>| value.and_then(Value::as_f64);
+    let active = number(Some(&capacity.active));
+    let mut wrong = |key: &str, message: String, help: &str| {
+        reporter.value(Code::BrokenComponent, &format!("{pointer}/{key}"), message).help(help);
+    };
+    if active.is_some_and(|active| active < 1.0) {
+        let message = format!("`{id}` would run nothing where it serves everybody");
+        wrong("capacity/active", message, "`active` is the size of a site that serves everybody");
+    }
+    let smaller = [
+        ("standby", &capacity.standby, "a site that waits is not larger than one that serves everybody"),
+        ("enough", &capacity.enough, "`enough` is how much of `active` must run before the recovery goes on"),
+    ];
+    for (key, value, help) in smaller {
+        let Some(size) = number(value.as_ref()) else { continue };
+        if size < 0.0 {
+            wrong(&format!("capacity/{key}"), format!("`{key}` of `{id}` is below 0"), help);
+        } else if let Some(active) = active.filter(|active| size > *active) {
+            let message = format!("`{key}` of `{id}` ({size}) is more than its `active` ({active})");
+            wrong(&format!("capacity/{key}"), message, help);
+        }
+    }
+    if let (Some(active), Some(max)) = (active, number(max))
+        && active > max
+    {
+        let message = format!("`active` of `{id}` ({active}) is more than the group may have (`max: {max}`)");
+        wrong("capacity/active", message, "raise `max`, or lower `active`");
+    }
+}
+
+/// Users can be sent by a weight of 0 to nobody.
+fn weights(records: &WeightedRecords, strategy: Strategy, pointer: &str, reporter: &mut Reporter<'_>) {
+    let everywhere = strategy == Strategy::ActiveActive;
+    for (site, _) in records.weights.iter().filter(|(_, weight)| **weight == 0) {
+        let at = format!("{pointer}/weights/{}", escape(site.as_str()));
+        let alone = records.weights.iter().filter(|(_, weight)| **weight > 0).count() < 2;
+        if everywhere && alone {
+            let message =
+                format!("`{site}` has weight 0: the weight of a lost site could be spread over nothing");
+            reporter.value(Code::BrokenComponent, &at, message).help(
+                "give at least two sites a weight; those that are left share the lost one's in proportion",
+            );
+            return;
+        }
+        if !everywhere {
+            let message = format!("`{site}` has weight 0, so nobody would be sent there");
+            reporter
+                .value(Code::BrokenComponent, &at, message)
+                .help("it is the weight of a site while it serves; drctl gives the others 0 meanwhile");
+        }
+    }
+}
+
+/// The same direct address for two sites says nothing about either.
+fn addresses(document: &Value, url: &SiteValue, pointer: &str, reporter: &mut Reporter<'_>) {
+    let all: Vec<(&str, Value)> = match url {
+        SiteValue::Each(each) => each.iter().map(|(site, url)| (site.as_str(), url.clone())).collect(),
+        SiteValue::One(text) => {
+            sites(document).filter_map(|(name, site)| Some((name, address(text, name, site)?))).collect()
+        }
+        SiteValue::List(_) => return,
+    };
+    let second = all.iter().enumerate().find_map(|(at, (site, url))| {
+        let (other, _) = all.iter().take(at).find(|(_, other)| other == url)?;
+        Some((*other, *site))
+    });
+    let Some((other, site)) = second else { return };
+    let pointer = match url {
+        SiteValue::Each(_) => format!("{pointer}/{}", escape(site)),
+        SiteValue::One(_) | SiteValue::List(_) => pointer.to_owned(),
+    };
+    let message =
+        format!("`{other}` and `{site}` are asked at the same address: nobody knows which one answers");
+    reporter.value(Code::SameAddress, &pointer, message).help(
+        "give the direct address of each site, such as \"https://{{ site.name }}.shop.example.com/health\"; \
+         `public_url` is the one users have",
+    );
+}
+
+/// What a text for all sites becomes at one of them; nothing where that is not known before the run.
+fn address(text: &str, name: &str, site: &Value) -> Option<Value> {
+    if !text.contains("site") || !expression::is_template(text) {
+        return Some(text.into());
+    }
+    let mut site = site.clone();
+    site.as_object_mut()?.insert("name".to_owned(), name.into());
+    expression::render(&Value::from(text), &Context::new(&json!({"site": site}))).ok()
+}
+
+fn sites(document: &Value) -> impl Iterator<Item = (&str, &Value)> {
+    let sites = document.get("sites").and_then(Value::as_object).into_iter().flatten();
+    sites.map(|(name, site)| (name.as_str(), site))
+}
+
+/// What was restored has another name than before, and the old one may still be there.
+fn way_back(document: &Value, entry: &Entry, pointer: &str, reporter: &mut Reporter<'_>) {
+    if document.pointer("/workflows/failback").is_some() {
+        return;
+    }
+    let message = format!("there is no way back: from backups such as `{}` no failback is derived", entry.id);
+    reporter
+        .value(Code::NoWayBack, &format!("{pointer}/kind"), message)
+        .help("write `workflows.failback` by hand, be it one `manual.task` that names the procedure");
+}
+
+/// Where all compute is restricted to some sites, it must be in those that may have to run the service.
+fn somewhere_to_run(document: &Value, declared: &Declared, reporter: &mut Reporter<'_>) {
+    let compute =
+        || declared.entries.iter().filter(|it| it.component.kind().role() == ComponentRole::Compute);
+    if compute().next().is_none() || has_own(document, Phase::Scale) {
+        return;
+    }
+    let runs = |site: &str| {
+        compute()
+            .any(|it| it.sites.as_ref().is_none_or(|names| names.iter().any(|name| name.as_str() == site)))
+    };
+    let is = |site: &Value, role: &str| site.get("role").and_then(Value::as_str) == Some(role);
+    for (name, site) in sites(document) {
+        let pointer = format!("/sites/{}", escape(name));
+        if declared.strategy == Strategy::ActiveActive {
+            let lost = is(site, "active");
+            if lost && runs(name) && !sites(document).any(|(other, _)| other != name && runs(other)) {
+                let message = format!("all compute is in `{name}`: when it is lost, nothing runs anywhere");
+                reporter.key(Code::NothingRunsThere, &pointer, message).help(
+                    "declare the compute of the other sites as well, or leave `sites` out of a component",
+                );
+            }
+        } else if is(site, "standby") && !runs(name) {
+            let message =
+                format!("no compute component is in `{name}`, so nothing would run the service there");
+            reporter
+                .key(Code::NothingRunsThere, &pointer, message)
+                .help("declare its compute, name it in the `sites` of a component, or add an own step of phase `scale`");
+        }
+    }
+}
+
+fn traffic(document: &Value, declared: &Declared, reporter: &mut Reporter<'_>) {
+    if document.get("workflows").is_some_and(|workflows| !workflows.is_object()) {
+        return;
+    }
+    let moved = declared.has(ComponentRole::Traffic) || has_own(document, Phase::Shift);
+    // An active-active estate without a drain has a finding of its own.
+    if !moved && declared.strategy != Strategy::ActiveActive {
+        let message =
+            "nothing sends the users to the new site: the recovery would end where nobody looks for it";
+        reporter.key(Code::NoTraffic, "/components", message).help(declared.lacks(ComponentRole::Traffic));
+    }
+}
+
+/// Whether the author has a step of a phase in the failover.
+fn has_own(document: &Value, phase: Phase) -> bool {
+    fn inside(steps: Option<&Value>, phase: &str) -> bool {
+        let steps = steps.and_then(Value::as_array).into_iter().flatten();
+        steps.into_iter().any(|step| {
+            let is = |key: &str| step.get(key).and_then(Value::as_str) == Some(phase);
+            is("phase") || is("id") || inside(step.get("parallel"), phase)
+        })
+    }
+    inside(document.pointer("/workflows/failover/steps"), phase.as_str())
+}
+
+impl Declared {
+    fn has(&self, role: ComponentRole) -> bool {
+        self.entries.iter().any(|entry| entry.component.kind().role() == role)
+    }
+
+    /// What follows from a role that no component has, and what to do about it.
+    fn lacks(&self, role: ComponentRole) -> String {
+        let (lack, phases) = match role {
+            ComponentRole::Data => (
+                "no component holds data, so neither a fence nor a promotion is derived",
+                "`fence` and `promote`",
+            ),
+            ComponentRole::Traffic => ("no component sends users to a site", "`shift`"),
+            ComponentRole::Compute => ("no component runs the service, so nothing is started", "`scale`"),
+            ComponentRole::Health => (
+                "no component says whether a site serves, so nobody asks before and after the move",
+                "`verify` and `validate`",
+            ),
+            ComponentRole::Queue | ComponentRole::Path | ComponentRole::Backup => ("", ""),
+        };
+        let fits = |kind: &&ComponentKind| kind.role() == role && kind.fits(self.strategy);
+        let kinds = suggest::list(ComponentKind::ALL.iter().filter(fits).map(|kind| kind.as_str()));
+        format!("{lack}: add one ({kinds}), or write own steps of phase {phases}")
+    }
+
+    /// The longest time in which users follow a move: until health checks notice, and until answers are asked
+    /// for again.
+    pub(super) fn users_follow(&self) -> Option<(Duration, String)> {
+        let of = |(at, entry): (usize, &Entry)| {
+            let (detection, ttl) = match &entry.component {
+                Component::RoutingControls(it) => (it.detection, it.ttl),
+                Component::WeightedRecords(it) => (it.detection, it.ttl),
+                Component::FailoverRecord(it) => (it.detection, it.ttl),
+                Component::HealthChecks(it) => (it.detection, it.ttl),
+                Component::TrafficManager(it) => (it.detection, it.ttl),
+                _ => (None, None),
+            };
+            let key = if detection > ttl { "detection" } else { "ttl" };
+            let time = detection.unwrap_or_default().plus(ttl.unwrap_or_default());
+            (time > Duration::ZERO).then(|| (time, format!("/components/{at}/{key}")))
+        };
+        self.entries.iter().enumerate().filter_map(of).max_by_key(|(time, _)| *time)
+    }
+
+    /// Says of each missing step which component it would have come from.
+    pub(super) fn advise(&self, reporter: &mut Reporter<'_>) {
+        for finding in reporter.findings_mut().iter_mut() {
+            if finding.pointer != "/workflows/failover" {
+                continue;
+            }
+            let role = match finding.code {
+                Code::MissingPhase if finding.message.contains("`shift`") => ComponentRole::Traffic,
+                Code::MissingPhase => ComponentRole::Data,
+                Code::NoDrain => ComponentRole::Traffic,
+                Code::NoValidation | Code::NotVerified => ComponentRole::Health,
+                Code::NothingStarted | Code::NoHeadroom => ComponentRole::Compute,
+                _ => continue,
+            };
+            if !self.has(role) {
+                finding.help(self.lacks(role));
+            }
+        }
+    }
+}
