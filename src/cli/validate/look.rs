@@ -130,7 +130,7 @@ pub(super) fn refuse_unknown_site(site: &SiteName, reports: &[Report]) -> Result
     }
     let known: Vec<_> = known.into_iter().collect();
     let error =
-        Error::new(exit::USAGE, format!("--assume-down: no runbook or member here has a site `{site}`"));
+        Error::new(exit::USAGE, format!("--assume-down: no runbook here has a site `{site}`"));
     Err(error.help(format!("there are: {}", known.join(", "))))
 }
 

@@ -152,7 +152,7 @@ fn what_is_wrong_with_members_is_found_by_validate_with_its_place() {
     drctl.write("wrong.yaml", wrong);
     let refused = drctl.run("validate wrong.yaml");
     assert_eq!(refused.code, 3, "{}", refused.stdout);
-    for what in ["DR0215", "wrong.yaml:5:24", "did you mean `west`?", "DR0216", "wrong.yaml:6:26"] {
+    for what in ["DR0215", "wrong.yaml:5:24", "did you mean `west`?", "DR0216", "wrong.yaml:6:27"] {
         assert!(refused.stdout.contains(what), "{what}\n{}", refused.stdout);
     }
     assert_eq!(drctl.run("validate all.yaml").code, 0);
