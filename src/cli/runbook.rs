@@ -156,17 +156,6 @@ pub(crate) fn refuse_fleet(path: &Path, text: &str) -> Result<(), Error> {
         .reason("is_fleet"))
 }
 
-/// Finds and compiles the runbook of a binding, as [`subject`] does.
-///
-/// # Errors
-/// When it cannot be found or read, or does not compile.
-pub(crate) fn bound(config: &Config, binding: &Binding) -> Result<Source, Error> {
-    let path = find(config, &binding.runbook)?;
-    let text = read(&path)?;
-    refuse_fleet(&path, &text)?;
-    compiled(config, path, text, &binding.accept_lint)
-}
-
 fn compiled(config: &Config, path: PathBuf, text: String, consented: &[Code]) -> Result<Source, Error> {
     let consented: BTreeSet<Code> = consented.iter().copied().collect();
     let options = compile::Options { consented, ..options(config)? };
