@@ -4,6 +4,7 @@
 mod approval;
 mod blocks;
 mod call;
+mod drill;
 mod secret;
 mod step;
 mod values;
@@ -35,6 +36,7 @@ pub(super) fn check(
     let lenient = ["/parameters", "/secrets", "/sites"].iter().any(|block| gaps.touches(block));
     let mut expressions = Expressions::new(runbook, lenient);
     readings(runbook, gaps, &mut expressions, reporter);
+    drill::check(runbook, gaps, &mut expressions, reporter);
     // Where something could not be read, a scene would show a service that nobody wrote.
     let lints = gaps.is_empty().then(|| Lints::new(runbook, assume_down));
     let workflows = [("failover", &runbook.workflows.failover), ("failback", &runbook.workflows.failback)];
@@ -69,6 +71,7 @@ fn check_workflow<'r>(
         step::check(&outline, index, expressions, reporter);
     }
     expressions.settle(&outline, &graph, reporter);
+    drill::workflow(runbook, &outline, reporter);
     if !graph.cyclic && !outline.incomplete {
         order::check(&outline, &graph, runbook.strategy, fences, reporter);
         approval::check_expiry(&outline, &graph, reporter);

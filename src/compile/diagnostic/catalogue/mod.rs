@@ -1,6 +1,7 @@
 //! The catalogue of codes: what each means, why it matters, a wrong and a right example. Holds no logic.
 
 pub(super) mod blocks;
+pub(super) mod drill;
 pub(super) mod exposure;
 pub(super) mod expressions;
 pub(super) mod fleet;
