@@ -5,22 +5,23 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+pub(crate) use super::consents::ConsentFlags;
+use super::estate::Simulated;
+pub(crate) use super::estate::simulated_runtime;
 use super::follow::{self, Followed};
 use super::policy::{self, Manner};
 use super::runbook::{self, Binding, FleetSource, Source, Subject};
 use super::session::{self, Session};
 use super::shelf::Shelf;
 use super::{Error, Global, exit, output, route};
-use crate::app::{self, Simulation, Speed};
-use crate::engine::input::Consents;
+use crate::app::{self, Speed};
 use crate::engine::service::ServiceRecord;
 use crate::model::id::{RunId, SiteName};
 use crate::model::run::{Intent, Operation};
 use crate::model::time::{Duration, Timestamp};
 use crate::plan::{self, Choices, FleetChoices, Nested, Plan};
 use crate::ports::{Clock, JournalError, RunFilter};
-use crate::providers::simulated::Scenario;
-use crate::runtime::{self, NewRun, Runtime, SystemClock};
+use crate::runtime::{self, NewRun, SystemClock};
 
 /// How long a staged run waits to be started.
 const STAGED_FOR: Duration = Duration::from_secs(4 * 3600);
@@ -72,55 +73,6 @@ pub(crate) struct Arguments {
     /// The same key starts a run once.
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
-}
-
-/// What is accepted before the point of no return.
-#[derive(Debug, Clone, Default, Args)]
-pub(crate) struct ConsentFlags {
-    /// Confirm the point of no return: `<service>:<to site>`.
-    #[arg(long, value_name = "SERVICE:SITE")]
-    pub confirm: Option<String>,
-    /// Accept this data loss, such as 42s; or `unmeasured`.
-    #[arg(long, value_name = "LOSS")]
-    pub accept_loss: Option<AcceptedLoss>,
-    /// Accept that the old primary may still accept writes.
-    #[arg(long)]
-    pub accept_unfenced: bool,
-}
-
-/// A data loss a person accepts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum AcceptedLoss {
-    /// Up to this much.
-    UpTo(Duration),
-    /// One that nobody could measure.
-    Unmeasured,
-}
-
-impl std::str::FromStr for AcceptedLoss {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text == "unmeasured" {
-            return Ok(Self::Unmeasured);
-        }
-        text.parse().map(Self::UpTo).map_err(|error: crate::model::time::InvalidDuration| error.to_string())
-    }
-}
-
-impl ConsentFlags {
-    /// The consents as the engine knows them.
-    #[must_use]
-    pub(crate) fn consents(&self) -> Consents {
-        Consents {
-            confirm: self.confirm.clone(),
-            accept_loss: match self.accept_loss {
-                Some(AcceptedLoss::UpTo(loss)) => Some(loss),
-                Some(AcceptedLoss::Unmeasured) | None => None,
-            },
-            accept_unmeasured_loss: self.accept_loss == Some(AcceptedLoss::Unmeasured),
-            accept_unfenced: self.accept_unfenced,
-        }
-    }
 }
 
 /// Runs the command.
@@ -225,7 +177,8 @@ async fn start_once(
     }
     new.notes.extend(ruled);
     let runtime = if arguments.simulate {
-        simulated(session, arguments, &plan, &mut new)?
+        let (scenario, speed, seed) = (arguments.scenario.as_deref(), arguments.speed, arguments.seed);
+        Simulated { scenario, speed, seed }.runtime(session, &plan, &mut new.notes)?
     } else {
         app::real_runtime(&session.config, session.journal.clone())
             .map_err(|error| Error::new(exit::BUG, error.to_string()))?
@@ -439,52 +392,4 @@ fn new_run(session: &Session, arguments: &Arguments, text: &str, plan: &Plan) ->
         sensitive: BTreeMap::new(),
         notes: BTreeMap::new(),
     }
-}
-
-fn simulated(
-    session: &Session,
-    arguments: &Arguments,
-    plan: &Plan,
-    new: &mut NewRun,
-) -> Result<Runtime, Error> {
-    let text = arguments.scenario.as_ref().map(|path| runbook::read(path)).transpose()?;
-    let start = SystemClock::real().now();
-    let key = format!("{}-{}", plan.runbook.name, start.as_millis());
-    new.notes.insert("speed".to_owned(), arguments.speed.to_string());
-    new.notes.insert("estate".to_owned(), key.clone());
-    if let Some(text) = &text {
-        new.notes.insert("scenario".to_owned(), text.clone());
-    }
-    if let Some(seed) = arguments.seed {
-        new.notes.insert("seed".to_owned(), seed.to_string());
-    }
-    simulated_runtime(session, plan, &new.notes, start)
-}
-
-/// Makes the runtime of a simulated run from what its notes say; the same when it starts and when it is
-/// resumed.
-///
-/// # Errors
-/// When the scenario or the estate cannot be used.
-pub(crate) fn simulated_runtime(
-    session: &Session,
-    plan: &Plan,
-    notes: &BTreeMap<String, String>,
-    start: Timestamp,
-) -> Result<Runtime, Error> {
-    let mut scenario = match notes.get("scenario") {
-        Some(text) => Scenario::parse(text).map_err(|error| {
-            Error::new(exit::INVALID, format!("scenario: {error}")).reason("invalid_scenario")
-        })?,
-        None => Scenario::healthy(),
-    };
-    if let Some(seed) = notes.get("seed").and_then(|seed| seed.parse().ok()) {
-        scenario.seed = seed;
-    }
-    let speed = notes.get("speed").and_then(|speed| speed.parse().ok()).unwrap_or(Speed::Max);
-    let key = notes.get("estate").map_or("estate", String::as_str);
-    let estate = app::estate_path(&session.config, key);
-    let simulation = Simulation { plan, scenario, speed, estate, start };
-    app::simulated_runtime(&session.config, session.journal.clone(), simulation)
-        .map_err(|error| Error::new(exit::UNREACHABLE, error.to_string()))
 }

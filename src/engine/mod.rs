@@ -15,6 +15,7 @@ mod control;
 mod decide;
 mod detail;
 mod doubt;
+pub mod drill;
 pub mod event;
 pub mod input;
 mod ready;
@@ -44,7 +45,7 @@ use model::run::NodeStatus;
 use crate::model;
 
 /// Version of the state that checkpoints hold; another version ignores them.
-pub const STATE_FORMAT: u32 = 5;
+pub const STATE_FORMAT: u32 = 6;
 
 /// Says whether nobody had to intervene: numbers of a run that was helped along are marked so.
 #[must_use]
@@ -52,7 +53,7 @@ pub fn is_clean(state: &RunState) -> bool {
     let helped = state
         .interventions
         .iter()
-        .any(|intervention| !matches!(intervention.verb.as_str(), "start" | "approve" | "deny"));
+        .any(|intervention| !matches!(intervention.verb.as_str(), "start" | "approve" | "deny" | "attest"));
     let by_hand = state.nodes.iter().any(|node| {
         node.status == NodeStatus::MarkedDone || matches!(node.skipped, Some(SkipCause::Person { .. }))
     });

@@ -331,6 +331,13 @@ pub struct Lane {
 }
 
 impl Plan {
+    /// The site a node leaves and the one it moves to: of the way back of a drill, the other way round.
+    #[must_use]
+    pub fn ends(&self, node: &Node) -> (Option<&SiteName>, Option<&SiteName>) {
+        let ends = (self.from.as_ref(), self.to.as_ref());
+        if node.section() == Some(Section::Failback) { (ends.1, ends.0) } else { ends }
+    }
+
     /// Says whether the plan is one of many services together.
     #[must_use]
     pub const fn is_fleet(&self) -> bool {

@@ -16,7 +16,9 @@ use super::task::{Report, Reporter, Sent};
 use super::{Error, service};
 use crate::engine::event::{self, Event};
 use crate::engine::input::{Consents, Control, Input, Observation, Request};
-use crate::engine::{IndexedPlan, RunState, STATE_FORMAT, apply, clock, commands, decide, next_wake};
+use crate::engine::{
+    IndexedPlan, RunState, STATE_FORMAT, apply, clock, commands, decide, drill, next_wake,
+};
 use crate::model::limits;
 use crate::model::run::{Identity, Intent, NodeStatus, RunStatus};
 use crate::model::time::{Duration, Timestamp};
@@ -312,10 +314,20 @@ impl Driver {
             created_at: self.state.created_at,
             ended_at: self.state.clock.ended_at,
             idempotency_key: self.idempotency_key.clone(),
-            locks_service: created.intent == Intent::Real,
+            locks_service: self.locks_service(),
             parent: created.parent.as_ref().map(|parent| parent.run.clone()),
             verdict: self.state.status.is_terminal().then(|| clock::verdict(&self.plan, &self.state)),
         }
+    }
+
+    /// Real runs lock their service, and drills that move it, until only people's words are missing.
+    fn locks_service(&self) -> bool {
+        let moves = match self.state.created.intent {
+            Intent::Real => true,
+            Intent::Drill => drill::locks_service(&self.plan),
+            Intent::Check | Intent::Simulate => false,
+        };
+        moves && self.state.status != RunStatus::AwaitingAttestation
     }
 
     /// Waits for the next thing to happen, and takes everything that has happened with it.

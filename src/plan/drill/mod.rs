@@ -14,6 +14,8 @@ use crate::model::drill::{Attestation, Boundary, DrillLevel, DrillRule, DrillUse
 use crate::model::run::words;
 use crate::model::step::Step;
 
+use super::node::{Node, NodeKind, Plan};
+
 pub use bind::{DrillChoices, bind_drill};
 
 words! {
@@ -87,6 +89,18 @@ pub struct InDrill {
     /// Its author answers for what cannot be checked against the boundary.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub trusted: bool,
+}
+
+/// Addresses of the nodes for which the boundary of a drill is not enforced.
+#[must_use]
+pub fn unenforced(plan: &Plan) -> Vec<String> {
+    let bounded = plan.drill.as_ref().is_some_and(|drill| drill.boundary.is_some());
+    let trusted = |node: &&Node| {
+        bounded
+            && node.drill.is_some_and(|place| place.trusted && !place.left_out)
+            && matches!(node.kind, NodeKind::Effect { .. })
+    };
+    plan.nodes.iter().filter(trusted).map(|node| node.address.to_string()).collect()
 }
 
 impl InDrill {

@@ -12,7 +12,7 @@ const CODE: &str = "it runs code that drctl does not know";
 
 /// What an action changes, or asks to change something.
 #[must_use]
-pub fn touches(action: &Action) -> Vec<Touch> {
+pub(super) fn touches(action: &Action) -> Vec<Touch> {
     match action {
         Action::ApprovalRequest(_)
         | Action::ManualTask(_)
