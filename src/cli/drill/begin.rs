@@ -24,7 +24,7 @@ use crate::runtime::{self, NewRun};
 
 /// Arguments of a start.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct Arguments {
+pub(crate) struct Begin {
     #[command(flatten)]
     binding: Binding,
     /// How far it goes: check, simulate, isolated, live; default: as the runbook says, else simulate.
@@ -56,7 +56,7 @@ pub(crate) struct Arguments {
 ///
 /// # Errors
 /// When the drill cannot be planned, a guard is red, or the journal refuses.
-pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
+pub(super) fn run(global: &Global, arguments: &Begin) -> Result<u8, Error> {
     let config = session::config(global)?;
     let source = runbook::load(&config, &arguments.binding.runbook)?;
     let level = choices_of(arguments).level(&source.runbook);
@@ -69,7 +69,7 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     session::block_on(start(global, &session, arguments, &source, level))
 }
 
-fn choices_of(arguments: &Arguments) -> DrillChoices {
+fn choices_of(arguments: &Begin) -> DrillChoices {
     DrillChoices {
         level: arguments.level,
         operation: arguments.operation,
@@ -112,7 +112,7 @@ pub(crate) fn planned(
 async fn start(
     global: &Global,
     session: &Session,
-    arguments: &Arguments,
+    arguments: &Begin,
     source: &Source,
     level: DrillLevel,
 ) -> Result<u8, Error> {
@@ -165,7 +165,7 @@ async fn start(
     Ok(code)
 }
 
-fn new_run(session: &Session, arguments: &Arguments, source: &Source, plan: &Plan) -> NewRun {
+fn new_run(session: &Session, arguments: &Begin, source: &Source, plan: &Plan) -> NewRun {
     let mut consents = arguments.consents.consents();
     if plan.intent == Intent::Simulate {
         let to = plan.to.as_ref().map_or("all", SiteName::as_str);

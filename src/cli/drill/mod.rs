@@ -3,24 +3,49 @@
 mod begin;
 mod control;
 
-use clap::{Args, Subcommand};
+use clap::{ArgMatches, Args, FromArgMatches, Subcommand};
 
 use super::{Error, Global};
 
 pub(crate) use begin::planned;
 
-/// Arguments of `drill`.
-#[derive(Debug, Clone, Args)]
-#[command(args_conflicts_with_subcommands = true, arg_required_else_help = true)]
-pub(crate) struct Arguments {
-    #[command(flatten)]
-    begin: Option<begin::Arguments>,
-    #[command(subcommand)]
-    command: Option<Command>,
+/// Arguments of `drill`: a runbook to rehearse, or what is asked of a drill.
+#[derive(Debug, Clone)]
+pub(crate) enum Arguments {
+    /// Start one.
+    Begin(Box<begin::Begin>),
+    /// Ask something of one.
+    Ask(Command),
 }
 
+impl FromArgMatches for Arguments {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        if matches.subcommand_name().is_some() {
+            return Command::from_arg_matches(matches).map(Self::Ask);
+        }
+        begin::Begin::from_arg_matches(matches).map(Box::new).map(Self::Begin)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl Args for Arguments {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        let command = Command::augment_subcommands(begin::Begin::augment_args(command));
+        command.args_conflicts_with_subcommands(true).subcommand_negates_reqs(true).subcommand_required(false)
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
+/// What is asked of a drill.
 #[derive(Debug, Clone, Subcommand)]
-enum Command {
+pub(crate) enum Command {
     /// End a drill now: what it changed is taken back.
     Abort(control::RunArguments),
     /// Try everything again that a drill could not clean up.
@@ -34,12 +59,10 @@ enum Command {
 /// # Errors
 /// When the drill cannot be planned, is refused, or the journal refuses.
 pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
-    match (&arguments.command, &arguments.begin) {
-        (Some(Command::Abort(run)), _) => control::abort(global, run),
-        (Some(Command::Cleanup(run)), _) => control::cleanup(global, run),
-        (Some(Command::Attest(attest)), _) => control::attest(global, attest),
-        (None, Some(begin)) => begin::run(global, begin),
-        (None, None) => Err(Error::new(super::exit::USAGE, "which runbook is to be rehearsed")
-            .help("drctl drill RUNBOOK --level isolated --reason \"…\"")),
+    match arguments {
+        Arguments::Begin(begin) => begin::run(global, begin),
+        Arguments::Ask(Command::Abort(run)) => control::abort(global, run),
+        Arguments::Ask(Command::Cleanup(run)) => control::cleanup(global, run),
+        Arguments::Ask(Command::Attest(attest)) => control::attest(global, attest),
     }
 }

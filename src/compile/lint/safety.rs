@@ -21,7 +21,9 @@ pub(super) fn workflow(runbook: &Runbook, outline: &Outline<'_>, reporter: &mut 
         look.ignored(outline, index, reporter);
         look.undo(reporter);
         look.parameters(reporter);
-        if !live {
+        // Only a live drill comes back by the failback.
+        let drilled = outline.name == "failover" || runbook.drill.is_none();
+        if !live && drilled {
             look.drill(outline, index, reporter);
         }
     }

@@ -123,7 +123,8 @@ pub fn bind_drill(runbook: &Runbook, drill_choices: &DrillChoices) -> Result<Pla
     let mut plan = whole(runbook, &choices, mode, route, bound, nodes);
     let wanted = drill.success.as_ref().and_then(|success| success.recovery_time);
     plan.objectives.rto = wanted.or(plan.objectives.rto);
-    let attestation = drill.attestation.clone();
+    // Of a simulation nothing stays that anybody could answer for.
+    let attestation = drill.attestation.clone().filter(|_| level != DrillLevel::Simulate);
     plan.drill = Some(DrillPlan { level, boundary, returns, attestation });
     Ok(plan)
 }
