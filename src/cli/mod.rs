@@ -41,6 +41,7 @@ mod shelf;
 mod start;
 mod stop_all;
 mod table;
+mod takeover;
 mod validate;
 
 pub use error::Error;

@@ -130,7 +130,11 @@ pub(crate) fn refuse_fleet(path: &Path, text: &str) -> Result<(), Error> {
         .reason("is_fleet"))
 }
 
-fn compiled(config: &Config, path: PathBuf, text: String) -> Result<Source, Error> {
+/// Compiles the text of a runbook. Warnings are shown and do not stop.
+///
+/// # Errors
+/// When it does not compile.
+pub(crate) fn compiled(config: &Config, path: PathBuf, text: String) -> Result<Source, Error> {
     let (runbook, diagnostics) = compile::compile_with(&text, &options(config)?);
     let shown = diagnostics.iter().filter(|found| found.severity != Severity::Note);
     let shown: Vec<_> = shown.cloned().collect();

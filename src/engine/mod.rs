@@ -23,6 +23,7 @@ mod remedy;
 pub mod service;
 pub mod state;
 mod status;
+mod takeover;
 mod transition;
 mod unwind;
 mod wake;
@@ -36,6 +37,7 @@ pub use decide::{decide, idempotency_key};
 pub use remedy::{Remedy, refusal, remedies};
 pub use state::{IndexedPlan, RunState};
 pub use status::{about_to, why_in_doubt};
+pub use takeover::{Takeover, keep_all, keep_nothing, takeover};
 pub use unwind::{applied, passed};
 pub use wake::next_wake;
 

@@ -1,6 +1,6 @@
 //! What a person asks of a drill: its end, another try at cleaning up, a verdict.
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 
 use crate::cli::follow::{self, Followed};
 use crate::cli::session::{self, Session};
@@ -23,7 +23,7 @@ pub(crate) struct RunArguments {
 
 /// Arguments of `drill attest`.
 #[derive(Debug, Clone, Args)]
-#[group(id = "verdict", required = true, multiple = false, args = ["pass", "fail"])]
+#[command(group(ArgGroup::new("verdict").required(true).args(["pass", "fail"])))]
 pub(crate) struct AttestArguments {
     /// Run: an id, a unique beginning of one, or `latest`.
     run: String,

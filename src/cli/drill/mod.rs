@@ -2,6 +2,7 @@
 
 mod begin;
 mod control;
+mod promote;
 
 use clap::{ArgMatches, Args, FromArgMatches, Subcommand};
 
@@ -46,6 +47,8 @@ impl Args for Arguments {
 /// What is asked of a drill.
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum Command {
+    /// Make the real operation of a drill: it goes on from what the drill has done.
+    Promote(promote::Arguments),
     /// End a drill now: what it changed is taken back.
     Abort(control::RunArguments),
     /// Try everything again that a drill could not clean up.
@@ -61,6 +64,7 @@ pub(crate) enum Command {
 pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     match arguments {
         Arguments::Begin(begin) => begin::run(global, begin),
+        Arguments::Ask(Command::Promote(promote)) => promote::run(global, promote),
         Arguments::Ask(Command::Abort(run)) => control::abort(global, run),
         Arguments::Ask(Command::Cleanup(run)) => control::cleanup(global, run),
         Arguments::Ask(Command::Attest(attest)) => control::attest(global, attest),
