@@ -174,7 +174,7 @@ pub(super) fn adapters(draft: &Draft, readings: &[ActionName], problems: &mut Ve
             refused.insert((owner, action));
         }
     };
-    for node in &draft.nodes {
+    for node in draft.nodes.iter().filter(|node| !node.is_left_out()) {
         let owner =
             || node.step.as_ref().map_or_else(|| node.address.to_string(), |step| format!("step `{step}`"));
         let variant = match &node.ungraceful {

@@ -85,8 +85,12 @@ fn hold(
     let checks = drill.success.iter().flat_map(|success| success.checks.iter().cloned()).collect::<Vec<_>>();
     let nodes = expand::looks(&checks, "drill/verify", CheckPurpose::Verify, scope, &setting, problems);
     let verifies: Vec<NodeIndex> = nodes.into_iter().map(|node| draft.push(node)).collect();
-    draft.connect(&verifies, ends);
-    let mut last = if verifies.is_empty() { ends.to_vec() } else { verifies };
+    // What comes after the recovery is not waited for: the recovery time ends with the checks.
+    let recovered: Vec<NodeIndex> = (0..).zip(&draft.nodes).filter(|(_, node)| is_of_recovery(node)).map(|(index, _)| index).collect();
+    let recovered = sinks(draft, &recovered);
+    draft.connect(&verifies, &recovered);
+    let mut last = ends.to_vec();
+    last.extend(&verifies);
     let setting = Setting { drill: Some(InDrill::of(Section::Hold)), ..Setting::default() };
     let mut add = |draft: &mut Draft, node: Node| {
         let index = draft.push(node);
@@ -106,6 +110,11 @@ fn hold(
         let kind = NodeKind::Approval { approval };
         add(draft, setting.node(NodeAddress::typed("drill/decide"), title, kind));
     }
+}
+
+fn is_of_recovery(node: &Node) -> bool {
+    node.section() == Some(Section::Operation)
+        && !matches!(node.phase, Some(Phase::Commit | Phase::Cleanup | Phase::Reprotect))
 }
 
 /// Takes the nodes of another draft over, under addresses of their own.
