@@ -48,7 +48,9 @@ impl Interrupted {
     pub(crate) async fn settle(self) {
         for (run, task) in self.driven {
             match tokio::time::timeout(CLEANS_UP_WITHIN, task).await {
-                Ok(Ok(Ok(status))) if status.is_terminal() => output::say(&format!("drill {run} is {status}")),
+                Ok(Ok(Ok(status))) if status.is_terminal() => {
+                    output::say(&format!("drill {run} is {status}"))
+                }
                 Ok(Ok(Ok(status))) => output::say(&format!(
                     "drill {run} is {status}: `drctl drill cleanup {run}` tries again what it left behind"
                 )),

@@ -92,7 +92,8 @@ fn is_return(mark: ClockMark) -> bool {
 
 /// A validation that failed and was ignored validates nothing.
 fn is_failed_validation(mark: ClockMark, status: NodeStatus) -> bool {
-    matches!(mark, ClockMark::Healthy | ClockMark::Returned) && matches!(status, NodeStatus::FailedIgnored | NodeStatus::TimedOut)
+    matches!(mark, ClockMark::Healthy | ClockMark::Returned)
+        && matches!(status, NodeStatus::FailedIgnored | NodeStatus::TimedOut)
 }
 
 /// Expected recovery time by the estimates, and the node most of it goes to. `None` once nothing is left to

@@ -7,8 +7,8 @@ use super::attempt::{
 use super::decide::Decision;
 use super::event::{Applied, Event, FenceResult, NodeSucceeded, Want};
 use super::input::{AttemptKey, Direction, Observation, Rejection};
-use super::{drill, ready};
 use super::state::{Adoption, AttemptState};
+use super::{drill, ready};
 use crate::model::action::{Doubt, traits};
 use crate::model::run::{Failure, FailureClass, Mode, NodeStatus};
 use crate::model::time::Duration;

@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use super::decide::Decision;
 use super::event::{Applied, Attested, ClockMark, DrillOutcome, Event, SkipCause, Want};
 use super::input::{Rejection, Request};
-use super::{clock, ready, unwind};
 use super::state::{IndexedPlan, RunState};
 use super::status::{address, failure_text};
+use super::{clock, ready, unwind};
 use crate::model::drill::DrillLevel;
 use crate::model::id::NodeAddress;
 use crate::model::policy::{NotBy, Reversibility};
@@ -52,9 +52,7 @@ pub(super) fn look(decision: &mut Decision<'_>) {
     let (outcome, reason) = match (failed, failed_in) {
         // What moved the service is a person's to judge; that it does not work is what drills are for.
         (Some(_), Some(Section::Operation | Section::Inject)) if drill.returns => return,
-        (Some(node), _) => {
-            (DrillOutcome::Failed, Some(failure_text(decision.plan, &decision.state, node)))
-        }
+        (Some(node), _) => (DrillOutcome::Failed, Some(failure_text(decision.plan, &decision.state, node))),
         (None, _) if cut && over(|section| section == Section::Operation) => {
             (DrillOutcome::Aborted, decision.state.drill.reason.clone())
         }
@@ -123,13 +121,7 @@ pub(super) fn promote(
         let node = decision.plan.index.by_address.get(address).copied();
         kept.push(node.ok_or_else(|| refused(&format!("the plan has no node `{address}`")))?);
     }
-    begin_cleanup(
-        decision,
-        DrillOutcome::Promoted,
-        Some(request.by.clone()),
-        request.reason.clone(),
-        kept,
-    );
+    begin_cleanup(decision, DrillOutcome::Promoted, Some(request.by.clone()), request.reason.clone(), kept);
     Ok(())
 }
 
@@ -195,9 +187,7 @@ pub(super) fn takes_back(decision: &Decision<'_>, node: NodeIndex) -> bool {
         Some(Section::Inject) => true,
         // What was moved is brought back by the failback, step by step.
         Some(Section::Operation) => !is_moved(decision.plan, &decision.state),
-        Some(
-            Section::Guard | Section::Verify | Section::Hold | Section::Failback | Section::Cleanup,
-        )
+        Some(Section::Guard | Section::Verify | Section::Hold | Section::Failback | Section::Cleanup)
         | None => false,
     };
     own && !decision.state.drill.keep.contains(&node)
@@ -252,8 +242,9 @@ fn is_taken_back(decision: &Decision<'_>) -> bool {
     };
     let under_way = decision.state.active.iter().any(waits);
     let returns = is_moved(decision.plan, &decision.state);
-    let stuck = decision.state.failed.iter().any(|node| decision.node(*node).status == NodeStatus::UndoFailed)
-        || decision.state.active.iter().any(|node| decision.node(*node).person_needed);
+    let stuck =
+        decision.state.failed.iter().any(|node| decision.node(*node).status == NodeStatus::UndoFailed)
+            || decision.state.active.iter().any(|node| decision.node(*node).person_needed);
     !under_way && !(returns && stuck)
 }
 

@@ -123,7 +123,9 @@ fn done_refusal(plan: &IndexedPlan, state: &RunState, node: NodeIndex) -> Option
     let it = state.node(node);
     match it.status {
         // What it stands in the way of would be taken back beside it.
-        NodeStatus::InDoubt if takes_back(plan, state, node) && !it.person_needed => Some(LOOKED_AT.to_owned()),
+        NodeStatus::InDoubt if takes_back(plan, state, node) && !it.person_needed => {
+            Some(LOOKED_AT.to_owned())
+        }
         NodeStatus::InDoubt | NodeStatus::UndoFailed => None,
         NodeStatus::Retrying if it.direction == Direction::Undo => None,
         NodeStatus::Failed

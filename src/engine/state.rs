@@ -6,7 +6,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::event::{Applied, Attested, ChildRun, DrillOutcome, FenceResult, MissingConsent, Reading, RunCreated, SkipCause, Want};
+use super::event::{
+    Applied, Attested, ChildRun, DrillOutcome, FenceResult, MissingConsent, Reading, RunCreated, SkipCause,
+    Want,
+};
 use super::input::{AttemptKey, Consents, Direction};
 use crate::model::run::{ClockStart, Failure, Identity, Mode, NodeStatus, Operation, RunStatus};
 use crate::model::time::{Duration, Timestamp};

@@ -44,11 +44,7 @@ pub fn keep_nothing(plan: &IndexedPlan, state: &RunState) -> Takeover {
     sorted(plan, state, |_, _| false)
 }
 
-fn sorted(
-    plan: &IndexedPlan,
-    state: &RunState,
-    keeps: impl Fn(&Node, Option<&Call>) -> bool,
-) -> Takeover {
+fn sorted(plan: &IndexedPlan, state: &RunState, keeps: impl Fn(&Node, Option<&Call>) -> bool) -> Takeover {
     let mut takeover = Takeover::default();
     for index in drill::there(plan, state) {
         let Some(node) = plan.plan.nodes.get(index as usize) else { continue };

@@ -2,10 +2,9 @@
 
 use super::decide::Decision;
 use super::event::{Applied, SkipCause, Want};
-use super::{attempt, drill};
 use super::input::Rejection;
 use super::state::{IndexedPlan, NodeState, RunState};
-use super::{attempt, child};
+use super::{attempt, child, drill};
 use crate::model::action::{Effect, traits};
 use crate::model::id::NodeAddress;
 use crate::model::policy::Reversibility;
@@ -53,7 +52,8 @@ pub fn applied(plan: &IndexedPlan, state: &RunState) -> Vec<(NodeIndex, bool)> {
 /// Begins every undo that no later applied effect stands in the way of.
 pub(super) fn advance(decision: &mut Decision<'_>) {
     let cleans = decision.state.want == Want::CleanUp;
-    if !cleans && !decision.state.failed.iter().all(|node| decision.node(*node).status == NodeStatus::Failed) {
+    if !cleans && !decision.state.failed.iter().all(|node| decision.node(*node).status == NodeStatus::Failed)
+    {
         return; // An undo failed: a person decides before anything else is taken back.
     }
     for node in ready_to_undo(decision) {

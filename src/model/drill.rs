@@ -226,7 +226,8 @@ impl DrillRule {
     /// Says whether the step is left out at every level with real effects that is named.
     #[must_use]
     pub fn is_skip(&self) -> bool {
-        let mut said = self.variants().filter(|(level, _)| *level != DrillLevel::Simulate.as_str()).peekable();
+        let mut said =
+            self.variants().filter(|(level, _)| *level != DrillLevel::Simulate.as_str()).peekable();
         said.peek().is_some() && said.all(|(_, variant)| *variant == DrillVariant::Skip)
     }
 }
@@ -246,19 +247,14 @@ impl TryFrom<Value> for DrillRule {
         let form: Form = serde_json::from_value(value).map_err(|error| error.to_string())?;
         let Form { uses, with, undo, min_success, boundary, simulate, isolated, live } = form;
         let own = DrillUse { uses, with, undo, min_success, boundary };
-        let levels = [
-            (DrillLevel::Simulate, simulate),
-            (DrillLevel::Isolated, isolated),
-            (DrillLevel::Live, live),
-        ];
+        let levels =
+            [(DrillLevel::Simulate, simulate), (DrillLevel::Isolated, isolated), (DrillLevel::Live, live)];
         let levels: BTreeMap<_, _> =
             levels.into_iter().filter_map(|(level, variant)| Some((level, variant?))).collect();
         match (levels.is_empty(), own.says_nothing()) {
             (true, _) => Ok(Self::Always(DrillVariant::Other(Box::new(own)))),
             (false, true) => Ok(Self::Levels(levels)),
-            (false, false) => {
-                Err("what a drill does is said once, or for each level, not both".to_owned())
-            }
+            (false, false) => Err("what a drill does is said once, or for each level, not both".to_owned()),
         }
     }
 }
@@ -339,7 +335,9 @@ mod tests {
         assert_eq!(levels.at(DrillLevel::Live), Some(&DrillVariant::Run));
         assert!(skip.is_skip() && !levels.is_skip());
         assert!(rule(json!({"isolated": "skip", "uses": "wait.for"})).is_err());
-        for value in [json!("skip"), json!({"isolated": "skip", "live": "run"}), json!({"boundary": "trusted"})] {
+        for value in
+            [json!("skip"), json!({"isolated": "skip", "live": "run"}), json!({"boundary": "trusted"})]
+        {
             assert_eq!(serde_json::to_value(rule(value.clone()).unwrap()).unwrap(), value);
         }
     }

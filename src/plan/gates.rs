@@ -174,5 +174,7 @@ pub(super) fn approvals(draft: &Draft, irreversible: &[NodeIndex], problems: &mu
 /// Says whether a node is left out for certain: by its mode, or by a condition that nothing in the run can
 /// change.
 fn is_never(node: &Node, mode: Mode, scope: &Scope) -> bool {
-    node.is_left_out() || node.is_skipped_in(mode) || node.when.as_ref().is_some_and(|when| scope.is_never(when))
+    node.is_left_out()
+        || node.is_skipped_in(mode)
+        || node.when.as_ref().is_some_and(|when| scope.is_never(when))
 }

@@ -16,9 +16,7 @@ use super::task::{Report, Reporter, Sent};
 use super::{Error, service};
 use crate::engine::event::{self, DrillOutcome, Event};
 use crate::engine::input::{Consents, Control, Input, Observation, Request};
-use crate::engine::{
-    IndexedPlan, RunState, STATE_FORMAT, apply, clock, commands, decide, drill, next_wake,
-};
+use crate::engine::{IndexedPlan, RunState, STATE_FORMAT, apply, clock, commands, decide, drill, next_wake};
 use crate::model::limits;
 use crate::model::run::{Identity, Intent, NodeStatus, RunStatus};
 use crate::model::time::{Duration, Timestamp};

@@ -100,6 +100,7 @@ pub(super) fn consequences(plan: &IndexedPlan, state: &RunState, events: &[Event
 fn is_reprotected(plan: &IndexedPlan, state: &RunState, returned: bool) -> bool {
     let rebuilt =
         |node: &NodeIndex| matches!(state.node(*node).status, NodeStatus::Succeeded | NodeStatus::MarkedDone);
-    let nodes = if returned { &plan.index.return_protection } else { &plan.index.protection }.of_source.as_slice();
+    let nodes =
+        if returned { &plan.index.return_protection } else { &plan.index.protection }.of_source.as_slice();
     !nodes.is_empty() && nodes.iter().all(rebuilt)
 }

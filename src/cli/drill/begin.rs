@@ -140,7 +140,8 @@ async fn start(
             .map_err(|error| Error::new(exit::BUG, error.to_string()))?;
         return check::report(global, &runtime, check::prepared(plan, false), new).await;
     }
-    new.notes.extend(policy::ruled(session, source, &plan, Manner { stage: false, break_glass: false }).await?);
+    new.notes
+        .extend(policy::ruled(session, source, &plan, Manner { stage: false, break_glass: false }).await?);
     let runtime = if plan.intent == Intent::Simulate {
         let (scenario, speed, seed) = (arguments.scenario.as_deref(), arguments.speed, arguments.seed);
         Simulated { scenario, speed, seed }.runtime(session, &plan, &mut new.notes)?

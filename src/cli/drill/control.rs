@@ -75,7 +75,10 @@ pub(super) fn cleanup(global: &Global, arguments: &RunArguments) -> Result<u8, E
     session::block_on(async {
         let (run, loaded) = find(&session, &arguments.run).await?;
         if loaded.state.status != RunStatus::CleanupIncomplete {
-            let what = format!("{run} has left nothing behind that could be tried again: it is {}", loaded.state.status);
+            let what = format!(
+                "{run} has left nothing behind that could be tried again: it is {}",
+                loaded.state.status
+            );
             return Err(Error::new(exit::REFUSED, what)
                 .help(format!("`drctl drill abort {run}` ends a drill, `drctl resume {run}` drives it on")));
         }

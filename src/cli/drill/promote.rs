@@ -42,7 +42,8 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
         let (run, loaded) = super::control::find(&session, &arguments.run).await?;
         let created = &loaded.state.created;
         if created.intent != Intent::Drill || loaded.state.status.is_terminal() {
-            let what = format!("{run} has nothing to promote: {} drill, {}", created.intent, loaded.state.status);
+            let what =
+                format!("{run} has nothing to promote: {} drill, {}", created.intent, loaded.state.status);
             return Err(Error::new(exit::REFUSED, what)
                 .help(format!("start the real run: drctl {} {}", created.operation, created.service))
                 .reason("not_promotable"));

@@ -62,7 +62,8 @@ fn block(runbook: &Runbook, drill: &Drill, gaps: &Gaps, reporter: &mut Reporter<
                 .help(format!("known here: {known}"));
         }
     }
-    if drill.level == DrillLevel::Live && runbook.workflows.failback.is_none() && !gaps.touches("/workflows") {
+    if drill.level == DrillLevel::Live && runbook.workflows.failback.is_none() && !gaps.touches("/workflows")
+    {
         let message = "a live drill moves the service and has no way to return it";
         reporter
             .value(Code::BrokenDrill, "/drill/level", message)
@@ -84,13 +85,8 @@ fn block(runbook: &Runbook, drill: &Drill, gaps: &Gaps, reporter: &mut Reporter<
 
 fn looks(checks: &[Check], base: &str, expressions: &mut Expressions<'_>, reporter: &mut Reporter<'_>) {
     for (at, check) in checks.iter().enumerate() {
-        let subject = |place| Subject {
-            outline: None,
-            step: usize::MAX,
-            place,
-            own: false,
-            action: Some(check.uses),
-        };
+        let subject =
+            |place| Subject { outline: None, step: usize::MAX, place, own: false, action: Some(check.uses) };
         let pointer = format!("{base}/{at}");
         let (with, until) = (subject(Place::Reading), subject(Place::Until));
         call::check_check(check, &pointer, with, until, expressions, reporter);
@@ -194,7 +190,9 @@ fn isolated(
     let (other, own) = match rule {
         Some(DrillVariant::Skip) => return,
         Some(DrillVariant::Other(other)) => (Some(other.as_ref()), entry.step.undo.is_some()),
-        Some(DrillVariant::Run) | None if action.spec().drill == DrillDefault::Skip && rule.is_none() => return,
+        Some(DrillVariant::Run) | None if action.spec().drill == DrillDefault::Skip && rule.is_none() => {
+            return;
+        }
         Some(DrillVariant::Run) | None => (None, entry.step.undo.is_some()),
     };
     let performed = other.and_then(|other| other.uses);

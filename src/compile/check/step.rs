@@ -316,7 +316,13 @@ impl<'a> Visit<'a, '_, '_, '_> {
         call::parameters(&step.with, &self.at("with"), subject, self.expressions, self.reporter);
         if let Some(Variant::Other(other)) = &step.ungraceful {
             let subject = self.subject(Place::With, false, other.uses.or(step.uses));
-            call::parameters(&other.with, &self.at("ungraceful/with"), subject, self.expressions, self.reporter);
+            call::parameters(
+                &other.with,
+                &self.at("ungraceful/with"),
+                subject,
+                self.expressions,
+                self.reporter,
+            );
         }
         self.in_drill();
         if let Some(Undo::Use(undo)) = &step.undo {

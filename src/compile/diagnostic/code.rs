@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::Severity;
 use super::catalogue::{
-    blocks, drill, exposure, expressions, fleet, graph, objectives, order, policy, safety, strategy, survival,
-    syntax,
+    blocks, drill, exposure, expressions, fleet, graph, objectives, order, policy, safety, strategy,
+    survival, syntax,
 };
 
 /// What the catalogue says about a code.

@@ -100,7 +100,8 @@ pub fn bind_drill(runbook: &Runbook, drill_choices: &DrillChoices) -> Result<Pla
     let route = sites::route(runbook, &choices, &mut problems);
     let bound = parameters::bind(&runbook.parameters, &choices.parameters, &mut problems);
     let Some(forward) = forward.filter(|_| problems.is_empty()) else { return Err(sorted(problems)) };
-    let returns = level == DrillLevel::Live || (level == DrillLevel::Simulate && drill.level == DrillLevel::Live);
+    let returns =
+        level == DrillLevel::Live || (level == DrillLevel::Simulate && drill.level == DrillLevel::Live);
     let mode = choices.mode.unwrap_or(Mode::of(choices.operation));
     let scope = Scope::new(runbook, &choices, &route, &bound);
     let maker = Maker { runbook, drill: &drill, level, mode, returns };
@@ -111,7 +112,8 @@ pub fn bind_drill(runbook: &Runbook, drill_choices: &DrillChoices) -> Result<Pla
         let route = sites::route(runbook, &choices, &mut problems);
         (back, Scope::new(runbook, &choices, &route, &bound))
     });
-    let nodes = maker.nodes(forward, &scope, back.as_ref().map(|(back, scope)| (*back, scope)), &mut problems);
+    let nodes =
+        maker.nodes(forward, &scope, back.as_ref().map(|(back, scope)| (*back, scope)), &mut problems);
     let Some(nodes) = nodes.filter(|_| problems.is_empty()) else { return Err(sorted(problems)) };
     let boundary = drill.boundary.clone().filter(|_| level == DrillLevel::Isolated);
     if let Some(boundary) = &boundary {
@@ -212,13 +214,7 @@ impl Maker<'_> {
     }
 
     /// The steps of one section, as they are at this level.
-    fn section(
-        &self,
-        steps: &[Step],
-        section: Section,
-        scope: &Scope,
-        problems: &mut Vec<Problem>,
-    ) -> Draft {
+    fn section(&self, steps: &[Step], section: Section, scope: &Scope, problems: &mut Vec<Problem>) -> Draft {
         let steps = match section {
             // These exist only in drills and need not say what they do there.
             Section::Inject | Section::Cleanup => steps.to_vec(),
@@ -255,7 +251,8 @@ impl Maker<'_> {
                 Some(Phase::Fence | Phase::Promote | Phase::Restore | Phase::Verify | Phase::Shift)
             );
             if moves && node.drill.is_some_and(|place| place.left_out) && is_main(node) {
-                let what = format!("a live drill leaves out `{}`, without which the move is not safe", node.address);
+                let what =
+                    format!("a live drill leaves out `{}`, without which the move is not safe", node.address);
                 problems.push(Problem::new(what, "write `drill: {isolated: skip, live: run}`"));
             }
         }
@@ -270,7 +267,8 @@ fn refuse_children(draft: &Draft, problems: &mut Vec<Problem>) {
     for node in &draft.nodes {
         let begins = node.call(Mode::Graceful).is_some_and(|call| call.action == ActionName::RunbookRun);
         if begins && node.drill.is_some_and(|place| !place.left_out) {
-            let what = format!("`{}` begins a run of another service, which is not part of a drill", node.address);
+            let what =
+                format!("`{}` begins a run of another service, which is not part of a drill", node.address);
             problems.push(Problem::new(what, "write `drill: skip`, and rehearse that service by itself"));
         }
     }

@@ -40,10 +40,8 @@ pub fn outside(
     if traits::effect(action.name(), &with) == Effect::Read {
         return None;
     }
-    let found: Vec<String> = touches(action)
-        .into_iter()
-        .filter_map(|touch| complaint(boundary, sites, &touch, trusted))
-        .collect();
+    let found: Vec<String> =
+        touches(action).into_iter().filter_map(|touch| complaint(boundary, sites, &touch, trusted)).collect();
     (!found.is_empty()).then(|| found.join("; "))
 }
 
@@ -74,7 +72,9 @@ fn complaint(
             let inside = any(&boundary.names, name) || any(&boundary.names, own);
             (inside, format!("`{name}` matches nothing in `names`"))
         }
-        Touch::Host(host) => (any(&boundary.hosts, host), format!("host `{host}` matches nothing in `hosts`")),
+        Touch::Host(host) => {
+            (any(&boundary.hosts, host), format!("host `{host}` matches nothing in `hosts`"))
+        }
         Touch::Database(database) => {
             let own = database.rsplit('/').next().unwrap_or(database);
             let inside = any(&boundary.databases, database) || any(&boundary.databases, own);
@@ -131,41 +131,91 @@ mod tests {
         let inside = [
             ("http.request", json!({"method": "POST", "url": "https://ops.drill.example.com/x"})),
             ("http.request", json!({"method": "GET", "url": "https://pay.example.com/x"})),
-            ("aws.ecs.set_desired_count", json!({"region": "us-west-2", "account": "111122223333",
-                "cluster": "drill-c", "service": "drill-web", "desired": 2})),
-            ("aws.rds.restore_from_snapshot", json!({"region": "us-west-2", "snapshot": "pay-1",
-                "identifier": "drill-db"})),
-            ("kubernetes.scale", json!({"context": "k.drill.example.com", "namespace": "drill",
-                "kind": "deployment", "name": "web", "replicas": 2})),
-            ("dns.update", json!({"server": "ns.drill.example.com", "zone": "example.com",
-                "name": "drill-pay.example.com", "record_type": "A", "values": ["10.0.0.1"]})),
+            (
+                "aws.ecs.set_desired_count",
+                json!({"region": "us-west-2", "account": "111122223333",
+                "cluster": "drill-c", "service": "drill-web", "desired": 2}),
+            ),
+            (
+                "aws.rds.restore_from_snapshot",
+                json!({"region": "us-west-2", "snapshot": "pay-1",
+                "identifier": "drill-db"}),
+            ),
+            (
+                "kubernetes.scale",
+                json!({"context": "k.drill.example.com", "namespace": "drill",
+                "kind": "deployment", "name": "web", "replicas": 2}),
+            ),
+            (
+                "dns.update",
+                json!({"server": "ns.drill.example.com", "zone": "example.com",
+                "name": "drill-pay.example.com", "record_type": "A", "values": ["10.0.0.1"]}),
+            ),
             ("postgres.promote", json!({"standby": "postgres://u:pw@db.drill.example.com/drill_pay"})),
-            ("gcp.sql.promote", json!({"project": "111122223333", "region": "us-west-2", "instance": "drill-i",
-                "replica_failover": true})),
+            (
+                "gcp.sql.promote",
+                json!({"project": "111122223333", "region": "us-west-2", "instance": "drill-i",
+                "replica_failover": true}),
+            ),
             ("wait.for", json!({"duration": "1s"})),
         ];
         for (name, with) in inside {
             assert_eq!(complaint_of(name, with, false), None, "{name}");
         }
         let outside = [
-            ("http.request", json!({"method": "POST", "url": "https://pay.example.com/x"}), "pay.example.com"),
-            ("aws.ecs.set_desired_count", json!({"region": "us-east-1", "cluster": "drill-c",
-                "service": "drill-web", "desired": 2}), "us-east-1"),
-            ("aws.ecs.set_desired_count", json!({"region": "us-west-2", "account": "444455556666",
-                "cluster": "drill-c", "service": "drill-web", "desired": 2}), "444455556666"),
-            ("aws.ecs.set_desired_count", json!({"region": "us-west-2", "cluster": "pay", "service": "web",
-                "desired": 2}), "pay/web"),
-            ("aws.rds.restore_from_snapshot", json!({"region": "us-west-2", "snapshot": "drill-1",
-                "identifier": "pay-db"}), "pay-db"),
-            ("kubernetes.scale", json!({"context": "k.drill.example.com", "namespace": "pay",
-                "kind": "deployment", "name": "web", "replicas": 2}), "pay/web"),
-            ("dns.update", json!({"server": "ns.drill.example.com", "zone": "example.com",
-                "name": "pay.example.com", "record_type": "A", "values": ["10.0.0.1"]}), "pay.example.com"),
-            ("postgres.promote", json!({"standby": "host=db.drill.example.com dbname=pay password=pw"}),
-                "db.drill.example.com/pay"),
+            (
+                "http.request",
+                json!({"method": "POST", "url": "https://pay.example.com/x"}),
+                "pay.example.com",
+            ),
+            (
+                "aws.ecs.set_desired_count",
+                json!({"region": "us-east-1", "cluster": "drill-c",
+                "service": "drill-web", "desired": 2}),
+                "us-east-1",
+            ),
+            (
+                "aws.ecs.set_desired_count",
+                json!({"region": "us-west-2", "account": "444455556666",
+                "cluster": "drill-c", "service": "drill-web", "desired": 2}),
+                "444455556666",
+            ),
+            (
+                "aws.ecs.set_desired_count",
+                json!({"region": "us-west-2", "cluster": "pay", "service": "web",
+                "desired": 2}),
+                "pay/web",
+            ),
+            (
+                "aws.rds.restore_from_snapshot",
+                json!({"region": "us-west-2", "snapshot": "drill-1",
+                "identifier": "pay-db"}),
+                "pay-db",
+            ),
+            (
+                "kubernetes.scale",
+                json!({"context": "k.drill.example.com", "namespace": "pay",
+                "kind": "deployment", "name": "web", "replicas": 2}),
+                "pay/web",
+            ),
+            (
+                "dns.update",
+                json!({"server": "ns.drill.example.com", "zone": "example.com",
+                "name": "pay.example.com", "record_type": "A", "values": ["10.0.0.1"]}),
+                "pay.example.com",
+            ),
+            (
+                "postgres.promote",
+                json!({"standby": "host=db.drill.example.com dbname=pay password=pw"}),
+                "db.drill.example.com/pay",
+            ),
             ("aws.route53.set_health_check", json!({"health_check_id": "hc-1", "healthy": true}), "hc-1"),
-            ("gcp.sql.promote", json!({"project": "other", "region": "us-west-2", "instance": "drill-i",
-                "replica_failover": true}), "other"),
+            (
+                "gcp.sql.promote",
+                json!({"project": "other", "region": "us-west-2", "instance": "drill-i",
+                "replica_failover": true}),
+                "other",
+            ),
         ];
         for (name, with, expected) in outside {
             let complaint = complaint_of(name, with, true).unwrap_or_default();

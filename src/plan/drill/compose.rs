@@ -64,18 +64,13 @@ fn guards(draft: &mut Draft, drill: &Drill, scope: &Scope, problems: &mut Vec<Pr
         drill: Some(InDrill::of(Section::Guard)),
         ..Setting::default()
     };
-    let nodes = expand::looks(&drill.guards, "drill/guard", CheckPurpose::Precheck, scope, &setting, problems);
+    let nodes =
+        expand::looks(&drill.guards, "drill/guard", CheckPurpose::Precheck, scope, &setting, problems);
     nodes.into_iter().map(|node| draft.push_at(node, 0)).collect()
 }
 
 /// The checks after the operation, and what stands between them and the end.
-fn hold(
-    draft: &mut Draft,
-    drill: &Drill,
-    ends: &[NodeIndex],
-    scope: &Scope,
-    problems: &mut Vec<Problem>,
-) {
+fn hold(draft: &mut Draft, drill: &Drill, ends: &[NodeIndex], scope: &Scope, problems: &mut Vec<Problem>) {
     let setting = Setting {
         title: "success of the drill".to_owned(),
         phase: Some(Phase::Validate),
@@ -86,7 +81,8 @@ fn hold(
     let nodes = expand::looks(&checks, "drill/verify", CheckPurpose::Verify, scope, &setting, problems);
     let verifies: Vec<NodeIndex> = nodes.into_iter().map(|node| draft.push(node)).collect();
     // What comes after the recovery is not waited for: the recovery time ends with the checks.
-    let recovered: Vec<NodeIndex> = (0..).zip(&draft.nodes).filter(|(_, node)| is_of_recovery(node)).map(|(index, _)| index).collect();
+    let recovered: Vec<NodeIndex> =
+        (0..).zip(&draft.nodes).filter(|(_, node)| is_of_recovery(node)).map(|(index, _)| index).collect();
     let recovered = sinks(draft, &recovered);
     draft.connect(&verifies, &recovered);
     let mut last = ends.to_vec();

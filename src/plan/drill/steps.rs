@@ -17,12 +17,7 @@ pub(super) fn at_level(
     steps.iter().map(|step| at(step, level, around, problems)).collect()
 }
 
-fn at(
-    step: &Step,
-    level: DrillLevel,
-    around: Option<&DrillVariant>,
-    problems: &mut Vec<Problem>,
-) -> Step {
+fn at(step: &Step, level: DrillLevel, around: Option<&DrillVariant>, problems: &mut Vec<Problem>) -> Step {
     let own = step.drill.as_ref().and_then(|rule| rule.at(level));
     let said = own.or(around);
     let mut step = step.clone();

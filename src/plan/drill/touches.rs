@@ -149,9 +149,7 @@ fn aws_databases(action: &Action) -> Vec<Touch> {
         Action::AwsRdsSwitchoverGlobalCluster(it) => {
             regional(&it.region, it.account.as_ref(), [it.global_cluster.as_str(), it.target.as_str()])
         }
-        Action::AwsRdsFailoverCluster(it) => {
-            regional(&it.region, it.account.as_ref(), [it.cluster.as_str()])
-        }
+        Action::AwsRdsFailoverCluster(it) => regional(&it.region, it.account.as_ref(), [it.cluster.as_str()]),
         Action::AwsRdsRebootWithFailover(it) => {
             regional(&it.region, it.account.as_ref(), [it.instance.as_str()])
         }
@@ -229,7 +227,10 @@ fn restored(it: &aws::backup::Restore) -> Vec<Touch> {
 fn other_clouds(action: &Action) -> Vec<Touch> {
     let place = |account: &String, region: Option<&String>, resource: String| {
         let region = region.map(|region| Touch::Region(region.clone()));
-        std::iter::once(Touch::Account(account.clone())).chain(region).chain([Touch::Name(resource)]).collect()
+        std::iter::once(Touch::Account(account.clone()))
+            .chain(region)
+            .chain([Touch::Name(resource)])
+            .collect()
     };
     match action {
         Action::AzureSqlFailover(it) => place(
@@ -240,11 +241,9 @@ fn other_clouds(action: &Action) -> Vec<Touch> {
         Action::AzurePostgresPromote(it) => {
             place(&it.subscription_id, Some(&it.region), format!("{}/{}", it.resource_group, it.server))
         }
-        Action::AzureTrafficManagerSetEndpoint(it) => place(
-            &it.subscription_id,
-            None,
-            format!("{}/{}/{}", it.resource_group, it.profile, it.endpoint),
-        ),
+        Action::AzureTrafficManagerSetEndpoint(it) => {
+            place(&it.subscription_id, None, format!("{}/{}/{}", it.resource_group, it.profile, it.endpoint))
+        }
         Action::AzureDnsSetRecord(it) => {
             place(&it.subscription_id, None, format!("{}/{}/{}", it.resource_group, it.zone, it.name))
         }
@@ -293,16 +292,20 @@ fn host_of(address: &str) -> String {
     if let Some(inside) = host.strip_prefix('[') {
         return inside.split(']').next().unwrap_or(inside).to_owned();
     }
-    let without_ports: Vec<&str> = host.split(',').map(|host| host.split(':').next().unwrap_or(host)).collect();
+    let without_ports: Vec<&str> =
+        host.split(',').map(|host| host.split(':').next().unwrap_or(host)).collect();
     without_ports.join(",").to_ascii_lowercase()
 }
 
 /// The databases that a connection string may lead to: each of its hosts counts.
 fn databases(connection: &str) -> Vec<Touch> {
-    let query = connection.split_once("://").and_then(|(_, rest)| rest.split_once('?')).map(|(_, query)| query);
-    let hidden = query.is_some_and(|query| query.split('&').any(|pair| {
-        pair.starts_with("host") || pair.starts_with("dbname") || pair.contains('%')
-    }));
+    let query =
+        connection.split_once("://").and_then(|(_, rest)| rest.split_once('?')).map(|(_, query)| query);
+    let hidden = query.is_some_and(|query| {
+        query
+            .split('&')
+            .any(|pair| pair.starts_with("host") || pair.starts_with("dbname") || pair.contains('%'))
+    });
     if hidden {
         return vec![Touch::Anything("its connection string names the server among its options")];
     }

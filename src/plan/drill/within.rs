@@ -25,7 +25,10 @@ pub(super) fn check(
         let Some(place) = node.drill.filter(|place| !place.left_out) else { continue };
         for call in calls(node) {
             if let Some(why) = refused(call, boundary, sites, place.trusted) {
-                let what = format!("`{}` ({}) is outside the boundary of the drill: {why}", node.address, call.action);
+                let what = format!(
+                    "`{}` ({}) is outside the boundary of the drill: {why}",
+                    node.address, call.action
+                );
                 let help = "extend `drill.boundary`, use something made for drills, or `drill: skip`";
                 problems.push(Problem::new(what, help));
             }

@@ -8,8 +8,8 @@ use super::{plain, shown};
 use crate::model::id::SiteName;
 use crate::model::policy::Reversibility;
 use crate::model::run::{Intent, Phase};
-use crate::plan::gates::is_irreversible;
 use crate::plan::drill::Section;
+use crate::plan::gates::is_irreversible;
 use crate::plan::node::{EdgeKind, Node, NodeIndex, NodeKind, Plan};
 use crate::plan::{PlanIndex, Target, digest};
 
@@ -223,8 +223,7 @@ fn footer(out: &mut String, plan: &Plan, index: &PlanIndex) -> std::fmt::Result 
     let irreversible = plan.nodes.iter().filter(|node| is_irreversible(node));
     listed(out, "Irreversible", irreversible)?;
     let changing = plan.nodes.iter().filter(|node| !node.is_left_out());
-    let changing =
-        changing.filter(is_changing).filter(|node| !is_irreversible(node) && node.undo.is_none());
+    let changing = changing.filter(is_changing).filter(|node| !is_irreversible(node) && node.undo.is_none());
     listed(out, "No undo", changing.filter(|node| node.reversibility == Reversibility::Compensable))?;
     writeln!(out, "* on the critical path   ! irreversible   ~ compensable")
 }
@@ -236,15 +235,25 @@ fn footer_of_drill(out: &mut String, plan: &Plan) -> std::fmt::Result {
         return writeln!(out, "Nothing is changed: the drill only looks.");
     }
     if drill.returns {
-        writeln!(out, "Afterwards the service is returned; the confirmation before the point of no return covers both ways.")?;
+        writeln!(
+            out,
+            "Afterwards the service is returned; the confirmation before the point of no return covers both ways."
+        )?;
     } else {
-        writeln!(out, "Afterwards every effect with an undo is taken back, the last first; then the steps of cleanup.")?;
+        writeln!(
+            out,
+            "Afterwards every effect with an undo is taken back, the last first; then the steps of cleanup."
+        )?;
     }
-    listed(out, "The boundary is not enforced for", plan.nodes.iter().filter(|node| {
-        drill.boundary.is_some()
-            && node.drill.is_some_and(|place| place.trusted && !place.left_out)
-            && matches!(node.kind, NodeKind::Effect { .. })
-    }))?;
+    listed(
+        out,
+        "The boundary is not enforced for",
+        plan.nodes.iter().filter(|node| {
+            drill.boundary.is_some()
+                && node.drill.is_some_and(|place| place.trusted && !place.left_out)
+                && matches!(node.kind, NodeKind::Effect { .. })
+        }),
+    )?;
     if drill.attestation.is_some() {
         writeln!(out, "In the end a person says whether it has passed.")?;
     }

@@ -13,9 +13,21 @@ use super::world::{PAY, World, at, drill, drive, new, runbook, runtime};
 fn what_is_known_to_lie_outside_is_refused_when_the_drill_is_planned() {
     for (from, to, expected) in [
         ("hosts: [west, drill]", "hosts: [drill]", "`grow` (http.request) is outside"),
-        ("method: DELETE, url: \"https://drill/seed\"", "method: DELETE, url: \"https://pay/seed\"", "`cleanup/sweep`"),
-        ("method: POST, url: \"https://drill/broken\"", "method: POST, url: \"https://pay/broken\"", "`inject/break`"),
-        ("with: {method: DELETE, url: \"https://west/grown\"", "with: {method: DELETE, url: \"https://pay/grown\"", "`grow`"),
+        (
+            "method: DELETE, url: \"https://drill/seed\"",
+            "method: DELETE, url: \"https://pay/seed\"",
+            "`cleanup/sweep`",
+        ),
+        (
+            "method: POST, url: \"https://drill/broken\"",
+            "method: POST, url: \"https://pay/broken\"",
+            "`inject/break`",
+        ),
+        (
+            "with: {method: DELETE, url: \"https://west/grown\"",
+            "with: {method: DELETE, url: \"https://pay/grown\"",
+            "`grow`",
+        ),
     ] {
         assert!(PAY.contains(from), "{from}");
         let problems = bind_drill(&runbook(&PAY.replace(from, to)), &at(DrillLevel::Isolated)).unwrap_err();

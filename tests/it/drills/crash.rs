@@ -81,7 +81,9 @@ async fn a_drill_that_died_and_is_aborted_is_cleaned_up() {
     for append in 1..APPENDS {
         let world = World::new();
         let then = Some(Control::Abort);
-        let Some(status) = killed_at(DrillLevel::Isolated, append, true, &world, then).await else { continue };
+        let Some(status) = killed_at(DrillLevel::Isolated, append, true, &world, then).await else {
+            continue;
+        };
         assert_eq!(world.left(), [""; 0], "append {append}");
         aborted += usize::from(status == RunStatus::Aborted);
         assert!(matches!(status, RunStatus::Aborted | RunStatus::Succeeded), "append {append}: {status}");
@@ -91,11 +93,18 @@ async fn a_drill_that_died_and_is_aborted_is_cleaned_up() {
 
 #[tokio::test]
 async fn a_drill_that_fails_anywhere_and_dies_anywhere_is_cleaned_up() {
-    for fails in ["POST https://west/grown", "POST https://drill/data", "CHECK https://drill/ok", "POST https://drill/broken"] {
+    for fails in [
+        "POST https://west/grown",
+        "POST https://drill/data",
+        "CHECK https://drill/ok",
+        "POST https://drill/broken",
+    ] {
         for append in 1..APPENDS {
             let world = World::new();
             world.fail(fails, 100);
-            let Some(status) = killed_at(DrillLevel::Isolated, append, true, &world, None).await else { continue };
+            let Some(status) = killed_at(DrillLevel::Isolated, append, true, &world, None).await else {
+                continue;
+            };
             assert!(matches!(status, RunStatus::Failed), "{fails}, append {append}: {status}");
             assert_eq!(world.left(), [""; 0], "{fails}, append {append}");
         }

@@ -49,7 +49,10 @@ fn a_drill_is_one_plan_from_its_guards_to_its_cleanup() {
     assert!(!drill(PAY, DrillLevel::Isolated).drill.unwrap().returns);
     let ids: Vec<_> = plan.nodes.iter().map(|node| node.address.as_str()).collect();
     assert!(ids.contains(&"shift") && ids.contains(&"failback/shift"), "{ids:?}");
-    assert_ne!(drctl::plan::digest(&drill(PAY, DrillLevel::Isolated)), drctl::plan::digest(&drill(PAY, DrillLevel::Live)));
+    assert_ne!(
+        drctl::plan::digest(&drill(PAY, DrillLevel::Isolated)),
+        drctl::plan::digest(&drill(PAY, DrillLevel::Live))
+    );
 }
 
 #[test]
@@ -62,7 +65,8 @@ fn a_drill_that_would_be_unsafe_is_not_planned() {
     assert!(none.is_none() && found.iter().any(|found| found.code.as_str() == "DR0601"), "{found:#?}");
     let a = PAY.find("  cleanup:").unwrap();
     assert!(refused(&PAY[..a], DrillLevel::Isolated).contains("leave behind what `seed` does"));
-    let no_boundary = PAY.replace("  level: isolated\n  boundary: {hosts: [west, drill]}", "  level: simulate");
+    let no_boundary =
+        PAY.replace("  level: isolated\n  boundary: {hosts: [west, drill]}", "  level: simulate");
     assert!(refused(&no_boundary, DrillLevel::Isolated).contains("needs a boundary"));
     assert!(bind_drill(&runbook(&no_boundary), &at(DrillLevel::Simulate)).is_ok());
 }

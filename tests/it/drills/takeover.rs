@@ -46,7 +46,13 @@ async fn a_real_run_takes_over_from_an_isolated_drill_at_every_point() {
         seen += 1;
         assert_eq!((drill, real), (RunStatus::Aborted, RunStatus::Succeeded), "append {append}");
         // What the real run wants is there, and nothing that was made only for the drill.
-        let wanted = ["https://dns/west", "https://east/fenced", "https://west/data", "https://west/grown", "https://west/seed"];
+        let wanted = [
+            "https://dns/west",
+            "https://east/fenced",
+            "https://west/data",
+            "https://west/grown",
+            "https://west/seed",
+        ];
         let left: Vec<_> = world.left().into_iter().filter(|url| url != "https://drill/seed").collect();
         assert_eq!(left, wanted, "append {append}");
     }
