@@ -13,11 +13,14 @@ mod approve;
 mod bundle;
 mod check;
 mod completions;
+mod consents;
 mod control;
 mod detach;
 mod diff;
 mod doctor;
+mod drill;
 pub mod error;
+mod estate;
 pub mod exit;
 mod explain;
 mod follow;
@@ -38,6 +41,7 @@ mod shelf;
 mod start;
 mod stop_all;
 mod table;
+mod takeover;
 mod unfilled;
 mod validate;
 
@@ -107,6 +111,8 @@ enum Command {
     Switchover(start::Arguments),
     /// Return a service to the site it came from.
     Failback(start::Arguments),
+    /// Rehearse a recovery: on the simulated estate, inside a boundary, or for real and back.
+    Drill(drill::Arguments),
     /// Run the prechecks only: is everything there that a failover will need?
     Check(check::Arguments),
     /// Look at runs.
@@ -203,6 +209,7 @@ fn run(cli: Cli) -> Result<u8, Error> {
         Command::Failover(arguments) => start::run(&global, Operation::Failover, &arguments),
         Command::Switchover(arguments) => start::run(&global, Operation::Switchover, &arguments),
         Command::Failback(arguments) => start::run(&global, Operation::Failback, &arguments),
+        Command::Drill(arguments) => drill::run(&global, &arguments),
         Command::Check(arguments) => check::run(&global, &arguments),
         Command::Runs(command) => runs::run(&global, &command),
         Command::Start(arguments) => control::of_run(&global, &arguments, Control::Start),

@@ -1,5 +1,6 @@
 //! `drctl plan`: shows what an operation would do. Starts nothing, and never makes a journal.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use clap::{Args, ValueEnum};
@@ -8,13 +9,14 @@ use serde::Serialize;
 use super::runbook::{self, Binding, Source, Subject};
 use super::session::{self, Session};
 use super::shelf::{Records, Shelf};
-use super::{Error, Format, Global, exit, iam, output, policy, route, start};
+use super::{Error, Format, Global, drill, exit, iam, output, policy, route, start};
 use crate::config::{Config, JournalPlace};
 use crate::engine::service::ServiceRecord;
 use crate::journal::OpenMode;
+use crate::model::drill::DrillLevel;
 use crate::model::id::ServiceName;
 use crate::model::run::{Intent, Operation};
-use crate::plan::{self, Choices, Plan, PlanIndex};
+use crate::plan::{self, Choices, DrillChoices, Plan, PlanIndex};
 
 /// Arguments of `plan`.
 #[derive(Debug, Clone, Args)]
@@ -27,6 +29,9 @@ pub(crate) struct Arguments {
     /// Plan a simulated run: from and to are those of the runbook, whatever the service record says.
     #[arg(long)]
     simulate: bool,
+    /// Plan a drill of this level: check, simulate, isolated, live.
+    #[arg(long, value_name = "LEVEL", conflicts_with_all = ["simulate", "expand"])]
+    drill: Option<DrillLevel>,
     /// Draw a table or a Mermaid chart.
     #[arg(long, value_enum, default_value = "text", conflicts_with = "manual")]
     format: Drawing,
@@ -60,6 +65,7 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     let plan = match runbook::subject(&config, &arguments.binding)? {
         Subject::One(source) if arguments.expand => return expand(global, &source.runbook),
         Subject::Fleet(source) if arguments.expand => return expand(global, &source.roster),
+        Subject::One(source) if arguments.drill.is_some() => of_drill(global, &config, arguments, &source)?,
         Subject::One(source) => {
             let choices = choices(global, &config, arguments, &source)?;
             let plan = bind(&source, &choices)?;
@@ -100,6 +106,24 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
         output::line(drawn.trim_end())?;
     }
     Ok(exit::SUCCESS)
+}
+
+/// The plan of a drill.
+fn of_drill(global: &Global, config: &Config, arguments: &Arguments, source: &Source) -> Result<Plan, Error> {
+    let wanted = DrillChoices {
+        level: arguments.drill,
+        operation: Some(arguments.operation).filter(|operation| *operation != Operation::Failover),
+        mode: arguments.binding.mode,
+        from: None,
+        to: None,
+        unready: BTreeMap::new(),
+        parameters: BTreeMap::new(),
+    };
+    let record = match arguments.drill {
+        Some(DrillLevel::Simulate) => ServiceRecord::default(),
+        _ => recorded(global, config, &source.runbook.metadata.name),
+    };
+    Ok(drill::planned(source, &arguments.binding, wanted, &record)?.1)
 }
 
 /// Prints a runbook or the members of a fleet as the compiler sees them.

@@ -156,7 +156,16 @@ pub(crate) fn refuse_fleet(path: &Path, text: &str) -> Result<(), Error> {
         .reason("is_fleet"))
 }
 
-fn compiled(config: &Config, path: PathBuf, text: String, consented: &[Code]) -> Result<Source, Error> {
+/// Compiles the text of a runbook. Warnings are shown and do not stop.
+///
+/// # Errors
+/// When it does not compile, but for findings that are consented to.
+pub(crate) fn compiled(
+    config: &Config,
+    path: PathBuf,
+    text: String,
+    consented: &[Code],
+) -> Result<Source, Error> {
     let consented: BTreeSet<Code> = consented.iter().copied().collect();
     let options = compile::Options { consented, ..options(config)? };
     let (runbook, diagnostics) = compile::compile_with(&text, &options);

@@ -5,22 +5,24 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+pub(crate) use super::consents::ConsentFlags;
+use super::estate::Simulated;
+pub(crate) use super::estate::simulated_runtime;
 use super::follow::{self, Followed};
 use super::policy::{self, Manner};
 use super::runbook::{self, Binding, FleetSource, Source, Subject};
 use super::session::{self, Session};
 use super::shelf::Shelf;
+use super::takeover::{self, DrillFate, Interrupted};
 use super::{Error, Global, exit, output, route, unfilled};
-use crate::app::{self, Simulation, Speed};
-use crate::engine::input::Consents;
+use crate::app::{self, Speed};
 use crate::engine::service::ServiceRecord;
-use crate::model::id::{RunId, SiteName};
-use crate::model::run::{Intent, Operation};
+use crate::model::id::{RunId, ServiceName, SiteName};
+use crate::model::run::{Intent, Mode, Operation};
 use crate::model::time::{Duration, Timestamp};
 use crate::plan::{self, Choices, FleetChoices, Nested, Plan};
 use crate::ports::{Clock, JournalError, RunFilter};
-use crate::providers::simulated::Scenario;
-use crate::runtime::{self, NewRun, Runtime, SystemClock};
+use crate::runtime::{self, NewRun, SystemClock};
 
 /// How long a staged run waits to be started.
 const STAGED_FOR: Duration = Duration::from_secs(4 * 3600);
@@ -53,6 +55,9 @@ pub(crate) struct Arguments {
     /// Observe every step first and mark what is already true.
     #[arg(long)]
     adopt: bool,
+    /// What becomes of a drill of the same service that is under way.
+    #[arg(long = "drill", value_enum, default_value = "auto", value_name = "FATE")]
+    drill: DrillFate,
     /// Go on with a fresh local journal when the configured one cannot be reached, and against a policy that
     /// refuses. Both are recorded.
     #[arg(long)]
@@ -72,55 +77,6 @@ pub(crate) struct Arguments {
     /// The same key starts a run once.
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
-}
-
-/// What is accepted before the point of no return.
-#[derive(Debug, Clone, Default, Args)]
-pub(crate) struct ConsentFlags {
-    /// Confirm the point of no return: `<service>:<to site>`.
-    #[arg(long, value_name = "SERVICE:SITE")]
-    pub confirm: Option<String>,
-    /// Accept this data loss, such as 42s; or `unmeasured`.
-    #[arg(long, value_name = "LOSS")]
-    pub accept_loss: Option<AcceptedLoss>,
-    /// Accept that the old primary may still accept writes.
-    #[arg(long)]
-    pub accept_unfenced: bool,
-}
-
-/// A data loss a person accepts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum AcceptedLoss {
-    /// Up to this much.
-    UpTo(Duration),
-    /// One that nobody could measure.
-    Unmeasured,
-}
-
-impl std::str::FromStr for AcceptedLoss {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text == "unmeasured" {
-            return Ok(Self::Unmeasured);
-        }
-        text.parse().map(Self::UpTo).map_err(|error: crate::model::time::InvalidDuration| error.to_string())
-    }
-}
-
-impl ConsentFlags {
-    /// The consents as the engine knows them.
-    #[must_use]
-    pub(crate) fn consents(&self) -> Consents {
-        Consents {
-            confirm: self.confirm.clone(),
-            accept_loss: match self.accept_loss {
-                Some(AcceptedLoss::UpTo(loss)) => Some(loss),
-                Some(AcceptedLoss::Unmeasured) | None => None,
-            },
-            accept_unmeasured_loss: self.accept_loss == Some(AcceptedLoss::Unmeasured),
-            accept_unfenced: self.accept_unfenced,
-        }
-    }
 }
 
 /// Runs the command.
@@ -214,6 +170,8 @@ async fn start_once(
     if let Some(run) = started_before(session, arguments.idempotency_key.as_deref()).await? {
         return super::runs::show_existing(global, session, &run).await;
     }
+    let drills = Drills::of(arguments, subject, broken_glass);
+    drills.let_it_be(session).await?;
     let planned = match subject {
         Subject::One(source) => one(session, operation, arguments, source, broken_glass.is_some()).await?,
         Subject::Fleet(source) => fleet(session, operation, arguments, source).await?,
@@ -224,8 +182,15 @@ async fn start_once(
         new.notes.insert("journal".to_owned(), journal.display().to_string());
     }
     new.notes.extend(ruled);
+    let interrupted = drills.interrupt(session, &plan).await?;
+    if !interrupted.promoted.is_empty() {
+        let list: Vec<_> = interrupted.promoted.iter().map(ToString::to_string).collect();
+        new.notes.insert("goes_on_from_drill".to_owned(), list.join(", "));
+        new.adopt = true;
+    }
     let runtime = if arguments.simulate {
-        simulated(session, arguments, &plan, &mut new)?
+        let (scenario, speed, seed) = (arguments.scenario.as_deref(), arguments.speed, arguments.seed);
+        Simulated { scenario, speed, seed }.runtime(session, &plan, &mut new.notes)?
     } else {
         app::real_runtime(&session.config, session.journal.clone())
             .map_err(|error| Error::new(exit::BUG, error.to_string()))?
@@ -237,7 +202,102 @@ async fn start_once(
         other => other?,
     };
     let stay = if arguments.stage { Followed::UntilPerson } else { Followed::default() };
-    follow::drive(global, session, driver, stay).await
+    let code = follow::drive(global, session, driver, stay).await;
+    interrupted.settle().await;
+    code
+}
+
+/// The drills that a start interrupts.
+struct Drills<'a> {
+    service: Option<&'a ServiceName>,
+    fate: DrillFate,
+    why: String,
+}
+
+impl<'a> Drills<'a> {
+    /// A simulation interrupts nothing, nor does a run that waits to be started, or one whose journal knows of
+    /// no drills.
+    fn of(arguments: &Arguments, subject: &'a Subject, broken_glass: Option<&BrokenGlass>) -> Self {
+        let real = !arguments.simulate && !arguments.stage && broken_glass.is_none();
+        let service = match subject {
+            Subject::One(source) => Some(&source.runbook.metadata.name).filter(|_| real),
+            Subject::Fleet(_) => None,
+        };
+        let why = format!("a real run begins: {}", arguments.reason.as_deref().unwrap_or_default());
+        Self { service, fate: arguments.drill, why }
+    }
+
+    /// A drill that has moved the service leaves it where it is: that is where the real run wants it, too.
+    async fn let_it_be(&self, session: &Session) -> Result<(), Error> {
+        let Some(service) = self.service.filter(|_| self.fate != DrillFate::CleanUp) else { return Ok(()) };
+        takeover::interrupt(session, service, None, self.fate, &self.why).await?.settle().await;
+        Ok(())
+    }
+
+    async fn interrupt(&self, session: &Session, plan: &Plan) -> Result<Interrupted, Error> {
+        let Some(service) = self.service else { return Ok(Interrupted::default()) };
+        takeover::interrupt(session, service, Some(plan), self.fate, &self.why).await
+    }
+}
+
+/// Starts the real run that a drill is promoted to: the same move, going on from what the drill has done.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn promoted(
+    global: &Global,
+    session: &Session,
+    source: Source,
+    plan: &Plan,
+    wanted: Promotion,
+) -> Result<u8, Error> {
+    let set = plan.parameters.iter().map(|(name, value)| {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        format!("{name}={text}")
+    });
+    let binding = Binding {
+        runbook: plan.runbook.name.to_string(),
+        mode: Some(wanted.mode.unwrap_or(plan.mode)),
+        from: plan.from.clone(),
+        to: plan.to.clone(),
+        set: set.chain(wanted.set).collect(),
+        values: None,
+        accept_lint: Vec::new(),
+    };
+    let arguments = Arguments {
+        binding,
+        reason: Some(wanted.reason),
+        incident_at: wanted.incident_at,
+        yes: false,
+        consents: wanted.consents,
+        stage: false,
+        detach: false,
+        adopt: true,
+        drill: DrillFate::Auto,
+        break_glass: false,
+        simulate: false,
+        scenario: None,
+        speed: Speed::Max,
+        seed: None,
+        idempotency_key: None,
+    };
+    let subject = Subject::One(Box::new(source));
+    session::block_on(start(global, session, plan.operation, &arguments, &subject, None))
+}
+
+/// How a drill is promoted.
+#[derive(Debug)]
+pub(crate) struct Promotion {
+    /// Why.
+    pub reason: String,
+    /// Mode of the real run; default: the drill's.
+    pub mode: Option<Mode>,
+    /// When the incident began.
+    pub incident_at: Option<Timestamp>,
+    /// What is accepted before the point of no return.
+    pub consents: ConsentFlags,
+    /// Values of sensitive parameters, which are not stored.
+    pub set: Vec<String>,
 }
 
 /// A plan that is to be run.
@@ -442,52 +502,4 @@ fn new_run(session: &Session, arguments: &Arguments, text: &str, plan: &Plan) ->
         sensitive: BTreeMap::new(),
         notes: BTreeMap::new(),
     }
-}
-
-fn simulated(
-    session: &Session,
-    arguments: &Arguments,
-    plan: &Plan,
-    new: &mut NewRun,
-) -> Result<Runtime, Error> {
-    let text = arguments.scenario.as_ref().map(|path| runbook::read(path)).transpose()?;
-    let start = SystemClock::real().now();
-    let key = format!("{}-{}", plan.runbook.name, start.as_millis());
-    new.notes.insert("speed".to_owned(), arguments.speed.to_string());
-    new.notes.insert("estate".to_owned(), key.clone());
-    if let Some(text) = &text {
-        new.notes.insert("scenario".to_owned(), text.clone());
-    }
-    if let Some(seed) = arguments.seed {
-        new.notes.insert("seed".to_owned(), seed.to_string());
-    }
-    simulated_runtime(session, plan, &new.notes, start)
-}
-
-/// Makes the runtime of a simulated run from what its notes say; the same when it starts and when it is
-/// resumed.
-///
-/// # Errors
-/// When the scenario or the estate cannot be used.
-pub(crate) fn simulated_runtime(
-    session: &Session,
-    plan: &Plan,
-    notes: &BTreeMap<String, String>,
-    start: Timestamp,
-) -> Result<Runtime, Error> {
-    let mut scenario = match notes.get("scenario") {
-        Some(text) => Scenario::parse(text).map_err(|error| {
-            Error::new(exit::INVALID, format!("scenario: {error}")).reason("invalid_scenario")
-        })?,
-        None => Scenario::healthy(),
-    };
-    if let Some(seed) = notes.get("seed").and_then(|seed| seed.parse().ok()) {
-        scenario.seed = seed;
-    }
-    let speed = notes.get("speed").and_then(|speed| speed.parse().ok()).unwrap_or(Speed::Max);
-    let key = notes.get("estate").map_or("estate", String::as_str);
-    let estate = app::estate_path(&session.config, key);
-    let simulation = Simulation { plan, scenario, speed, estate, start };
-    app::simulated_runtime(&session.config, session.journal.clone(), simulation)
-        .map_err(|error| Error::new(exit::UNREACHABLE, error.to_string()))
 }

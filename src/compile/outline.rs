@@ -34,12 +34,20 @@ pub(super) struct Outline<'r> {
     /// Whether something that decides about order could not be read.
     pub(super) incomplete: bool,
     gaps: &'r Gaps,
+    base: String,
 }
 
 impl<'r> Outline<'r> {
     pub(super) fn new(name: &'static str, steps: &'r [Step], gaps: &'r Gaps) -> Self {
-        let mut outline = Self { name, entries: Vec::new(), by_id: HashMap::new(), incomplete: false, gaps };
-        outline.incomplete = gaps.contains(&format!("/workflows/{name}"));
+        let mut outline = Self::at(name, format!("/workflows/{name}/steps"), steps, gaps);
+        outline.incomplete |= gaps.contains(&format!("/workflows/{name}"));
+        outline
+    }
+
+    /// As [`Outline::new`], for steps that stand elsewhere; `base` is the pointer of their list.
+    pub(super) fn at(name: &'static str, base: String, steps: &'r [Step], gaps: &'r Gaps) -> Self {
+        let (entries, by_id) = (Vec::new(), HashMap::new());
+        let mut outline = Self { name, entries, by_id, incomplete: false, gaps, base };
         outline.list(steps, None);
         outline
     }
@@ -81,7 +89,7 @@ impl<'r> Outline<'r> {
     }
 
     fn base(&self) -> String {
-        format!("/workflows/{}/steps", self.name)
+        self.base.clone()
     }
 
     /// JSON pointer of a step.

@@ -4,7 +4,7 @@ use super::apply_node::{
     attempt_started, in_doubt, known_failure, look_again, looked, node_failed, node_reset, node_skipped,
     node_succeeded, observed, ready, retry_scheduled,
 };
-use super::event::{Applied, ClockMark, Event, Want};
+use super::event::{Applied, ClockMark, DrillOutcome, Event, Want};
 use super::input::Consents;
 use super::state::{IndexedPlan, Intervention, RunState};
 use super::transition::{current, edit, over, set};
@@ -116,6 +116,17 @@ fn apply_to_run(plan: &IndexedPlan, state: &mut RunState, event: &Event, at: Tim
             state.answered.insert(id.clone());
             intervened(state, verb, by, reason.as_ref(), refused.is_none(), at);
         }
+        Event::DrillCut { reason, .. } => {
+            state.drill.outcome = Some(DrillOutcome::Aborted);
+            state.drill.reason.clone_from(reason);
+        }
+        Event::CleanupBegan { outcome, reason, keep, .. } => {
+            state.drill.outcome = Some(*outcome);
+            state.drill.reason.clone_from(reason);
+            state.drill.keep = keep.iter().copied().collect();
+            want_changed(state, Want::CleanUp, reason.as_ref());
+        }
+        Event::Attested(attested) => state.drill.attestation = Some(attested.clone()),
         Event::BurnReached { percent, .. } => state.burn = *percent,
         Event::ForecastBreached { .. } => state.forecast_breached = true,
         Event::ForecastRecovered { .. } => state.forecast_breached = false,
@@ -189,6 +200,9 @@ fn clock_marked(state: &mut RunState, mark: ClockMark, at: Timestamp) {
         ClockMark::PointOfNoReturn => state.clock.pnr_at = Some(at),
         ClockMark::Shifted => state.clock.shifted_at = Some(at),
         ClockMark::Healthy => state.clock.healthy_at = Some(at),
+        ClockMark::ReturnStarted => state.clock.return_started_at = Some(at),
+        ClockMark::ReturnShifted => state.clock.return_shifted_at = Some(at),
+        ClockMark::Returned => state.clock.returned_at = Some(at),
     }
 }
 

@@ -3,21 +3,27 @@
 
 use super::child;
 use super::decide::Decision;
-use super::event::{Applied, ClockMark, Event, FenceResult};
+use super::event::{Applied, ClockMark, Event, FenceResult, Want};
 use super::state::{IndexedPlan, RunState};
 use crate::model::run::{NodeStatus, Phase, RunStatus, Verdict};
 use crate::model::time::{Duration, Timestamp};
-use crate::plan::{Node, NodeIndex, NodeKind, ReadingPoint};
+use crate::plan::{Node, NodeIndex, NodeKind, ReadingPoint, Section};
 
 /// Parts of the objective that are reported when they are used up, in percent.
 const BURN: [u32; 4] = [50, 75, 90, 100];
 
 /// Records what the clock shows: points passed, burn, forecast.
 pub(super) fn keep(decision: &mut Decision<'_>) {
-    mark(decision, ClockMark::Shifted, decision.state.clock.shifted_at, shift_phases(decision));
-    mark(decision, ClockMark::Healthy, decision.state.clock.healthy_at, &[Phase::Validate]);
+    if decision.state.want != Want::CleanUp {
+        mark_forward(decision);
+    }
+    if decision.state.clock.return_started_at.is_some() {
+        mark(decision, ClockMark::ReturnShifted, decision.state.clock.return_shifted_at, &[Phase::Shift]);
+        mark(decision, ClockMark::Returned, decision.state.clock.returned_at, &[Phase::Validate]);
+    }
     let Some(objective) = decision.plan.plan.objectives.rto else { return };
-    if decision.state.clock.healthy_at.is_some() || decision.state.status == RunStatus::Staged {
+    let over = decision.state.clock.healthy_at.is_some() || decision.state.want == Want::CleanUp;
+    if over || decision.state.status == RunStatus::Staged {
         return;
     }
     let elapsed = decision.state.elapsed(decision.now);
@@ -28,6 +34,12 @@ pub(super) fn keep(decision: &mut Decision<'_>) {
         decision.emit(Event::BurnReached { percent, elapsed });
     }
     keep_forecast(decision, objective);
+}
+
+/// Records the points of the recovery itself that have been passed.
+pub(super) fn mark_forward(decision: &mut Decision<'_>) {
+    mark(decision, ClockMark::Shifted, decision.state.clock.shifted_at, shift_phases(decision));
+    mark(decision, ClockMark::Healthy, decision.state.clock.healthy_at, &[Phase::Validate]);
 }
 
 fn keep_forecast(decision: &mut Decision<'_>, objective: Duration) {
@@ -53,6 +65,11 @@ fn mark(decision: &mut Decision<'_>, mark: ClockMark, passed: Option<Timestamp>,
     // A fleet is healthy when all its members are.
     let all = decision.plan.plan.is_fleet() && mark == ClockMark::Healthy;
     for (definition, node) in decision.plan.plan.nodes.iter().zip(&decision.state.nodes) {
+        let back = definition.section() == Some(Section::Failback);
+        let beside = definition.section().is_some_and(|section| !section.is_recovery()) && !back;
+        if beside || back != is_return(mark) {
+            continue;
+        }
         if all || definition.phase.is_some_and(|phase| phases.contains(&phase)) {
             any |= matches!(node.status, NodeStatus::Succeeded | NodeStatus::MarkedDone);
             if !node.status.is_settled() || is_failed_validation(mark, node.status) {
@@ -65,9 +82,18 @@ fn mark(decision: &mut Decision<'_>, mark: ClockMark, passed: Option<Timestamp>,
     }
 }
 
+/// Whether a point is one of the way back of a live drill.
+fn is_return(mark: ClockMark) -> bool {
+    match mark {
+        ClockMark::ReturnStarted | ClockMark::ReturnShifted | ClockMark::Returned => true,
+        ClockMark::PointOfNoReturn | ClockMark::Shifted | ClockMark::Healthy => false,
+    }
+}
+
 /// A validation that failed and was ignored validates nothing.
 fn is_failed_validation(mark: ClockMark, status: NodeStatus) -> bool {
-    mark == ClockMark::Healthy && matches!(status, NodeStatus::FailedIgnored | NodeStatus::TimedOut)
+    matches!(mark, ClockMark::Healthy | ClockMark::Returned)
+        && matches!(status, NodeStatus::FailedIgnored | NodeStatus::TimedOut)
 }
 
 /// Expected recovery time by the estimates, and the node most of it goes to. `None` once nothing is left to
@@ -102,7 +128,8 @@ fn node_end(plan: &IndexedPlan, state: &RunState, node: NodeIndex, now: Timestam
 
 /// When the forecast will pass the objective if nothing happens until then; the driver wakes up for it.
 pub(super) fn breach_at(plan: &IndexedPlan, state: &RunState) -> Option<Timestamp> {
-    let objective = plan.plan.objectives.rto.filter(|_| state.clock.healthy_at.is_none())?;
+    let open = state.clock.healthy_at.is_none() && state.want != Want::CleanUp;
+    let objective = plan.plan.objectives.rto.filter(|_| open)?;
     if state.forecast_breached || !state.clock_runs() {
         return None;
     }
@@ -119,7 +146,7 @@ pub(super) fn breach_at(plan: &IndexedPlan, state: &RunState) -> Option<Timestam
 
 /// When the next part of the objective will be used up.
 pub(super) fn burn_at(plan: &IndexedPlan, state: &RunState) -> Option<Timestamp> {
-    let runs = state.clock.healthy_at.is_none() && state.clock_runs();
+    let runs = state.clock.healthy_at.is_none() && state.clock_runs() && state.want != Want::CleanUp;
     let objective = plan.plan.objectives.rto.filter(|_| runs)?;
     let percent = BURN.into_iter().find(|percent| *percent > state.burn)?;
     let part = Duration::from_millis((objective.as_millis() * u64::from(percent)).div_ceil(100));

@@ -8,8 +8,8 @@ use super::state::{IndexedPlan, RunState};
 use crate::model::action::Action;
 use crate::model::expression::{self, Context, has_template};
 use crate::model::id::SiteName;
-use crate::model::run::{Failure, FailureClass};
-use crate::plan::{Call, Node, Plan};
+use crate::model::run::{Failure, FailureClass, Mode, Operation};
+use crate::plan::{Call, Node, Plan, Section};
 
 /// Values that are known only at dispatch and never stored.
 #[derive(Clone, Default)]
@@ -79,20 +79,24 @@ fn names(plan: &IndexedPlan, state: &RunState, node: &Node, with_steps: bool) ->
     names.insert("params".to_owned(), Value::Object(params.collect()));
     let sites = plan_.sites.keys().map(|name| (name.to_string(), site(plan_, name)));
     names.insert("sites".to_owned(), Value::Object(sites.collect()));
-    names.insert("from".to_owned(), plan_.from.as_ref().map_or(Value::Null, |name| site(plan_, name)));
-    names.insert("to".to_owned(), plan_.to.as_ref().map_or(Value::Null, |name| site(plan_, name)));
-    let stays = |name: &SiteName| Some(name) != plan_.from.as_ref() && !plan_.absent.contains(name);
+    let back = node.section() == Some(Section::Failback);
+    let (from, to) = plan_.ends(node);
+    names.insert("from".to_owned(), from.map_or(Value::Null, |name| site(plan_, name)));
+    names.insert("to".to_owned(), to.map_or(Value::Null, |name| site(plan_, name)));
+    let stays = |name: &SiteName| Some(name) != from && !plan_.absent.contains(name);
     let survivors = plan_.sites.keys().filter(|name| stays(name));
     names.insert("survivors".to_owned(), Value::Array(survivors.map(|name| site(plan_, name)).collect()));
-    names.insert("mode".to_owned(), state.mode.as_str().into());
+    let mode = if back { Mode::Graceful } else { state.mode };
+    names.insert("mode".to_owned(), mode.as_str().into());
     names.insert("intent".to_owned(), plan_.intent.as_str().into());
-    names.insert("operation".to_owned(), plan_.operation.as_str().into());
+    let operation = if back { Operation::Failback } else { plan_.operation };
+    names.insert("operation".to_owned(), operation.as_str().into());
     names.insert("run".to_owned(), run(state));
     if let Some(item) = &node.item {
         names.insert("item".to_owned(), item.clone());
     }
     if with_steps {
-        names.insert("steps".to_owned(), Value::Object(steps(plan, state)));
+        names.insert("steps".to_owned(), Value::Object(steps(plan, state, node.section())));
     }
     names
 }
@@ -119,11 +123,20 @@ fn run(state: &RunState) -> Value {
 /// Every authored step under its id, and under its id with `_` for `-`: `steps.find_copy` reads like a
 /// name, while
 /// `steps.find-copy` would be a subtraction.
-fn steps(plan: &IndexedPlan, state: &RunState) -> Map<String, Value> {
+///
+/// The sections of a drill have names of their own: a step of the failback is not that of the failover.
+fn steps(plan: &IndexedPlan, state: &RunState, section: Option<Section>) -> Map<String, Value> {
     let mut steps = Map::new();
     for (node, definition) in state.nodes.iter().zip(&plan.plan.nodes) {
         let Some(step) = &definition.step else { continue };
-        if definition.address.as_str() != step.as_str() {
+        let address = definition.address.as_str();
+        let address = match section.filter(|section| has_own_names(*section)) {
+            Some(section) => {
+                address.strip_prefix(section.as_str()).and_then(|rest| rest.strip_prefix('/')).unwrap_or("")
+            }
+            None => address,
+        };
+        if address != step.as_str() {
             continue;
         }
         let value = json!({"status": node.status.as_str(), "outputs": node.outputs});
@@ -133,4 +146,11 @@ fn steps(plan: &IndexedPlan, state: &RunState) -> Map<String, Value> {
         steps.insert(step.to_string(), value);
     }
     steps
+}
+
+const fn has_own_names(section: Section) -> bool {
+    match section {
+        Section::Inject | Section::Failback | Section::Cleanup => true,
+        Section::Guard | Section::Operation | Section::Verify | Section::Hold => false,
+    }
 }

@@ -6,7 +6,7 @@ use super::decide::Decision;
 use super::event::{Event, NodeSucceeded, SkipCause, Want};
 use super::input::{Control, Direction, Rejection, Request};
 use super::remedy::{self, Remedy};
-use super::{approval, unwind};
+use super::{approval, drill, unwind};
 use crate::model::id::NodeAddress;
 use crate::model::run::{Identity, Mode, NodeStatus, RunStatus};
 use crate::plan::{EdgeKind, NodeIndex};
@@ -46,7 +46,15 @@ fn grant(decision: &mut Decision<'_>, request: &Request) -> Result<(), Rejection
         Control::Start => return Err(refused("the run was started before")),
         Control::Pause => want(decision, Want::Pause, request)?,
         Control::Resume => resume(decision, request)?,
-        Control::Abort => want(decision, Want::Abort, request)?,
+        Control::Abort => {
+            reason(request)?;
+            if !drill::abort(decision, request)? {
+                want(decision, Want::Abort, request)?;
+            }
+        }
+        Control::Unwind if drill::of(decision.plan).is_some() => {
+            return Err(refused("a drill is not unwound but aborted: what it changed is taken back"));
+        }
         Control::Unwind => {
             unwind::check(decision)?;
             want(decision, Want::Unwind, request)?;
@@ -57,6 +65,8 @@ fn grant(decision: &mut Decision<'_>, request: &Request) -> Result<(), Rejection
         Control::Done { node, outputs } => done(decision, node, outputs, request)?,
         Control::Approve { node, consents } => approval::approve(decision, node.as_ref(), consents, by)?,
         Control::Deny { node } => approval::deny(decision, node.as_ref(), by, request.reason.as_deref())?,
+        Control::Attest { passed } => drill::attest(decision, *passed, request)?,
+        Control::Promote { keep } => drill::promote(decision, keep, request)?,
         Control::Adopt => decision.emit(Event::AdoptionRequested { by: by.clone() }),
     }
     Ok(())
@@ -79,7 +89,7 @@ fn want(decision: &mut Decision<'_>, want: Want, request: &Request) -> Result<()
     let allowed = match (decision.state.want, want) {
         (Want::Run, _) | (Want::Pause, Want::Abort | Want::Unwind | Want::Fail) => true,
         (Want::Unwind, Want::Abort) => true,
-        (Want::Pause | Want::Abort | Want::Fail | Want::Unwind, _) => false,
+        (Want::Pause | Want::Abort | Want::Fail | Want::Unwind | Want::CleanUp, _) => false,
     };
     if !allowed {
         return Err(refused(&format!("the run was already asked to {}", decision.state.want)));
@@ -216,7 +226,7 @@ fn done(
             decision.emit(Event::NodeUndone { node });
         }
         // It was applied, then; and like everything that was, it is taken back.
-        NodeStatus::InDoubt if decision.state.want == Want::Unwind => {
+        NodeStatus::InDoubt if remedy::takes_back(decision.plan, &decision.state, node) => {
             decision.emit(Event::NodeSucceeded(NodeSucceeded { node, outputs, adopted: false, fence: None }));
         }
         NodeStatus::Failed

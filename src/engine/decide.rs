@@ -5,7 +5,7 @@ use super::apply::apply;
 use super::event::{Event, Want};
 use super::input::{AttemptKey, Direction, Input, Rejection};
 use super::state::{AttemptState, IndexedPlan, NodeState, RunState};
-use super::{approval, attempt, child, clock, control, doubt, ready, status, unwind};
+use super::{approval, attempt, child, clock, control, doubt, drill, ready, status, unwind};
 use crate::model::run::{Failure, FailureClass, Mode, NodeStatus, RunStatus};
 use crate::model::time::{Duration, Timestamp};
 use crate::plan::{Node, NodeIndex};
@@ -87,8 +87,15 @@ impl<'a> Decision<'a> {
     /// Begins whatever may begin, until nothing more can.
     fn advance(&mut self) {
         match self.state.want {
-            Want::Run => ready::advance(self),
+            Want::Run => {
+                ready::advance(self);
+                drill::look(self);
+                if self.state.want == Want::CleanUp {
+                    drill::advance(self);
+                }
+            }
             Want::Pause => {}
+            Want::CleanUp => drill::advance(self),
             Want::Abort | Want::Fail => ready::give_up_waiting(self),
             Want::Unwind => {
                 ready::give_up_waiting(self);

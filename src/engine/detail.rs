@@ -162,6 +162,8 @@ pub enum SkipCause {
     Enough,
     /// What it belongs to has failed.
     Failed,
+    /// A drill of this level leaves it out, or ended before it was needed.
+    Drill,
     /// A person left it out.
     Person {
         /// Who.
@@ -214,7 +216,36 @@ words! {
         Fail = "fail",
         /// Take back what was applied.
         Unwind = "unwind",
+        /// Wind a drill up: take back, return, clean up.
+        CleanUp = "clean_up",
     }
+}
+
+words! {
+    /// What has become of a drill when it is wound up.
+    DrillOutcome {
+        /// Everything was done, and its checks have passed.
+        Passed = "passed",
+        /// Something failed.
+        Failed = "failed",
+        /// A person ended it.
+        Aborted = "aborted",
+        /// A real run took over.
+        Promoted = "promoted",
+    }
+}
+
+/// What a person has said about a drill.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Attested {
+    /// Whether it has passed.
+    pub passed: bool,
+    /// Who says so.
+    pub by: Identity,
+    /// Their notes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notes: Option<String>,
 }
 
 words! {
@@ -226,5 +257,11 @@ words! {
         Shifted = "shifted",
         /// Validation has passed.
         Healthy = "healthy",
+        /// A live drill begins to return the service.
+        ReturnStarted = "return_started",
+        /// Users are back on the old site.
+        ReturnShifted = "return_shifted",
+        /// The old site was validated.
+        Returned = "returned",
     }
 }

@@ -7,8 +7,8 @@ use super::attempt::{
 use super::decide::Decision;
 use super::event::{Applied, Event, FenceResult, NodeSucceeded, Want};
 use super::input::{AttemptKey, Direction, Observation, Rejection};
-use super::ready;
 use super::state::{Adoption, AttemptState};
+use super::{drill, ready};
 use crate::model::action::{Doubt, traits};
 use crate::model::run::{Failure, FailureClass, Mode, NodeStatus};
 use crate::model::time::Duration;
@@ -92,7 +92,10 @@ fn in_progress(
 ) {
     let last = step_deadline(decision, key.node, definition, attempt.direction);
     // What is to be taken back is waited for, however late it is.
-    let last = last.filter(|_| decision.state.want != Want::Unwind);
+    let last = last.filter(|_| {
+        decision.state.want != Want::Unwind
+            && (decision.state.want != Want::CleanUp || drill::winds_up(definition))
+    });
     if last.is_some_and(|last| last <= decision.now) {
         return ask_person(decision, key.node, "it still goes on beyond the deadline of its step");
     }
@@ -120,7 +123,7 @@ fn not_applied(decision: &mut Decision<'_>, key: AttemptKey, definition: &Node, 
         let failure = Failure::new(FailureClass::Transient, why);
         let at = decision.now;
         decision.emit(Event::RetryScheduled { node: key.node, at, failure, counts: false });
-        if is_wanted(decision, attempt.direction, asked) {
+        if is_wanted(decision, definition, attempt.direction, asked) {
             begin_next(decision, key.node);
         }
         return;
@@ -148,7 +151,7 @@ fn unknown(
     let harmless = call.is_some_and(|call| traits::may_resend(call.action, &call.with));
     let asked = decision.node(key.node).asked_again;
     let again = harmless && is_sent_again(decision, attempt.direction);
-    if again || (asked && is_wanted(decision, attempt.direction, true)) {
+    if again || (asked && is_wanted(decision, definition, attempt.direction, true)) {
         return start(decision, key.node, attempt.direction, None);
     }
     if asked || decision.node(key.node).unknowns >= UNKNOWNS_BEFORE_PERSON {
@@ -188,10 +191,12 @@ fn adopted(decision: &mut Decision<'_>, key: AttemptKey, observation: Observatio
 
 /// Says whether an attempt may begin in this direction. That something else failed holds it, unless a person
 /// asked for this very one.
-fn is_wanted(decision: &Decision<'_>, direction: Direction, asked: bool) -> bool {
+fn is_wanted(decision: &Decision<'_>, definition: &Node, direction: Direction, asked: bool) -> bool {
+    let cleans = decision.state.want == Want::CleanUp;
     match direction {
+        Direction::Do if cleans => drill::winds_up(definition),
         Direction::Do => decision.state.want == Want::Run && (asked || !decision.state.is_held()),
-        Direction::Undo => decision.state.want == Want::Unwind,
+        Direction::Undo => cleans || decision.state.want == Want::Unwind,
     }
 }
 
@@ -200,7 +205,7 @@ fn is_wanted(decision: &Decision<'_>, direction: Direction, asked: bool) -> bool
 fn is_sent_again(decision: &Decision<'_>, direction: Direction) -> bool {
     match decision.state.want {
         Want::Run | Want::Pause => direction == Direction::Do,
-        Want::Unwind => true,
+        Want::Unwind | Want::CleanUp => true,
         Want::Abort | Want::Fail => false,
     }
 }

@@ -2,8 +2,8 @@
 //! variants and fields are added, never changed.
 
 pub use super::detail::{
-    Applied, AttemptStarted, ChildRun, ClockMark, FenceResult, MissingConsent, NodeSucceeded, ParentRun,
-    Reading, RunCreated, SkipCause, Want,
+    Applied, AttemptStarted, Attested, ChildRun, ClockMark, DrillOutcome, FenceResult, MissingConsent,
+    NodeSucceeded, ParentRun, Reading, RunCreated, SkipCause, Want,
 };
 
 use serde::{Deserialize, Serialize};
@@ -274,6 +274,27 @@ pub enum Event {
         /// What went wrong.
         failure: Failure,
     },
+    /// A drill is ended early, as soon as what it is doing lets it.
+    DrillCut {
+        /// Who.
+        by: Identity,
+        /// Why.
+        reason: Option<String>,
+    },
+    /// A drill is wound up from here on.
+    CleanupBegan {
+        /// What has become of it so far.
+        outcome: DrillOutcome,
+        /// Who wants it; absent: it has come to its end, or failed.
+        by: Option<Identity>,
+        /// Why.
+        reason: Option<String>,
+        /// Nodes whose effect stays, because the real operation uses it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        keep: Vec<NodeIndex>,
+    },
+    /// A person has said whether the drill has passed.
+    Attested(Attested),
     /// A part of the recovery time objective is used up.
     BurnReached {
         /// Percent.
@@ -349,6 +370,9 @@ impl Event {
             Self::RequestAnswered { .. } => "request_answered",
             Self::NodeUndone { .. } => "node_undone",
             Self::UndoFailed { .. } => "undo_failed",
+            Self::DrillCut { .. } => "drill_cut",
+            Self::CleanupBegan { .. } => "cleanup_began",
+            Self::Attested(_) => "attested",
             Self::BurnReached { .. } => "burn_reached",
             Self::ForecastBreached { .. } => "forecast_breached",
             Self::ForecastRecovered { .. } => "forecast_recovered",

@@ -164,6 +164,16 @@ pub enum Control {
     },
     /// Observe every node that has not begun, and mark what is already true.
     Adopt,
+    /// Say whether a drill has passed; the notes are the request's reason.
+    Attest {
+        /// Whether it has.
+        passed: bool,
+    },
+    /// End a drill because the real operation takes over.
+    Promote {
+        /// Nodes whose effect the real operation uses.
+        keep: Vec<NodeAddress>,
+    },
 }
 
 impl Control {
@@ -183,6 +193,8 @@ impl Control {
             Self::Approve { .. } => "approve",
             Self::Deny { .. } => "deny",
             Self::Adopt => "adopt",
+            Self::Attest { .. } => "attest",
+            Self::Promote { .. } => "promote",
         }
     }
 }

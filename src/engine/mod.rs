@@ -15,6 +15,7 @@ mod control;
 mod decide;
 mod detail;
 mod doubt;
+pub mod drill;
 pub mod event;
 pub mod input;
 mod ready;
@@ -22,6 +23,7 @@ mod remedy;
 pub mod service;
 pub mod state;
 mod status;
+mod takeover;
 mod transition;
 mod unwind;
 mod wake;
@@ -35,6 +37,7 @@ pub use decide::{decide, idempotency_key};
 pub use remedy::{Remedy, refusal, remedies};
 pub use state::{IndexedPlan, RunState};
 pub use status::{about_to, why_in_doubt};
+pub use takeover::{Takeover, keep_all, keep_nothing, takeover};
 pub use unwind::{applied, passed};
 pub use wake::next_wake;
 
@@ -44,7 +47,7 @@ use model::run::NodeStatus;
 use crate::model;
 
 /// Version of the state that checkpoints hold; another version ignores them.
-pub const STATE_FORMAT: u32 = 5;
+pub const STATE_FORMAT: u32 = 6;
 
 /// Says whether nobody had to intervene: numbers of a run that was helped along are marked so.
 #[must_use]
@@ -52,7 +55,7 @@ pub fn is_clean(state: &RunState) -> bool {
     let helped = state
         .interventions
         .iter()
-        .any(|intervention| !matches!(intervention.verb.as_str(), "start" | "approve" | "deny"));
+        .any(|intervention| !matches!(intervention.verb.as_str(), "start" | "approve" | "deny" | "attest"));
     let by_hand = state.nodes.iter().any(|node| {
         node.status == NodeStatus::MarkedDone || matches!(node.skipped, Some(SkipCause::Person { .. }))
     });

@@ -4,7 +4,7 @@ use super::attempt;
 use super::decide::Decision;
 use super::event::{Applied, Event, FenceResult, NodeSucceeded, SkipCause, Want};
 use super::input::Direction;
-use super::{approval, context};
+use super::{approval, context, drill};
 use crate::model::action::{ActionName, Effect, traits};
 use crate::model::expression;
 use crate::model::policy::{MinSuccess, OnFailure, Stragglers};
@@ -54,8 +54,12 @@ pub(super) fn is_met(decision: &Decision<'_>, edge: Edge) -> bool {
     }
 }
 
-fn begin(decision: &mut Decision<'_>, node: NodeIndex) {
+/// Begins a node whose needs are all over, if it may.
+pub(super) fn begin(decision: &mut Decision<'_>, node: NodeIndex) {
     let Some(definition) = decision.definition(node) else { return };
+    if !drill::may_begin(decision, definition) {
+        return;
+    }
     if !definition.needs.iter().all(|edge| is_met(decision, *edge)) {
         return; // Blocked; the status says by what.
     }
@@ -63,6 +67,9 @@ fn begin(decision: &mut Decision<'_>, node: NodeIndex) {
         && decision.state.lanes.get(&lane.id).is_some_and(|running| *running >= lane.width)
     {
         return;
+    }
+    if definition.is_left_out() {
+        return decision.emit(Event::NodeSkipped { node, why: SkipCause::Drill });
     }
     if definition.is_skipped_in(decision.state.mode) {
         return decision.emit(Event::NodeSkipped { node, why: SkipCause::Mode });
@@ -272,9 +279,13 @@ fn on_failure(decision: &Decision<'_>, definition: &Node) -> OnFailure {
 fn want(decision: &mut Decision<'_>, want: Want, definition: &Node) {
     match decision.state.want {
         Want::Run | Want::Pause => {}
-        Want::Abort | Want::Fail | Want::Unwind => return,
+        Want::Abort | Want::Fail | Want::Unwind | Want::CleanUp => return,
     }
-    let reason = Some(format!("{} failed, and its policy is {}", definition.address, definition.on_failure));
+    let reason = format!("{} failed, and its policy is {}", definition.address, definition.on_failure);
+    if drill::gives_up(decision, &reason) {
+        return;
+    }
+    let reason = Some(reason);
     decision.emit(Event::WantChanged { want, by: None, reason });
 }
 
@@ -355,7 +366,10 @@ fn give_up(decision: &mut Decision<'_>, node: NodeIndex, why: SkipCause) {
 pub(super) fn give_up_waiting(decision: &mut Decision<'_>) {
     for node in decision.state.active.clone() {
         let Some(definition) = decision.definition(node) else { continue };
-        if decision.node(node).direction == Direction::Undo && decision.state.want == Want::Unwind {
+        let cleans = decision.state.want == Want::CleanUp;
+        let undoes = cleans || decision.state.want == Want::Unwind;
+        let is_undo = decision.node(node).direction == Direction::Undo;
+        if (is_undo && undoes) || (cleans && drill::winds_up(definition)) {
             continue;
         }
         let only_looks = attempt::is_read(decision, definition, node);

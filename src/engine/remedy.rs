@@ -4,7 +4,7 @@
 use super::attempt;
 use super::event::{Applied, Want};
 use super::input::Direction;
-use super::state::{IndexedPlan, NodeState, RunState};
+use super::state::{IndexedPlan, RunState};
 use crate::model::action::Doubt;
 use crate::model::run::NodeStatus;
 use crate::plan::NodeIndex;
@@ -31,7 +31,7 @@ pub fn remedies(plan: &IndexedPlan, state: &RunState, node: NodeIndex) -> Vec<Re
         NodeStatus::Failed if it.applied == Applied::Yes => &[Remedy::Done, Remedy::Retry],
         NodeStatus::Failed | NodeStatus::UndoFailed => &[Remedy::Retry],
         NodeStatus::InDoubt if !it.person_needed => &[],
-        NodeStatus::InDoubt if state.want == Want::Unwind && it.direction == Direction::Do => {
+        NodeStatus::InDoubt if takes_back(plan, state, node) && it.direction == Direction::Do => {
             &[Remedy::Retry, Remedy::Done, Remedy::Skip]
         }
         NodeStatus::InDoubt => &[Remedy::Done, Remedy::Retry],
@@ -62,7 +62,7 @@ pub fn refusal(plan: &IndexedPlan, state: &RunState, node: NodeIndex, remedy: Re
     let it = state.node(node);
     let why = match remedy {
         Remedy::Retry => retry_refusal(plan, state, node),
-        Remedy::Done => done_refusal(state, it),
+        Remedy::Done => done_refusal(plan, state, node),
         Remedy::Skip => match it.status {
             NodeStatus::Running => Some("is under way; wait for it, or abort".to_owned()),
             NodeStatus::Succeeded | NodeStatus::MarkedDone | NodeStatus::Undone | NodeStatus::Cancelled => {
@@ -110,16 +110,22 @@ fn retry_refusal(plan: &IndexedPlan, state: &RunState, node: NodeIndex) -> Optio
         Want::Run | Want::Pause => it.direction == Direction::Do,
         // Looking whether there is anything to take back begins nothing.
         Want::Unwind => it.direction == Direction::Undo || can_look(plan, state, node),
+        Want::CleanUp => {
+            winds_up(plan, node) || it.direction == Direction::Undo || can_look(plan, state, node)
+        }
         Want::Abort | Want::Fail => false,
     };
     let want = state.want;
     (!wanted).then(|| format!("is not tried again: the run was asked to {want}"))
 }
 
-fn done_refusal(state: &RunState, it: &NodeState) -> Option<String> {
+fn done_refusal(plan: &IndexedPlan, state: &RunState, node: NodeIndex) -> Option<String> {
+    let it = state.node(node);
     match it.status {
         // What it stands in the way of would be taken back beside it.
-        NodeStatus::InDoubt if state.want == Want::Unwind && !it.person_needed => Some(LOOKED_AT.to_owned()),
+        NodeStatus::InDoubt if takes_back(plan, state, node) && !it.person_needed => {
+            Some(LOOKED_AT.to_owned())
+        }
         NodeStatus::InDoubt | NodeStatus::UndoFailed => None,
         NodeStatus::Retrying if it.direction == Direction::Undo => None,
         NodeStatus::Failed
@@ -132,7 +138,8 @@ fn done_refusal(state: &RunState, it: &NodeState) -> Option<String> {
         | NodeStatus::Skipped
         | NodeStatus::TimedOut => match state.want {
             Want::Run | Want::Pause => None,
-            Want::Abort | Want::Fail | Want::Unwind => {
+            Want::CleanUp if winds_up(plan, node) => None,
+            Want::Abort | Want::Fail | Want::Unwind | Want::CleanUp => {
                 Some(format!("needs nothing any more: the run was asked to {}", state.want))
             }
         },
@@ -142,6 +149,19 @@ fn done_refusal(state: &RunState, it: &NodeState) -> Option<String> {
         | NodeStatus::Undone
         | NodeStatus::Cancelled => Some(format!("is {}", it.status)),
     }
+}
+
+/// Says whether what was applied is being taken back, this node's effect with it.
+pub(super) fn takes_back(plan: &IndexedPlan, state: &RunState, node: NodeIndex) -> bool {
+    match state.want {
+        Want::Unwind => true,
+        Want::CleanUp => !winds_up(plan, node),
+        Want::Run | Want::Pause | Want::Abort | Want::Fail => false,
+    }
+}
+
+fn winds_up(plan: &IndexedPlan, node: NodeIndex) -> bool {
+    plan.plan.nodes.get(node as usize).is_some_and(super::drill::winds_up)
 }
 
 /// Says whether what is in doubt about a node can be looked at.

@@ -6,7 +6,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::event::{Applied, ChildRun, FenceResult, MissingConsent, Reading, RunCreated, SkipCause, Want};
+use super::event::{
+    Applied, Attested, ChildRun, DrillOutcome, FenceResult, MissingConsent, Reading, RunCreated, SkipCause,
+    Want,
+};
 use super::input::{AttemptKey, Consents, Direction};
 use crate::model::run::{ClockStart, Failure, Identity, Mode, NodeStatus, Operation, RunStatus};
 use crate::model::time::{Duration, Timestamp};
@@ -82,10 +85,30 @@ pub struct RunState {
     pub answered: BTreeSet<String>,
     /// Nodes are observed before they begin.
     pub adopt: bool,
+    /// What is known of it as a drill.
+    #[serde(default)]
+    pub drill: DrillState,
     /// Last sequence folded.
     pub sequence: u64,
     /// Time of the last event.
     pub last_at: Timestamp,
+}
+
+/// What is known of a run as a drill.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DrillState {
+    /// What has become of it, once it is to end.
+    #[serde(default)]
+    pub outcome: Option<DrillOutcome>,
+    /// Why.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// Nodes whose effect stays, because the real operation uses it.
+    #[serde(default)]
+    pub keep: BTreeSet<NodeIndex>,
+    /// What a person has said about it.
+    #[serde(default)]
+    pub attestation: Option<Attested>,
 }
 
 /// The split clock.
@@ -102,6 +125,15 @@ pub struct SplitClock {
     pub shifted_at: Option<Timestamp>,
     /// Validation has passed.
     pub healthy_at: Option<Timestamp>,
+    /// A live drill began to return the service.
+    #[serde(default)]
+    pub return_started_at: Option<Timestamp>,
+    /// Users were back on the old site.
+    #[serde(default)]
+    pub return_shifted_at: Option<Timestamp>,
+    /// The old site was validated.
+    #[serde(default)]
+    pub returned_at: Option<Timestamp>,
     /// The run is over.
     pub ended_at: Option<Timestamp>,
 }
@@ -315,6 +347,7 @@ impl RunState {
             interventions: Vec::new(),
             answered: BTreeSet::new(),
             adopt: created.adopt,
+            drill: DrillState::default(),
             sequence: 1,
             last_at: at,
             created: Arc::new(created),
@@ -333,7 +366,7 @@ impl RunState {
     /// Says whether no further attempt may begin until a person acts.
     #[must_use]
     pub fn is_held(&self) -> bool {
-        let only_undo = self.want == Want::Unwind;
+        let only_undo = matches!(self.want, Want::Unwind | Want::CleanUp);
         self.want == Want::Pause || (!only_undo && self.is_in_trouble())
     }
 
@@ -356,7 +389,7 @@ impl RunState {
     #[must_use]
     pub fn waiting_child(&self, node: NodeIndex) -> Option<&ChildRun> {
         // One that is to end soon is waited for, whatever it stands at now.
-        let ends = matches!(self.want, Want::Abort | Want::Fail | Want::Unwind);
+        let ends = matches!(self.want, Want::Abort | Want::Fail | Want::Unwind | Want::CleanUp);
         let it = self.node(node);
         it.child.as_ref().filter(|child| child.waits && it.status == NodeStatus::Running && !ends)
     }

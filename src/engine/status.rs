@@ -3,7 +3,7 @@
 use super::decide::Decision;
 use super::event::{Event, FenceResult, Want};
 use super::state::{IndexedPlan, NodeState, RunState};
-use super::{child, unwind};
+use super::{child, drill, unwind};
 use crate::model::run::{NodeStatus, RunStatus};
 use crate::plan::NodeIndex;
 
@@ -30,6 +30,7 @@ fn derive(decision: &Decision<'_>) -> (RunStatus, Option<String>) {
         Want::Abort => (RunStatus::Aborted, reason()),
         Want::Fail => (RunStatus::Failed, reason()),
         Want::Unwind => unwinding(decision, under_way),
+        Want::CleanUp => drill::status(decision, under_way, finished(decision)),
         Want::Pause => (RunStatus::Paused, reason()),
         Want::Run => running(decision, under_way),
     }
@@ -39,7 +40,7 @@ fn derive(decision: &Decision<'_>) -> (RunStatus, Option<String>) {
 #[must_use]
 pub fn about_to(plan: &IndexedPlan, state: &RunState) -> String {
     let word = match state.want {
-        Want::Run | Want::Pause | Want::Unwind => "pausing",
+        Want::Run | Want::Pause | Want::Unwind | Want::CleanUp => "pausing",
         Want::Abort => "aborting",
         Want::Fail => "giving up",
     };
@@ -56,7 +57,7 @@ pub fn about_to(plan: &IndexedPlan, state: &RunState) -> String {
         .or_else(|| state.failed.first().map(|node| failure_text(plan, state, *node)));
     let why = match state.want {
         Want::Run => failed,
-        Want::Pause | Want::Unwind | Want::Abort | Want::Fail => state.want_reason.clone(),
+        Want::Pause | Want::Unwind | Want::CleanUp | Want::Abort | Want::Fail => state.want_reason.clone(),
     };
     let why = why.map_or_else(String::new, |why| format!("; reason: {why}"));
     format!("{word}, waits for {}{more}{why}", waits.join(", "))

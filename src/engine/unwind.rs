@@ -1,10 +1,10 @@
 //! Takes back what was applied, in reverse dependency order. Only before the point of no return.
 
 use super::decide::Decision;
-use super::event::{Applied, SkipCause};
+use super::event::{Applied, SkipCause, Want};
 use super::input::Rejection;
 use super::state::{IndexedPlan, NodeState, RunState};
-use super::{attempt, child};
+use super::{attempt, child, drill};
 use crate::model::action::{Effect, traits};
 use crate::model::id::NodeAddress;
 use crate::model::policy::Reversibility;
@@ -51,7 +51,9 @@ pub fn applied(plan: &IndexedPlan, state: &RunState) -> Vec<(NodeIndex, bool)> {
 
 /// Begins every undo that no later applied effect stands in the way of.
 pub(super) fn advance(decision: &mut Decision<'_>) {
-    if !decision.state.failed.iter().all(|node| decision.node(*node).status == NodeStatus::Failed) {
+    let cleans = decision.state.want == Want::CleanUp;
+    if !cleans && !decision.state.failed.iter().all(|node| decision.node(*node).status == NodeStatus::Failed)
+    {
         return; // An undo failed: a person decides before anything else is taken back.
     }
     for node in ready_to_undo(decision) {
@@ -75,15 +77,21 @@ fn ready_to_undo(decision: &Decision<'_>) -> Vec<NodeIndex> {
             ready.push(node);
         }
         if let Some(entry) = blocked.get_mut(index) {
-            *entry = later || under_way || outstanding;
+            *entry = later || under_way || outstanding || stays(decision, node);
         }
     }
     ready
 }
 
+/// Says whether what could not be taken back of a drill keeps what it stands on.
+fn stays(decision: &Decision<'_>, node: NodeIndex) -> bool {
+    decision.state.want == Want::CleanUp && decision.node(node).status == NodeStatus::UndoFailed
+}
+
 /// Says whether a node has an effect that is still to be taken back.
 pub(super) fn is_outstanding(decision: &Decision<'_>, node: NodeIndex) -> bool {
     decision.definition(node).is_some_and(|definition| is_there(definition, decision.node(node)))
+        && drill::takes_back(decision, node)
 }
 
 fn is_there(definition: &Node, state: &NodeState) -> bool {

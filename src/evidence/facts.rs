@@ -244,6 +244,7 @@ fn skipped(why: &SkipCause) -> String {
         SkipCause::Mode => "skipped in this mode".to_owned(),
         SkipCause::Enough => "skipped, enough others have succeeded".to_owned(),
         SkipCause::Failed => "skipped, what it belongs to has failed".to_owned(),
+        SkipCause::Drill => "left out in this drill".to_owned(),
         SkipCause::Person { by, reason } => format!("skipped by {}: {}", by.name, first_line(reason)),
     }
 }
@@ -285,6 +286,7 @@ fn wanted(want: Want, by: Option<&Identity>, reason: Option<&str>) -> String {
         Want::Abort => "abort and hold",
         Want::Fail => "give up",
         Want::Unwind => "unwind",
+        Want::CleanUp => "clean up",
     };
     format!("{what}, says {who}{why}")
 }

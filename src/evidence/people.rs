@@ -14,7 +14,8 @@ pub struct PersonNeeded {
     /// The node it is about; absent: the run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub step: Option<String>,
-    /// What kind of word is needed: start, resume, approval, consent, manual, failure, doubt.
+    /// What kind of word is needed: start, resume, approval, consent, manual, failure, doubt, attestation,
+    /// cleanup.
     pub kind: &'static str,
     /// What it is about.
     pub text: String,
@@ -38,6 +39,10 @@ pub fn needs_person(plan: &IndexedPlan, state: &RunState) -> Vec<PersonNeeded> {
     if needed.is_empty() && state.status.needs_person() {
         let (kind, command) = match state.status {
             RunStatus::Paused => ("resume", format!("drctl resume {run}")),
+            RunStatus::AwaitingAttestation => {
+                ("attestation", format!("drctl drill attest {run} --pass --notes \"…\"   (or: --fail)"))
+            }
+            RunStatus::CleanupIncomplete => ("cleanup", format!("drctl drill cleanup {run}")),
             _ => ("blocked", format!("drctl runs show {run}")),
         };
         let text = state.cause.clone().unwrap_or_else(|| "the run is paused".to_owned());

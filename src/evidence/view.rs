@@ -158,7 +158,7 @@ pub fn view(plan: &IndexedPlan, state: &RunState, driver: Option<String>, now: T
         mode: state.mode.as_str(),
         intent: created.intent.as_str(),
         members: plan.plan.is_fleet().then_some(plan.plan.nodes.len()),
-        drill_level: None,
+        drill_level: plan.plan.drill.as_ref().map(|drill| drill.level.to_string()),
         status: state.status.as_str(),
         cause: cause(plan, state),
         warnings: warnings(state),

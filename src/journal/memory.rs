@@ -168,6 +168,9 @@ impl Store {
                 return Err(JournalError::DuplicateStart { run: run.run.clone() });
             }
         }
+        if !known && let Some(run) = others().find(|run| rules::keeps_out(run, summary)) {
+            return Err(JournalError::ServiceLocked { service: run.service.clone(), run: run.run.clone() });
+        }
         if rules::locks(summary) {
             let owner = others().find(|run| run.service == summary.service && rules::locks(run));
             if let Some(run) = owner {

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::record::{Envelope, Hash, Tip, digest, hex};
+use crate::model::run::{Intent, RunStatus};
 use crate::model::time::Timestamp;
 use crate::ports::{Append, Checkpoint, Head, JournalError, RunSummary, StreamName};
 
@@ -117,6 +118,15 @@ pub(super) fn expect(facts: &Facts, actual: u64) -> Result<(), JournalError> {
 /// Says whether a run holds the lock of its service.
 pub(super) fn locks(summary: &RunSummary) -> bool {
     summary.locks_service && !summary.status.is_terminal()
+}
+
+/// Says whether a run that is under way keeps a new one out: one drill of a service at a time, and none beside a
+/// real run. A real run is kept out by the lock alone.
+pub(super) fn keeps_out(other: &RunSummary, new: &RunSummary) -> bool {
+    let waits_for_word = other.status == RunStatus::AwaitingAttestation;
+    let under_way = !other.status.is_terminal() && !waits_for_word;
+    let drills = other.intent == Intent::Drill || other.locks_service;
+    new.intent == Intent::Drill && other.service == new.service && other.run != new.run && under_way && drills
 }
 
 /// Puts the facts behind a stream's head and the journal's tip. A time before the stream's last is brought

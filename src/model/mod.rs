@@ -3,6 +3,7 @@
 
 pub mod action;
 pub mod component;
+pub mod drill;
 pub mod expression;
 pub mod fleet;
 pub mod given;

@@ -68,6 +68,17 @@ words! {
     }
 }
 
+impl Mode {
+    /// The mode an operation starts in where nothing else is said.
+    #[must_use]
+    pub const fn of(operation: Operation) -> Self {
+        match operation {
+            Operation::Failover => Self::Ungraceful,
+            Operation::Switchover | Operation::Failback => Self::Graceful,
+        }
+    }
+}
+
 words! {
     /// Why the run exists.
     Intent {

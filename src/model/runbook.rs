@@ -1,6 +1,5 @@
 //! The runbook as its author wrote it, typed. Blocks that this version cannot run are typed all the same,
-//! so that the
-//! compiler can refuse them by name instead of ignoring them.
+//! so that the compiler can refuse them by name instead of ignoring them.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +8,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::action::ActionName;
+pub use super::drill::{Attestation, Boundary, Drill, DrillLevel, DrillSuccess};
 use super::expression::Expression;
 use super::id::{ServiceName, SiteName, StepId};
 use super::run::{Mode, Operation, words};
-use super::step::{Check, Step, Use};
+use super::step::Step;
 use super::time::Duration;
 use super::values::{Objectives, Parameter, Secret, Site};
 
@@ -87,7 +87,7 @@ pub struct Runbook {
     /// The steps.
     #[serde(default)]
     pub workflows: Workflows,
-    /// How the service is rehearsed; not run by this version.
+    /// How the service is rehearsed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drill: Option<Drill>,
     /// What starts a run; not run by this version.
@@ -169,64 +169,6 @@ pub struct Workflow {
     pub steps: Vec<Step>,
 }
 
-words! {
-    /// How far a drill goes.
-    DrillLevel {
-        /// Prechecks only.
-        Check = "check",
-        /// On the simulated estate.
-        Simulate = "simulate",
-        /// For real, inside a boundary.
-        Isolated = "isolated",
-        /// For real.
-        Live = "live",
-    }
-}
-
-/// How the service is rehearsed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Drill {
-    /// How far it goes.
-    pub level: DrillLevel,
-    /// What it may touch.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub boundary: Option<Boundary>,
-    /// When it runs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub schedule: Option<Schedule>,
-    /// Checks that must pass before it starts.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub guards: Vec<Use>,
-    /// When it counts as passed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub success: Option<DrillSuccess>,
-    /// Age at which its result counts as stale.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub freshness: Option<Duration>,
-}
-
-/// What a drill may touch.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Boundary {
-    /// Sites.
-    #[serde(default)]
-    pub sites: Vec<SiteName>,
-    /// Accounts.
-    #[serde(default)]
-    pub accounts: Vec<String>,
-    /// Name patterns.
-    #[serde(default)]
-    pub names: Vec<String>,
-    /// Hosts.
-    #[serde(default)]
-    pub hosts: Vec<String>,
-    /// Databases.
-    #[serde(default)]
-    pub databases: Vec<String>,
-}
-
 /// When a drill runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -242,18 +184,6 @@ pub struct Schedule {
     /// Date ranges in which it must not run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blackout: Vec<String>,
-}
-
-/// When a drill counts as passed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct DrillSuccess {
-    /// Longest recovery time.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub recovery_time: Option<Duration>,
-    /// Checks that must pass.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub checks: Vec<Check>,
 }
 
 words! {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::action::ActionName;
+use super::drill::DrillRule;
 use super::expression::Expression;
 use super::id::StepId;
 use super::policy::{Approval, MinSuccess, OnFailure, Retry, Reversibility, Stragglers};
@@ -94,7 +95,7 @@ pub struct Step {
     pub reversibility: Option<ReversibilityOverride>,
     /// What happens in a drill.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub drill: Option<Variant>,
+    pub drill: Option<DrillRule>,
     /// What happens when the run is ungraceful.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ungraceful: Option<Variant>,
@@ -242,7 +243,7 @@ impl JsonSchema for Undo {
     }
 }
 
-/// What a step does under other circumstances: in a drill, or when the run is ungraceful.
+/// What a step does when the run is ungraceful.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Value", into = "Value")]
 pub enum Variant {

@@ -87,7 +87,7 @@ impl Expander<'_> {
     }
 
     /// A check, and whether it can also be made before any step.
-    fn check(
+    pub(super) fn check(
         &mut self,
         check: &Check,
         address: NodeAddress,

@@ -6,10 +6,12 @@ use serde_json::Value;
 
 use super::context::Scope;
 use super::digest::of_runbook;
-use super::draft::Draft;
+use super::draft::{Draft, Setting};
 use super::error::Problem;
 use super::fence::Sides;
 use super::node::{Node, NodeVariant, Plan, RunbookReference};
+use super::parameters::Bound;
+use super::sites::Route;
 use super::{FORMAT, expand, gates, graph, looks, parameters, readings, sites};
 use crate::model::action::{ActionName, Adapter};
 use crate::model::id::SiteName;
@@ -44,22 +46,31 @@ pub fn bind(runbook: &Runbook, choices: &Choices) -> Result<Plan, Vec<Problem>> 
     let mut problems = Vec::new();
     if choices.intent == Intent::Drill {
         problems.push(Problem::new(
-            "this version does not run drills",
-            "rehearse with `--simulate`, or use `check`",
+            "a drill is planned by its level",
+            "use `drctl drill`, or `drctl plan --drill LEVEL`",
         ));
     }
     let workflow = workflow(runbook, choices.operation, &mut problems);
     let route = sites::route(runbook, choices, &mut problems);
     let bound = parameters::bind(&runbook.parameters, &choices.parameters, &mut problems);
     let Some(workflow) = workflow.filter(|_| problems.is_empty()) else { return Err(sorted(problems)) };
-    let mode = choices.mode.unwrap_or(match choices.operation {
-        Operation::Failover => Mode::Ungraceful,
-        Operation::Switchover | Operation::Failback => Mode::Graceful,
-    });
+    let mode = choices.mode.unwrap_or(Mode::of(choices.operation));
     let scope = Scope::new(runbook, choices, &route, &bound);
     let nodes = nodes(runbook, workflow, (choices.intent, mode), &route, &scope, &mut problems);
     let Some(nodes) = nodes.filter(|_| problems.is_empty()) else { return Err(sorted(problems)) };
-    Ok(Plan {
+    Ok(whole(runbook, choices, mode, route, bound, nodes))
+}
+
+/// A plan of its parts.
+pub(super) fn whole(
+    runbook: &Runbook,
+    choices: &Choices,
+    mode: Mode,
+    route: Route,
+    bound: Bound,
+    nodes: Vec<Node>,
+) -> Plan {
+    Plan {
         format: FORMAT,
         runbook: RunbookReference {
             name: runbook.metadata.name.clone(),
@@ -81,11 +92,13 @@ pub fn bind(runbook: &Runbook, choices: &Choices) -> Result<Plan, Vec<Problem>> 
         sensitive: bound.sensitive,
         secrets: runbook.secrets.clone(),
         tolerance: None,
+        drill: None,
         nodes,
-    })
+    }
 }
 
-fn workflow<'a>(
+/// The steps of an operation, or why there are none.
+pub(super) fn workflow<'a>(
     runbook: &'a Runbook,
     operation: Operation,
     problems: &mut Vec<Problem>,
@@ -106,11 +119,11 @@ fn nodes(
     runbook: &Runbook,
     workflow: &Workflow,
     (intent, mode): (Intent, Mode),
-    route: &sites::Route,
+    route: &Route,
     scope: &Scope,
     problems: &mut Vec<Problem>,
 ) -> Option<Vec<Node>> {
-    let mut draft = expand::expand(&workflow.steps, scope, problems);
+    let mut draft = expand::expand(&workflow.steps, scope, &Setting::default(), problems);
     draft.classify(&Sides { from: route.from.as_ref(), sites: &runbook.sites });
     if intent == Intent::Real {
         adapters(
@@ -154,14 +167,14 @@ fn nodes(
 }
 
 /// Refuses actions that this build can only simulate.
-fn adapters(draft: &Draft, readings: &[ActionName], problems: &mut Vec<Problem>) {
+pub(super) fn adapters(draft: &Draft, readings: &[ActionName], problems: &mut Vec<Problem>) {
     let mut refused: BTreeSet<(String, ActionName)> = BTreeSet::new();
     let mut ask = |owner: String, action: ActionName| {
         if action.adapter() == Adapter::SimulatedOnly {
             refused.insert((owner, action));
         }
     };
-    for node in &draft.nodes {
+    for node in draft.nodes.iter().filter(|node| !node.is_left_out()) {
         let owner =
             || node.step.as_ref().map_or_else(|| node.address.to_string(), |step| format!("step `{step}`"));
         let variant = match &node.ungraceful {
@@ -187,7 +200,7 @@ fn adapters(draft: &Draft, readings: &[ActionName], problems: &mut Vec<Problem>)
 }
 
 /// In a stable order, each problem once.
-fn sorted(mut problems: Vec<Problem>) -> Vec<Problem> {
+pub(super) fn sorted(mut problems: Vec<Problem>) -> Vec<Problem> {
     problems.sort();
     problems.dedup();
     problems

@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use super::drill::InDrill;
 use super::fence::Sides;
 use super::node::{Call, Edge, EdgeKind, Lane, Node, NodeIndex, NodeKind, NodeVariant};
 use crate::model::action::Role;
@@ -87,6 +88,8 @@ pub(super) struct Setting {
     pub(super) item: Option<Value>,
     /// Left out when the run is ungraceful.
     pub(super) skip: bool,
+    /// What it is in a drill.
+    pub(super) drill: Option<InDrill>,
 }
 
 impl Setting {
@@ -112,6 +115,7 @@ impl Setting {
             item: self.item.clone(),
             lane: self.lane,
             manual: None,
+            drill: self.drill,
         }
     }
 }

@@ -37,7 +37,8 @@ fn to_recovery(nodes: &[Node], mode: Mode) -> Longest {
 }
 
 fn is_recovery(node: &Node) -> bool {
-    !matches!(node.phase, Some(Phase::Commit | Phase::Cleanup | Phase::Reprotect))
+    let beside = node.section().is_some_and(|section| !section.is_recovery());
+    !beside && !matches!(node.phase, Some(Phase::Commit | Phase::Cleanup | Phase::Reprotect))
 }
 
 /// Tails and, for each node, the next one on the longest path from it.
@@ -53,7 +54,7 @@ fn longest(nodes: &[Node], mode: Mode, takes: &dyn Fn(&Node) -> Duration) -> Lon
     let mut tails = vec![Duration::ZERO; nodes.len()];
     let queue = queued_behind(nodes);
     for (index, node) in nodes.iter().enumerate().rev() {
-        let own = if node.is_skipped_in(mode) { Duration::ZERO } else { takes(node) };
+        let own = if node.is_skipped_in(mode) || node.is_left_out() { Duration::ZERO } else { takes(node) };
         let tail = own.plus(after[index]);
         tails[index] = tail;
         let needs = node.needs.iter().filter(|edge| counts(edge.kind, mode)).map(|edge| edge.node as usize);

@@ -9,12 +9,12 @@ use super::context::Scope;
 use super::draft::{Draft, Setting};
 use super::error::{Problem, did_you_mean};
 use super::fan_out;
-use super::node::{Lane, NodeIndex, NodeKind, NodeVariant};
+use super::node::{CheckPurpose, Lane, Node, NodeIndex, NodeKind, NodeVariant};
 use crate::model::expression::Expression;
 use crate::model::id::{NodeAddress, StepId};
 use crate::model::limits;
 use crate::model::policy::Stragglers;
-use crate::model::step::{Step, Variant};
+use crate::model::step::{Check, Step, Variant};
 
 /// What became of a step, as far as other steps are concerned.
 #[derive(Debug, Clone, Default)]
@@ -44,14 +44,19 @@ pub(super) struct Expander<'a> {
     exits: HashMap<&'a StepId, Vec<NodeIndex>>,
 }
 
-/// Makes the draft of a workflow.
-pub(super) fn expand<'a>(steps: &'a [Step], scope: &'a Scope, problems: &'a mut Vec<Problem>) -> Draft {
+/// Makes the draft of steps, which take over what is around them.
+pub(super) fn expand<'a>(
+    steps: &'a [Step],
+    scope: &'a Scope,
+    around: &Setting,
+    problems: &'a mut Vec<Problem>,
+) -> Draft {
     let draft = Draft::default();
     let mut expander =
         Expander { scope, draft, problems, lanes: 0, links: Vec::new(), exits: HashMap::new() };
     let mut before: Vec<NodeIndex> = Vec::new();
     for step in steps {
-        let span = expander.step(step, &Setting::default(), false);
+        let span = expander.step(step, around, false);
         match &step.needs {
             None => expander.draft.connect(&span.entries, &before),
             Some(needs) => expander.link(&span.entries, needs, &step.id),
@@ -64,6 +69,26 @@ pub(super) fn expand<'a>(steps: &'a [Step], scope: &'a Scope, problems: &'a mut 
     let roots = nodes.filter(|(_, node)| node.needs.is_empty()).map(|(index, _)| NodeIndex::try_from(index));
     draft.roots = roots.filter_map(Result::ok).collect();
     draft
+}
+
+/// Makes nodes of checks that belong to no step, at `at-1` and so on.
+pub(super) fn looks(
+    checks: &[Check],
+    at: &str,
+    purpose: CheckPurpose,
+    scope: &Scope,
+    setting: &Setting,
+    problems: &mut Vec<Problem>,
+) -> Vec<Node> {
+    let (links, exits) = (Vec::new(), HashMap::new());
+    let mut expander = Expander { scope, draft: Draft::default(), problems, lanes: 0, links, exits };
+    let numbered = (1..).zip(checks);
+    let nodes = numbered.filter_map(|(number, check)| {
+        let address = NodeAddress::typed(format!("{at}-{number}"));
+        let title = format!("{} {number}", setting.title);
+        expander.check(check, address, title, purpose, scope, setting).map(|(node, _)| node)
+    });
+    nodes.collect()
 }
 
 impl<'a> Expander<'a> {
@@ -114,6 +139,7 @@ impl<'a> Expander<'a> {
             lane: lane.or(around.lane),
             item: None,
             skip: around.skip || step.ungraceful == Some(Variant::Skip),
+            drill: around.drill.map(|place| place.inside(step)),
         }
     }
 

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::drill::Section;
 use super::node::{Call, Node, NodeKind, NodeVariant, Plan};
 use crate::model::action::Role;
 use crate::model::action::meaning::{self, Aim, Meaning};
@@ -44,7 +45,10 @@ impl Plan {
     /// Whether a node stops the old primary from accepting writes in a mode.
     #[must_use]
     pub fn fences(&self, node: &Node, mode: Mode) -> bool {
-        let sides = Sides { from: self.from.as_ref(), sites: &self.sites };
+        // The way back of a live drill leaves the site that the drill moved to.
+        let back = node.section() == Some(Section::Failback);
+        let from = if back { &self.to } else { &self.from };
+        let sides = Sides { from: from.as_ref(), sites: &self.sites };
         let performs = matches!(node.kind, NodeKind::Effect { .. } | NodeKind::Manual { .. });
         performs && node.call(mode).is_some_and(|call| sides.fences(node.phase, call))
     }

@@ -73,10 +73,7 @@ pub fn bind_fleet(roster: &Roster, choices: &FleetChoices) -> Result<Plan, Vec<P
         },
         strategy: None,
         operation: choices.operation,
-        mode: choices.mode.unwrap_or(match choices.operation {
-            Operation::Failover => Mode::Ungraceful,
-            Operation::Switchover | Operation::Failback => Mode::Graceful,
-        }),
+        mode: choices.mode.unwrap_or(Mode::of(choices.operation)),
         intent: choices.intent,
         from: None,
         to: None,
@@ -88,6 +85,7 @@ pub fn bind_fleet(roster: &Roster, choices: &FleetChoices) -> Result<Plan, Vec<P
         sensitive: BTreeMap::new(),
         secrets: BTreeMap::new(),
         tolerance: Some(roster.tolerance()),
+        drill: None,
         nodes: graph::arrange(draft, &order),
     })
 }

@@ -69,7 +69,11 @@ pub(super) fn safety(
         let gives = u8::from(class.fence) * TO_PROMOTE + u8::from(class.promote || class.verify) * TO_SHIFT;
         let takes = u8::from(class.promote) * TO_PROMOTE + u8::from(class.shift) * TO_SHIFT;
         // What is never done must not hold up what waits for it; a missing fence must.
-        let counts = |exit: &&NodeIndex| class.fence || !is_never(draft.node(**exit), mode, scope);
+        // What a drill leaves out has been judged when it was planned.
+        let counts = |exit: &&NodeIndex| {
+            let node = draft.node(**exit);
+            !node.is_left_out() && (class.fence || !is_never(node, mode, scope))
+        };
         sources.extend(leaf.exits.iter().filter(counts).filter(|_| gives > 0).map(|exit| (*exit, gives)));
         targets.extend(leaf.mains.iter().filter(|_| takes > 0).map(|main| (*main, takes)));
     }
@@ -124,6 +128,7 @@ pub(super) fn gate(
     let after = descendants(&draft.nodes, irreversible);
     let is_before = |edge: &Edge| !after[edge.node as usize];
     let fences = draft.leaves.iter().filter(|leaf| leaf.class.fence).flat_map(|leaf| leaf.exits.iter());
+    let fences = fences.filter(|exit| !draft.node(**exit).is_left_out());
     let mut needs: Vec<Edge> =
         fences.map(|node| Edge { node: *node, kind: EdgeKind::Safety }).filter(is_before).collect();
     needs.extend(readings.before_gate.iter().map(|node| Edge { node: *node, kind: EdgeKind::Ordinary }));
@@ -169,5 +174,7 @@ pub(super) fn approvals(draft: &Draft, irreversible: &[NodeIndex], problems: &mu
 /// Says whether a node is left out for certain: by its mode, or by a condition that nothing in the run can
 /// change.
 fn is_never(node: &Node, mode: Mode, scope: &Scope) -> bool {
-    node.is_skipped_in(mode) || node.when.as_ref().is_some_and(|when| scope.is_never(when))
+    node.is_left_out()
+        || node.is_skipped_in(mode)
+        || node.when.as_ref().is_some_and(|when| scope.is_never(when))
 }

@@ -41,6 +41,8 @@ pub struct PlanIndex {
     pub irreversible: Vec<NodeIndex>,
     /// The nodes that rebuild protection.
     pub protection: Protection,
+    /// Those of the way back of a drill.
+    pub return_protection: Protection,
 }
 
 impl PlanIndex {
@@ -84,6 +86,7 @@ impl PlanIndex {
             serves: serves(plan, &by_address),
             irreversible: gates::irreversible(nodes),
             protection: Protection::of(nodes),
+            return_protection: Protection::of_return(nodes),
             successors,
             by_address,
             by_step,

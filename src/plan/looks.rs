@@ -66,6 +66,7 @@ fn question(node: Node, mode: Mode, lane: u32) -> Option<Node> {
         outputs: std::collections::BTreeMap::new(),
         lane: Some(Lane { id: lane, width: WIDTH }),
         manual: None,
+        drill: node.drill,
         step: node.step,
         item: node.item,
     })

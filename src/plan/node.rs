@@ -13,6 +13,7 @@ use crate::model::run::{Intent, Mode, Operation, Phase, words};
 use crate::model::runbook::Strategy;
 use crate::model::time::Duration;
 use crate::model::values::{Objectives, Secret, Site};
+use crate::plan::drill::{DrillPlan, InDrill, Section};
 use crate::plan::targets::Target;
 
 /// Position of a node in its plan.
@@ -62,6 +63,9 @@ pub struct Plan {
     /// How many nodes may be in trouble before no other begins; only a fleet has such a number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tolerance: Option<u32>,
+    /// What makes the plan a drill.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drill: Option<DrillPlan>,
     /// The nodes, each after all it needs.
     pub nodes: Vec<Node>,
 }
@@ -136,6 +140,9 @@ pub struct Node {
     /// The same thing by hand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manual: Option<String>,
+    /// What it is in a drill; absent: the plan is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drill: Option<InDrill>,
 }
 
 /// What a node is.
@@ -324,6 +331,13 @@ pub struct Lane {
 }
 
 impl Plan {
+    /// The site a node leaves and the one it moves to: of the way back of a drill, the other way round.
+    #[must_use]
+    pub fn ends(&self, node: &Node) -> (Option<&SiteName>, Option<&SiteName>) {
+        let ends = (self.from.as_ref(), self.to.as_ref());
+        if node.section() == Some(Section::Failback) { (ends.1, ends.0) } else { ends }
+    }
+
     /// Says whether the plan is one of many services together.
     #[must_use]
     pub const fn is_fleet(&self) -> bool {
@@ -388,6 +402,18 @@ impl Node {
         let of_child = matches!(&self.kind, NodeKind::Effect { call } if call.child.is_some());
         matches!(self.kind, NodeKind::Effect { .. } | NodeKind::Manual { .. })
             && self.phase.map_or(of_child, Phase::interrupts)
+    }
+
+    /// What the node is there for in a drill.
+    #[must_use]
+    pub fn section(&self) -> Option<Section> {
+        self.drill.map(|place| place.section)
+    }
+
+    /// Says whether the node is left out in this drill.
+    #[must_use]
+    pub fn is_left_out(&self) -> bool {
+        self.drill.is_some_and(|place| place.left_out)
     }
 
     /// Says whether the node is left out in a mode.

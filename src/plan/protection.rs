@@ -1,5 +1,6 @@
 //! Which nodes rebuild protection: of the site the service moves to, before it moves, and of the one it left.
 
+use super::drill::Section;
 use super::node::{Node, NodeIndex, NodeKind};
 use crate::model::run::Phase;
 
@@ -16,13 +17,24 @@ impl Protection {
     /// Sorts the nodes of a plan; each node stands after all it needs.
     #[must_use]
     pub fn of(nodes: &[Node]) -> Self {
+        Self::of_way(nodes, false)
+    }
+
+    /// Sorts the nodes of the way back of a drill.
+    #[must_use]
+    pub(super) fn of_return(nodes: &[Node]) -> Self {
+        Self::of_way(nodes, true)
+    }
+
+    fn of_way(nodes: &[Node], back: bool) -> Self {
         let mut protection = Self::default();
         let mut moved = vec![false; nodes.len()];
         for (position, (index, node)) in (0..).zip(nodes).enumerate() {
             let after = node.needs.iter().any(|edge| moved[edge.node as usize]);
             moved[position] =
                 after || matches!(node.phase, Some(Phase::Promote | Phase::Restore | Phase::Shift));
-            if node.phase != Some(Phase::Reprotect) {
+            let of_way = (node.section() == Some(Section::Failback)) == back;
+            if node.phase != Some(Phase::Reprotect) || !of_way {
                 continue;
             }
             if after {

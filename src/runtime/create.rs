@@ -252,7 +252,7 @@ impl Runtime {
             desire,
             leave,
             last_checkpoint: state.sequence,
-            last_status: None,
+            last_listed: None,
             plan,
             state,
             journal: Arc::clone(&self.journal),

@@ -19,6 +19,7 @@ use crate::model::action::Action;
 use crate::model::id::SiteName;
 use crate::model::run::{Failure, FailureClass};
 use crate::model::values::Site;
+use crate::plan::drill::boundary::outside;
 use crate::plan::{ChildPlan, Node, NodeIndex, PlannedUndo};
 use crate::ports::{AttemptContext, CancelSignal, CancelSwitch, Precheck, Provider};
 
@@ -203,6 +204,9 @@ impl Dispatcher {
         let call =
             call_of(definition, mode, direction).ok_or_else(|| broken("the node performs no action"))?;
         let action = render_call(plan, state, definition, call, &self.confidential)?;
+        if matches!(command, Command::Start { .. }) {
+            within_boundary(plan, definition, &action)?;
+        }
         let context = AttemptContext {
             run: state.created.run.clone(),
             service: state.created.service.clone(),
@@ -214,8 +218,8 @@ impl Dispatcher {
             deadline: deadline.unwrap_or_else(|| self.time.clock().now().plus(definition.timeout)),
             mode,
             intent: state.created.intent,
-            from: plan.plan.from.clone(),
-            to: plan.plan.to.clone(),
+            from: plan.plan.ends(definition).0.cloned(),
+            to: plan.plan.ends(definition).1.cloned(),
             sites: Arc::clone(&self.sites),
             prepared,
             began: state
@@ -227,6 +231,21 @@ impl Dispatcher {
             cancelled,
         };
         Ok((action, context, call.child.as_deref().cloned()))
+    }
+}
+
+/// Refuses an effect of an isolated drill that lies outside its boundary: the last look, with every value known.
+fn within_boundary(plan: &IndexedPlan, node: &Node, action: &Action) -> Result<(), Failure> {
+    let Some(boundary) = plan.plan.drill.as_ref().and_then(|drill| drill.boundary.as_ref()) else {
+        return Ok(());
+    };
+    let trusted = node.drill.is_some_and(|place| place.trusted);
+    match outside(boundary, &plan.plan.sites, action, trusted) {
+        Some(why) => {
+            let message = format!("outside the boundary of the drill, and not done: {why}");
+            Err(Failure::new(FailureClass::Refused, message))
+        }
+        None => Ok(()),
     }
 }
 

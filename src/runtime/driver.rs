@@ -14,9 +14,9 @@ use super::dispatch::Dispatcher;
 use super::outputs::{self, Blob};
 use super::task::{Report, Reporter, Sent};
 use super::{Error, service};
-use crate::engine::event::{self, Event};
+use crate::engine::event::{self, DrillOutcome, Event};
 use crate::engine::input::{Consents, Control, Input, Observation, Request};
-use crate::engine::{IndexedPlan, RunState, STATE_FORMAT, apply, clock, commands, decide, next_wake};
+use crate::engine::{IndexedPlan, RunState, STATE_FORMAT, apply, clock, commands, decide, drill, next_wake};
 use crate::model::limits;
 use crate::model::run::{Identity, Intent, NodeStatus, RunStatus};
 use crate::model::time::{Duration, Timestamp};
@@ -95,7 +95,7 @@ pub struct Driver {
     pub(super) pending: Vec<Event>,
     pub(super) blobs: Vec<Blob>,
     pub(super) last_checkpoint: u64,
-    pub(super) last_status: Option<RunStatus>,
+    pub(super) last_listed: Option<(RunStatus, bool)>,
 }
 
 /// What goes into the first append of this driver besides events.
@@ -274,8 +274,10 @@ impl Driver {
             Event::RequestAnswered { id, .. } => Some(id.clone()),
             _ => None,
         });
-        let changed = self.last_status != Some(self.state.status);
-        self.last_status = Some(self.state.status);
+        // What is listed about the run: its status, and whether it locks its service.
+        let listed = Some((self.state.status, self.locks_service()));
+        let changed = self.last_listed != listed;
+        self.last_listed = listed;
         // A stored state is as long as its nodes are many: it is due after as many facts, so that writing it
         // never costs more than the facts themselves.
         let nodes = u64::try_from(self.state.nodes.len()).unwrap_or(u64::MAX);
@@ -312,10 +314,22 @@ impl Driver {
             created_at: self.state.created_at,
             ended_at: self.state.clock.ended_at,
             idempotency_key: self.idempotency_key.clone(),
-            locks_service: created.intent == Intent::Real,
+            locks_service: self.locks_service(),
             parent: created.parent.as_ref().map(|parent| parent.run.clone()),
             verdict: self.state.status.is_terminal().then(|| clock::verdict(&self.plan, &self.state)),
         }
+    }
+
+    /// Real runs lock their service, and drills that move it, until only people's words are missing or a real run
+    /// takes over.
+    fn locks_service(&self) -> bool {
+        let moves = match self.state.created.intent {
+            Intent::Real => true,
+            Intent::Drill => drill::locks_service(&self.plan),
+            Intent::Check | Intent::Simulate => false,
+        };
+        let promoted = self.state.drill.outcome == Some(DrillOutcome::Promoted);
+        moves && !promoted && self.state.status != RunStatus::AwaitingAttestation
     }
 
     /// Waits for the next thing to happen, and takes everything that has happened with it.

@@ -3,7 +3,7 @@
 use super::Error;
 use crate::engine::event::{ClockMark, Event};
 use crate::engine::service::{ServiceEvent, ServiceRecord};
-use crate::engine::{IndexedPlan, RunState};
+use crate::engine::{IndexedPlan, RunState, drill};
 use crate::model::id::ServiceName;
 use crate::model::run::{Intent, NodeStatus};
 use crate::plan::NodeIndex;
@@ -51,7 +51,12 @@ pub(super) fn still_at(service: &ServiceName, head: u64) -> Append {
 
 /// What a run's new events mean for its service, as an append that travels with them.
 pub(super) fn consequences(plan: &IndexedPlan, state: &RunState, events: &[Event]) -> Option<Append> {
-    if state.created.intent != Intent::Real {
+    let moves = match state.created.intent {
+        Intent::Real => true,
+        Intent::Drill => drill::locks_service(plan),
+        Intent::Check | Intent::Simulate => false,
+    };
+    if !moves {
         return None;
     }
     let mut records = Vec::new();
@@ -63,8 +68,16 @@ pub(super) fn consequences(plan: &IndexedPlan, state: &RunState, events: &[Event
                     records.push(ServiceEvent::Moved { site, from, run });
                 }
             }
-            Event::StatusChanged { status, .. } if status.is_terminal() && is_reprotected(plan, state) => {
+            Event::ClockMarked { mark: ClockMark::ReturnShifted } => {
                 if let Some(site) = plan.plan.from.clone() {
+                    let (from, run) = (plan.plan.to.clone(), state.created.run.clone());
+                    records.push(ServiceEvent::Moved { site, from, run });
+                }
+            }
+            Event::StatusChanged { status, .. } if status.is_terminal() => {
+                let returned = state.clock.return_shifted_at.is_some();
+                let left = if returned { plan.plan.to.clone() } else { plan.plan.from.clone() };
+                if let Some(site) = left.filter(|_| is_reprotected(plan, state, returned)) {
                     records.push(ServiceEvent::Reprotected { site, run: state.created.run.clone() });
                 }
             }
@@ -84,9 +97,10 @@ pub(super) fn consequences(plan: &IndexedPlan, state: &RunState, events: &[Event
 
 /// Says whether every step that rebuilds the site the service left has truly succeeded. What a failback
 /// rebuilds before it moves is the site it moves to, and releases nothing.
-fn is_reprotected(plan: &IndexedPlan, state: &RunState) -> bool {
+fn is_reprotected(plan: &IndexedPlan, state: &RunState, returned: bool) -> bool {
     let rebuilt =
         |node: &NodeIndex| matches!(state.node(*node).status, NodeStatus::Succeeded | NodeStatus::MarkedDone);
-    let nodes = &plan.index.protection.of_source;
+    let nodes =
+        if returned { &plan.index.return_protection } else { &plan.index.protection }.of_source.as_slice();
     !nodes.is_empty() && nodes.iter().all(rebuilt)
 }

@@ -7,6 +7,7 @@ mod cli;
 mod compile;
 mod declared;
 mod designs;
+mod drills;
 mod engine;
 mod fleet;
 mod generated;

@@ -9,7 +9,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use self::begin::{created, prepared};
+use self::begin::created;
+pub(in crate::cli) use self::begin::prepared;
 use self::readiness::Readiness;
 use super::follow::Silent;
 use super::runbook::{self, Binding, Source, Subject};
@@ -18,7 +19,7 @@ use super::{Error, Global, exit, output, plan, route, start, unfilled};
 use crate::engine::service::ServiceRecord;
 use crate::model::run::{Intent, Operation};
 use crate::plan::{Nested, Plan};
-use crate::runtime::Stop;
+use crate::runtime::{Driver, Stop};
 
 /// Arguments of `check`.
 #[derive(Debug, Clone, Args)]
@@ -72,7 +73,14 @@ async fn check(
     plan: Plan,
     sensitive: BTreeMap<String, serde_json::Value>,
 ) -> Result<u8, Error> {
-    let driver = created(session, arguments, source, plan, sensitive).await?;
+    report(global, created(session, arguments, source, plan, sensitive).await?).await
+}
+
+/// Makes the checks of a run that has nothing else, and says what came of them.
+///
+/// # Errors
+/// When the journal refuses.
+pub(crate) async fn report(global: &Global, driver: Driver) -> Result<u8, Error> {
     let (plan, state) = driver.drive(&Silent, Stop::AtPerson).await?;
     let result = Readiness::of(&plan, &state);
     output::print(global.output, &result, || result.render())?;

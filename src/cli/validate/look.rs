@@ -129,8 +129,7 @@ pub(super) fn refuse_unknown_site(site: &SiteName, reports: &[Report]) -> Result
         return Ok(());
     }
     let known: Vec<_> = known.into_iter().collect();
-    let error =
-        Error::new(exit::USAGE, format!("--assume-down: no runbook here has a site `{site}`"));
+    let error = Error::new(exit::USAGE, format!("--assume-down: no runbook here has a site `{site}`"));
     Err(error.help(format!("there are: {}", known.join(", "))))
 }
 

@@ -23,25 +23,11 @@ pub(super) fn check(runbook: &Runbook, gaps: &Gaps, reporter: &mut Reporter<'_>)
 }
 
 fn not_run(runbook: &Runbook, gaps: &Gaps, reporter: &mut Reporter<'_>) {
-    let blocks = [
-        (
-            Code::DrillNotRun,
-            "drill",
-            runbook.drill.is_some(),
-            "leave the block out; `drill` on a step can stay",
-        ),
-        (
-            Code::TriggersNotRun,
-            "triggers",
-            !runbook.triggers.is_empty(),
-            "leave the block out and start runs by hand",
-        ),
-    ];
-    for (code, block, given, help) in blocks {
-        let pointer = format!("/{block}");
-        if given || gaps.touches(&pointer) {
-            reporter.key(code, &pointer, code.entry().title).help(help);
-        }
+    if !runbook.triggers.is_empty() || gaps.touches("/triggers") {
+        let code = Code::TriggersNotRun;
+        reporter
+            .key(code, "/triggers", code.entry().title)
+            .help("leave the block out and start runs by hand");
     }
 }
 

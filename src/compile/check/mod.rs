@@ -4,6 +4,7 @@
 mod approval;
 mod blocks;
 mod call;
+mod drill;
 mod secret;
 mod sites;
 mod step;
@@ -41,6 +42,7 @@ pub(super) fn check(runbook: &Runbook, gaps: &Gaps, assumed: &Assumed<'_>, repor
     let lenient = ["/parameters", "/secrets", "/sites"].iter().any(|block| gaps.touches(block));
     let mut expressions = Expressions::new(runbook, lenient);
     readings(runbook, gaps, &mut expressions, reporter);
+    drill::check(runbook, gaps, &mut expressions, reporter);
     // Where something could not be read, a scene would show a service that nobody wrote.
     let lints = gaps.is_empty().then(|| Lints::new(runbook, assumed));
     let workflows = [("failover", &runbook.workflows.failover), ("failback", &runbook.workflows.failback)];
@@ -75,6 +77,7 @@ fn check_workflow<'r>(
         step::check(&outline, index, expressions, reporter);
     }
     expressions.settle(&outline, &graph, reporter);
+    drill::workflow(runbook, &outline, reporter);
     if !graph.cyclic && !outline.incomplete {
         order::check(&outline, &graph, runbook.strategy, fences, reporter);
         approval::check_expiry(&outline, &graph, reporter);

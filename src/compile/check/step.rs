@@ -5,12 +5,13 @@ use crate::compile::expression::{Expressions, Place, Subject};
 use crate::compile::outline::{Entry, Outline, StepIndex};
 use crate::compile::reporter::Reporter;
 use crate::compile::tree::escape;
-use crate::model::action::{ActionName, Doubt, DrillDefault, traits};
+use crate::model::action::{ActionName, Doubt, traits};
+use crate::model::drill::{DrillRule, DrillVariant};
 use crate::model::limits;
 use crate::model::policy::{MinSuccess, OnFailure, Reversibility};
 use crate::model::step::{ForEach, OtherUse, Step, Undo, Variant};
 
-use super::{approval, call};
+use super::{approval, call, drill};
 
 /// Deepest nesting of groups.
 const GROUP_DEPTH: usize = 8;
@@ -111,11 +112,10 @@ fn members(entry: &Entry<'_>, pointer: &str, reporter: &mut Reporter<'_>) {
             .key(Code::KeyWithoutMeaning, &format!("{pointer}/stragglers"), message)
             .help("add `min_success`");
     }
-    for (key, variant) in [("ungraceful", &step.ungraceful), ("drill", &step.drill)] {
-        let Some(Variant::Other(other)) = variant else { continue };
-        let at = format!("{pointer}/{key}");
-        self::variant(step, other, many, &at, reporter);
+    if let Some(Variant::Other(other)) = &step.ungraceful {
+        variant(step, other, many, &format!("{pointer}/ungraceful"), reporter);
     }
+    drill::members(step, many, pointer, reporter);
     let count = match (&step.for_each, step.parallel.len()) {
         (Some(ForEach::Items(items)), _) => {
             if items.len() > limits::FAN_OUT {
@@ -177,7 +177,7 @@ fn times(step: &Step, pointer: &str, reporter: &mut Reporter<'_>) {
     }
 }
 
-/// Undo, doubt, reversibility and drills of a step that performs an action.
+/// Undo, doubt and reversibility of a step that performs an action.
 fn safety(
     outline: &Outline<'_>,
     index: StepIndex,
@@ -226,13 +226,6 @@ fn safety(
         if action.spec().reversibility == Reversibility::Reversible {
             finding.as_severity(Severity::Note);
         }
-    }
-    let said = outline.chain(index).any(|entry| entry.step.drill.is_some()) || outline.lost(index, "drill");
-    if action.spec().drill == DrillDefault::MustDeclare && !said {
-        let message = format!("`{}` does not say what it does in a drill", step.id);
-        reporter
-            .value(Code::DrillUndeclared, &format!("{pointer}/uses"), message)
-            .help("add `drill: run`, `skip`, or another action");
     }
 }
 
@@ -301,22 +294,37 @@ impl<'a> Visit<'a, '_, '_, '_> {
         }
     }
 
+    /// What the step does in a drill instead.
+    fn in_drill(&mut self) {
+        let step = self.step;
+        for (level, variant) in step.drill.iter().flat_map(DrillRule::variants) {
+            let DrillVariant::Other(other) = variant else { continue };
+            let at = self.at(&drill::place(level));
+            let subject = self.subject(Place::With, false, other.uses.or(step.uses));
+            call::parameters(&other.with, &format!("{at}/with"), subject, self.expressions, self.reporter);
+            if let Some(Undo::Use(undo)) = &other.undo {
+                let subject = self.subject(Place::With, true, Some(undo.uses));
+                let at = format!("{at}/undo/with");
+                call::parameters(&undo.with, &at, subject, self.expressions, self.reporter);
+            }
+        }
+    }
+
     fn checks(&mut self) {
         let step = self.step;
         let subject = self.subject(Place::With, false, step.uses);
         call::parameters(&step.with, &self.at("with"), subject, self.expressions, self.reporter);
-        for (key, variant) in [("ungraceful", &step.ungraceful), ("drill", &step.drill)] {
-            if let Some(Variant::Other(other)) = variant {
-                let subject = self.subject(Place::With, false, other.uses.or(step.uses));
-                call::parameters(
-                    &other.with,
-                    &self.at(&format!("{key}/with")),
-                    subject,
-                    self.expressions,
-                    self.reporter,
-                );
-            }
+        if let Some(Variant::Other(other)) = &step.ungraceful {
+            let subject = self.subject(Place::With, false, other.uses.or(step.uses));
+            call::parameters(
+                &other.with,
+                &self.at("ungraceful/with"),
+                subject,
+                self.expressions,
+                self.reporter,
+            );
         }
+        self.in_drill();
         if let Some(Undo::Use(undo)) = &step.undo {
             let subject = self.subject(Place::With, true, Some(undo.uses));
             call::parameters(&undo.with, &self.at("undo/with"), subject, self.expressions, self.reporter);

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Severity;
 use super::catalogue::{
-    blocks, design, exposure, expressions, fleet, graph, objectives, order, policy, safety, strategy,
+    blocks, design, drill, exposure, expressions, fleet, graph, objectives, order, policy, safety, strategy,
     survival, syntax,
 };
 
@@ -88,7 +88,6 @@ codes! {
     BrokenComponent = "DR0139", blocks::BROKEN_COMPONENT;
     Placeholder = "DR0140", blocks::PLACEHOLDER;
     FleetNotHere = "DR0191", blocks::FLEET_NOT_HERE;
-    DrillNotRun = "DR0192", blocks::DRILL_NOT_RUN;
     TriggersNotRun = "DR0193", blocks::TRIGGERS_NOT_RUN;
     DuplicateId = "DR0201", graph::DUPLICATE_ID;
     UnknownNeed = "DR0202", graph::UNKNOWN_NEED;
@@ -157,8 +156,11 @@ codes! {
     AdvisoryFence = "DR0512", safety::ADVISORY_FENCE;
     ConnectionsOutlive = "DR0513", safety::CONNECTIONS_OUTLIVE;
     NoBackupsAfterwards = "DR0514", safety::NO_BACKUPS_AFTERWARDS;
-    DrillUndeclared = "DR0601", safety::DRILL_UNDECLARED;
-    DrillTouchesUsers = "DR0602", safety::DRILL_TOUCHES_USERS;
+    DrillUndeclared = "DR0601", drill::DRILL_UNDECLARED;
+    DrillTouchesUsers = "DR0602", drill::DRILL_TOUCHES_USERS;
+    BrokenDrill = "DR0603", drill::BROKEN_DRILL;
+    DrillUnbounded = "DR0604", drill::DRILL_UNBOUNDED;
+    DrillLeavesBehind = "DR0605", drill::DRILL_LEAVES_BEHIND;
     BeyondRto = "DR0701", objectives::BEYOND_RTO;
     TtlBeyondRto = "DR0702", objectives::TTL_BEYOND_RTO;
     RpoUnmeasured = "DR0703", objectives::RPO_UNMEASURED;

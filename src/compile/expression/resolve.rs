@@ -8,6 +8,7 @@ use crate::compile::diagnostic::Code;
 use crate::compile::outline::{Entry, Outline, StepIndex};
 use crate::compile::suggest;
 use crate::model::action::ActionName;
+use crate::model::drill::{DrillRule, DrillVariant};
 use crate::model::id::{SiteName, StepId};
 use crate::model::policy::OnFailure;
 use crate::model::step::Variant;
@@ -253,7 +254,8 @@ fn absences<'r>(outline: &'r Outline<'_>, index: StepIndex) -> Vec<Absence<'r>> 
         if step.ungraceful == Some(Variant::Skip) {
             found.push(Absence::Ungraceful);
         }
-        if step.drill == Some(Variant::Skip) {
+        let mut in_drill = step.drill.iter().flat_map(DrillRule::variants);
+        if in_drill.any(|(_, said)| *said == DrillVariant::Skip) {
             found.push(Absence::Drill);
         }
         if level > 0 && step.min_success.is_some() {

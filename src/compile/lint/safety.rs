@@ -6,10 +6,11 @@ use crate::compile::diagnostic::Code;
 use crate::compile::outline::{Entry, Outline, StepIndex};
 use crate::compile::reporter::Reporter;
 use crate::model::action::{ActionName, Role};
+use crate::model::drill::DrillVariant;
 use crate::model::policy::{OnFailure, Reversibility};
 use crate::model::run::Phase;
 use crate::model::runbook::{DrillLevel, Runbook};
-use crate::model::step::{Undo, Variant};
+use crate::model::step::Undo;
 
 /// Checks the steps of one workflow.
 pub(super) fn workflow(runbook: &Runbook, outline: &Outline<'_>, reporter: &mut Reporter<'_>) {
@@ -20,7 +21,9 @@ pub(super) fn workflow(runbook: &Runbook, outline: &Outline<'_>, reporter: &mut 
         look.ignored(outline, index, reporter);
         look.undo(reporter);
         look.parameters(reporter);
-        if !live {
+        // Only a live drill comes back by the failback.
+        let drilled = outline.name == "failover" || runbook.drill.is_none();
+        if !live && drilled {
             look.drill(outline, index, reporter);
         }
     }
@@ -138,7 +141,8 @@ impl Look<'_, '_> {
         if !self.entry.changes() || !(self.fences() || moves) {
             return;
         }
-        if let Some((entry, Variant::Run)) = said {
+        let isolated = said.and_then(|(entry, rule)| Some((entry, rule.at(DrillLevel::Isolated)?)));
+        if let Some((entry, DrillVariant::Run)) = isolated {
             let own = entry.id() == self.entry.id();
             let key = if own { "drill" } else { "id" };
             let what = if moves { "moves users" } else { "stops the service" };

@@ -10,7 +10,7 @@ use crate::model::fleet::Fleet;
 use crate::model::runbook::Runbook;
 
 /// Definitions in which `uses` says what `with` must be.
-const CALLS: [&str; 5] = ["Step", "Use", "Check", "OtherUse", "RecoveryPoint"];
+const CALLS: [&str; 7] = ["Step", "Use", "Check", "OtherUse", "DrillForm", "DrillUse", "RecoveryPoint"];
 
 /// Returns the JSON Schema (2020-12) of a runbook file, as committed in `schemas/runbook.schema.json`.
 #[must_use]

@@ -12,6 +12,7 @@ use crate::compile::reporter::Reporter;
 use crate::compile::suggest;
 use crate::compile::tree::escape;
 use crate::model::action::{Action, ActionName};
+use crate::model::drill::DrillLevel;
 use crate::model::{expression, id};
 
 /// Most unknown keys of one mapping that are reported one by one.
@@ -317,8 +318,18 @@ impl<'a> Validator<'a, '_, '_> {
         self.parameters(action, fields, false);
         for variant in ["ungraceful", "drill"] {
             let Some(Value::Object(other)) = fields.get_mut(variant) else { continue };
-            if other.contains_key("with") && !other.contains_key("uses") {
-                self.inside(variant, |v| v.parameters(action, other, true));
+            self.inside(variant, |v| v.laid_over(action, other));
+        }
+    }
+
+    /// Parameters that differ under other circumstances, or at one of the levels of a drill.
+    fn laid_over(&mut self, action: ActionName, other: &mut Map<String, Value>) {
+        if other.contains_key("with") && !other.contains_key("uses") {
+            self.parameters(action, other, true);
+        }
+        for level in DrillLevel::ALL {
+            if let Some(Value::Object(at)) = other.get_mut(level.as_str()) {
+                self.inside(level.as_str(), |v| v.laid_over(action, at));
             }
         }
     }

@@ -65,7 +65,8 @@ pub(super) fn workflow(
         return;
     }
     let mut draft = Draft { stages: Vec::new(), whole: Vec::new(), rest: Vec::new(), waits: Vec::new() };
-    for Member { stage, step, component } in members {
+    for Member { stage, mut step, component } in members {
+        in_drills(&mut step);
         let span = declared.entries.get(component).map_or(declared.span, |entry| entry.span);
         let places = Places::leaf(span);
         let component = Some(component);
@@ -84,6 +85,14 @@ pub(super) fn workflow(
         Places::sequence(declared.span, places),
         declared.span,
     );
+}
+
+/// What an isolated drill leaves out, because it would stop the service or move its users, is what a live drill is
+/// about.
+fn in_drills(step: &mut Value) {
+    if step.get("drill").is_some_and(|said| said == "skip") {
+        step["drill"] = json!({"isolated": "skip", "live": "run"});
+    }
 }
 
 /// Takes the author's steps out of the document, with their places.

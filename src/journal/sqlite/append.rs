@@ -102,12 +102,34 @@ fn admit(connection: &Connection, summary: &RunSummary) -> Result<(), Fault> {
     {
         return Err(JournalError::DuplicateStart { run }.into());
     }
+    if summary.intent == Intent::Drill
+        && let Some(run) = kept_out_by(connection, summary)?
+    {
+        return Err(JournalError::ServiceLocked { service: summary.service.clone(), run }.into());
+    }
     if rules::locks(summary)
         && let Some(run) = find(OWNER, summary.service.as_str())?
     {
         return Err(JournalError::ServiceLocked { service: summary.service.clone(), run }.into());
     }
     Ok(())
+}
+
+/// The run that keeps a new drill out.
+fn kept_out_by(connection: &Connection, new: &RunSummary) -> Result<Option<RunId>, Fault> {
+    const UNDER_WAY: &str = "select summary from run where service = ?2 and terminal = 0 and id <> ?1 \
+                             and not exists (select 1 from run where id = ?1)";
+    let mut select = connection.prepare_cached(UNDER_WAY)?;
+    let mut rows = select.query([new.run.as_str(), new.service.as_str()])?;
+    while let Some(row) = rows.next()? {
+        let text: String = row.get(0)?;
+        let other: RunSummary = serde_json::from_str(&text)
+            .map_err(|error| JournalError::Damaged(format!("list of runs: {error}")))?;
+        if rules::keeps_out(&other, new) {
+            return Ok(Some(other.run));
+        }
+    }
+    Ok(None)
 }
 
 fn create_stream(connection: &Connection, name: &str, head: &Head) -> Result<i64, rusqlite::Error> {

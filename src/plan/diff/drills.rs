@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::change::{Change, Topic, grown};
 use crate::model::action::{DrillDefault, Effect, traits};
+use crate::model::drill::{DrillRule, DrillVariant};
 use crate::model::runbook::{Drill, Runbook, Schedule, Workflow};
-use crate::model::step::{Step, Variant};
+use crate::model::step::Step;
 
 /// What a step does in a drill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,9 +114,9 @@ fn by_id(steps: &[Step]) -> BTreeMap<&str, InDrill> {
         if let Some(action) = step.uses {
             let reads = traits::effect(action, &step.with) == Effect::Read;
             let said = match (&step.drill, action.spec().drill) {
-                (Some(Variant::Run), _) => InDrill::Run,
-                (Some(Variant::Skip), _) => InDrill::Skip,
-                (Some(Variant::Other(_)), _) => InDrill::Other,
+                (Some(DrillRule::Always(DrillVariant::Run)), _) => InDrill::Run,
+                (Some(rule), _) if rule.is_skip() => InDrill::Skip,
+                (Some(_), _) => InDrill::Other,
                 (None, DrillDefault::Run) => InDrill::Run,
                 (None, DrillDefault::MustDeclare) if reads => InDrill::Run,
                 (None, DrillDefault::Skip) => InDrill::Skip,

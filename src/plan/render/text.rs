@@ -8,6 +8,7 @@ use super::{plain, shown};
 use crate::model::id::SiteName;
 use crate::model::policy::Reversibility;
 use crate::model::run::{Intent, Phase};
+use crate::plan::drill::Section;
 use crate::plan::gates::is_irreversible;
 use crate::plan::node::{EdgeKind, Node, NodeIndex, NodeKind, Plan};
 use crate::plan::{PlanIndex, Target, digest};
@@ -38,7 +39,11 @@ fn header(out: &mut String, plan: &Plan) -> std::fmt::Result {
         writeln!(out, "{line}")?;
     }
     let site = |site: &Option<_>| site.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
-    let intent = if plan.intent == Intent::Real { String::new() } else { format!(" ({})", plan.intent) };
+    let intent = match &plan.drill {
+        Some(drill) => format!(" (drill, {})", drill.level),
+        None if plan.intent == Intent::Real => String::new(),
+        None => format!(" ({})", plan.intent),
+    };
     let way = match (&plan.from, &plan.to) {
         (None, None) => String::new(),
         (from, None) => format!(", away from {}", site(from)),
@@ -70,6 +75,7 @@ fn table(out: &mut String, plan: &Plan, index: &PlanIndex) -> std::fmt::Result {
     let critical: HashSet<NodeIndex> = index.critical.iter().copied().collect();
     let shown = shown(plan);
     let mut phase: Option<Phase> = None;
+    let mut section: Option<Section> = None;
     let mut begun = false;
     let mut folded = 0;
     for ((number, node), shown) in (0..).zip(&plan.nodes).zip(shown) {
@@ -85,9 +91,17 @@ fn table(out: &mut String, plan: &Plan, index: &PlanIndex) -> std::fmt::Result {
         if !shown {
             continue;
         }
-        if !begun || (node.phase.is_some() && node.phase != phase) {
-            phase = node.phase.or(phase);
-            writeln!(out, "\n{}", phase.map_or_else(|| "steps".to_owned(), |phase| phase.to_string()))?;
+        let next = node.section().filter(|section| *section != Section::Operation);
+        if !begun || (node.phase.is_some() && node.phase != phase) || next != section {
+            phase = if next == section { node.phase.or(phase) } else { node.phase };
+            section = next;
+            let phase = phase.map(|phase| phase.to_string());
+            let title = match (section, phase) {
+                (Some(section), Some(phase)) => format!("{section}: {phase}"),
+                (Some(section), None) => section.to_string(),
+                (None, phase) => phase.unwrap_or_else(|| "steps".to_owned()),
+            };
+            writeln!(out, "\n{title}")?;
             begun = true;
         }
         let skipped =
@@ -118,8 +132,13 @@ fn row(out: &mut String, plan: &Plan, number: NodeIndex, node: &Node, critical: 
     };
     let start = format!("{star}{:>5}{mark} ", number + 1);
     let address = plain(node.address.as_str());
-    let estimate =
-        if node.is_skipped_in(plan.mode) { "skipped".to_owned() } else { node.estimate.to_string() };
+    let estimate = if node.is_left_out() {
+        "left out".to_owned()
+    } else if node.is_skipped_in(plan.mode) {
+        "skipped".to_owned()
+    } else {
+        node.estimate.to_string()
+    };
     let rest = format!("{:<ACTION$} {estimate:>ESTIMATE$}  {}", action(plan, node), needs(node));
     if address.chars().count() <= ADDRESS {
         return writeln!(out, "{}", format!("{start}{address:<ADDRESS$} {rest}").trim_end());
@@ -196,16 +215,49 @@ fn footer(out: &mut String, plan: &Plan, index: &PlanIndex) -> std::fmt::Result 
     if index.whole_estimate > index.estimate {
         writeln!(out, "The whole plan takes {}.", index.whole_estimate)?;
     }
-    if plan.moves_nothing() {
+    footer_of_drill(out, plan)?;
+    if plan.moves_nothing() && plan.drill.is_none() {
         writeln!(out, "Nothing here moves the service: no step is of phase shift, promote or restore.")?;
     }
     let is_changing = |node: &&Node| matches!(node.kind, NodeKind::Effect { .. } | NodeKind::Manual { .. });
     let irreversible = plan.nodes.iter().filter(|node| is_irreversible(node));
     listed(out, "Irreversible", irreversible)?;
-    let changing =
-        plan.nodes.iter().filter(is_changing).filter(|node| !is_irreversible(node) && node.undo.is_none());
+    let changing = plan.nodes.iter().filter(|node| !node.is_left_out());
+    let changing = changing.filter(is_changing).filter(|node| !is_irreversible(node) && node.undo.is_none());
     listed(out, "No undo", changing.filter(|node| node.reversibility == Reversibility::Compensable))?;
     writeln!(out, "* on the critical path   ! irreversible   ~ compensable")
+}
+
+/// How a drill ends.
+fn footer_of_drill(out: &mut String, plan: &Plan) -> std::fmt::Result {
+    let Some(drill) = &plan.drill else { return Ok(()) };
+    if !drill.changes() {
+        return writeln!(out, "Nothing is changed: the drill only looks.");
+    }
+    if drill.returns {
+        writeln!(
+            out,
+            "Afterwards the service is returned; the confirmation before the point of no return covers both ways."
+        )?;
+    } else {
+        writeln!(
+            out,
+            "Afterwards every effect with an undo is taken back, the last first; then the steps of cleanup."
+        )?;
+    }
+    listed(
+        out,
+        "The boundary is not enforced for",
+        plan.nodes.iter().filter(|node| {
+            drill.boundary.is_some()
+                && node.drill.is_some_and(|place| place.trusted && !place.left_out)
+                && matches!(node.kind, NodeKind::Effect { .. })
+        }),
+    )?;
+    if drill.attestation.is_some() {
+        writeln!(out, "In the end a person says whether it has passed.")?;
+    }
+    Ok(())
 }
 
 /// The steps of some nodes, each once, wrapped.

@@ -21,7 +21,7 @@ impl Desire {
         let verb = match state.want {
             Want::Run => "resume",
             Want::Pause => "pause",
-            Want::Abort | Want::Fail => "abort",
+            Want::Abort | Want::Fail | Want::CleanUp => "abort",
             Want::Unwind => "unwind",
         };
         let asked = state.interventions.iter().rev().find(|asked| asked.verb == verb);

@@ -96,7 +96,7 @@ impl<'a> Watcher<'a> {
                 paused.filter(|id| seen.answered.contains(id)).map(|_| Control::Resume)
             }
             Want::Pause => (seen.want == Want::Run).then_some(Control::Pause),
-            Want::Abort | Want::Fail => Some(Control::Abort),
+            Want::Abort | Want::Fail | Want::CleanUp => Some(Control::Abort),
             Want::Unwind => Some(Control::Unwind),
         };
         let mode = (desire.mode == Mode::Ungraceful && seen.mode == Some(Mode::Graceful))

@@ -364,7 +364,7 @@ impl Outside {
                     let again = doubt && rule.is_some_and(|(rule, again)| rule == Doubt::Idempotent || again);
                     let wanted = match want {
                         Want::Run | Want::Pause => direction == Direction::Do,
-                        Want::Unwind => direction == Direction::Undo || again,
+                        Want::Unwind | Want::CleanUp => direction == Direction::Undo || again,
                         Want::Abort | Want::Fail => false,
                     };
                     if !wanted {

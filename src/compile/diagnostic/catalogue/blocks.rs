@@ -105,14 +105,6 @@ pub(crate) const FLEET_NOT_HERE: Entry = error(
     "kind: Runbook",
 );
 
-pub(crate) const DRILL_NOT_RUN: Entry = error(
-    "the `drill` block is not run by this version",
-    "Scheduled and isolated drills come in a later version. What a single step does in a drill (`drill: \
-     skip` on the step) can be written already.",
-    "drill: {level: isolated}",
-    "steps: [{id: promote, uses: postgres.promote, drill: skip}]",
-);
-
 pub(crate) const TRIGGERS_NOT_RUN: Entry = error(
     "`triggers` are not run by this version",
     "Starting runs from outside comes in a later version. A trigger that does not fire would be found out \

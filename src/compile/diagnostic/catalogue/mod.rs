@@ -2,6 +2,7 @@
 
 pub(super) mod blocks;
 pub(super) mod design;
+pub(super) mod drill;
 pub(super) mod exposure;
 pub(super) mod expressions;
 pub(super) mod fleet;

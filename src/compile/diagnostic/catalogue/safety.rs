@@ -1,4 +1,4 @@
-//! Entries about safety, drills, residency and secrets.
+//! Entries about safety, residency and secrets.
 
 use super::{Entry, acceptable, error, warning};
 
@@ -114,22 +114,6 @@ pub(crate) const NO_BACKUPS_AFTERWARDS: Entry = warning(
      data, on the very day on which things break.",
     "uses: aws.rds.promote_read_replica\nwith: {backup_retention_days: 0}",
     "uses: aws.rds.promote_read_replica\nwith: {backup_retention_days: 7}",
-);
-
-pub(crate) const DRILL_TOUCHES_USERS: Entry = warning(
-    "a drill would stop the service or move its users",
-    "`drill: run` on a fence or a shift makes every drill an outage. Leave the step out, or let it work on \
-     something that is there for drills.",
-    "- {id: dns, phase: shift, uses: aws.route53.set_weights, drill: run}",
-    "- {id: dns, phase: shift, uses: aws.route53.set_weights, drill: skip}",
-);
-
-pub(crate) const DRILL_UNDECLARED: Entry = warning(
-    "what the step does in a drill is not said",
-    "The action changes something and does not say how it behaves in a drill. Drills refuse to run such a \
-     step.",
-    "- {id: promote, uses: postgres.promote}",
-    "- {id: promote, uses: postgres.promote, drill: skip}",
 );
 
 pub(crate) const OUTSIDE_RESIDENCY: Entry = acceptable(

@@ -1,0 +1,109 @@
+//! What a person asks of a drill: its end, another try at cleaning up, a verdict.
+
+use clap::{ArgGroup, Args};
+
+use crate::cli::follow::{self, Followed};
+use crate::cli::session::{self, Session};
+use crate::cli::{Error, Global, control, exit, output, resume};
+use crate::engine::drill;
+use crate::engine::input::Control;
+use crate::model::id::RunId;
+use crate::model::run::RunStatus;
+use crate::runtime::{self, Loaded};
+
+/// A drill, and why.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RunArguments {
+    /// Run: an id, a unique beginning of one, or `latest`.
+    run: String,
+    /// Why.
+    #[arg(long)]
+    reason: Option<String>,
+}
+
+/// Arguments of `drill attest`.
+#[derive(Debug, Clone, Args)]
+#[command(group(ArgGroup::new("verdict").required(true).args(["pass", "fail"])))]
+pub(crate) struct AttestArguments {
+    /// Run: an id, a unique beginning of one, or `latest`.
+    run: String,
+    /// It has passed.
+    #[arg(long)]
+    pass: bool,
+    /// It has not.
+    #[arg(long)]
+    fail: bool,
+    /// What was seen; required when it has not passed.
+    #[arg(long, value_name = "TEXT")]
+    notes: Option<String>,
+}
+
+/// `drctl drill abort`.
+///
+/// # Errors
+/// When the run is no drill or is over, or nobody answers.
+pub(super) fn abort(global: &Global, arguments: &RunArguments) -> Result<u8, Error> {
+    let reason = session::reason("drill abort", arguments.reason.as_deref())?;
+    ask(global, &arguments.run, Control::Abort, Some(reason))
+}
+
+/// `drctl drill attest`.
+///
+/// # Errors
+/// When the run is no drill, is not over yet, or the person may not say.
+pub(super) fn attest(global: &Global, arguments: &AttestArguments) -> Result<u8, Error> {
+    if arguments.fail && arguments.notes.as_deref().is_none_or(|notes| notes.trim().is_empty()) {
+        return Err(Error::new(exit::USAGE, "say why it has not passed").help("add --notes \"…\""));
+    }
+    ask(global, &arguments.run, Control::Attest { passed: arguments.pass }, arguments.notes.clone())
+}
+
+fn ask(global: &Global, run: &str, control: Control, reason: Option<String>) -> Result<u8, Error> {
+    let session = Session::open_existing(global)?;
+    session::block_on(async {
+        let (run, _) = find(&session, run).await?;
+        control::ask(global, &session, &run, control, reason).await
+    })
+}
+
+/// `drctl drill cleanup`: asks for everything that is left behind once more, and drives the drill on.
+///
+/// # Errors
+/// When the run is no drill or is over, or the journal refuses.
+pub(super) fn cleanup(global: &Global, arguments: &RunArguments) -> Result<u8, Error> {
+    let session = Session::open_existing(global)?;
+    session::block_on(async {
+        let (run, loaded) = find(&session, &arguments.run).await?;
+        if loaded.state.status != RunStatus::CleanupIncomplete {
+            let what = format!(
+                "{run} has left nothing behind that could be tried again: it is {}",
+                loaded.state.status
+            );
+            return Err(Error::new(exit::REFUSED, what)
+                .help(format!("`drctl drill abort {run}` ends a drill, `drctl resume {run}` drives it on")));
+        }
+        let left = drill::left_behind(&loaded.plan, &loaded.state);
+        let addresses = left.iter().filter_map(|node| loaded.plan.plan.nodes.get(*node as usize));
+        for node in addresses.map(|node| node.address.clone()) {
+            control::submit(&session, &run, Control::Retry { node }, arguments.reason.clone()).await?;
+        }
+        let lease = session.journal.lease(&run).await?;
+        if lease.is_some_and(|lease| lease.alive && lease.holder.is_some()) {
+            output::say(&format!("{run} is driven elsewhere and was asked to try again"));
+            return Ok(exit::SUCCESS);
+        }
+        let driver = resume::take_over(&session, &run, std::collections::BTreeMap::new()).await?;
+        follow::drive(global, &session, driver, Followed::default()).await
+    })
+}
+
+/// The drill a text names.
+pub(super) async fn find(session: &Session, text: &str) -> Result<(RunId, Loaded), Error> {
+    let run = session.find_run(text, true).await?;
+    let loaded = runtime::load(session.journal.as_ref(), &run).await?;
+    if loaded.plan.plan.drill.is_none() {
+        return Err(Error::new(exit::USAGE, format!("{run} is no drill"))
+            .help(format!("`drctl abort {run}` and `drctl resume {run}` are for other runs")));
+    }
+    Ok((run, loaded))
+}

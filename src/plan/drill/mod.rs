@@ -1,0 +1,124 @@
+//! Drills as plans: the same steps with another effect boundary, put between guards, injected faults, checks and
+//! cleanup. Never runs anything.
+
+mod bind;
+pub mod boundary;
+mod compose;
+mod steps;
+mod touches;
+mod within;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::drill::{Attestation, Boundary, DrillLevel, DrillRule, DrillUse, DrillVariant};
+use crate::model::run::words;
+use crate::model::step::Step;
+
+use super::node::{Node, NodeKind, Plan};
+
+pub use bind::{DrillChoices, bind_drill};
+
+words! {
+    /// What a node of a drill is there for. They follow each other in this order.
+    Section {
+        /// Must be true before anything begins.
+        Guard = "guard",
+        /// Makes the fault the drill is about.
+        Inject = "inject",
+        /// The operation that is rehearsed.
+        Operation = "operation",
+        /// Says whether it has worked.
+        Verify = "verify",
+        /// Holds the result, or asks whether it may be cleaned up.
+        Hold = "hold",
+        /// Brings the service back where it was; only in a live drill.
+        Failback = "failback",
+        /// Cleans up what has no undo of its own.
+        Cleanup = "cleanup",
+    }
+}
+
+impl Section {
+    /// Says whether nodes of the section run while the drill is being wound up.
+    #[must_use]
+    pub const fn winds_up(self) -> bool {
+        matches!(self, Self::Failback | Self::Cleanup)
+    }
+
+    /// Says whether the section is part of the recovery that is rehearsed and timed.
+    #[must_use]
+    pub const fn is_recovery(self) -> bool {
+        matches!(self, Self::Guard | Self::Inject | Self::Operation | Self::Verify)
+    }
+}
+
+/// What makes a plan a drill.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DrillPlan {
+    /// How far it goes.
+    pub level: DrillLevel,
+    /// What it may touch; absent: anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boundary: Option<Boundary>,
+    /// It moves the service, and returns it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub returns: bool,
+    /// Who says whether it has passed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attestation: Option<Attestation>,
+}
+
+impl DrillPlan {
+    /// Says whether the drill changes anything, so that it has something to clean up.
+    #[must_use]
+    pub const fn changes(&self) -> bool {
+        !matches!(self.level, DrillLevel::Check)
+    }
+}
+
+/// What a node is in a drill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InDrill {
+    /// What it is there for.
+    pub section: Section,
+    /// It is left out at this level.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub left_out: bool,
+    /// Its author answers for what cannot be checked against the boundary.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub trusted: bool,
+}
+
+/// Addresses of the nodes for which the boundary of a drill is not enforced.
+#[must_use]
+pub fn unenforced(plan: &Plan) -> Vec<String> {
+    let bounded = plan.drill.as_ref().is_some_and(|drill| drill.boundary.is_some());
+    let trusted = |node: &&Node| {
+        bounded
+            && node.drill.is_some_and(|place| place.trusted && !place.left_out)
+            && matches!(node.kind, NodeKind::Effect { .. })
+    };
+    plan.nodes.iter().filter(trusted).map(|node| node.address.to_string()).collect()
+}
+
+impl InDrill {
+    pub(super) const fn of(section: Section) -> Self {
+        Self { section, left_out: false, trusted: false }
+    }
+
+    /// What a step inside this one is; its rule has been resolved for the level of the drill.
+    pub(super) fn inside(self, step: &Step) -> Self {
+        let (left_out, trusted) = match &step.drill {
+            Some(DrillRule::Always(DrillVariant::Run)) => (false, self.trusted),
+            Some(DrillRule::Always(DrillVariant::Skip)) => (true, self.trusted),
+            Some(DrillRule::Always(DrillVariant::Other(other))) => {
+                let DrillUse { boundary, .. } = other.as_ref();
+                (false, self.trusted || boundary.is_some())
+            }
+            Some(DrillRule::Levels(_)) | None => (self.left_out, self.trusted),
+        };
+        Self { section: self.section, left_out, trusted }
+    }
+}
