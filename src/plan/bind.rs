@@ -81,6 +81,7 @@ pub fn bind(runbook: &Runbook, choices: &Choices) -> Result<Plan, Vec<Problem>> 
         sensitive: bound.sensitive,
         secrets: runbook.secrets.clone(),
         tolerance: None,
+        measured: BTreeMap::new(),
         nodes,
     })
 }

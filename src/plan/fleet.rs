@@ -88,6 +88,7 @@ pub fn bind_fleet(roster: &Roster, choices: &FleetChoices) -> Result<Plan, Vec<P
         sensitive: BTreeMap::new(),
         secrets: BTreeMap::new(),
         tolerance: Some(roster.tolerance()),
+        measured: BTreeMap::new(),
         nodes: graph::arrange(draft, &order),
     })
 }

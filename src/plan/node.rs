@@ -13,6 +13,7 @@ use crate::model::run::{Intent, Mode, Operation, Phase, words};
 use crate::model::runbook::Strategy;
 use crate::model::time::Duration;
 use crate::model::values::{Objectives, Secret, Site};
+use crate::plan::measured::Measured;
 use crate::plan::targets::Target;
 
 /// Position of a node in its plan.
@@ -62,6 +63,9 @@ pub struct Plan {
     /// How many nodes may be in trouble before no other begins; only a fleet has such a number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tolerance: Option<u32>,
+    /// How long nodes took in earlier runs; of the others only estimates are known.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub measured: BTreeMap<NodeAddress, Measured>,
     /// The nodes, each after all it needs.
     pub nodes: Vec<Node>,
 }
@@ -324,6 +328,12 @@ pub struct Lane {
 }
 
 impl Plan {
+    /// How long a node is expected to take: as in earlier runs, else as estimated.
+    #[must_use]
+    pub fn expected(&self, node: &Node) -> Duration {
+        self.measured.get(&node.address).map_or(node.estimate, |measured| measured.p50)
+    }
+
     /// Says whether the plan is one of many services together.
     #[must_use]
     pub const fn is_fleet(&self) -> bool {
