@@ -11,9 +11,9 @@ use crate::plan::Measured;
 /// Where the 95th percentile of a standard normal value lies.
 pub(super) const P95: f64 = 1.644_853_626_951_472_2;
 /// Of what is only estimated, one in twenty takes longer than this many times the estimate.
-pub const ESTIMATE_P95: f64 = 1.5;
+pub(super) const ESTIMATE_P95: f64 = 1.5;
 /// Fewer samples than this tell a middle, but not how far they spread.
-pub const ENOUGH: u32 = 5;
+pub(super) const ENOUGH: u32 = 5;
 
 words! {
     /// Where a duration is known from.

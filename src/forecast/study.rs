@@ -184,7 +184,8 @@ impl<'a> Studied<'a> {
             let lag = Some(lag.as_millis());
             return Loss { basis: Some(Basis::Scenario), samples: 0, p50_ms: lag, p95_ms: lag };
         }
-        match told(&self.question.history.losses) {
+        let losses = self.question.history.losses.get(&self.question.plan.operation);
+        match told(losses.map(Vec::as_slice).unwrap_or_default()) {
             Some(measured) => Loss {
                 basis: Some(Basis::History),
                 samples: measured.samples,

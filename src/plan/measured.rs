@@ -12,7 +12,7 @@ use crate::model::run::{Mode, Operation};
 use crate::model::time::Duration;
 
 /// Newest samples that are kept of one node: what was true years ago says little.
-pub const SAMPLES: usize = 100;
+pub(super) const SAMPLES: usize = 100;
 
 /// How long a node took in earlier runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,8 +42,8 @@ pub struct Kept {
 pub struct History {
     /// Durations, the newest first.
     pub samples: BTreeMap<Kept, Vec<Duration>>,
-    /// Data losses of runs that measured one, the newest first.
-    pub losses: Vec<Duration>,
+    /// Data losses of the runs of each operation that measured one, the newest first.
+    pub losses: BTreeMap<Operation, Vec<Duration>>,
     /// Runs they are from.
     pub runs: u32,
 }
