@@ -4,7 +4,9 @@ use crate::forecast::{Conditions, Hazard, Kind, NodeConditions, Person, Silence,
 use crate::model::run::Phase;
 use crate::model::time::Duration;
 use crate::plan::{NodeKind, Plan};
-use crate::providers::simulated::{Backups, Fault, Outlook, Percent, Replication, Rule, Scenario, outlook};
+use crate::providers::simulated::{
+    Backups, CapacityShare, Fault, Outlook, Percent, Replication, Rule, Scenario, outlook,
+};
 
 /// The conditions of a forecast under a scenario.
 #[must_use]
@@ -13,13 +15,13 @@ pub fn conditions(scenario: &Scenario, plan: &Plan) -> Conditions {
     Conditions {
         name: scenario.metadata.name.clone(),
         description: scenario.metadata.description.clone(),
+        notes: notes(scenario),
         people: match (people.never, people.after) {
             (true, _) => Some(Person::Never),
             (false, after) => after.map(|after| {
-                Person::After(people.p95.map_or_else(
-                    || Spread::estimated(after),
-                    |p95| Spread::between(after, p95),
-                ))
+                Person::After(
+                    people.p95.map_or_else(|| Spread::estimated(after), |p95| Spread::between(after, p95)),
+                )
             }),
         },
         gate: people.gate.map(Spread::fixed),
@@ -45,9 +47,8 @@ fn of_node(scenario: &Scenario, outlook: &Outlook) -> NodeConditions {
 }
 
 fn hazard(rule: &Rule) -> Hazard {
-    let takes = |take: Duration| {
-        rule.take_p95.map_or_else(|| Spread::fixed(take), |p95| Spread::between(take, p95))
-    };
+    let takes =
+        |take: Duration| rule.take_p95.map_or_else(|| Spread::fixed(take), |p95| Spread::between(take, p95));
     Hazard {
         attempt: rule.matching.attempt,
         times: rule.times,
@@ -62,11 +63,28 @@ fn hazard(rule: &Rule) -> Hazard {
     }
 }
 
+/// What only the simulated estate knows.
+fn notes(scenario: &Scenario) -> Vec<String> {
+    let mut notes = Vec::new();
+    if scenario.capacity != CapacityShare::default() {
+        notes.push("that capacity is short is left out; a simulated run shows it".to_owned());
+    }
+    if scenario.replication != Replication::default() || scenario.backups != Backups::default() {
+        let note = "checks of lag and age are taken to pass; a simulated run shows those that do not";
+        notes.push(note.to_owned());
+    }
+    if scenario.rules.iter().any(|rule| !rule.outputs.is_empty()) {
+        notes.push("outputs of rules are left out; a simulated run shows what follows from them".to_owned());
+    }
+    notes
+}
+
 /// What is lost, where the scenario says something of its own about it.
 fn lag(scenario: &Scenario, plan: &Plan) -> Option<Duration> {
-    let restores = plan.nodes.iter().any(|node| {
-        node.phase == Some(Phase::Restore) && matches!(node.kind, NodeKind::Effect { .. })
-    });
+    let restores = plan
+        .nodes
+        .iter()
+        .any(|node| node.phase == Some(Phase::Restore) && matches!(node.kind, NodeKind::Effect { .. }));
     if restores {
         return Some(scenario.backups.age).filter(|_| scenario.backups != Backups::default());
     }

@@ -134,9 +134,7 @@ pub(crate) fn choices(
     } else {
         recorded(global, config, &source.runbook.metadata.name)
     };
-    let of = |record: &ServiceRecord| {
-        route::choices(binding, operation, intent, &source.runbook, record)
-    };
+    let of = |record: &ServiceRecord| route::choices(binding, operation, intent, &source.runbook, record);
     match of(&record) {
         // A plan is for reading: what a start would refuse is said, and the plan is shown all the same.
         Err(refused) if refused.code == exit::REFUSED => {

@@ -64,7 +64,9 @@ impl std::str::FromStr for MaxMiss {
     fn from_str(text: &str) -> Result<Self, String> {
         let share = text.strip_suffix('%').and_then(|number| number.trim().parse::<f64>().ok());
         let share = share.filter(|share| (0.0..=100.0).contains(share));
-        share.map(|share| Self(share / 100.0)).ok_or_else(|| format!("`{text}` is not a share: write it like 5%"))
+        share
+            .map(|share| Self(share / 100.0))
+            .ok_or_else(|| format!("`{text}` is not a share: write it like 5%"))
     }
 }
 
@@ -112,12 +114,13 @@ fn history(global: &Global, config: &Config, plan: &Plan) -> History {
         return History::default();
     }
     let read = Session::open_as(global, OpenMode::ReadOnly).and_then(|session| {
-        session::block_on(async {
-            Ok(runtime::history(session.journal.as_ref(), &plan.runbook.name).await?)
-        })
+        session::block_on(async { Ok(runtime::history(session.journal.as_ref(), &plan.runbook.name).await?) })
     });
     read.unwrap_or_else(|error| {
-        output::say(&format!("note: what earlier runs took is not known ({}); estimates count", error.message));
+        output::say(&format!(
+            "note: what earlier runs took is not known ({}); estimates count",
+            error.message
+        ));
         History::default()
     })
 }

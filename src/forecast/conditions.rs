@@ -12,6 +12,8 @@ pub struct Conditions {
     pub name: String,
     /// What they are about.
     pub description: Option<String>,
+    /// What of them is left out.
+    pub notes: Vec<String>,
     /// When people answer; absent: as long as earlier runs took or the plan expects.
     pub people: Option<Person>,
     /// How long a person takes to confirm the point of no return; absent: it was confirmed when the run
@@ -97,6 +99,7 @@ impl Conditions {
         Self {
             name: "healthy".to_owned(),
             description: None,
+            notes: Vec::new(),
             people: None,
             gate: None,
             faults: Vec::new(),

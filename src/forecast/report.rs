@@ -79,6 +79,8 @@ pub struct Forecast {
     pub name: String,
     /// What it is about.
     pub description: Option<String>,
+    /// What of the scenario is not part of a forecast.
+    pub notes: Vec<String>,
     /// Recovery time.
     pub recovery_time: Times,
     /// The service is not recovered within its RTO; absent: it has none.

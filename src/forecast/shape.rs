@@ -250,9 +250,8 @@ fn effect(node: &Node, mode: Mode) -> FlatKind {
         doubt: call.map_or(Doubt::Ask, |call| traits::doubt(call.action, &call.with)),
         fence,
         reading: reads || call.is_some_and(|call| call.action.spec().role == Role::Reading),
-        long: call.is_some_and(|call| {
-            call.action.spec().estimate >= LONG || call.action == ActionName::CommandRun
-        }),
+        long: call
+            .is_some_and(|call| call.action.spec().estimate >= LONG || call.action == ActionName::CommandRun),
         settle: call.map_or(0, |call| call.action.spec().settle.as_millis()),
     }
 }

@@ -78,7 +78,11 @@ impl Spread {
 
     /// The duration that lies this many standard deviations from the middle, in milliseconds.
     #[must_use]
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative, at most a year")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "not negative, at most a year"
+    )]
     pub(super) fn at(self, deviation: f64) -> u64 {
         if self.sigma == 0.0 {
             return self.middle as u64;
@@ -127,7 +131,10 @@ mod tests {
         assert_eq!(spread.told(), Told { p50_ms: 100_000, p95_ms: 240_000 });
         // The other side of the middle is as far away, in proportion.
         assert_eq!(spread.at(-P95), 41_667);
-        assert_eq!(Spread::estimated(Duration::from_secs(60)).told(), Told { p50_ms: 60_000, p95_ms: 90_000 });
+        assert_eq!(
+            Spread::estimated(Duration::from_secs(60)).told(),
+            Told { p50_ms: 60_000, p95_ms: 90_000 }
+        );
         assert_eq!(Spread::fixed(Duration::from_secs(7)).at(3.0), 7_000);
         assert!(Spread::estimated(Duration::ZERO).is_fixed());
     }

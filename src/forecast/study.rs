@@ -148,6 +148,7 @@ impl<'a> Studied<'a> {
         Forecast {
             name: self.conditions.name.clone(),
             description: self.conditions.description.clone(),
+            notes: self.conditions.notes.clone(),
             recovery_time: Times::of(&self.times, self.runs),
             misses_rto: rto.map(|rto| Share::of(self.misses(&self.times, self.runs, rto), self.runs)),
             stuck: Share::of(self.runs - recovered, self.runs),
@@ -237,16 +238,13 @@ impl<'a> Studied<'a> {
 
     fn gain(&self, before: &[u64], after: &[u64], runs: u32) -> Halved {
         let gain = |thousandths| {
-            let (before, after) = (percentile(before, runs, thousandths)?, percentile(after, runs, thousandths)?);
+            let (before, after) =
+                (percentile(before, runs, thousandths)?, percentile(after, runs, thousandths)?);
             Some(before.saturating_sub(after))
         };
         let rto = self.question.plan.objectives.rto.map(Duration::as_millis);
         let missed = |rto| rounded(f64::from(self.misses(after, runs, rto)) / f64::from(runs));
-        Halved {
-            p50_gain_ms: gain(500).unwrap_or(0),
-            p95_gain_ms: gain(950),
-            misses_rto: rto.map(missed),
-        }
+        Halved { p50_gain_ms: gain(500).unwrap_or(0), p95_gain_ms: gain(950), misses_rto: rto.map(missed) }
     }
 
     fn tornado(&mut self) -> Tornado {

@@ -9,6 +9,7 @@ mod declared;
 mod designs;
 mod engine;
 mod fleet;
+mod forecast;
 mod generated;
 mod init;
 mod journal;

@@ -21,7 +21,8 @@ pub fn html(report: &Report) -> String {
     let title = escape(&format!("Forecast of a {} of {}", report.operation, report.service));
     let mut body = format!("<h1>{title}</h1>");
     let way = [("from", &report.from), ("to", &report.to)];
-    let way: String = way.iter().filter_map(|(word, site)| Some(format!("{word} {} ", site.as_ref()?))).collect();
+    let way: String =
+        way.iter().filter_map(|(word, site)| Some(format!("{word} {} ", site.as_ref()?))).collect();
     let _ = write!(
         body,
         "<p class=\"dim\">{}{}, {} runs of each scenario, seed {}, runbook {}</p>",
@@ -54,9 +55,14 @@ fn draw(out: &mut String, report: &Report, it: &Forecast) {
     fact(out, "p95", &of(times.p95_ms), false);
     fact(out, "p99", &of(times.p99_ms), false);
     if let (Some(rto), Some(share)) = (report.objectives.rto_ms, it.misses_rto) {
-        fact(out, &format!("misses the RTO of {}", shown(rto)), &percent(share.probability), share.probability > 0.05);
+        fact(
+            out,
+            &format!("misses the RTO of {}", shown(rto)),
+            &percent(share.probability),
+            share.probability > 0.05,
+        );
     }
-    fact(out, "needs a person", &percent(it.stuck.probability), it.stuck.probability > 0.05);
+    fact(out, "gets stuck", &percent(it.stuck.probability), it.stuck.probability > 0.05);
     let lost = match (it.data_loss.basis, it.data_loss.p95_ms) {
         (Some(Basis::Scenario), Some(p95)) => format!("{} (scenario)", shown(p95)),
         (Some(_), Some(p95)) => format!("{} (n = {})", shown(p95), it.data_loss.samples),
@@ -74,9 +80,16 @@ fn draw(out: &mut String, report: &Report, it: &Forecast) {
         out.push_str("<table><tr><th>Where runs stop</th><th>why</th><th class=\"n\">share</th></tr>");
         for stop in &it.stops {
             let (node, why) = (escape(&stop.node), escape(stop.why));
-            let _ = write!(out, "<tr><td>{node}</td><td>{why}</td><td class=\"n\">{}</td></tr>", percent(stop.share));
+            let _ = write!(
+                out,
+                "<tr><td>{node}</td><td>{why}</td><td class=\"n\">{}</td></tr>",
+                percent(stop.share)
+            );
         }
         out.push_str("</table>");
+    }
+    for note in &it.notes {
+        let _ = write!(out, "<p class=\"dim\">Note: {}</p>", escape(note));
     }
     steps(out, it);
 }

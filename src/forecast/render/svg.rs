@@ -48,7 +48,8 @@ pub(super) fn scenario_picture(report: &Report, it: &Forecast, top: f64) -> (Str
     let miss = it.misses_rto.map_or_else(String::new, |share| {
         format!(" · misses the RTO in {} of the runs", percent(share.probability))
     });
-    let told = format!("p50 {} · p95 {} · p99 {}{miss}", of(times.p50_ms), of(times.p95_ms), of(times.p99_ms));
+    let told =
+        format!("p50 {} · p95 {} · p99 {}{miss}", of(times.p50_ms), of(times.p95_ms), of(times.p99_ms));
     text(&mut out, MARGIN, y, "start", "#4b5563", &told);
     y += 14.0;
     if let Some(histogram) = &it.histogram {
@@ -69,7 +70,9 @@ fn draw_histogram(out: &mut String, histogram: &Histogram, rto: Option<u64>, p95
     let near = rto.filter(|rto| number(*rto) <= number(end) + span * 0.6 && *rto >= histogram.from_ms);
     let last = near.map_or(end, |rto| end.max(rto + rto / 50));
     let wide = WIDTH - 2.0 * MARGIN;
-    let x = |time: u64| MARGIN + number(time - histogram.from_ms) / number(last - histogram.from_ms).max(1.0) * wide;
+    let x = |time: u64| {
+        MARGIN + number(time - histogram.from_ms) / number(last - histogram.from_ms).max(1.0) * wide
+    };
     let most = histogram.counts.iter().copied().max().unwrap_or(1).max(1);
     let bottom = top + 18.0 + HEIGHT;
     for (place, count) in histogram.counts.iter().enumerate().filter(|(_, count)| **count > 0) {
@@ -122,9 +125,10 @@ fn draw_tornado(out: &mut String, tornado: &Tornado, median: u64, top: f64) -> f
             bar.step.clone()
         };
         text(out, MARGIN + NAMES - 8.0, y + 14.0, "end", "#374151", &name);
-        for (from, to, colour) in
-            [(bar.low_ms, bar.high_ms.min(median), "#60a5fa"), (bar.low_ms.max(median), bar.high_ms, "#f59e0b")]
-        {
+        for (from, to, colour) in [
+            (bar.low_ms, bar.high_ms.min(median), "#60a5fa"),
+            (bar.low_ms.max(median), bar.high_ms, "#f59e0b"),
+        ] {
             let width = (x(to.max(from)) - x(from)).max(0.0);
             let _ = write!(
                 out,

@@ -40,7 +40,10 @@ pub fn text(report: &Report) -> String {
     out.push('\n');
     durations(&mut out, report);
     if !report.validated {
-        paragraph(&mut out, "note: the plan validates nothing; the times are to its last step of recovery, and no run of it has an achieved recovery time");
+        paragraph(
+            &mut out,
+            "note: the plan validates nothing; the times are to its last step of recovery, and no run of it has an achieved recovery time",
+        );
     }
     for assumed in &report.assumptions {
         paragraph(&mut out, &format!("assumed: {assumed}"));
@@ -65,10 +68,12 @@ fn forecast(out: &mut String, report: &Report, it: &Forecast) {
         ),
     );
     match (report.rto(), &it.misses_rto) {
-        (Some(rto), Some(share)) => line(out, &format!("  misses RTO {}   {}", shown(rto.as_millis()), sure(share))),
+        (Some(rto), Some(share)) => {
+            line(out, &format!("  misses RTO {}   {}", shown(rto.as_millis()), sure(share)))
+        }
         _ => line(out, "  no RTO is asked for"),
     }
-    line(out, &format!("  needs a person  {}   (failed, in doubt, or nobody answers)", sure(&it.stuck)));
+    line(out, &format!("  gets stuck      {}", sure(&it.stuck)));
     let lost = match (it.data_loss.basis, it.data_loss.p50_ms, it.data_loss.p95_ms) {
         (Some(Basis::Scenario), Some(p50), _) => format!("{}, as the scenario says", shown(p50)),
         (Some(_), Some(p50), Some(p95)) => {
@@ -79,6 +84,9 @@ fn forecast(out: &mut String, report: &Report, it: &Forecast) {
     line(out, &format!("  data loss       {lost}"));
     for stop in &it.stops {
         line(out, &format!("    {:>8}  stops at {}: {}", percent(stop.share), cut(&stop.node, 36), stop.why));
+    }
+    for note in &it.notes {
+        paragraph(out, &format!("  note: {note}"));
     }
     if let Some(histogram) = &it.histogram {
         out.push('\n');
@@ -117,7 +125,13 @@ fn worth(out: &mut String, it: &Forecast) {
         return;
     }
     out.push('\n');
-    line(out, &format!("  {:<NAME$} {:>8} {:>9} {:>20}", "WHAT TO SHORTEN", "CRITICAL", "MEAN", "HALVED GAINS p50/p95"));
+    line(
+        out,
+        &format!(
+            "  {:<NAME$} {:>8} {:>9} {:>20}",
+            "WHAT TO SHORTEN", "CRITICAL", "MEAN", "HALVED GAINS p50/p95"
+        ),
+    );
     for step in it.steps.iter().filter(|step| step.halved.is_some()) {
         let halved = step.halved.map_or_else(String::new, |halved| {
             let p95 = halved.p95_gain_ms.map_or_else(|| "-".to_owned(), shown);
@@ -142,9 +156,10 @@ fn worth(out: &mut String, it: &Forecast) {
 fn tornado(out: &mut String, it: &Forecast) {
     let (Some(median), Some(first)) = (it.tornado.median_ms, it.tornado.bars.first()) else { return };
     out.push('\n');
-    let widest = it.tornado.bars.iter().fold((first.low_ms, first.high_ms), |(low, high), bar| {
-        (low.min(bar.low_ms), high.max(bar.high_ms))
-    });
+    let widest =
+        it.tornado.bars.iter().fold((first.low_ms, first.high_ms), |(low, high), bar| {
+            (low.min(bar.low_ms), high.max(bar.high_ms))
+        });
     line(
         out,
         &format!("  ONE STEP AT ITS p5 AND p95, THE OTHERS AT THEIR MEDIAN ({} in all)", shown(median)),
@@ -174,7 +189,7 @@ fn durations(out: &mut String, report: &Report) {
     line(
         out,
         &format!(
-            "Durations: {measured} steps and checks from {} earlier runs, {} from estimates",
+            "Durations: {measured} nodes from history ({} earlier runs), {} from estimates",
             report.history_runs,
             count(Basis::Estimate)
         ),
@@ -193,7 +208,10 @@ fn durations(out: &mut String, report: &Report) {
         );
     }
     if measured == 0 {
-        paragraph(out, "  Nothing was measured yet: run a drill, and the forecast rests on more than what authors expect. One in twenty of what is only estimated is taken to last half as long again.");
+        paragraph(
+            out,
+            "  Nothing was measured yet: run a drill, and the forecast rests on more than what authors expect. One in twenty of what is only estimated is taken to last half as long again.",
+        );
     }
 }
 

@@ -102,8 +102,8 @@ fn culprit<T: DeserializeOwned>(value: &Value) -> String {
 
 fn check(scenario: &Scenario) -> Result<(), ScenarioError> {
     let people = &scenario.approvals;
-    if people.never && (people.after.is_some() || people.p95.is_some()) {
-        return Err(invalid("approvals", "`never: true` excludes `after` and `p95`"));
+    if people.never && people.after.is_some() {
+        return Err(invalid("approvals", "`after` and `never: true` exclude each other"));
     }
     check_p95("approvals", "after", people.after, people.p95)?;
     for (index, fault) in scenario.faults.iter().enumerate() {
