@@ -14,7 +14,7 @@ use super::{Error, Global, exit, output, route};
 use crate::app::{self, Simulation, Speed};
 use crate::engine::input::Consents;
 use crate::engine::service::ServiceRecord;
-use crate::model::id::{RunId, SiteName};
+use crate::model::id::{NodeAddress, RunId, SiteName};
 use crate::model::run::{Intent, Operation};
 use crate::model::time::{Duration, Timestamp};
 use crate::plan::{self, Choices, FleetChoices, Nested, Plan};
@@ -283,6 +283,7 @@ async fn one(
         (plan, nested) = shelf.nest(&source.path, plan, &records)?;
         inside = ruled_inside(session, arguments, &shelf, &nested).await?;
     }
+    plan.measured = measured(session, &plan).await;
     let mut ruled = policy::ruled(session, source, &plan, Manner::of(arguments)).await?;
     ruled.extend(inside);
     let declared = source.runbook.parameters.iter();
@@ -293,6 +294,20 @@ async fn one(
     let new =
         NewRun { sensitive: values, service_head: head, ..new_run(session, arguments, &source.text, &plan) };
     Ok(Planned { plan, nested, new, ruled })
+}
+
+/// What earlier runs of the service took, for the forecast of this one. Not knowing it stops nothing.
+async fn measured(session: &Session, plan: &Plan) -> BTreeMap<NodeAddress, plan::Measured> {
+    if plan.intent != Intent::Real {
+        return BTreeMap::new();
+    }
+    match runtime::history(session.journal.as_ref(), &plan.runbook.name).await {
+        Ok(history) => history.of(plan),
+        Err(error) => {
+            output::say(&format!("note: what earlier runs took is not known ({error}); estimates count"));
+            BTreeMap::new()
+        }
+    }
 }
 
 /// The policy holds for every run inside a run as if it were started by itself.

@@ -192,8 +192,8 @@ impl World<'_> {
     fn throttled(&mut self, node: u32, pause: u64) {
         let flat = &self.shape.nodes[node as usize];
         let at = self.now + pause.max(self.backoff(node, 0));
-        let lost = self.shape.ungraceful && matches!(flat.kind, FlatKind::Effect { fence: true, .. });
-        let timeouts = if lost { 1 } else { THROTTLE_TIMEOUTS };
+        let absent = self.shape.ungraceful && matches!(flat.kind, FlatKind::Effect { fence: true, .. });
+        let timeouts = if absent { 1 } else { THROTTLE_TIMEOUTS };
         let began = self.states[node as usize].began;
         let bound = began.saturating_add(flat.timeout.saturating_mul(timeouts));
         let last = if flat.deadline == NEVER { bound } else { self.last(node) };

@@ -24,6 +24,7 @@ pub struct Share {
 /// Recovery times of a study. A percentile is of all runs: one that never recovers is later than any time,
 /// so that a percentile beyond the last recovery is absent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[expect(clippy::struct_field_names, reason = "the fields are the documented JSON contract")]
 pub struct Times {
     /// Half of the runs take longer, in milliseconds.
     pub p50_ms: Option<u64>,
@@ -151,7 +152,7 @@ mod tests {
         let none = Share::of(0, 10_000);
         assert_eq!((none.probability, none.low), (0.0, 0.0));
         assert!(none.high > 0.000_3 && none.high < 0.000_5, "{none:?}");
-        assert_eq!(Share::of(100, 100).high, 1.0);
+        assert!(Share::of(100, 100).high > 0.999_999);
     }
 
     #[test]

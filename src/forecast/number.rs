@@ -3,7 +3,7 @@
 //! library differ in the last digit. Nothing else belongs here.
 
 /// Upper part of the natural logarithm of two, exact in a product with any exponent.
-const LN_2_HIGH: f64 = 6.931_471_803_691_238_2e-1;
+const LN_2_HIGH: f64 = 6.931_471_803_691_238e-1;
 /// What is missing from it.
 const LN_2_LOW: f64 = 1.908_214_929_270_587_7e-10;
 /// Reciprocals of the factorials from 0 to 14.
@@ -132,7 +132,7 @@ const MIDDLE_LOWER: [f64; 8] = [
     1.050_750_071_644_416_9e-9,
 ];
 const TAIL_UPPER: [f64; 8] = [
-    6.657_904_643_501_103_5,
+    6.657_904_643_501_103,
     5.463_784_911_164_114,
     1.784_826_539_917_291_3,
     0.296_560_571_828_504_87,
@@ -148,7 +148,7 @@ const TAIL_LOWER: [f64; 8] = [
     0.014_875_361_290_850_615,
     7.868_691_311_456_133e-4,
     1.846_318_317_510_054_8e-5,
-    1.421_511_758_316_445_9e-7,
+    1.421_511_758_316_446e-7,
     2.044_263_103_389_939_8e-15,
 ];
 

@@ -50,6 +50,7 @@ pub(super) struct Unit {
 }
 
 /// One node.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(super) struct Flat {
     pub(super) kind: FlatKind,
     pub(super) takes: Spread,
@@ -258,15 +259,15 @@ fn effect(node: &Node, mode: Mode) -> FlatKind {
 
 /// How long a node, or one look of a check, takes.
 fn duration(plan: &Plan, node: &Node, known: &Known) -> (Spread, Basis, u32) {
-    let none = (Spread::fixed(Duration::ZERO), Basis::Fixed, 0);
+    let nothing = (Spread::fixed(Duration::ZERO), Basis::Fixed, 0);
     if node.is_skipped_in(plan.mode) {
-        return none;
+        return nothing;
     }
     if let Some(measured) = plan.measured.get(&node.address) {
         return (Spread::measured(measured), Basis::History, measured.samples);
     }
     match &node.kind {
-        NodeKind::Gate | NodeKind::Group { .. } | NodeKind::Assert { .. } => none,
+        NodeKind::Gate | NodeKind::Group { .. } | NodeKind::Assert { .. } => nothing,
         NodeKind::Wait { call } => {
             let told = call.with.get("duration").and_then(|value| known.duration(value, node));
             (Spread::fixed(told.unwrap_or(node.estimate)), Basis::Fixed, 0)

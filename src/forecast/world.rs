@@ -90,6 +90,7 @@ pub(super) struct Lived {
 }
 
 /// A world that lives one run after the other.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(super) struct World<'a> {
     pub(super) shape: &'a Shape,
     pub(super) conditions: &'a Conditions,

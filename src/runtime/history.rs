@@ -15,7 +15,7 @@ use crate::plan::{History, Kept, NodeIndex, NodeKind, is_measurable};
 use crate::ports::{Journal, Record, RunFilter, StreamName};
 
 /// Newest runs of a service that are looked at.
-const RUNS: usize = 100;
+const RUNS: usize = 50;
 /// Records read at once.
 const PAGE: usize = 1_000;
 

@@ -5,5 +5,6 @@
 mod by_hand;
 mod command;
 mod engine;
+mod live;
 mod measured;
 mod world;

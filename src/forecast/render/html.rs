@@ -7,11 +7,14 @@ use super::super::spread::Basis;
 use super::svg::{escape, scenario_picture};
 use super::{percent, shown};
 
-const STYLE: &str = "body{font:15px/1.45 system-ui,sans-serif;color:#111827;max-width:820px;margin:2rem auto;padding:0 1rem}\
+const STYLE: &str = "\
+body{font:15px/1.45 system-ui,sans-serif;color:#111827;max-width:820px;margin:2rem auto;padding:0 1rem}\
 h1{font-size:1.5rem;margin-bottom:.2rem}h2{font-size:1.15rem;margin-top:2rem;border-bottom:1px solid #e5e7eb}\
 .dim{color:#4b5563}table{border-collapse:collapse;width:100%;margin:.8rem 0;font-size:.9rem}\
-th{text-align:left;color:#4b5563;font-weight:600}td,th{padding:.25rem .6rem .25rem 0;border-bottom:1px solid #f3f4f6}\
-.n{text-align:right;font-variant-numeric:tabular-nums}.facts{display:flex;flex-wrap:wrap;gap:1.5rem;margin:1rem 0}\
+th{text-align:left;color:#4b5563;font-weight:600}\
+td,th{padding:.25rem .6rem .25rem 0;border-bottom:1px solid #f3f4f6}\
+.n{text-align:right;font-variant-numeric:tabular-nums}\
+.facts{display:flex;flex-wrap:wrap;gap:1.5rem;margin:1rem 0}\
 .fact b{display:block;font-size:1.3rem}.bad{color:#b91c1c}svg{max-width:100%;height:auto}\
 @media print{body{margin:0}h2{break-after:avoid}table,svg{break-inside:avoid}}";
 

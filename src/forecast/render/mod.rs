@@ -11,7 +11,8 @@ pub use text::text;
 
 use crate::model::time::Duration;
 
-/// A duration as precise as a forecast can be: whole seconds from ten seconds on, whole minutes from a day on.
+/// A duration as precise as a forecast can be: whole seconds from ten seconds on, whole minutes from a day
+/// on.
 fn shown(millis: u64) -> String {
     let grain = match millis {
         0..10_000 => 100,

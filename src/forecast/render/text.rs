@@ -69,7 +69,7 @@ fn forecast(out: &mut String, report: &Report, it: &Forecast) {
     );
     match (report.rto(), &it.misses_rto) {
         (Some(rto), Some(share)) => {
-            line(out, &format!("  misses RTO {}   {}", shown(rto.as_millis()), sure(share)))
+            line(out, &format!("  misses RTO {}   {}", shown(rto.as_millis()), sure(share)));
         }
         _ => line(out, "  no RTO is asked for"),
     }
@@ -210,7 +210,8 @@ fn durations(out: &mut String, report: &Report) {
     if measured == 0 {
         paragraph(
             out,
-            "  Nothing was measured yet: run a drill, and the forecast rests on more than what authors expect. One in twenty of what is only estimated is taken to last half as long again.",
+            "  Nothing was measured yet: run a drill, and the forecast rests on more than what authors expect. \
+             One in twenty of what is only estimated is taken to last half as long again.",
         );
     }
 }

@@ -90,8 +90,8 @@ fn the_later_of_two_is_the_square_of_one() {
 #[test]
 fn a_long_chain_is_nearly_normal() {
     // Forty steps of a lognormal with p50 = 60 s and p95 = 90 s: σ = ln 1.5 / 1.644 85 = 0.246 505; each has
-    // the mean 60 · exp(σ²/2) = 61.851 s and the variance mean² · (exp(σ²) − 1) = 239.69 s². Their sum has the
-    // mean 2 474.0 s and the deviation √(40 · 239.69) = 97.92 s, so that its p95 lies at 2 474.0 + 1.644 85 ·
+    // the mean 60 · exp(σ²/2) = 61.851 s and the variance mean² · (exp(σ²) − 1) = 239.69 s². Their sum has
+    // the mean 2 474.0 s and the deviation √(40 · 239.69) = 97.92 s, so that its p95 lies at 2 474.0 + 1.644 85 ·
     // 97.92 = 2 635.1 s.
     let lines: Vec<String> = (0..40).map(|it| format!("- {{id: s{it}, {STEP}, phase: validate}}")).collect();
     let mut plan = steps(&lines.join("\n"));
@@ -142,7 +142,8 @@ fn a_lane_lets_as_many_through_as_it_is_wide() {
 
 #[test]
 fn enough_members_are_enough() {
-    // The step after it begins when two of three are there; the third takes ten minutes and is not waited for.
+    // The step after it begins when two of three are there; the third takes ten minutes, for which nobody
+    // waits.
     let text = format!(
         "- {{id: some, for_each: [a, b, c], min_success: 2, {STEP}}}\n- {{id: last, {STEP}, phase: validate}}"
     );
@@ -203,7 +204,7 @@ fn a_validation_that_is_ignored_validates_nothing() {
     let report = study(&plan, under(&plan, "one", failing(FailureClass::Permanent, 1.0)), 10);
     assert_eq!(report.scenarios[0].recovery_time.p50_ms, None);
     assert_eq!(report.scenarios[0].stops[0].why, "the validation failed and was ignored");
-    assert_eq!(report.scenarios[0].completed.probability, 1.0);
+    assert!(report.scenarios[0].completed.probability > 0.999_999);
 }
 
 #[test]

@@ -51,7 +51,8 @@ async fn with_the_same_durations_both_recover_at_the_same_time() {
     assert!(recovered >= 40, "only {recovered} of {} recover at all", all.len());
 }
 
-/// How far both may lie apart where they draw differently: how long nobody answers, and how a pause is spread.
+/// How far both may lie apart where they draw differently: how long nobody answers, and how a pause is
+/// spread.
 fn agree(told: Option<u64>, engine: Option<u64>) -> bool {
     match (told, engine) {
         (Some(told), Some(engine)) => told.abs_diff(engine) <= 2_000 + engine / 50,

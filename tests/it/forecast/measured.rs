@@ -26,7 +26,8 @@ fn plan(text: &str, intent: Intent) -> Plan {
 
 fn scenario(seconds: u64, more: &str) -> Scenario {
     let text = format!(
-        "apiVersion: drctl/v1\nkind: Scenario\nmetadata: {{name: s}}\napprovals: {{after: 45s}}\nrules:\n{more}  - {{match: {{node: slow}}, take: {seconds}s}}\n  - {{match: {{node: quick}}, take: 1s}}\n"
+        "apiVersion: drctl/v1\nkind: Scenario\nmetadata: {{name: s}}\napprovals: {{after: 45s}}\nrules:\n{more}\
+         \x20 - {{match: {{node: slow}}, take: {seconds}s}}\n  - {{match: {{node: quick}}, take: 1s}}\n"
     );
     Scenario::parse(&text).unwrap()
 }

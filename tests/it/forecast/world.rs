@@ -39,11 +39,11 @@ pub(crate) fn steps(steps: &str) -> Plan {
 }
 
 pub(crate) fn runbook(steps: &str) -> String {
-    let lines: String = steps.lines().map(|line| format!("      {line}\n")).collect();
+    let steps = steps.replace('\n', "\n      ");
     format!(
         "apiVersion: drctl/v1\nkind: Runbook\nmetadata: {{name: shop}}\n\
          sites: {{a: {{role: active}}, b: {{role: standby}}}}\nobjectives: {{rto: 10m}}\n\
-         workflows:\n  failover:\n    steps:\n{lines}"
+         workflows:\n  failover:\n    steps:\n      {steps}\n"
     )
 }
 
