@@ -73,7 +73,8 @@ fn is_failed_validation(mark: ClockMark, status: NodeStatus) -> bool {
     mark == ClockMark::Healthy && matches!(status, NodeStatus::FailedIgnored | NodeStatus::TimedOut)
 }
 
-/// Expected recovery time by what earlier runs took, else by the estimates, and the node most of it goes to. `None` once nothing is left to
+/// Expected recovery time by what earlier runs took, else by the estimates, and the node most of it goes
+/// to. `None` once nothing is left to
 /// do.
 #[must_use]
 pub fn forecast(plan: &IndexedPlan, state: &RunState, now: Timestamp) -> Option<(Duration, NodeIndex)> {
@@ -86,8 +87,8 @@ pub fn forecast(plan: &IndexedPlan, state: &RunState, now: Timestamp) -> Option<
     Some((end.since(state.clock_zero()), node))
 }
 
-/// How long a node that is under way should have taken by now in nineteen of twenty earlier runs; `None` while
-/// it is within that, or too little was measured to say so.
+/// What a node that is under way took at most in nineteen of twenty earlier runs, once it takes longer;
+/// `None` while it is within that, or too little was measured to say so.
 #[must_use]
 pub fn overdue(plan: &IndexedPlan, state: &RunState, node: NodeIndex, now: Timestamp) -> Option<Duration> {
     let (it, definition) = (state.node(node), plan.plan.nodes.get(node as usize)?);

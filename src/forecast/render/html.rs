@@ -28,7 +28,7 @@ pub fn html(report: &Report) -> String {
         way.iter().filter_map(|(word, site)| Some(format!("{word} {} ", site.as_ref()?))).collect();
     let _ = write!(
         body,
-        "<p class=\"dim\">{}{}, {} runs of each scenario, seed {}, runbook {}</p>",
+        "<p class=\"dim\">{}{} mode, {} runs of each scenario, seed {}, runbook {}</p>",
         escape(&way),
         report.mode,
         report.runs,

@@ -54,7 +54,7 @@ pub(super) fn scenario_picture(report: &Report, it: &Forecast, top: f64) -> (Str
     y += 14.0;
     if let Some(histogram) = &it.histogram {
         draw_histogram(&mut out, histogram, report.objectives.rto_ms, times.p95_ms, y);
-        y += HEIGHT + 46.0;
+        y += HEIGHT + 66.0;
     }
     if let Some(median) = it.tornado.median_ms.filter(|_| !it.tornado.bars.is_empty()) {
         y += draw_tornado(&mut out, &it.tornado, median, y);

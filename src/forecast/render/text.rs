@@ -107,11 +107,11 @@ fn bars(out: &mut String, histogram: &Histogram, rto: Option<u64>) {
     let width = histogram.width_ms * each as u64;
     let mut marked = false;
     for (from, count) in (0_u64..).map(|bar| histogram.from_ms + bar * width).zip(&sums) {
-        if let Some(rto) = rto.filter(|rto| *rto < from && !marked) {
+        if let Some(rto) = rto.filter(|rto| *rto <= from && !marked) {
             line(out, &format!("  {:>12} {}", shown(rto), "- - - RTO ".to_owned() + &"- ".repeat(12)));
             marked = true;
         }
-        marked |= rto.is_some_and(|rto| rto < from);
+        marked |= rto.is_some_and(|rto| rto <= from);
         let bar = "#".repeat((*count as usize * BAR).div_ceil(most));
         line(out, &format!("  {:>12} |{bar:<BAR$} {count}", shown(from)));
     }

@@ -91,8 +91,8 @@ fn the_later_of_two_is_the_square_of_one() {
 fn a_long_chain_is_nearly_normal() {
     // Forty steps of a lognormal with p50 = 60 s and p95 = 90 s: σ = ln 1.5 / 1.644 85 = 0.246 505; each has
     // the mean 60 · exp(σ²/2) = 61.851 s and the variance mean² · (exp(σ²) − 1) = 239.69 s². Their sum has
-    // the mean 2 474.0 s and the deviation √(40 · 239.69) = 97.92 s, so that its p95 lies at 2 474.0 + 1.644 85 ·
-    // 97.92 = 2 635.1 s.
+    // the mean 2 474.0 s and the deviation √(40 · 239.69) = 97.92 s, so that its p95 lies at
+    // 2 474.0 + 1.644 85 · 97.92 = 2 635.1 s.
     let lines: Vec<String> = (0..40).map(|it| format!("- {{id: s{it}, {STEP}, phase: validate}}")).collect();
     let mut plan = steps(&lines.join("\n"));
     taking(&mut plan, "s", 60, 90);
