@@ -79,6 +79,42 @@ fn roxml(text: &str) {
     assert!(text.trim_end().ends_with("</svg>"));
 }
 
+/// A failover that really happens: it runs nothing but `true`.
+const TRUE: &str = "apiVersion: drctl/v1
+kind: Runbook
+metadata: {name: tiny}
+sites: {a: {role: active}, b: {role: standby}}
+objectives: {rto: 1m}
+workflows:
+  failover:
+    steps:
+      - {id: one, uses: command.run, with: {argv: [\"true\"], idempotent: true}, drill: skip, phase: shift}
+      - {id: two, uses: command.run, with: {argv: [\"true\"], idempotent: true}, drill: skip, phase: validate}
+";
+
+#[test]
+fn what_real_runs_took_is_what_is_forecast() {
+    let drctl = Drctl::with(&[("runbooks/tiny.yaml", TRUE)]);
+    let before = json(&drctl, "simulate tiny -o json");
+    assert_eq!((&before["history_runs"], &before["durations"][0]["basis"]), (&0.into(), &"estimate".into()));
+    for run in 0..2 {
+        let done = drctl.run(&format!("failover tiny --reason test --yes --idempotency-key {run}"));
+        assert_eq!(done.code, 0, "{}{}", done.stdout, done.stderr);
+        assert_eq!(drctl.run("service set tiny a --reason test").code, 0);
+        drctl.run("failover tiny --simulate --yes");
+    }
+    let after = json(&drctl, "simulate tiny -o json");
+    assert_eq!(after["history_runs"], 2);
+    for step in after["durations"].as_array().unwrap() {
+        assert_eq!((&step["basis"], &step["samples"]), (&"history".into(), &2.into()), "{step}");
+        assert!(step["p50_ms"].as_u64().unwrap() < 20_000, "{step}");
+    }
+    assert!(drctl.run("simulate tiny").stdout.contains("2 nodes from history (2 earlier runs)"));
+    // The next run forecasts by it.
+    let plan = drctl.run("plan tiny -o json").stdout;
+    assert!(!plan.contains("measured"), "a plan for reading stays as it was");
+}
+
 #[test]
 fn a_continuous_integration_is_told_by_the_exit_code() {
     let drctl = Drctl::with(&[
