@@ -110,9 +110,12 @@ fn what_real_runs_took_is_what_is_forecast() {
         assert!(step["p50_ms"].as_u64().unwrap() < 20_000, "{step}");
     }
     assert!(drctl.run("simulate tiny").stdout.contains("2 nodes from history (2 earlier runs)"));
-    // The next run forecasts by it.
-    let plan = drctl.run("plan tiny -o json").stdout;
-    assert!(!plan.contains("measured"), "a plan for reading stays as it was");
+    // The next run forecasts by it, and a plan for reading stays as it was.
+    assert!(!drctl.run("plan tiny -o json").stdout.contains("measured"));
+    drctl.run("failover tiny --reason test --stage");
+    let staged = json(&drctl, "runs show latest -o json");
+    let estimate = before["scenarios"][0]["tornado"]["median_ms"].as_u64().unwrap();
+    assert!(staged["rto"]["forecast_ms"].as_u64().unwrap() < estimate, "{staged}");
 }
 
 #[test]
