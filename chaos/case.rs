@@ -119,6 +119,8 @@ async fn settle(plan: &IndexedPlan, world: &mut World, what: &str) -> RunState {
 /// A scenario in which only a rule about one node departs from what is expected.
 pub(crate) fn only(node: &Node, change: impl FnOnce(&mut Rule)) -> Scenario {
     let mut rule = Rule {
+        take_p95: None,
+        probability: None,
         matching: Match { node: Some(node.address.to_string()), ..Match::default() },
         take: None,
         fail: None,

@@ -1,6 +1,8 @@
 //! Composition root: turns a configuration into a journal, providers and a runtime. The only place that
 //! knows all adapters.
 
+mod forecast;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -16,6 +18,8 @@ use crate::providers::secret::Secrets;
 use crate::providers::simulated::{EstateStore, Scenario, SimulatedProvider};
 use crate::providers::{ProgramRunner, Router};
 use crate::runtime::{Runtime, SimulatedOperator, SystemClock, Time, VirtualClock};
+
+pub use forecast::conditions;
 
 /// Opens the journal of a configuration.
 ///

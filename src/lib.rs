@@ -6,6 +6,7 @@ pub mod compile;
 pub mod config;
 pub mod engine;
 pub mod evidence;
+pub mod forecast;
 pub mod journal;
 pub mod model;
 pub mod plan;

@@ -38,6 +38,7 @@ mod schema;
 mod service;
 mod session;
 mod shelf;
+mod simulate;
 mod start;
 mod stop_all;
 mod table;
@@ -103,6 +104,8 @@ enum Command {
     Validate(validate::Arguments),
     /// Show the plan of an operation: steps, critical path, point of no return.
     Plan(plan::Arguments),
+    /// Forecast an operation from thousands of simulated runs: recovery times, misses, what to shorten.
+    Simulate(simulate::Arguments),
     /// Compare two versions of a runbook: what changes in safety, for pull requests.
     Diff(diff::Arguments),
     /// Move a service away from a lost site: unplanned, may lose data.
@@ -205,6 +208,7 @@ fn run(cli: Cli) -> Result<u8, Error> {
         Command::Init(arguments) => init::run(&global, &arguments),
         Command::Validate(arguments) => validate::run(&global, &arguments),
         Command::Plan(arguments) => plan::run(&global, &arguments),
+        Command::Simulate(arguments) => simulate::run(&global, &arguments),
         Command::Diff(arguments) => diff::run(&global, &arguments),
         Command::Failover(arguments) => start::run(&global, Operation::Failover, &arguments),
         Command::Switchover(arguments) => start::run(&global, Operation::Switchover, &arguments),

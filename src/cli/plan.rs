@@ -67,7 +67,8 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
         Subject::Fleet(source) if arguments.expand => return expand(global, &source.roster),
         Subject::One(source) if arguments.drill.is_some() => of_drill(global, &config, arguments, &source)?,
         Subject::One(source) => {
-            let choices = choices(global, &config, arguments, &source)?;
+            let (binding, operation) = (&arguments.binding, arguments.operation);
+            let choices = choices(global, &config, (binding, operation, arguments.simulate), &source)?;
             let plan = bind(&source, &choices)?;
             if let Some(rules) = policy::load(config.policy.as_deref(), &config.lints)? {
                 rules.say_to_plan(&source, &plan);
@@ -141,27 +142,29 @@ pub(crate) fn index(plan: &Plan) -> Result<PlanIndex, Error> {
     PlanIndex::new(plan).map_err(|error| Error::new(exit::BUG, format!("the plan is not sound: {error}")))
 }
 
-fn choices(
+/// What a plan for reading is bound to: what was typed, the operation, and whether it is of a simulated run.
+///
+/// # Errors
+/// When a value that was typed cannot be used.
+pub(crate) fn choices(
     global: &Global,
     config: &Config,
-    arguments: &Arguments,
+    (binding, operation, simulate): (&Binding, Operation, bool),
     source: &Source,
 ) -> Result<Choices, Error> {
-    let intent = if arguments.simulate { Intent::Simulate } else { Intent::Real };
-    let record = if arguments.simulate {
+    let intent = if simulate { Intent::Simulate } else { Intent::Real };
+    let record = if simulate {
         ServiceRecord::default()
     } else {
         recorded(global, config, &source.runbook.metadata.name)
     };
-    let of = |record: &ServiceRecord| {
-        route::choices(&arguments.binding, arguments.operation, intent, &source.runbook, record)
-    };
+    let of = |record: &ServiceRecord| route::choices(binding, operation, intent, &source.runbook, record);
     match of(&record) {
         // A plan is for reading: what a start would refuse is said, and the plan is shown all the same.
         Err(refused) if refused.code == exit::REFUSED => {
             let record = ServiceRecord::default();
             let runbook = &source.runbook;
-            let choices = route::wanted(&arguments.binding, arguments.operation, intent, runbook, &record)?;
+            let choices = route::wanted(binding, operation, intent, runbook, &record)?;
             output::say(&format!("note: this would be refused now: {}", refused.message));
             Ok(choices)
         }
@@ -190,7 +193,7 @@ pub(crate) fn recorded(global: &Global, config: &Config, service: &ServiceName) 
 }
 
 /// Where the services of the runs inside a plan are, where there is a journal that can be read.
-fn all_recorded(global: &Global, config: &Config, shelf: &Shelf, plan: &Plan) -> Records {
+pub(crate) fn all_recorded(global: &Global, config: &Config, shelf: &Shelf, plan: &Plan) -> Records {
     let is_there = matches!(&config.journal, JournalPlace::Sqlite(path) if path.exists());
     if !is_there {
         return Records::new();

@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::{Error, Format, Global, exit, output};
-use crate::{compile, config, plan};
+use crate::{compile, config, forecast, plan};
 
 /// Arguments of `schema`.
 #[derive(Debug, Clone, Args)]
@@ -29,6 +29,8 @@ pub(crate) enum What {
     Policy,
     /// A scenario of a simulation.
     Scenario,
+    /// A forecast, as `drctl simulate --output json` prints it.
+    Forecast,
     /// A plan, as `drctl plan --output json` prints it: its top level.
     Plan,
 }
@@ -54,6 +56,7 @@ pub(crate) fn schema(what: What) -> Value {
         What::Event => event_schema(),
         What::Policy => compile::policy_schema(),
         What::Scenario => crate::providers::simulated::Scenario::schema(),
+        What::Forecast => forecast::schema(),
         What::Plan => plan_schema(),
     }
 }

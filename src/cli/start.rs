@@ -17,7 +17,7 @@ use super::takeover::{self, DrillFate, Interrupted};
 use super::{Error, Global, exit, output, route, unfilled};
 use crate::app::{self, Speed};
 use crate::engine::service::ServiceRecord;
-use crate::model::id::{RunId, ServiceName, SiteName};
+use crate::model::id::{NodeAddress, RunId, ServiceName, SiteName};
 use crate::model::run::{Intent, Mode, Operation};
 use crate::model::time::{Duration, Timestamp};
 use crate::plan::{self, Choices, FleetChoices, Nested, Plan};
@@ -343,6 +343,7 @@ async fn one(
         (plan, nested) = shelf.nest(&source.path, plan, &records)?;
         inside = ruled_inside(session, arguments, &shelf, &nested).await?;
     }
+    plan.measured = measured(session, &plan).await;
     let mut ruled = policy::ruled(session, source, &plan, Manner::of(arguments)).await?;
     ruled.extend(inside);
     ruled.extend(runbook::accepted_lints(source, &arguments.binding.accept_lint));
@@ -355,6 +356,20 @@ async fn one(
     let new =
         NewRun { sensitive: values, service_head: head, ..new_run(session, arguments, &source.text, &plan) };
     Ok(Planned { plan, nested, new, ruled })
+}
+
+/// What earlier runs of the service took, for the forecast of this one. Not knowing it stops nothing.
+async fn measured(session: &Session, plan: &Plan) -> BTreeMap<NodeAddress, plan::Measured> {
+    if plan.intent != Intent::Real {
+        return BTreeMap::new();
+    }
+    match runtime::history(session.journal.as_ref(), &plan.runbook.name).await {
+        Ok(history) => history.of(plan),
+        Err(error) => {
+            output::say(&format!("note: what earlier runs took is not known ({error}); estimates count"));
+            BTreeMap::new()
+        }
+    }
 }
 
 /// The policy holds for every run inside a run as if it were started by itself.

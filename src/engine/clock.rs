@@ -12,6 +12,9 @@ use crate::plan::{Node, NodeIndex, NodeKind, ReadingPoint, Section};
 /// Parts of the objective that are reported when they are used up, in percent.
 const BURN: [u32; 4] = [50, 75, 90, 100];
 
+/// Fewer samples than this have no p95 to be late by.
+const SAMPLES: u32 = 5;
+
 /// Records what the clock shows: points passed, burn, forecast.
 pub(super) fn keep(decision: &mut Decision<'_>) {
     if decision.state.want != Want::CleanUp {
@@ -96,7 +99,8 @@ fn is_failed_validation(mark: ClockMark, status: NodeStatus) -> bool {
         && matches!(status, NodeStatus::FailedIgnored | NodeStatus::TimedOut)
 }
 
-/// Expected recovery time by the estimates, and the node most of it goes to. `None` once nothing is left to
+/// Expected recovery time by what earlier runs took, else by the estimates, and the node most of it goes
+/// to. `None` once nothing is left to
 /// do.
 #[must_use]
 pub fn forecast(plan: &IndexedPlan, state: &RunState, now: Timestamp) -> Option<(Duration, NodeIndex)> {
@@ -109,6 +113,37 @@ pub fn forecast(plan: &IndexedPlan, state: &RunState, now: Timestamp) -> Option<
     Some((end.since(state.clock_zero()), node))
 }
 
+/// What a node that is under way took at most in nineteen of twenty earlier runs, once it takes longer;
+/// `None` while it is within that, or too little was measured to say so.
+#[must_use]
+pub fn overdue(plan: &IndexedPlan, state: &RunState, node: NodeIndex, now: Timestamp) -> Option<Duration> {
+    let (it, definition) = (state.node(node), plan.plan.nodes.get(node as usize)?);
+    let check = matches!(definition.kind, NodeKind::Check { .. });
+    let since = match it.status {
+        NodeStatus::Running if !check && it.child.is_none() => it.current.as_ref()?.started_at,
+        // All looks of a check together are what was measured.
+        NodeStatus::Running | NodeStatus::Waiting if check => it.started_at?,
+        NodeStatus::Running
+        | NodeStatus::Waiting
+        | NodeStatus::Pending
+        | NodeStatus::Ready
+        | NodeStatus::AwaitingApproval
+        | NodeStatus::Retrying
+        | NodeStatus::InDoubt
+        | NodeStatus::Succeeded
+        | NodeStatus::Failed
+        | NodeStatus::FailedIgnored
+        | NodeStatus::TimedOut
+        | NodeStatus::Skipped
+        | NodeStatus::MarkedDone
+        | NodeStatus::Undone
+        | NodeStatus::UndoFailed
+        | NodeStatus::Cancelled => return None,
+    };
+    let measured = plan.plan.measured.get(&definition.address).filter(|it| it.samples >= SAMPLES)?;
+    (it.direction == super::input::Direction::Do && now.since(since) > measured.p95).then_some(measured.p95)
+}
+
 /// How long a planned move is expected to interrupt the service, from the first node that touches it.
 fn planned_interruption(plan: &IndexedPlan) -> Option<(Duration, NodeIndex)> {
     let touching = (0..).zip(&plan.plan.nodes).filter(|(_, node)| node.interrupts());
@@ -117,8 +152,7 @@ fn planned_interruption(plan: &IndexedPlan) -> Option<(Duration, NodeIndex)> {
 }
 
 fn node_end(plan: &IndexedPlan, state: &RunState, node: NodeIndex, now: Timestamp) -> Timestamp {
-    let estimate =
-        plan.plan.nodes.get(node as usize).map_or(Duration::ZERO, |definition| definition.estimate);
+    let estimate = plan.index.expected.get(node as usize).copied().unwrap_or_default();
     let tail = plan.index.tail.get(node as usize).copied().unwrap_or_default();
     // What comes after the recovery, such as cleaning up, has no tail and does not count.
     let estimate = estimate.min(tail);
@@ -136,7 +170,7 @@ pub(super) fn breach_at(plan: &IndexedPlan, state: &RunState) -> Option<Timestam
     let limit = state.clock_zero().plus(objective);
     let open = state.active.iter().chain(&state.frontier).chain(&state.failed);
     let slack = open.map(|&node| {
-        let estimate = plan.plan.nodes.get(node as usize).map_or(Duration::ZERO, |node| node.estimate);
+        let estimate = plan.index.expected.get(node as usize).copied().unwrap_or_default();
         let tail = plan.index.tail.get(node as usize).copied().unwrap_or_default();
         tail.minus(estimate.min(tail))
     });

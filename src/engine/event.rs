@@ -302,7 +302,7 @@ pub enum Event {
         /// Time since the recovery clock began.
         elapsed: Duration,
     },
-    /// By the estimates the objective will be missed.
+    /// By what is expected of the steps left the objective will be missed.
     ForecastBreached {
         /// Expected recovery time.
         forecast: Duration,
@@ -311,7 +311,7 @@ pub enum Event {
         /// The node the time goes to.
         node: Option<NodeIndex>,
     },
-    /// By the estimates the objective will be met after all.
+    /// By what is expected of the steps left the objective will be met after all.
     ForecastRecovered {
         /// Expected recovery time.
         forecast: Duration,

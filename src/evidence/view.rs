@@ -134,6 +134,9 @@ pub struct StepView {
     pub adopted: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub overridden: bool,
+    /// It is under way for longer than this, which nineteen of twenty earlier runs were not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub past_p95_ms: Option<u64>,
 }
 
 /// Something a person did.
@@ -182,7 +185,10 @@ pub fn view(plan: &IndexedPlan, state: &RunState, driver: Option<String>, now: T
             (Some(_), None) => "ahead",
             (Some(_), Some(_)) => "passed",
         },
-        steps: (0..).zip(&plan.plan.nodes).map(|(index, node)| step(state, index, node)).collect(),
+        steps: (0..)
+            .zip(&plan.plan.nodes)
+            .map(|(index, node)| step(plan, state, (index, node), now))
+            .collect(),
         needs_person: needs_person(plan, state),
         interventions: state.interventions.iter().map(intervention).collect(),
         notes: created.notes.clone(),
@@ -260,7 +266,7 @@ fn data_loss(plan: &IndexedPlan, state: &RunState) -> DataLossView {
     }
 }
 
-fn step(state: &RunState, index: NodeIndex, node: &Node) -> StepView {
+fn step(plan: &IndexedPlan, state: &RunState, (index, node): (NodeIndex, &Node), now: Timestamp) -> StepView {
     let it = state.node(index);
     StepView {
         id: node.address.to_string(),
@@ -282,6 +288,7 @@ fn step(state: &RunState, index: NodeIndex, node: &Node) -> StepView {
         fence: it.fence.clone(),
         adopted: it.adopted,
         overridden: it.overridden,
+        past_p95_ms: clock::overdue(plan, state, index, now).map(Duration::as_millis),
     }
 }
 

@@ -93,6 +93,7 @@ pub(super) fn whole(
         secrets: runbook.secrets.clone(),
         tolerance: None,
         drill: None,
+        measured: BTreeMap::new(),
         nodes,
     }
 }

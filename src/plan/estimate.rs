@@ -1,8 +1,9 @@
-//! How long a plan takes by its estimates. Estimates only: measured times belong to the engine.
+//! How long a plan takes by its estimates or, where it carries them, by what earlier runs took. What the run
+//! itself has taken belongs to the engine.
 
 use std::collections::HashMap;
 
-use super::node::{EdgeKind, Node, NodeIndex};
+use super::node::{EdgeKind, Node, NodeIndex, Plan};
 use crate::model::run::{Mode, Phase};
 use crate::model::time::Duration;
 
@@ -22,10 +23,26 @@ pub fn whole_tails(nodes: &[Node], mode: Mode) -> Vec<Duration> {
     longest(nodes, mode, &|node| node.estimate).tails
 }
 
+/// As [`whole_tails`], of a plan that knows how long earlier runs took.
+pub(super) fn whole(plan: &Plan) -> Vec<Duration> {
+    longest(&plan.nodes, plan.mode, &|node| plan.expected(node)).tails
+}
+
+/// As [`recovery`], of a plan that knows how long earlier runs took.
+pub(super) fn expected(plan: &Plan) -> (Vec<Duration>, Vec<NodeIndex>) {
+    path(longest(&plan.nodes, plan.mode, &|node| {
+        if is_recovery(node) { plan.expected(node) } else { Duration::ZERO }
+    }))
+}
+
 /// Tails to the end of the recovery, and the nodes on the longest path in order.
 pub(super) fn recovery(nodes: &[Node], mode: Mode) -> (Vec<Duration>, Vec<NodeIndex>) {
-    let Longest { tails, next } = to_recovery(nodes, mode);
-    let start = (0..nodes.len()).max_by_key(|index| (tails[*index], std::cmp::Reverse(*index)));
+    path(to_recovery(nodes, mode))
+}
+
+fn path(longest: Longest) -> (Vec<Duration>, Vec<NodeIndex>) {
+    let Longest { tails, next } = longest;
+    let start = (0..tails.len()).max_by_key(|index| (tails[*index], std::cmp::Reverse(*index)));
     let path =
         std::iter::successors(start.filter(|index| tails[*index] > Duration::ZERO), |index| next[*index]);
     let critical = path.filter_map(|index| NodeIndex::try_from(index).ok()).collect();

@@ -86,6 +86,7 @@ pub fn bind_fleet(roster: &Roster, choices: &FleetChoices) -> Result<Plan, Vec<P
         secrets: BTreeMap::new(),
         tolerance: Some(roster.tolerance()),
         drill: None,
+        measured: BTreeMap::new(),
         nodes: graph::arrange(draft, &order),
     })
 }

@@ -26,7 +26,9 @@ pub struct PlanIndex {
     pub group_of: Vec<Option<NodeIndex>>,
     /// The node that performs the action which a check or an approval belongs to; absent for the others.
     pub serves: Vec<Option<NodeIndex>>,
-    /// Longest estimate from the start of each node to the end of the recovery, itself included, in the
+    /// How long each node is expected to take: as in earlier runs, else as estimated.
+    pub expected: Vec<Duration>,
+    /// Longest expected time from the start of each node to the end of the recovery, itself included, in the
     /// plan's own mode.
     pub tail: Vec<Duration>,
     /// The nodes on the longest path, in order.
@@ -79,10 +81,11 @@ impl PlanIndex {
         for successors in &mut successors {
             successors.dedup();
         }
-        let (tail, critical) = estimate::recovery(nodes, plan.mode);
+        let (tail, critical) = estimate::expected(plan);
         Ok(Self {
             estimate: tail.iter().copied().max().unwrap_or_default(),
-            whole_estimate: estimate::whole_tails(nodes, plan.mode).into_iter().max().unwrap_or_default(),
+            whole_estimate: estimate::whole(plan).into_iter().max().unwrap_or_default(),
+            expected: nodes.iter().map(|node| plan.expected(node)).collect(),
             serves: serves(plan, &by_address),
             irreversible: gates::irreversible(nodes),
             protection: Protection::of(nodes),

@@ -22,6 +22,7 @@ mod gates;
 mod graph;
 mod index;
 mod looks;
+mod measured;
 mod nest;
 mod node;
 mod parameters;
@@ -41,6 +42,7 @@ pub use estimate::{tails, whole_tails};
 pub use facts::facts;
 pub use fleet::{FleetChoices, bind_fleet};
 pub use index::PlanIndex;
+pub use measured::{History, Kept, Measured, is_measurable, told};
 pub use nest::{Known, Library, Nested, Planned, begun, nest, runs};
 pub use node::{
     Call, CheckPurpose, ChildPlan, Edge, EdgeKind, Lane, Node, NodeIndex, NodeKind, NodeVariant, Plan,

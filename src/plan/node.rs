@@ -14,6 +14,7 @@ use crate::model::runbook::Strategy;
 use crate::model::time::Duration;
 use crate::model::values::{Objectives, Secret, Site};
 use crate::plan::drill::{DrillPlan, InDrill, Section};
+use crate::plan::measured::Measured;
 use crate::plan::targets::Target;
 
 /// Position of a node in its plan.
@@ -66,6 +67,9 @@ pub struct Plan {
     /// What makes the plan a drill.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drill: Option<DrillPlan>,
+    /// How long nodes took in earlier runs; of the others only estimates are known.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub measured: BTreeMap<NodeAddress, Measured>,
     /// The nodes, each after all it needs.
     pub nodes: Vec<Node>,
 }
@@ -336,6 +340,12 @@ impl Plan {
     pub fn ends(&self, node: &Node) -> (Option<&SiteName>, Option<&SiteName>) {
         let ends = (self.from.as_ref(), self.to.as_ref());
         if node.section() == Some(Section::Failback) { (ends.1, ends.0) } else { ends }
+    }
+
+    /// How long a node is expected to take: as in earlier runs, else as estimated.
+    #[must_use]
+    pub fn expected(&self, node: &Node) -> Duration {
+        self.measured.get(&node.address).map_or(node.estimate, |measured| measured.p50)
     }
 
     /// Says whether the plan is one of many services together.

@@ -14,6 +14,7 @@
 
 mod evacuation;
 mod floor;
+mod forecast;
 mod kill;
 mod shapes;
 
@@ -49,6 +50,7 @@ fn main() {
     keep("recovery", &mut || many.block_on(shapes::recovery(folder.path())));
     keep("evacuation", &mut || single.block_on(evacuation::evacuation(folder.path())));
     keep("kill", &mut kill::kill);
+    keep("forecast", &mut forecast::forecast);
     keep("compile", &mut shapes::compile);
     keep("hostile", &mut shapes::hostile);
     println!("{}", serde_json::to_string_pretty(&json!(results)).unwrap());

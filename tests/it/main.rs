@@ -10,6 +10,7 @@ mod designs;
 mod drills;
 mod engine;
 mod fleet;
+mod forecast;
 mod generated;
 mod init;
 mod journal;

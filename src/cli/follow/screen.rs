@@ -235,7 +235,11 @@ fn step(
     };
     let phase = node.phase.map_or("", crate::model::run::Phase::as_str);
     let phase = if layout.phase { format!("{phase:<9} ") } else { String::new() };
-    let detail = detail(state, index, progress, now, node.estimate);
+    let expected = plan.index.expected.get(index as usize).copied().unwrap_or(node.estimate);
+    let mut detail = detail(state, index, progress, now, expected);
+    if let Some(p95) = clock::overdue(plan, state, index, now) {
+        detail = format!("\x1b[33mstuck? past its p95 of {}\x1b[0m  {detail}", short(p95));
+    }
     Some(format!("  {mark} {phase}{:<address$} {detail}", node.address.as_str(), address = layout.address))
 }
 

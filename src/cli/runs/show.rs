@@ -9,6 +9,7 @@ use crate::cli::{Error, Global, exit, follow, output};
 use crate::evidence::{self, RunView, StepView, first_line};
 use crate::model::id::RunId;
 use crate::model::run::RunStatus;
+use crate::model::time::Duration;
 use crate::ports::Clock;
 use crate::runtime::{self, SystemClock};
 
@@ -117,6 +118,10 @@ fn steps(steps: &[StepView]) -> String {
             if is {
                 note = if note.is_empty() { word.to_owned() } else { format!("{note}; {word}") };
             }
+        }
+        if let Some(p95) = step.past_p95_ms {
+            let late = format!("stuck? past its p95 of {}", short(Duration::from_millis(p95)));
+            note = if note.is_empty() { late } else { format!("{late}; {note}") };
         }
         let phase = if step.phase == last { "" } else { step.phase.unwrap_or("") };
         last = step.phase;

@@ -288,6 +288,9 @@ impl Attempt<'_> {
         let rules = self.provider.scenario.rules.iter().enumerate();
         let mut matching = rules.filter(|(_, rule)| self.fits(rule));
         matching.find_map(|(index, rule)| {
+            if !self.counts(rule, index) {
+                return None;
+            }
             let Some(times) = rule.times else { return Some(rule) };
             let place = format!("{index}/{}/{}", self.context.run, self.context.node);
             let hits = estate.rule_hits.entry(place).or_default();
@@ -296,6 +299,15 @@ impl Attempt<'_> {
             }
             *hits += 1;
             Some(rule)
+        })
+    }
+
+    /// Says whether a rule that is only likely counts for this attempt.
+    fn counts(&self, rule: &Rule, index: usize) -> bool {
+        let (node, attempt) = (self.context.node.as_str(), self.context.attempt.to_string());
+        rule.probability.is_none_or(|share| {
+            let question = ["rule", &index.to_string(), node, &attempt];
+            share.holds(Chance::of(self.provider.scenario.seed, &question).number())
         })
     }
 

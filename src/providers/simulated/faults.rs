@@ -1,6 +1,7 @@
 //! What a scenario's faults mean at a moment of a run: which places answer, and since when replication is
 //! cut.
 
+use super::chance::Chance;
 use super::places::{Place, Places};
 use super::scenario::{Fault, Lose, Scenario};
 use crate::model::action::Plane;
@@ -20,11 +21,12 @@ pub(super) struct Faults<'a> {
 impl Faults<'_> {
     /// Says whether a place answers to actions of a plane that is asked.
     pub(super) fn answers(&self, place: &Place, asked: Plane, at: Timestamp) -> bool {
-        !self.present(place, at).any(|fault| match fault.lose {
-            Lose::All | Lose::Network => true,
-            Lose::ControlPlane => asked == Plane::Control,
-            Lose::DataPlane => asked == Plane::Data,
-        })
+        !self.present(place, at).any(|fault| silences(fault, asked))
+    }
+
+    /// Says whether a place does not answer to actions of a plane while a fault lasts.
+    pub(super) fn is_silenced(&self, fault: &Fault, place: &Place, asked: Plane) -> bool {
+        silences(fault, asked) && self.hits(fault, place)
     }
 
     /// Since when data no longer gets from one site to another; `None` while it does.
@@ -47,7 +49,14 @@ impl Faults<'_> {
         let elapsed = at.since(self.started_at);
         let is_present =
             move |fault: &&Fault| fault.at <= elapsed && fault.until.is_none_or(|until| elapsed < until);
-        self.scenario.faults.iter().filter(is_present).filter(|fault| self.hits(fault, place))
+        let occurs = |(number, fault): &(usize, &Fault)| {
+            fault.probability.is_none_or(|share| {
+                let question = ["fault", &number.to_string()];
+                share.holds(Chance::of(self.scenario.seed, &question).number())
+            })
+        };
+        let faults = self.scenario.faults.iter().enumerate().filter(occurs).map(|(_, fault)| fault);
+        faults.filter(is_present).filter(|fault| self.hits(fault, place))
     }
 
     fn hits(&self, fault: &Fault, place: &Place) -> bool {
@@ -66,6 +75,14 @@ impl Faults<'_> {
                 by_region || named == Some(site)
             }
         }
+    }
+}
+
+fn silences(fault: &Fault, asked: Plane) -> bool {
+    match fault.lose {
+        Lose::All | Lose::Network => true,
+        Lose::ControlPlane => asked == Plane::Control,
+        Lose::DataPlane => asked == Plane::Data,
     }
 }
 

@@ -13,6 +13,7 @@ mod change;
 mod estate;
 mod faults;
 mod ledger;
+mod outlook;
 mod perform;
 mod places;
 mod provider;
@@ -22,6 +23,7 @@ mod store;
 pub use change::{Before, Change, SettingChange};
 pub use estate::{Capacity, Database, DatabaseRole, Estate, Setting, Size};
 pub use ledger::{Effect, Ledger};
+pub use outlook::{Outlook, outlook};
 pub use provider::SimulatedProvider;
 pub use scenario::{
     Approvals, Backups, CapacityShare, Fail, Fault, Lose, Match, Percent, Replication, Rule, Scenario,

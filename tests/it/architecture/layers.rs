@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use super::source::{Source, sources};
 
 /// The modules of `src/`, and which of the others each may name.
-const LAYERS: [(&str, &[&str]); 15] = [
+const LAYERS: [(&str, &[&str]); 16] = [
     ("model", &[]),
     ("compile", &["model"]),
     ("plan", &["model"]),
     ("policy", &["compile", "model", "plan"]),
     ("engine", &["model", "plan"]),
     ("evidence", &["model", "plan", "engine"]),
+    ("forecast", &["model", "plan"]),
     ("ports", &["model", "plan", "engine"]),
     ("journal", &["model", "plan", "engine", "ports"]),
     ("providers", &["model", "plan", "engine", "ports"]),
@@ -25,6 +26,7 @@ const LAYERS: [(&str, &[&str]); 15] = [
             "config",
             "engine",
             "evidence",
+            "forecast",
             "journal",
             "model",
             "plan",
@@ -43,6 +45,7 @@ const LAYERS: [(&str, &[&str]); 15] = [
             "config",
             "engine",
             "evidence",
+            "forecast",
             "journal",
             "model",
             "plan",

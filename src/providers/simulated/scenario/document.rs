@@ -9,6 +9,7 @@ use serde_saphyr::{alias_limits, budget, options};
 use super::{Fault, Rule, Scenario};
 use crate::model::id::SiteName;
 use crate::model::limits;
+use crate::model::time::Duration;
 use crate::model::values::Site;
 
 /// Why a scenario cannot be used.
@@ -100,9 +101,11 @@ fn culprit<T: DeserializeOwned>(value: &Value) -> String {
 }
 
 fn check(scenario: &Scenario) -> Result<(), ScenarioError> {
-    if scenario.approvals.never && scenario.approvals.after.is_some() {
+    let people = &scenario.approvals;
+    if people.never && people.after.is_some() {
         return Err(invalid("approvals", "`after` and `never: true` exclude each other"));
     }
+    check_p95("approvals", "after", people.after, people.p95)?;
     for (index, fault) in scenario.faults.iter().enumerate() {
         let path = format!("faults[{index}]");
         if fault.site.is_some() == fault.region.is_some() {
@@ -130,10 +133,27 @@ fn check_rule(rule: &Rule, path: &str) -> Result<(), ScenarioError> {
     if rule.fail.is_none() && (rule.message.is_some() || rule.retry_after.is_some()) {
         return Err(invalid(path, "`message` and `retry_after` belong to `fail`"));
     }
+    check_p95(path, "take", rule.take, rule.take_p95)?;
     if rule.times == Some(0) || rule.matching.attempt == Some(0) {
         return Err(invalid(path, "`times` and `attempt` count from 1"));
     }
     Ok(())
+}
+
+/// What one of twenty exceeds lies beyond what half of them exceed.
+fn check_p95(
+    path: &str,
+    name: &str,
+    middle: Option<Duration>,
+    p95: Option<Duration>,
+) -> Result<(), ScenarioError> {
+    match (middle, p95) {
+        (None, Some(_)) => Err(invalid(path, format!("the p95 stands beside `{name}`, which is missing"))),
+        (Some(middle), Some(p95)) if p95 < middle => {
+            Err(invalid(path, format!("the p95 ({p95}) is less than `{name}` ({middle})")))
+        }
+        (Some(_) | None, _) => Ok(()),
+    }
 }
 
 pub(super) fn check_sites(

@@ -84,9 +84,16 @@ pub struct ScenarioMetadata {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Approvals {
-    /// How long they take; default 30s.
+    /// How long they take; default 30s. In a forecast, half of them take longer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Duration>,
+    /// In a forecast, one of twenty takes longer than this; default half as long again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p95: Option<Duration>,
+    /// In a forecast, how long a person takes to confirm the point of no return; default: it was confirmed
+    /// when the run began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<Duration>,
     /// Nobody ever approves.
     #[serde(default)]
     pub never: bool,
@@ -124,6 +131,9 @@ pub struct Fault {
     /// When it comes back, since the run began; absent: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Duration>,
+    /// How likely it is to occur in a run, such as `10%`; default `100%`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probability: Option<Percent>,
 }
 
 /// Which attempts a rule is about; what is absent matches all.
@@ -182,9 +192,15 @@ pub struct Rule {
     /// Which attempts.
     #[serde(rename = "match")]
     pub matching: Match,
-    /// How long they take.
+    /// How long they take. In a forecast, half of them take longer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub take: Option<Duration>,
+    /// In a forecast, one of twenty takes longer than this; default: all take as long as `take` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub take_p95: Option<Duration>,
+    /// How likely the rule is to count for each attempt, such as `5%`; default `100%`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probability: Option<Percent>,
     /// They fail, and nothing is applied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fail: Option<Fail>,
@@ -251,6 +267,17 @@ pub struct CapacityShare {
 pub struct Percent(u8);
 
 impl Percent {
+    /// The share as a number from 0 to 1.
+    #[must_use]
+    pub fn share(self) -> f64 {
+        f64::from(self.0) / 100.0
+    }
+
+    /// Says whether a drawn number lies in the share.
+    pub(in super::super) fn holds(self, drawn: u64) -> bool {
+        drawn % 100 < u64::from(self.0)
+    }
+
     /// The part of a number, rounded down.
     #[must_use]
     pub fn of(self, number: u32) -> u32 {
@@ -346,11 +373,15 @@ impl Scenario {
 impl Rule {
     /// Says whether the rule is about an attempt.
     pub(in super::super) fn matches(&self, action: &str, service: &str, node: &str, attempt: u32) -> bool {
+        self.is_about(action, service, node) && self.matching.attempt.is_none_or(|number| number == attempt)
+    }
+
+    /// Says whether the rule is about any attempt of a node.
+    pub(in super::super) fn is_about(&self, action: &str, service: &str, node: &str) -> bool {
         let fits = |pattern: &Option<String>, text: &str| pattern.as_deref().is_none_or(|it| glob(it, text));
         fits(&self.matching.action, action)
             && fits(&self.matching.service, service)
             && fits(&self.matching.node, node)
-            && self.matching.attempt.is_none_or(|number| number == attempt)
     }
 }
 

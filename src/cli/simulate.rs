@@ -1,0 +1,153 @@
+//! `drctl simulate`: a forecast of an operation from thousands of simulated runs. Starts nothing, and never
+//! makes a journal.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::runbook::{self, Binding, Source, Subject};
+use super::session::{self, Session};
+use super::shelf::Shelf;
+use super::{Error, Format, Global, exit, output, plan};
+use crate::app;
+use crate::config::{Config, JournalPlace};
+use crate::forecast::{self, Conditions, MOST_RUNS, Question, Report, render};
+use crate::journal::OpenMode;
+use crate::model::run::Operation;
+use crate::plan::{History, Plan};
+use crate::providers::simulated::Scenario;
+use crate::runtime;
+
+/// Arguments of `simulate`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    binding: Binding,
+    /// failover, switchover or failback.
+    #[arg(long, default_value = "failover")]
+    operation: Operation,
+    /// How many runs of each scenario are lived.
+    #[arg(long, default_value = "10000")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_RUNS)))]
+    runs: u32,
+    /// Everything drawn follows from it: the same seed gives the same forecast.
+    #[arg(long, default_value = "1")]
+    seed: u64,
+    /// What goes wrong; may be given several times. Default: nothing does.
+    #[arg(long, value_name = "FILE")]
+    scenario: Vec<PathBuf>,
+    /// Exit 9 when under any scenario the RTO is missed more often than this, such as 5%.
+    #[arg(long, value_name = "SHARE")]
+    max_miss: Option<MaxMiss>,
+    /// Draw for a terminal, as a page that stands alone, or as a picture.
+    #[arg(long, value_enum, default_value = "text")]
+    format: Drawing,
+}
+
+/// How a forecast is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Drawing {
+    /// Lines of at most 80 columns.
+    Text,
+    /// A page that needs nothing else.
+    Html,
+    /// A picture.
+    Svg,
+}
+
+/// A share of runs that may miss the objective, from 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct MaxMiss(f64);
+
+impl std::str::FromStr for MaxMiss {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let share = text.strip_suffix('%').and_then(|number| number.trim().parse::<f64>().ok());
+        let share = share.filter(|share| (0.0..=100.0).contains(share));
+        share
+            .map(|share| Self(share / 100.0))
+            .ok_or_else(|| format!("`{text}` is not a share: write it like 5%"))
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When the runbook does not compile, cannot be planned, or a scenario cannot be used.
+pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
+    let config = session::config(global)?;
+    let Subject::One(source) = runbook::subject(&config, &arguments.binding)? else {
+        return Err(Error::new(exit::USAGE, "a fleet has no forecast of its own")
+            .help("forecast its members one by one: drctl simulate RUNBOOK of each; `drctl failover FLEET --simulate` lives one run of all")
+            .reason("fleet"));
+    };
+    let mut plan = planned(global, &config, arguments, &source)?;
+    let history = history(global, &config, &plan);
+    plan.measured = history.of(&plan);
+    let index = plan::index(&plan)?;
+    let scenarios = scenarios(arguments, &plan)?;
+    let (runs, seed) = (arguments.runs, arguments.seed);
+    let question =
+        Question { plan: &plan, index: &index, scenarios: &scenarios, history: &history, runs, seed };
+    let report = forecast::study(&question);
+    print(global, arguments, &report)?;
+    let missed = report.worst_miss().zip(arguments.max_miss).is_some_and(|(miss, MaxMiss(most))| miss > most);
+    Ok(if missed { exit::OBJECTIVE_MISSED } else { exit::SUCCESS })
+}
+
+fn planned(global: &Global, config: &Config, arguments: &Arguments, source: &Source) -> Result<Plan, Error> {
+    let choices = plan::choices(global, config, (&arguments.binding, arguments.operation, false), source)?;
+    let plan = plan::bind(source, &choices)?;
+    if crate::plan::begun(&plan).is_empty() {
+        return Ok(plan);
+    }
+    // How long the runs inside take is known from their own plans.
+    let shelf = Shelf::of(config, &source.path)?;
+    let records = plan::all_recorded(global, config, &shelf, &plan);
+    Ok(shelf.nest(&source.path, plan, &records)?.0)
+}
+
+/// What earlier runs of the service took, where there is a journal that can be read.
+fn history(global: &Global, config: &Config, plan: &Plan) -> History {
+    let is_there = matches!(&config.journal, JournalPlace::Sqlite(path) if path.exists());
+    if !is_there {
+        return History::default();
+    }
+    let read = Session::open_as(global, OpenMode::ReadOnly).and_then(|session| {
+        session::block_on(async { Ok(runtime::history(session.journal.as_ref(), &plan.runbook.name).await?) })
+    });
+    read.unwrap_or_else(|error| {
+        output::say(&format!(
+            "note: what earlier runs took is not known ({}); estimates count",
+            error.message
+        ));
+        History::default()
+    })
+}
+
+fn scenarios(arguments: &Arguments, plan: &Plan) -> Result<Vec<Conditions>, Error> {
+    if arguments.scenario.is_empty() {
+        return Ok(vec![Conditions::healthy(plan.nodes.len())]);
+    }
+    let read = |path: &PathBuf| {
+        let invalid = |error| {
+            Error::new(exit::INVALID, format!("{}: {error}", path.display())).reason("invalid_scenario")
+        };
+        let scenario = Scenario::parse(&runbook::read(path)?).map_err(invalid)?;
+        scenario.check_sites(&plan.sites).map_err(invalid)?;
+        Ok(app::conditions(&scenario, plan))
+    };
+    arguments.scenario.iter().map(read).collect()
+}
+
+fn print(global: &Global, arguments: &Arguments, report: &Report) -> Result<(), Error> {
+    if global.output != Format::Text {
+        return output::print(global.output, report, String::new);
+    }
+    let drawn = match arguments.format {
+        Drawing::Text => render::text(report),
+        Drawing::Html => render::html(report),
+        Drawing::Svg => render::svg(report),
+    };
+    output::line(drawn.trim_end())
+}
