@@ -33,8 +33,14 @@ pub const DAMAGED: u8 = 12;
 /// Code of a command that followed a run to where it stands now.
 #[must_use]
 pub fn of_run(plan: &IndexedPlan, state: &RunState) -> u8 {
-    match state.status {
-        RunStatus::Succeeded | RunStatus::SucceededWithWarnings => match verdict(plan, state) {
+    of_status(state.status, || verdict(plan, state))
+}
+
+/// As [`of_run`], of a run that is known by its status and verdict alone.
+#[must_use]
+pub fn of_status(status: RunStatus, verdict: impl FnOnce() -> Verdict) -> u8 {
+    match status {
+        RunStatus::Succeeded | RunStatus::SucceededWithWarnings => match verdict() {
             Verdict::Missed => OBJECTIVE_MISSED,
             Verdict::Met | Verdict::Partial | Verdict::NotMeasured | Verdict::NotValidated => SUCCESS,
         },

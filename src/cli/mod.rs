@@ -34,6 +34,7 @@ mod resume;
 mod route;
 mod runbook;
 mod runs;
+mod schedule;
 mod schema;
 mod service;
 mod session;
@@ -146,6 +147,9 @@ enum Command {
     /// Where services are.
     #[command(subcommand)]
     Service(service::Command),
+    /// When drills run, and what came of that; run what is due, for the system's cron.
+    #[command(subcommand)]
+    Schedule(schedule::Command),
     /// Halt all triggers and schedules, or let them work again. Runs in progress go on.
     StopAll(stop_all::Arguments),
     /// Make one file that works without network: binary, runbooks, plans, manual steps, schemas.
@@ -228,6 +232,7 @@ fn run(cli: Cli) -> Result<u8, Error> {
         Command::Deny(arguments) => control::deny(&global, &arguments),
         Command::Mode(arguments) => control::mode(&global, &arguments),
         Command::Service(command) => service::run(&global, &command),
+        Command::Schedule(command) => schedule::run(&global, &command),
         Command::StopAll(arguments) => stop_all::run(&global, &arguments),
         Command::Bundle(arguments) => bundle::run(&global, &arguments),
         Command::Explain(arguments) => explain::run(&global, &arguments),

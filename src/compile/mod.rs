@@ -60,8 +60,11 @@ pub fn compile_with(text: &str, options: &Options) -> (Option<Runbook>, Vec<Diag
     let runbook = lower::lower(document, &mut reporter).map(|(runbook, gaps)| {
         // What the other steps wait for and read is not known before every component is sound.
         if whole {
-            let assumed =
-                check::Assumed { down: options.assume_down.as_ref(), users_follow: origin.users_follow() };
+            let assumed = check::Assumed {
+                today: options.today,
+                down: options.assume_down.as_ref(),
+                users_follow: origin.users_follow(),
+            };
             check::check(&runbook, &gaps, &assumed, &mut reporter);
             origin.advise(&mut reporter);
         }

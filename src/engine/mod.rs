@@ -20,6 +20,7 @@ pub mod event;
 pub mod input;
 mod ready;
 mod remedy;
+pub mod schedule;
 pub mod service;
 pub mod state;
 mod status;

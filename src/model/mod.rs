@@ -13,6 +13,7 @@ pub mod limits;
 pub mod policy;
 pub mod run;
 pub mod runbook;
+pub mod schedule;
 pub mod step;
 pub mod time;
 pub mod values;

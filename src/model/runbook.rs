@@ -12,6 +12,7 @@ pub use super::drill::{Attestation, Boundary, Drill, DrillLevel, DrillSuccess};
 use super::expression::Expression;
 use super::id::{ServiceName, SiteName, StepId};
 use super::run::{Mode, Operation, words};
+use super::schedule::Missed;
 use super::step::Step;
 use super::time::Duration;
 use super::values::{Objectives, Parameter, Secret, Site};
@@ -173,17 +174,20 @@ pub struct Workflow {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Schedule {
-    /// Cron expression.
+    /// Cron expression of five fields, such as `0 3 * * SUN`, in civil time of the time zone.
     pub cron: String,
-    /// IANA time zone.
+    /// IANA time zone, such as Europe/Berlin; default UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timezone: Option<String>,
-    /// Longest random delay.
+    /// Longest delay of a fire; how long each waits is drawn from the service and the time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jitter: Option<Duration>,
-    /// Date ranges in which it must not run.
+    /// When nothing must begin: `2026-12-20/2027-01-05`, `2026-12-24`, `Mon-Fri 08:00-18:00`, `Sat,Sun`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blackout: Vec<String>,
+    /// What becomes of a fire that was missed: `skip` (default) or `run_once`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missed: Option<Missed>,
 }
 
 words! {

@@ -9,7 +9,7 @@ use crate::model::id::{RunId, ServiceName, SiteName};
 use crate::model::run::{Intent, Operation, RunStatus, Verdict};
 use crate::model::time::Timestamp;
 
-/// Name of a stream of the journal: `run/<id>`, `service/<name>`, `journal`.
+/// Name of a stream of the journal: `run/<id>`, `service/<name>`, `schedule/<service>`, `journal`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct StreamName(String);
@@ -25,6 +25,12 @@ impl StreamName {
     #[must_use]
     pub fn service(name: &ServiceName) -> Self {
         Self(format!("service/{name}"))
+    }
+
+    /// Stream of the drills of a service that are due by its schedule.
+    #[must_use]
+    pub fn schedule(name: &ServiceName) -> Self {
+        Self(format!("schedule/{name}"))
     }
 
     /// Stream of what was done to the journal itself.

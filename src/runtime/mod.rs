@@ -10,7 +10,9 @@ mod history;
 mod load;
 mod outputs;
 mod redact;
+mod scheduler;
 mod service;
+mod stop_switch;
 mod task;
 
 pub use clock::{SystemClock, Time, VirtualClock};
@@ -19,7 +21,9 @@ pub use driver::{Driver, Follower, Recorded, SimulatedOperator, Stop};
 pub use history::history;
 pub use load::{Loaded, load, load_plan};
 pub use redact::Redactor;
+pub use scheduler::{Launch, LaunchError, Scheduled, Scheduler, Turn, schedule_record};
 pub use service::{service_record, service_record_and_head};
+pub use stop_switch::{StopSwitch, Turned, stop_switch, turn_stop_switch};
 
 use crate::model::id::RunId;
 use crate::model::time::Timestamp;

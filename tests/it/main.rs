@@ -19,5 +19,6 @@ mod policy;
 mod providers;
 mod runbooks;
 mod runtime;
+mod schedules;
 mod simulated;
 mod support;

@@ -5,6 +5,7 @@ mod approval;
 mod blocks;
 mod call;
 mod drill;
+mod schedule;
 mod secret;
 mod sites;
 mod step;
@@ -26,6 +27,8 @@ pub(super) use secret::is_secret_name;
 
 /// What the checks take for granted beside the runbook.
 pub(super) struct Assumed<'a> {
+    /// The day.
+    pub(super) today: jiff::civil::Date,
     /// The site that is lost.
     pub(super) down: Option<&'a SiteName>,
     /// Time in which users follow a move, as the author states it, and where.
@@ -35,6 +38,7 @@ pub(super) struct Assumed<'a> {
 /// Runs every check that the sound parts of a document allow. A document that is sound gets the lints too.
 pub(super) fn check(runbook: &Runbook, gaps: &Gaps, assumed: &Assumed<'_>, reporter: &mut Reporter<'_>) {
     blocks::check(runbook, gaps, reporter);
+    schedule::check(runbook, gaps, assumed.today, reporter);
     if !gaps.touches("/sites") {
         sites::check(runbook, reporter);
     }

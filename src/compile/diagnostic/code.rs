@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::Severity;
 use super::catalogue::{
-    blocks, design, drill, exposure, expressions, fleet, graph, objectives, order, policy, safety, strategy,
-    survival, syntax,
+    blocks, design, drill, exposure, expressions, fleet, graph, objectives, order, policy, safety, schedule,
+    strategy, survival, syntax,
 };
 
 /// What the catalogue says about a code.
@@ -161,6 +161,13 @@ codes! {
     BrokenDrill = "DR0603", drill::BROKEN_DRILL;
     DrillUnbounded = "DR0604", drill::DRILL_UNBOUNDED;
     DrillLeavesBehind = "DR0605", drill::DRILL_LEAVES_BEHIND;
+    BrokenCron = "DR0620", schedule::BROKEN_CRON;
+    BothDays = "DR0621", schedule::BOTH_DAYS;
+    UnknownZone = "DR0622", schedule::UNKNOWN_ZONE;
+    BrokenBlackout = "DR0623", schedule::BROKEN_BLACKOUT;
+    NeverFires = "DR0624", schedule::NEVER_FIRES;
+    AlwaysBlackout = "DR0625", schedule::ALWAYS_BLACKOUT;
+    JitterTooLong = "DR0626", schedule::JITTER_TOO_LONG;
     BeyondRto = "DR0701", objectives::BEYOND_RTO;
     TtlBeyondRto = "DR0702", objectives::TTL_BEYOND_RTO;
     RpoUnmeasured = "DR0703", objectives::RPO_UNMEASURED;

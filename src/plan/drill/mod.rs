@@ -4,6 +4,7 @@
 mod bind;
 pub mod boundary;
 mod compose;
+mod guards;
 mod steps;
 mod touches;
 mod within;
@@ -17,6 +18,7 @@ use crate::model::step::Step;
 use super::node::{Node, NodeKind, Plan};
 
 pub use bind::{DrillChoices, bind_drill};
+pub use guards::bind_guards;
 
 words! {
     /// What a node of a drill is there for. They follow each other in this order.

@@ -13,6 +13,7 @@ mod look;
 mod moves;
 mod policy;
 mod runs;
+mod schedule;
 mod service;
 mod unwinds;
 mod validate;

@@ -2,7 +2,7 @@
 //! same every time.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 /// A folder with runbooks, a journal below `.drctl`, and no environment but what is set here.
 pub(crate) struct Drctl {
@@ -85,6 +85,13 @@ impl Drctl {
         run_in(&self.place(), &line.split_whitespace().collect::<Vec<_>>(), environment)
     }
 
+    /// Begins a command whose output nobody reads.
+    pub(crate) fn spawn(&self, line: &str) -> Child {
+        let words: Vec<_> = line.split_whitespace().collect();
+        let mut command = command_in(&self.place(), &words, &[]);
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
     /// Runs a command and draws it as a person would see it: the command, what it printed, its code.
     pub(crate) fn transcript(&self, words: &[&str]) -> String {
         let output = self.run_words(words);
@@ -101,8 +108,9 @@ impl Drctl {
     }
 }
 
-fn run_in(folder: &Path, words: &[&str], more: &[(&str, &str)]) -> Output {
-    let output = Command::new(env!("CARGO_BIN_EXE_drctl"))
+fn command_in(folder: &Path, words: &[&str], more: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_drctl"));
+    command
         .arg("--local")
         .args(words)
         .current_dir(folder)
@@ -111,9 +119,12 @@ fn run_in(folder: &Path, words: &[&str], more: &[(&str, &str)]) -> Output {
         .env("USER", "alice")
         .env("HOME", folder)
         .envs(more.iter().copied())
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
+        .stdin(Stdio::null());
+    command
+}
+
+fn run_in(folder: &Path, words: &[&str], more: &[(&str, &str)]) -> Output {
+    let output = command_in(folder, words, more).output().unwrap();
     Output {
         code: output.status.code().unwrap_or(-1),
         stdout: String::from_utf8(output.stdout).unwrap(),

@@ -11,6 +11,7 @@ pub(super) mod objectives;
 pub(super) mod order;
 pub(super) mod policy;
 pub(super) mod safety;
+pub(super) mod schedule;
 pub(super) mod strategy;
 pub(super) mod survival;
 pub(super) mod syntax;

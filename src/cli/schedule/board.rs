@@ -1,0 +1,119 @@
+//! Every runbook of the configured folders that has a drill schedule. One that does not compile is named: its
+//! drills would silently stop.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::cli::runbook::{self, Source};
+use crate::cli::{Error, output, validate};
+use crate::compile;
+use crate::config::Config;
+use crate::model::id::ServiceName;
+use crate::model::schedule::Timetable;
+use crate::model::time::Timestamp;
+use crate::runtime::Scheduled;
+
+/// A service with a drill schedule.
+pub(super) struct Entry {
+    pub(super) source: Source,
+    pub(super) scheduled: Scheduled,
+}
+
+/// All of them.
+#[derive(Default)]
+pub(super) struct Board {
+    pub(super) entries: BTreeMap<ServiceName, Entry>,
+    /// What should have a schedule and cannot be used, and why.
+    pub(super) broken: Vec<Broken>,
+}
+
+/// A file whose schedule cannot be used.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Broken {
+    pub(super) path: PathBuf,
+    pub(super) why: String,
+}
+
+impl Board {
+    /// Reads the configured folders.
+    ///
+    /// # Errors
+    /// When the configuration sets a level that cannot be set.
+    pub(super) fn read(config: &Config) -> Result<Self, Error> {
+        let options = runbook::options(config)?;
+        let folders = config.runbooks.iter().filter(|folder| folder.is_dir());
+        let mut files = BTreeMap::new();
+        for file in folders.flat_map(|folder| validate::files(folder).unwrap_or_default()) {
+            files.entry(std::fs::canonicalize(&file).unwrap_or_else(|_| file.clone())).or_insert(file);
+        }
+        let mut board = Self::default();
+        for path in files.into_values() {
+            board.put(path, &options);
+        }
+        Ok(board)
+    }
+
+    fn put(&mut self, path: PathBuf, options: &compile::Options) {
+        let text = match runbook::read(&path) {
+            Ok(text) => text,
+            Err(error) => return self.broken.push(Broken { path, why: error.message }),
+        };
+        if !may_have_schedule(&text) {
+            return;
+        }
+        let (found, findings) = compile::compile_with(&text, options);
+        let Some(found) = found else {
+            let why = format!("it does not compile: see `drctl validate {}`", path.display());
+            return self.broken.push(Broken { path, why });
+        };
+        let service = found.metadata.name.clone();
+        let Some(timetable) = timetable(&found) else { return };
+        if let Some(other) = self.entries.get(&service) {
+            let why = format!("{} has a schedule for {service} as well", other.source.path.display());
+            return self.broken.push(Broken { path, why });
+        }
+        let scheduled = Scheduled { service: service.clone(), timetable };
+        let source = Source { path, text, runbook: found, findings };
+        self.entries.insert(service, Entry { source, scheduled });
+    }
+
+    /// Says what cannot be used.
+    pub(super) fn say_broken(&self) {
+        for Broken { path, why } in &self.broken {
+            output::say(&format!("\x1b[33mwarning\x1b[0m: {}: no drill of it runs: {why}", path.display()));
+        }
+    }
+}
+
+/// When the drills of a runbook run, if it says so.
+pub(super) fn timetable(runbook: &crate::model::runbook::Runbook) -> Option<Timetable> {
+    let schedule = runbook.drill.as_ref().and_then(|drill| drill.schedule.as_ref())?;
+    Timetable::new(runbook.metadata.name.as_str(), schedule).ok()
+}
+
+/// A runbook that cannot be read may have had one.
+fn may_have_schedule(text: &str) -> bool {
+    if validate::is_scenario(text) || validate::is_fleet(text) || !text.contains("schedule") {
+        return false;
+    }
+    serde_saphyr::from_str::<Value>(text)
+        .map_or(text.contains("drill"), |document| document.pointer("/drill/schedule").is_some())
+}
+
+/// A time as clocks in a zone show it.
+pub(super) fn shown(timetable: &Timetable, at: Timestamp) -> String {
+    timetable.zone().local(at).strftime("%a %Y-%m-%d %H:%M:%S %Z").to_string()
+}
+
+/// A time in UTC, without what is always the same.
+pub(super) fn utc(at: Timestamp) -> String {
+    at.to_jiff().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// Path of a runbook, for people.
+pub(super) fn file(path: &Path) -> String {
+    path.display().to_string()
+}

@@ -1,0 +1,18 @@
+//! The state machine of one schedule: what is due is fired, or refused with a reason, exactly once. A fold of
+//! its own stream, like the service record; never does I/O or reads a clock.
+
+mod decide;
+mod event;
+mod record;
+
+pub use decide::{Answers, Facts, Order, RunLine, Step, decide, key};
+pub use event::{Refusal, ScheduleEvent};
+pub use record::{Last, Opened, ScheduleRecord};
+
+use crate::model::time::Duration;
+
+/// How late a drill may begin and still count as on time. Whoever lets the system's cron look does so at
+/// least this often.
+pub const GRACE: Duration = Duration::from_secs(15 * 60);
+/// Most fires that are counted when a schedule was not looked at for long.
+pub const MOST_DUE: usize = 20_000;

@@ -1,0 +1,106 @@
+//! Where a schedule stands: a fold of its stream.
+
+use serde::{Deserialize, Serialize};
+
+use super::event::{Refusal, ScheduleEvent};
+use crate::model::id::RunId;
+use crate::model::run::{RunStatus, Verdict};
+use crate::model::time::Timestamp;
+
+/// Where a schedule stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScheduleRecord {
+    /// Expression and zone its fires were last decided by.
+    pub schedule: Option<String>,
+    /// Fires up to here are decided.
+    pub settled: Option<Timestamp>,
+    /// The fire that has become a drill which is not known to be over.
+    pub opened: Option<Opened>,
+    /// The fire that last became a drill.
+    pub fired: Option<Timestamp>,
+    /// What came of the last fire that something came of.
+    pub last: Option<Last>,
+}
+
+/// A fire that was let through.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opened {
+    /// The fire.
+    pub fire: Timestamp,
+    /// Key of its run.
+    pub key: String,
+    /// When it was let through.
+    pub at: Timestamp,
+    /// It was missed, and runs late.
+    pub late: bool,
+}
+
+/// What came of a fire.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "snake_case")]
+pub enum Last {
+    /// It was refused.
+    Refused {
+        /// The fire.
+        fire: Timestamp,
+        /// Why.
+        reason: Refusal,
+        /// The same for people.
+        detail: String,
+        /// How many fires in a row were refused.
+        in_a_row: u32,
+    },
+    /// Its drill is over.
+    Ended {
+        /// The fire.
+        fire: Timestamp,
+        /// The run.
+        run: RunId,
+        /// How it ended.
+        status: RunStatus,
+        /// Its objectives against what was measured.
+        verdict: Option<Verdict>,
+    },
+}
+
+impl ScheduleRecord {
+    /// Folds one fact into the record.
+    pub fn apply(&mut self, event: &ScheduleEvent, at: Timestamp) {
+        match event {
+            ScheduleEvent::Seen { schedule, from } => {
+                self.schedule = Some(schedule.clone());
+                self.settle(*from);
+            }
+            ScheduleEvent::Fired { fire, key, late } => {
+                self.settle(*fire);
+                self.fired = Some(*fire);
+                self.opened = Some(Opened { fire: *fire, key: key.clone(), at, late: *late });
+            }
+            ScheduleEvent::Refused { fire, reason, detail, count } => {
+                self.settle(*fire);
+                self.close(*fire);
+                let before = match &self.last {
+                    Some(Last::Refused { in_a_row, .. }) => *in_a_row,
+                    Some(Last::Ended { .. }) | None => 0,
+                };
+                let in_a_row = before.saturating_add(*count);
+                let (fire, reason, detail) = (*fire, *reason, detail.clone());
+                self.last = Some(Last::Refused { fire, reason, detail, in_a_row });
+            }
+            ScheduleEvent::Ended { fire, run, status, verdict } => {
+                self.settle(*fire);
+                self.close(*fire);
+                let (fire, run, status, verdict) = (*fire, run.clone(), *status, *verdict);
+                self.last = Some(Last::Ended { fire, run, status, verdict });
+            }
+        }
+    }
+
+    fn settle(&mut self, fire: Timestamp) {
+        self.settled = self.settled.max(Some(fire));
+    }
+
+    fn close(&mut self, fire: Timestamp) {
+        self.opened.take_if(|opened| opened.fire == fire);
+    }
+}

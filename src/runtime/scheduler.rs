@@ -1,0 +1,266 @@
+//! Looks at schedules: reads what is known, lets the state machine decide, records, and has drills started.
+//! Starts nothing that was not recorded first, and nothing twice.
+
+use std::sync::Arc;
+
+use super::{Error, stop_switch};
+use crate::engine::schedule::{
+    Answers, Facts, Order, Refusal, RunLine, ScheduleEvent, ScheduleRecord, Step, decide,
+};
+use crate::model::id::{RunId, ServiceName};
+use crate::model::schedule::Timetable;
+use crate::model::time::{Duration, Timestamp};
+use crate::ports::{
+    Append, BoxFuture, Clock, Journal, JournalError, NewRecord, RunFilter, RunSummary, StreamName,
+};
+
+/// Most steps of one look; a schedule that is looked at by many processes needs some more.
+const STEPS: usize = 64;
+/// Most records that are read at once.
+const PAGE: usize = 1_000;
+
+/// What a scheduler needs from whoever runs it.
+pub trait Launch: Send + Sync {
+    /// Asks policy and guards whether the drill may begin now. Changes nothing; a guard that cannot be asked
+    /// is red.
+    fn ask<'a>(&'a self, service: &'a ServiceName, order: &'a Order)
+    -> BoxFuture<'a, Result<Answers, Error>>;
+
+    /// Starts the drill of a service under the key of the order, and returns when it is over or a person is
+    /// needed. Where a run of this key exists, nothing is started.
+    fn start<'a>(
+        &'a self,
+        service: &'a ServiceName,
+        order: &'a Order,
+    ) -> BoxFuture<'a, Result<(), LaunchError>>;
+
+    /// Goes on with a run that nobody drives, as [`Launch::start`].
+    fn go_on<'a>(&'a self, run: &'a RunId) -> BoxFuture<'a, Result<(), LaunchError>>;
+}
+
+/// Why a drill was not started, or not followed to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum LaunchError {
+    /// It cannot be planned or created, whoever tries.
+    #[error("{0}")]
+    Refused(String),
+    /// Something that has nothing to do with this drill.
+    #[error(transparent)]
+    Failed(#[from] Error),
+}
+
+/// A service with a schedule.
+#[derive(Debug, Clone)]
+pub struct Scheduled {
+    /// The service.
+    pub service: ServiceName,
+    /// When its drills run.
+    pub timetable: Timetable,
+}
+
+/// Looks at schedules.
+pub struct Scheduler {
+    /// Where schedules and runs are recorded.
+    pub journal: Arc<dyn Journal>,
+    /// What tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// What starts drills.
+    pub launch: Arc<dyn Launch>,
+    /// How far back missed fires are looked for.
+    pub within: Duration,
+}
+
+/// What came of one look at a schedule.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Turn {
+    /// What was recorded, in order.
+    pub recorded: Vec<ScheduleEvent>,
+    /// The drill that was started; in a preview, that would be.
+    pub order: Option<Order>,
+    /// The run that nobody drove and that was gone on with; in a preview, that would be.
+    pub gone_on: Option<RunId>,
+    /// The run of a fire that is not over: it waits for a person, or somebody else drives it.
+    pub open: Option<RunLine>,
+    /// When the next fire is due.
+    pub next: Option<Timestamp>,
+}
+
+impl Scheduler {
+    /// Looks at a schedule and does what is due. Returns when its drill is over or needs a person.
+    ///
+    /// # Errors
+    /// When the journal cannot be used, or a drill could not be followed to its end.
+    pub async fn turn(&self, schedule: &Scheduled) -> Result<Turn, Error> {
+        self.look(schedule, false).await
+    }
+
+    /// Says what [`Scheduler::turn`] would do now. Policy and guards are asked, nothing is recorded or begun.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn preview(&self, schedule: &Scheduled) -> Result<Turn, Error> {
+        self.look(schedule, true).await
+    }
+
+    async fn look(&self, schedule: &Scheduled, dry: bool) -> Result<Turn, Error> {
+        let Scheduled { service, timetable } = schedule;
+        let mut turn = Turn::default();
+        let mut answers = None;
+        for _ in 0..STEPS {
+            let (mut record, head) = schedule_record(self.journal.as_ref(), service).await?;
+            let now = self.clock.now();
+            if dry {
+                turn.recorded.iter().for_each(|event| record.apply(event, now));
+            }
+            let facts = self.facts(service, &record, answers.clone()).await?;
+            match decide(service.as_str(), timetable, &record, &facts) {
+                Step::Wait(next) => {
+                    let key = record.opened.as_ref().map(|opened| opened.key.as_str());
+                    let is_its = |line: &RunLine| key.is_some() && line.key.as_deref() == key;
+                    turn.open = facts.runs.into_iter().find(is_its);
+                    turn.next = next;
+                    return Ok(turn);
+                }
+                Step::Ask(order) => answers = Some((order.fire, self.launch.ask(service, &order).await?)),
+                Step::Record(events) => {
+                    if dry || self.append(service, head, &events).await? {
+                        turn.recorded.extend(events);
+                    }
+                }
+                Step::Start(order) if dry => {
+                    turn.order = Some(order);
+                    return Ok(turn);
+                }
+                Step::Start(order) => self.start(service, head, order, &mut turn).await?,
+                Step::GoOn(run) if dry || turn.gone_on.is_some() => {
+                    turn.gone_on = Some(run);
+                    return Ok(turn);
+                }
+                Step::GoOn(run) => {
+                    turn.gone_on = Some(run.clone());
+                    match self.launch.go_on(&run).await {
+                        Ok(()) => {}
+                        Err(LaunchError::Refused(why)) => return Err(Error::NotReady(why)),
+                        Err(LaunchError::Failed(error)) => return Err(error),
+                    }
+                }
+            }
+        }
+        Ok(turn)
+    }
+
+    /// Starts a drill once. Where that is refused, or leaves no run behind, the fire is refused.
+    async fn start(
+        &self,
+        service: &ServiceName,
+        head: u64,
+        order: Order,
+        turn: &mut Turn,
+    ) -> Result<(), Error> {
+        let fire = order.fire;
+        let tried = turn.order.replace(order.clone()).is_some();
+        let started = if tried {
+            Err(LaunchError::Refused("it was started, and left no run behind".to_owned()))
+        } else {
+            self.launch.start(service, &order).await
+        };
+        match started {
+            Ok(()) => Ok(()),
+            Err(LaunchError::Failed(error)) => Err(error),
+            Err(LaunchError::Refused(detail)) => {
+                let reason = Refusal::NotStarted;
+                let refused = ScheduleEvent::Refused { fire, reason, detail, count: 1 };
+                if self.append(service, head, std::slice::from_ref(&refused)).await? {
+                    turn.recorded.push(refused);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    async fn facts(
+        &self,
+        service: &ServiceName,
+        record: &ScheduleRecord,
+        answers: Option<(Timestamp, Answers)>,
+    ) -> Result<Facts, Error> {
+        let journal = self.journal.as_ref();
+        let switch = stop_switch(journal).await?;
+        let stopped = switch.stopped.then(|| {
+            let by = switch.by.map_or_else(String::new, |by| format!(" by {}", by.name));
+            let reason = switch.reason.map_or_else(String::new, |reason| format!(": {reason}"));
+            format!("stop-all is on{by}{reason}")
+        });
+        let all = RunFilter { service: Some(service.clone()), simulated: true, ..RunFilter::default() };
+        let mut found = journal.runs(&RunFilter { open: true, ..all.clone() }).await?;
+        if let Some(opened) = &record.opened {
+            let is_its = |run: &RunSummary| run.idempotency_key.as_deref() == Some(&opened.key);
+            if !found.iter().any(is_its) {
+                found.extend(journal.runs(&all).await?.into_iter().find(is_its));
+            }
+        }
+        let mut runs = Vec::with_capacity(found.len());
+        for run in found {
+            let lease = journal.lease(&run.run).await?;
+            let driven = lease.is_some_and(|lease| lease.alive && lease.holder.is_some());
+            let RunSummary { run, intent, status, verdict, idempotency_key: key, .. } = run;
+            runs.push(RunLine { run, intent, status, verdict, key, driven });
+        }
+        // Read last: what was found is not older than the time it is judged by.
+        let now = self.clock.now();
+        Ok(Facts { now, within: self.within, stopped, runs, answers })
+    }
+
+    /// Records facts, unless somebody else has recorded some since.
+    async fn append(
+        &self,
+        service: &ServiceName,
+        head: u64,
+        events: &[ScheduleEvent],
+    ) -> Result<bool, Error> {
+        let record = |event: &ScheduleEvent| {
+            let body =
+                serde_json::to_string(event).map_err(|error| JournalError::Unavailable(error.to_string()))?;
+            Ok(NewRecord { kind: event.kind(), version: 1, body })
+        };
+        let records = events.iter().map(record).collect::<Result<Vec<_>, JournalError>>()?;
+        let append = Append {
+            stream: Some(StreamName::schedule(service)),
+            expected: Some(head),
+            at: Some(self.clock.now()),
+            records,
+            ..Append::default()
+        };
+        match self.journal.append(vec![append]).await {
+            Ok(_) => Ok(true),
+            Err(JournalError::Conflict { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Reads where the schedule of a service stands, and the sequence of the last entry that says so.
+///
+/// # Errors
+/// When the journal cannot be read or its record makes no sense.
+pub async fn schedule_record(
+    journal: &dyn Journal,
+    service: &ServiceName,
+) -> Result<(ScheduleRecord, u64), Error> {
+    let stream = StreamName::schedule(service);
+    let mut record = ScheduleRecord::default();
+    let mut after = 0;
+    loop {
+        let records = journal.read(&stream, after, PAGE).await?;
+        for entry in &records {
+            let event: ScheduleEvent = serde_json::from_str(&entry.body).map_err(|error| {
+                JournalError::Damaged(format!("{stream} record {}: {error}", entry.sequence))
+            })?;
+            record.apply(&event, entry.recorded_at);
+            after = entry.sequence;
+        }
+        if records.len() < PAGE {
+            return Ok((record, after));
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! `drctl schedule`, and drills that the system's cron runs.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::Value;
+
+use super::{json, session};
+use crate::support::binary::{Drctl, Output};
+
+/// Writes a line when it is done and one when it is taken back.
+const SHOP: &str = r#"apiVersion: drctl/v1
+kind: Runbook
+metadata: {name: shop}
+sites: {east: {role: active}, west: {role: standby}}
+workflows:
+  failover:
+    steps:
+      - id: grow
+        phase: scale
+        uses: command.run
+        with: {argv: [sh, -c, "echo up >> FOLDER/log"], idempotent: true}
+        undo: {uses: command.run, with: {argv: [sh, -c, "echo down >> FOLDER/log"], idempotent: true}}
+        drill: {boundary: trusted}
+drill:
+  level: isolated
+  boundary: {sites: [west]}
+  guards:
+    - {uses: http.check, with: {url: "http://127.0.0.1:PORT/ok"}}
+  schedule:
+    cron: "30 2 * * SUN"
+    timezone: Europe/Berlin
+    blackout: ["2027-04-01/2027-04-10"]
+"#;
+
+const CHECKED: &str = r#"apiVersion: drctl/v1
+kind: Runbook
+metadata: {name: ledger}
+sites: {east: {role: active}, west: {role: standby}}
+workflows:
+  failover:
+    steps:
+      - {id: call, uses: manual.task, with: {instructions: Call the team}, drill: skip}
+drill:
+  level: simulate
+  schedule: {cron: "0 4 1 * *", timezone: America/New_York, jitter: 30m}
+"#;
+
+/// Answers every request with 200 or 503, until it is dropped.
+struct Status {
+    port: u16,
+    green: Arc<AtomicBool>,
+}
+
+impl Status {
+    fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let green = Arc::new(AtomicBool::new(true));
+        let known = Arc::clone(&green);
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let Ok(mut stream) = stream else { continue };
+                let mut request = [0; 1_024];
+                let _ = stream.read(&mut request);
+                let status = if known.load(Ordering::SeqCst) { "200 OK" } else { "503 No" };
+                let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+                let _ = stream.write_all(answer.as_bytes());
+            }
+        });
+        Self { port, green }
+    }
+}
+
+fn shop() -> (Drctl, Status) {
+    let status = Status::start();
+    let drctl = Drctl::new();
+    let folder = drctl.path("").display().to_string();
+    let text = SHOP.replace("FOLDER", folder.trim_end_matches('/')).replace("PORT", &status.port.to_string());
+    drctl.write("runbooks/shop.yaml", &text);
+    (drctl, status)
+}
+
+fn log(drctl: &Drctl) -> String {
+    std::fs::read_to_string(drctl.path("log")).unwrap_or_default()
+}
+
+fn at(drctl: &Drctl, now: &str) -> (Output, Value) {
+    let output = drctl.run(&format!("schedule run --now {now} -o json"));
+    let report =
+        serde_json::from_str(&output.stdout).unwrap_or_else(|_| panic!("{}{}", output.stdout, output.stderr));
+    (output, report)
+}
+
+#[test]
+fn a_drill_runs_when_it_is_due_cleans_up_and_reports() {
+    let (drctl, status) = shop();
+    let (looked, report) = at(&drctl, "2027-03-27T12:00:00Z");
+    assert_eq!((looked.code, &report["schedules"][0]["what"]), (0, &"nothing_due".into()));
+    // 02:30 is skipped that night: 03:00 CEST.
+    assert_eq!(report["schedules"][0]["next"], "2027-03-28T01:00:00.000Z");
+    let (ran, report) = at(&drctl, "2027-03-28T01:00:20Z");
+    let line = &report["schedules"][0];
+    assert_eq!((ran.code, &line["what"]), (0, &"ended".into()), "{report:#}{}", ran.stderr);
+    assert_eq!(log(&drctl), "up\ndown\n", "what the drill has changed is taken back");
+    // The same minute again, by another call of cron.
+    let (again, report) = at(&drctl, "2027-03-28T01:00:40Z");
+    assert_eq!((again.code, &report["schedules"][0]["what"]), (0, &"nothing_due".into()));
+    let run = line["run"].as_str().unwrap();
+    let shown = json(&drctl, &format!("runs show {run} -o json"));
+    assert_eq!((&shown["intent"], &shown["trigger"]), (&"drill".into(), &"schedule".into()), "{shown:#}");
+    assert_eq!(shown["reason"], "scheduled for 2027-03-28T01:00:00.000Z");
+    let report = drctl.run(&format!("runs report {run}"));
+    assert!(report.code == 0 && report.stdout.contains(run), "{}{}", report.stdout, report.stderr);
+    // The guard turns red, then a blackout.
+    status.green.store(false, Ordering::SeqCst);
+    let (_, report) = at(&drctl, "2027-04-04T00:30:00Z");
+    assert_eq!(report["schedules"][0]["reason"], "blackout");
+    let (red, report) = at(&drctl, "2027-04-11T00:30:00Z");
+    let line = &report["schedules"][0];
+    assert_eq!((red.code, &line["reason"]), (7, &"guard_red".into()), "{report:#}");
+    assert!(line["detail"].as_str().unwrap().contains("503"), "{line:#}");
+    assert_eq!(log(&drctl), "up\ndown\n");
+    let shown = json(&drctl, "schedule list -o json");
+    let last = &shown["schedules"][0]["last"];
+    assert_eq!((&last["reason"], &last["in_a_row"]), (&"guard_red".into(), &2.into()), "{shown:#}");
+    let runs = json(&drctl, "runs list -o json");
+    assert_eq!(runs.as_array().unwrap().len(), 1, "a guard that is red leaves no run behind");
+}
+
+/// The process is killed while a step runs. The program of the step is idempotent: it may be sent once more.
+#[test]
+fn the_next_call_goes_on_with_a_drill_whose_process_was_killed() {
+    let (drctl, _status) = shop();
+    let path = drctl.path("runbooks/shop.yaml");
+    let slow = std::fs::read_to_string(&path).unwrap();
+    let folder = drctl.path("").display().to_string();
+    let wait = format!(
+        "echo up >> {0}/log; until test -e {0}/go; do sleep 0.05; done",
+        folder.trim_end_matches('/')
+    );
+    let from = format!("echo up >> {}/log", folder.trim_end_matches('/'));
+    drctl.write("runbooks/shop.yaml", &slow.replace(&from, &wait));
+    let mut first = drctl.spawn("schedule run --now 2027-03-28T01:00:20Z");
+    let begun = (0..400).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        log(&drctl) == "up\n"
+    });
+    assert!(begun, "the drill has not begun");
+    let under_way = drctl.run("schedule run --now 2027-03-28T01:00:40Z -o json");
+    assert_eq!(under_way.code, 0, "another process drives it: {}", under_way.stdout);
+    first.kill().unwrap();
+    first.wait().unwrap();
+    drctl.write("go", "");
+    let (ran, report) = at(&drctl, "2027-03-28T01:05:00Z");
+    let line = &report["schedules"][0];
+    assert_eq!((ran.code, &line["what"]), (0, &"ended".into()), "{report:#}{}", ran.stderr);
+    assert!(log(&drctl).ends_with("up\ndown\n"), "{}", log(&drctl));
+    assert_eq!(json(&drctl, "runs list -o json").as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_dry_run_asks_and_does_nothing() {
+    let (drctl, status) = shop();
+    let dry = || json(&drctl, "schedule run --now 2027-03-28T01:00:20Z --dry-run -o json");
+    assert_eq!(dry()["schedules"][0]["what"], "would_begin");
+    status.green.store(false, Ordering::SeqCst);
+    let refused = drctl.run("schedule run --now 2027-03-28T01:00:20Z --dry-run -o json");
+    let report: Value = serde_json::from_str(&refused.stdout).unwrap();
+    assert_eq!((refused.code, &report["schedules"][0]["reason"]), (7, &"guard_red".into()));
+    assert_eq!(log(&drctl), "");
+    assert_eq!(json(&drctl, "schedule list -o json")["schedules"][0]["last"], Value::Null);
+}
+
+#[test]
+fn the_stop_switch_and_runbooks_that_do_not_compile_are_told() {
+    let (drctl, _status) = shop();
+    drctl.run_words(&["stop-all", "on", "--reason", "audit", "--as", "ada"]);
+    let (stopped, report) = at(&drctl, "2027-03-28T01:00:20Z");
+    assert_eq!((stopped.code, &report["schedules"][0]["reason"]), (0, &"stopped".into()));
+    assert!(drctl.run("schedule list").stderr.contains("stopped"));
+    let broken = CHECKED.replace("0 4 1 * *", "0 4 1 * MON");
+    drctl.write("runbooks/ledger.yaml", &broken);
+    let (ran, report) = at(&drctl, "2027-03-28T01:10:00Z");
+    assert_eq!((ran.code, report["broken"].as_array().unwrap().len()), (3, 1), "{report:#}");
+    drctl.write("runbooks/ledger.yaml", CHECKED);
+    let (ran, report) = at(&drctl, "2027-03-28T01:20:00Z");
+    assert_eq!((ran.code, report["schedules"].as_array().unwrap().len()), (0, 2), "{report:#}");
+}
+
+#[test]
+fn fires_to_come_are_shown_with_what_is_left_out_and_why() {
+    let drctl = Drctl::with(&[("runbooks/ledger.yaml", CHECKED)]);
+    let shop = SHOP.replace("FOLDER", "/tmp").replace("PORT", "9");
+    drctl.write("runbooks/shop.yaml", &shop);
+    insta::assert_snapshot!(session(
+        &drctl,
+        &[
+            &["schedule", "next", "shop", "-n", "4", "--now", "2027-03-20T12:00:00Z"],
+            &["schedule", "next", "shop", "-n", "2", "--now", "2027-10-30T12:00:00Z", "-o", "json"],
+            &["schedule", "next", "ledger", "-n", "3", "--now", "2027-02-20T12:00:00Z"],
+            &["schedule", "next", "nobody"],
+        ]
+    ));
+}

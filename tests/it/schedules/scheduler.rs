@@ -1,0 +1,307 @@
+//! Fires and refusals over a controlled clock.
+
+use drctl::engine::schedule::{Answers, Last, Refusal, ScheduleEvent};
+use drctl::model::run::{Intent, RunStatus};
+use drctl::model::time::Duration;
+
+use super::world::{Drill, World, time};
+
+const SUNDAYS: &str = "30 2 * * SUN";
+
+/// Lets the clock jump from fire to fire.
+async fn pass(world: &World, turns: usize) {
+    for _ in 0..turns {
+        let next = world.turn().await.next.unwrap();
+        world.clock.advance_to(next);
+    }
+    world.turn().await;
+}
+
+#[tokio::test]
+async fn drills_run_at_their_time_of_day_whatever_the_clock_does() {
+    let world = World::new(SUNDAYS, "Europe/Berlin", "2027-03-19T12:00:00Z");
+    pass(&world, 3).await;
+    // 02:30 CET; 03:00 CEST, because 02:30 is skipped; 02:30 CEST.
+    let spring = ["2027-03-21T01:30:00.000Z", "2027-03-28T01:00:00.000Z", "2027-04-04T00:30:00.000Z"];
+    assert_eq!(world.fires(), spring);
+    world.at("2027-10-22T12:00:00Z");
+    pass(&world, 3).await;
+    // 02:30 CEST; 02:30 CEST, the first of two; 02:30 CET.
+    let autumn = ["2027-10-24T00:30:00.000Z", "2027-10-31T00:30:00.000Z", "2027-11-07T01:30:00.000Z"];
+    assert_eq!(world.fires()[3..], autumn);
+    assert!(world.begun().iter().all(|(at, order)| *at == order.fire && !order.late));
+    // Half a year in which nobody looked is told of, as far back as is looked.
+    assert_eq!(world.refusals().await, ["2027-10-17T00:30:00.000Z missed 1"]);
+    let last = world.record().await.last.unwrap();
+    assert!(matches!(last, Last::Ended { status: RunStatus::Succeeded, .. }), "{last:?}");
+}
+
+#[tokio::test]
+async fn a_drill_begins_after_its_delay_and_not_before() {
+    let world = World::new(SUNDAYS, "UTC", "2027-03-20T12:00:00Z").with_jitter(Duration::from_secs(3_600));
+    let fire = world.scheduled().timetable.fires(time("2027-03-20T12:00:00Z")).next().unwrap();
+    assert!(fire.begins > fire.at, "another service would have another delay");
+    world.turn().await;
+    world.clock.advance_to(fire.at);
+    assert_eq!(world.turn().await.next, Some(fire.begins));
+    world.clock.advance_to(fire.begins.minus(Duration::from_secs(1)));
+    world.turn().await;
+    assert!(world.begun().is_empty());
+    world.clock.advance_to(fire.begins);
+    world.turn().await;
+    assert_eq!(world.begun().len(), 1);
+}
+
+#[tokio::test]
+async fn a_blackout_keeps_drills_from_running_and_the_next_one_runs() {
+    let world =
+        World::new(SUNDAYS, "Europe/Berlin", "2026-12-18T12:00:00Z").with_blackout("2026-12-20/2027-01-05");
+    pass(&world, 4).await;
+    assert_eq!(world.fires(), ["2027-01-10T01:30:00.000Z"]);
+    assert_eq!(
+        world.refusals().await,
+        [
+            "2026-12-20T01:30:00.000Z blackout 1",
+            "2026-12-27T01:30:00.000Z blackout 1",
+            "2027-01-03T01:30:00.000Z blackout 1"
+        ]
+    );
+    // Nobody is asked about what cannot run anyway.
+    assert_eq!(world.asked(), 1);
+}
+
+#[tokio::test]
+async fn a_blackout_that_begins_during_the_delay_counts() {
+    let world = World::new("59 23 * * SAT", "UTC", "2026-12-19T12:00:00Z")
+        .with_jitter(Duration::from_secs(3_000))
+        .with_blackout("2026-12-20");
+    let fire = world.scheduled().timetable.fires(time("2026-12-19T12:00:00Z")).next().unwrap();
+    assert!(fire.begins >= time("2026-12-20T00:00:00Z"), "another service would have another delay");
+    pass(&world, 1).await;
+    assert_eq!(world.refusals().await, ["2026-12-19T23:59:00.000Z blackout 1"]);
+}
+
+#[tokio::test]
+async fn red_guards_and_the_policy_refuse_with_their_words() {
+    let world = World::new(SUNDAYS, "UTC", "2026-11-20T12:00:00Z");
+    let red = vec!["guard-1 (http.check): status 503".to_owned()];
+    world.answers(Answers { policy: None, red: red.clone() });
+    pass(&world, 1).await;
+    let last = world.record().await.last.unwrap();
+    let Last::Refused { reason, detail, in_a_row, .. } = last else { panic!("{last:?}") };
+    assert_eq!((reason, detail.as_str(), in_a_row), (Refusal::GuardRed, red[0].as_str(), 1));
+    // What the policy says weighs more than what the guards say.
+    world.answers(Answers { policy: Some("quarter end".to_owned()), red });
+    pass(&world, 1).await;
+    world.answers(Answers::default());
+    pass(&world, 1).await;
+    assert_eq!(
+        world.refusals().await,
+        ["2026-11-22T02:30:00.000Z guard_red 1", "2026-11-29T02:30:00.000Z policy 1"]
+    );
+    assert_eq!(world.fires(), ["2026-12-06T02:30:00.000Z"]);
+}
+
+#[tokio::test]
+async fn the_stop_switch_halts_schedules() {
+    let world = World::new(SUNDAYS, "UTC", "2026-11-20T12:00:00Z");
+    world.stop_all(true).await;
+    pass(&world, 1).await;
+    let last = world.record().await.last.unwrap();
+    let stopped =
+        matches!(&last, Last::Refused { reason: Refusal::Stopped, detail, .. } if detail.contains("audit"));
+    assert!(stopped, "{last:?}");
+    world.stop_all(false).await;
+    pass(&world, 1).await;
+    assert_eq!(world.fires(), ["2026-11-29T02:30:00.000Z"]);
+}
+
+#[tokio::test]
+async fn a_drill_keeps_away_from_other_runs_of_its_service() {
+    let world = World::new(SUNDAYS, "UTC", "2026-11-20T12:00:00Z");
+    world.other_run("shop-real", Intent::Real, RunStatus::Running).await;
+    pass(&world, 1).await;
+    world.other_run("shop-real", Intent::Real, RunStatus::Succeeded).await;
+    world.other_run("shop-hand", Intent::Drill, RunStatus::CleanupIncomplete).await;
+    pass(&world, 1).await;
+    world.other_run("shop-hand", Intent::Drill, RunStatus::Failed).await;
+    // A check or a simulation is in nobody's way.
+    world.other_run("shop-check", Intent::Check, RunStatus::Running).await;
+    world.other_run("shop-simulated", Intent::Simulate, RunStatus::Paused).await;
+    pass(&world, 1).await;
+    assert_eq!(
+        world.refusals().await,
+        ["2026-11-22T02:30:00.000Z real_run_in_progress 1", "2026-11-29T02:30:00.000Z overlap 1"]
+    );
+    assert_eq!(world.fires(), ["2026-12-06T02:30:00.000Z"]);
+}
+
+#[tokio::test]
+async fn drills_of_one_schedule_never_overlap() {
+    let world = World::new(SUNDAYS, "UTC", "2026-11-20T12:00:00Z");
+    world.next_drill(Drill::Ends(RunStatus::AwaitingAttestation));
+    pass(&world, 3).await;
+    assert_eq!(world.fires(), ["2026-11-22T02:30:00.000Z"]);
+    let run = world.record().await.opened.unwrap();
+    assert_eq!(run.fire, time("2026-11-22T02:30:00Z"));
+    assert_eq!(
+        world.refusals().await,
+        ["2026-11-29T02:30:00.000Z overlap 1", "2026-12-06T02:30:00.000Z overlap 1"]
+    );
+    assert_eq!(world.gone_on(), 0, "a run that waits for a person is left to the person");
+}
+
+#[tokio::test]
+async fn missed_fires_are_left_out_by_default() {
+    let world = World::new("0 3 * * *", "UTC", "2026-11-20T12:00:00Z");
+    world.turn().await;
+    // Five minutes late is on time for those whom the system's cron calls.
+    world.at("2026-11-21T03:05:00Z");
+    world.turn().await;
+    // Four nights: three, and the newest.
+    world.at("2026-11-25T08:00:00Z");
+    world.turn().await;
+    assert_eq!(world.fires(), ["2026-11-21T03:00:00.000Z"]);
+    let expected = ["2026-11-24T03:00:00.000Z missed 3", "2026-11-25T03:00:00.000Z missed 1"];
+    assert_eq!(world.refusals().await, expected);
+    let last = world.record().await.last.unwrap();
+    assert!(matches!(last, Last::Refused { in_a_row: 4, .. }), "{last:?}");
+    // Told once.
+    world.turn().await;
+    assert_eq!(world.refusals().await, expected);
+}
+
+#[tokio::test]
+async fn the_newest_missed_fire_runs_where_the_schedule_says_so() {
+    let world = World::new("0 3 * * *", "UTC", "2026-11-20T12:00:00Z")
+        .running_missed_ones()
+        .with_blackout("Mon-Fri 08:00-18:00");
+    world.turn().await;
+    world.at("2026-11-23T07:00:00Z");
+    world.turn().await;
+    let begun = world.begun();
+    assert_eq!((begun.len(), begun[0].1.late), (1, true));
+    assert_eq!(world.fires(), ["2026-11-23T03:00:00.000Z"]);
+    assert_eq!(world.refusals().await, ["2026-11-22T03:00:00.000Z missed 2"]);
+    // Late in the day the blackout of the day counts, not that of the night.
+    world.at("2026-11-24T10:00:00Z");
+    world.turn().await;
+    assert_eq!(world.refusals().await[1], "2026-11-24T03:00:00.000Z blackout 1");
+    assert_eq!(world.begun().len(), 1);
+}
+
+#[tokio::test]
+async fn a_schedule_that_is_new_or_changed_owes_nothing() {
+    let mut world = World::new("0 3 * * *", "UTC", "2026-11-20T12:00:00Z").running_missed_ones();
+    let turn = world.turn().await;
+    assert!(matches!(&turn.recorded[..], [ScheduleEvent::Seen { .. }]), "{:?}", turn.recorded);
+    world.at("2026-11-21T12:00:00Z");
+    world.schedule.cron = "0 9 * * *".to_owned();
+    world.turn().await;
+    assert!(world.begun().is_empty() && world.refusals().await.is_empty());
+    world.at("2026-11-22T09:00:00Z");
+    world.turn().await;
+    assert_eq!(world.fires(), ["2026-11-22T09:00:00.000Z"]);
+}
+
+/// Whoever comes first to a schedule at the minute it is due runs it: there is no first look that is lost.
+#[tokio::test]
+async fn the_first_look_of_all_runs_what_is_due_just_now() {
+    let world = World::new("0 3 * * *", "UTC", "2026-11-21T03:02:00Z");
+    world.turn().await;
+    assert_eq!(world.fires(), ["2026-11-21T03:00:00.000Z"]);
+}
+
+#[tokio::test]
+async fn many_schedulers_start_one_drill() {
+    let world = World::new(SUNDAYS, "UTC", "2026-11-20T12:00:00Z");
+    world.turn().await;
+    world.at("2026-11-22T02:30:00Z");
+    world.slow();
+    let (one, two, three) = tokio::join!(world.turn(), world.turn(), world.turn());
+    assert_eq!(world.begun().len(), 1);
+    let fired = [one, two, three].into_iter().flat_map(|turn| turn.recorded);
+    let fired = fired.filter(|event| matches!(event, ScheduleEvent::Fired { .. })).count();
+    assert_eq!(fired, 1);
+    assert!(world.refusals().await.is_empty(), "{:?}", world.refusals().await);
+    assert!(world.record().await.opened.is_none());
+}
+
+#[tokio::test]
+async fn a_crash_before_the_run_begins_is_healed_under_the_same_key() {
+    let world = World::new(SUNDAYS, "UTC", "2026-11-20T12:00:00Z");
+    world.turn().await;
+    world.at("2026-11-22T02:30:00Z");
+    world.next_drill(Drill::DiesBefore);
+    world.fatal_turn().await;
+    let opened = world.record().await.opened.unwrap();
+    assert_eq!(opened.key, "schedule/shop/2026-11-22T02:30:00.000Z");
+    world.next_drill(Drill::Ends(RunStatus::Succeeded));
+    world.at("2026-11-22T02:35:00Z");
+    world.turn().await;
+    assert_eq!(world.begun()[0].1.key, opened.key);
+    assert_eq!((world.begun().len(), world.record().await.opened), (1, None));
+    assert!(world.refusals().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_crash_that_nobody_noticed_in_time_is_a_missed_fire() {
+    let world = World::new(SUNDAYS, "UTC", "2026-11-20T12:00:00Z");
+    world.turn().await;
+    world.at("2026-11-22T02:30:00Z");
+    world.next_drill(Drill::DiesBefore);
+    world.fatal_turn().await;
+    world.next_drill(Drill::Ends(RunStatus::Succeeded));
+    world.at("2026-11-22T09:00:00Z");
+    world.turn().await;
+    assert!(world.begun().is_empty());
+    assert_eq!(world.refusals().await, ["2026-11-22T02:30:00.000Z missed 1"]);
+    pass(&world, 1).await;
+    assert_eq!(world.fires(), ["2026-11-29T02:30:00.000Z"]);
+}
+
+#[tokio::test]
+async fn a_drill_whose_process_died_is_gone_on_with() {
+    let world = World::new(SUNDAYS, "UTC", "2026-11-20T12:00:00Z");
+    world.turn().await;
+    world.at("2026-11-22T02:30:00Z");
+    world.next_drill(Drill::DiesWithin);
+    world.fatal_turn().await;
+    world.at("2026-11-22T05:00:00Z");
+    let turn = world.turn().await;
+    assert!(turn.gone_on.is_some());
+    assert!(
+        matches!(&turn.recorded[..], [ScheduleEvent::Ended { status: RunStatus::Succeeded, .. }]),
+        "{:?}",
+        turn.recorded
+    );
+    assert_eq!((world.begun().len(), world.gone_on()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_drill_that_cannot_be_planned_is_refused_and_not_tried_for_ever() {
+    let world = World::new(SUNDAYS, "UTC", "2026-11-20T12:00:00Z");
+    world.next_drill(Drill::CannotStart);
+    pass(&world, 1).await;
+    world.turn().await;
+    let last = world.record().await.last.unwrap();
+    let told = matches!(
+        &last,
+        Last::Refused { reason: Refusal::NotStarted, detail, in_a_row: 1, .. } if detail == "no such site"
+    );
+    assert!(told, "{last:?}");
+}
+
+#[tokio::test]
+async fn a_preview_says_what_would_be_done_and_does_nothing() {
+    let world = World::new(SUNDAYS, "UTC", "2026-11-22T02:31:00Z");
+    let preview = world.scheduler().preview(&world.scheduled()).await.unwrap();
+    assert_eq!(preview.order.unwrap().fire, time("2026-11-22T02:30:00Z"));
+    assert_eq!(world.record().await, drctl::engine::schedule::ScheduleRecord::default());
+    assert!(world.begun().is_empty());
+    world.answers(Answers { policy: None, red: vec!["no".to_owned()] });
+    let preview = world.scheduler().preview(&world.scheduled()).await.unwrap();
+    assert!(preview.order.is_none());
+    let refused = preview.recorded.last().unwrap();
+    assert!(matches!(refused, ScheduleEvent::Refused { reason: Refusal::GuardRed, .. }), "{refused:?}");
+}
