@@ -1,4 +1,5 @@
-//! Reads and appends what people add to the record of a run: attestations and findings. Never touches the run.
+//! Reads and appends what people add to the record of a run: attestations and findings. Never touches the
+//! run itself.
 
 use crate::model::evidence::{EvidenceFact, FORMAT};
 use crate::model::id::RunId;

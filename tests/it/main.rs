@@ -18,5 +18,6 @@ mod policy;
 mod providers;
 mod runbooks;
 mod runtime;
+mod seal;
 mod simulated;
 mod support;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::source::{Source, sources};
 
 /// The modules of `src/`, and which of the others each may name.
-const LAYERS: [(&str, &[&str]); 15] = [
+const LAYERS: [(&str, &[&str]); 16] = [
     ("model", &[]),
     ("compile", &["model"]),
     ("plan", &["model"]),
@@ -16,6 +16,7 @@ const LAYERS: [(&str, &[&str]); 15] = [
     ("journal", &["model", "plan", "engine", "ports"]),
     ("providers", &["model", "plan", "engine", "ports"]),
     ("runtime", &["model", "plan", "engine", "ports"]),
+    ("seal", &["model", "plan", "engine", "evidence", "ports", "journal"]),
     ("config", &[]),
     ("telemetry", &["config"]),
     (
@@ -32,6 +33,7 @@ const LAYERS: [(&str, &[&str]); 15] = [
             "ports",
             "providers",
             "runtime",
+            "seal",
             "telemetry",
         ],
     ),
@@ -50,6 +52,7 @@ const LAYERS: [(&str, &[&str]); 15] = [
             "ports",
             "providers",
             "runtime",
+            "seal",
             "telemetry",
         ],
     ),
@@ -60,7 +63,7 @@ const LAYERS: [(&str, &[&str]); 15] = [
 const PROVIDERS: [&str; 5] = ["aws", "command", "http", "postgres", "simulated"];
 
 /// Pure: the same answer to the same question, for ever.
-const PURE: [&str; 7] = ["model", "compile", "plan", "policy", "engine", "forecast", "evidence"];
+const PURE: [&str; 8] = ["model", "compile", "plan", "policy", "engine", "forecast", "evidence", "seal"];
 const IMPURE: [&str; 16] = [
     "tokio::",
     "async ",
