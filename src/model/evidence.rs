@@ -1,5 +1,5 @@
-//! What people add to the record of a run: attestations and findings. Plain data, stored for ever: variants
-//! and fields are added, never changed.
+//! What people add beside the record of a run: findings. Plain data, stored for ever: variants and fields
+//! are added, never changed.
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -16,15 +16,6 @@ pub const FINDINGS: u32 = 1_000;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EvidenceFact {
-    /// A person says whether the run showed what it was to show.
-    Attested {
-        /// Whether it did.
-        passed: bool,
-        /// What there is to say about it.
-        notes: String,
-        /// Who.
-        by: Identity,
-    },
     /// Something was found that has to be put right.
     FindingOpened {
         /// Number within the run, from 1.
@@ -54,7 +45,6 @@ impl EvidenceFact {
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self {
-            Self::Attested { .. } => "attested",
             Self::FindingOpened { .. } => "finding_opened",
             Self::FindingClosed { .. } => "finding_closed",
         }

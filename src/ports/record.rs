@@ -21,7 +21,7 @@ impl StreamName {
         Self(format!("run/{id}"))
     }
 
-    /// Stream of what people add to the record of a run: attestations, findings.
+    /// Stream of what people add beside the record of a run: findings.
     #[must_use]
     pub fn evidence(run: &RunId) -> Self {
         Self(format!("evidence/{run}"))

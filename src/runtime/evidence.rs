@@ -1,4 +1,4 @@
-//! Reads and appends what people add to the record of a run: attestations and findings. Never touches the
+//! Reads and appends what people add beside the record of a run: findings. Never touches the
 //! run itself.
 
 use crate::model::evidence::{EvidenceFact, FORMAT};

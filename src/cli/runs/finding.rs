@@ -106,9 +106,7 @@ async fn close(global: &Global, session: &Session, arguments: &CloseArguments) -
             match &told.fact {
                 EvidenceFact::FindingOpened { id, .. } if *id == wanted => open = Some(true),
                 EvidenceFact::FindingClosed { id, .. } if *id == wanted => open = Some(false),
-                EvidenceFact::Attested { .. }
-                | EvidenceFact::FindingOpened { .. }
-                | EvidenceFact::FindingClosed { .. } => {}
+                EvidenceFact::FindingOpened { .. } | EvidenceFact::FindingClosed { .. } => {}
             }
         }
         match open {

@@ -1,10 +1,7 @@
 //! Makes a report of a run's plan, its state and the trail of its records. Words only what is in them.
 
 use super::trail::Trail;
-use super::{
-    Attestation, ClockPoint, FORMAT, Finding, RecordFacts, Report, controls, numbers, plan as planned,
-    sentence,
-};
+use super::{ClockPoint, FORMAT, Finding, RecordFacts, Report, controls, numbers, plan as planned, sentence};
 use crate::engine::{IndexedPlan, RunState};
 use crate::evidence::view::{RunView, view};
 use crate::model::evidence::EvidenceFact;
@@ -15,7 +12,7 @@ use crate::model::time::Timestamp;
 pub fn report(plan: &IndexedPlan, state: &RunState, trail: &Trail, as_of: Timestamp) -> Report {
     // Who drives it is no part of what happened.
     let run = view(plan, state, None, as_of);
-    let (attestations, findings) = told(trail);
+    let (attestations, findings) = (trail.attestations.clone(), found(trail));
     let verdicts = numbers::rows(plan, state, &run);
     let mut overrides = planned::overridden_at_start(state);
     overrides.extend(trail.overrides.iter().cloned());
@@ -66,17 +63,23 @@ fn clock(state: &RunState, run: &RunView) -> Vec<ClockPoint> {
         ("ended", clock.ended_at),
     ];
     let after = |at: Timestamp| at.as_millis().saturating_sub(zero.as_millis());
-    points.into_iter().map(|(point, at)| ClockPoint { point, at, after_ms: at.map(after) }).collect()
+    let returns = [
+        ("return began", state.clock.return_started_at),
+        ("traffic back", state.clock.return_shifted_at),
+        ("returned", state.clock.returned_at),
+    ];
+    // Only a live drill returns by itself; of all others a line about it would say nothing.
+    let returns = returns.into_iter().filter(|(_, at)| at.is_some());
+    let (ended, points) =
+        points.split_last().map_or((None, &[][..]), |(ended, points)| (Some(*ended), points));
+    let points = points.iter().copied().chain(returns).chain(ended);
+    points.map(|(point, at)| ClockPoint { point, at, after_ms: at.map(after) }).collect()
 }
 
-fn told(trail: &Trail) -> (Vec<Attestation>, Vec<Finding>) {
-    let (mut attestations, mut findings) = (Vec::new(), Vec::<Finding>::new());
+fn found(trail: &Trail) -> Vec<Finding> {
+    let mut findings = Vec::<Finding>::new();
     for (at, fact) in &trail.told {
         match fact {
-            EvidenceFact::Attested { passed, notes, by } => {
-                let (passed, notes, by) = (*passed, notes.clone(), by.clone());
-                attestations.push(Attestation { at: *at, passed, notes, by });
-            }
             EvidenceFact::FindingOpened { id, text, owner, due, by } => findings.push(Finding {
                 id: *id,
                 at: *at,
@@ -97,5 +100,5 @@ fn told(trail: &Trail) -> (Vec<Attestation>, Vec<Finding>) {
             }
         }
     }
-    (attestations, findings)
+    findings
 }

@@ -342,7 +342,7 @@ fn record(out: &mut String, report: &Report) -> Result {
     writeln!(out, "- {} records, each chained to the one before by SHA-256", record.records)?;
     writeln!(out, "- hash of the last record: `{}`", record.last_hash)?;
     if let Some(hash) = &record.evidence_hash {
-        writeln!(out, "- hash of the last attestation or finding: `{hash}`")?;
+        writeln!(out, "- hash of the last finding: `{hash}`")?;
     }
     for drive in &report.drivers {
         writeln!(out, "- {} driven by {}, fencing token {}", drive.at, text(&drive.holder), drive.token)?;

@@ -163,7 +163,10 @@ pub(super) fn marks(state: &RunState, run: &RunView) -> Vec<String> {
     let mut marks = Vec::new();
     match state.created.intent {
         Intent::Real => {}
-        Intent::Drill => marks.push("drill".to_owned()),
+        Intent::Drill => {
+            let level = run.drill_level.as_deref().map_or_else(String::new, |level| format!(", {level}"));
+            marks.push(format!("drill{level}"));
+        }
         Intent::Check => marks.push("checks only: nothing was changed".to_owned()),
         Intent::Simulate => {
             marks.push("simulated: nothing real was touched, nothing was achieved".to_owned());

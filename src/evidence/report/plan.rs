@@ -17,6 +17,8 @@ use crate::plan::{Node, NodeKind, of_value};
 
 /// Note of a run that holds what its compiler found, as JSON.
 pub const WARNINGS: &str = "warnings";
+/// Notes of a run about warnings that its starter accepted begin like this.
+const ACCEPTED: &str = "accepted_";
 /// Most warnings that a report shows.
 const MOST_WARNINGS: usize = 200;
 
@@ -167,18 +169,20 @@ pub(super) fn warnings(state: &RunState) -> Vec<Warning> {
     warnings
 }
 
+fn is_override(note: &str) -> bool {
+    note.starts_with("policy_override") || note.starts_with(ACCEPTED) || note == "break_glass"
+}
+
 /// What was overridden with the start itself.
 pub(super) fn overridden_at_start(state: &RunState) -> Vec<Override> {
     let created = &state.created;
-    let of_policy = created
-        .notes
-        .iter()
-        .filter(|(name, _)| name.starts_with("policy_override") || *name == "break_glass");
+    let of_policy = created.notes.iter().filter(|(name, _)| is_override(name));
     of_policy
         .map(|(name, text)| Override {
             at: state.created_at,
             what: match name.as_str() {
                 "break_glass" => format!("break glass, the journal could not be used: {text}"),
+                name if name.starts_with(ACCEPTED) => format!("a warning was accepted for this run: {text}"),
                 _ => format!("against the policy: {text}"),
             },
             by: Some(created.started_by.clone()),

@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+use super::contents::Attestation;
 use crate::engine::IndexedPlan;
 use crate::engine::event::{Event, SkipCause};
 use crate::engine::input::Consents;
@@ -102,6 +103,7 @@ pub struct Trail {
     pub(super) consents: Vec<Consent>,
     pub(super) approvals: Vec<Approval>,
     pub(super) overrides: Vec<Override>,
+    pub(super) attestations: Vec<Attestation>,
     pub(super) drives: Vec<Drive>,
     pub(super) told: Vec<(Timestamp, EvidenceFact)>,
     pub(super) records: u64,
@@ -150,6 +152,12 @@ impl Trail {
             Event::ModeSwitched { mode, by, reason } => {
                 self.overridden(at, format!("the mode became {mode}"), Some(by), Some(reason));
             }
+            Event::Attested(attested) => self.attestations.push(Attestation {
+                at,
+                passed: attested.passed,
+                notes: attested.notes.clone().unwrap_or_default(),
+                by: attested.by.clone(),
+            }),
             Event::FailureIgnored { node } => {
                 let what = format!("the failure of {} was ignored, as the runbook says", address(node));
                 self.overridden(at, what, None, None);
@@ -222,6 +230,7 @@ fn tone(event: &Event) -> Tone {
         | Event::NodeReset { .. }
         | Event::ModeSwitched { .. }
         | Event::RunStarted { .. }
+        | Event::Attested(_)
         | Event::AdoptionRequested { .. }
         | Event::WantChanged { by: Some(_), .. } => Tone::Person,
         Event::RunCreated(_)
