@@ -14,4 +14,5 @@ pub mod policy;
 pub mod ports;
 pub mod providers;
 pub mod runtime;
+pub mod seal;
 pub mod telemetry;

@@ -19,7 +19,7 @@ pub const FAILED: u8 = 4;
 pub const UNWOUND: u8 = 5;
 /// A person is needed.
 pub const NEEDS_PERSON: u8 = 6;
-/// Refused by policy, role, lint, guard or state: not ready, already active.
+/// Refused by policy, role, lint, guard or state: not ready, already active, a key that is not trusted.
 pub const REFUSED: u8 = 7;
 /// Another process or run holds the lease or the lock.
 pub const HELD: u8 = 8;

@@ -1,14 +1,15 @@
 //! `drctl journal`: verifies, copies, exports and prunes what was recorded. Never changes a hash.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::session::{self, Session};
 use super::table::local;
 use super::{Error, Global, exit, follow, output};
-use crate::journal::OpenMode;
+use crate::journal::{OpenMode, export};
 use crate::model::time::Timestamp;
 use crate::ports::{Append, NewRecord, Record, StreamName};
 
@@ -42,6 +43,9 @@ pub(crate) struct ExportArguments {
     /// Only this run: an id, a unique beginning of one, or `latest`.
     #[arg(long)]
     run: Option<String>,
+    /// With --run: also its plan, its runbook and large outputs, so that `drctl replay` needs nothing else.
+    #[arg(long, requires = "run")]
+    blobs: bool,
 }
 
 /// Arguments of `journal prune`.
@@ -132,7 +136,7 @@ async fn export(session: &Session, arguments: &ExportArguments) -> Result<u8, Er
         Some(run) => Some(StreamName::run(&session.find_run(run, false).await?)),
         None => None,
     };
-    let mut after = 0;
+    let (mut after, mut known) = (0, BTreeSet::new());
     loop {
         let records = match &stream {
             Some(stream) => session.journal.read(stream, after, PAGE).await?,
@@ -140,7 +144,10 @@ async fn export(session: &Session, arguments: &ExportArguments) -> Result<u8, Er
         };
         for record in &records {
             after = if stream.is_some() { record.sequence } else { record.position };
-            output::line(&line(record).to_string())?;
+            output::line(&export::line(record))?;
+            if arguments.blobs {
+                export_blobs(session, record, &mut known).await?;
+            }
         }
         if records.len() < PAGE {
             return Ok(exit::SUCCESS);
@@ -148,18 +155,16 @@ async fn export(session: &Session, arguments: &ExportArguments) -> Result<u8, Er
     }
 }
 
-fn line(record: &Record) -> Value {
-    json!({
-        "position": record.position,
-        "stream": record.stream,
-        "sequence": record.sequence,
-        "token": record.token,
-        "at": record.recorded_at,
-        "type": record.kind,
-        "version": record.version,
-        "data": super::runs::body(record),
-        "hash": super::runs::hex(&record.hash),
-    })
+/// Prints the blobs that a record names and that were not printed yet.
+async fn export_blobs(session: &Session, record: &Record, known: &mut BTreeSet<String>) -> Result<(), Error> {
+    for name in export::blobs(&record.body) {
+        if known.insert(name.clone())
+            && let Some(bytes) = session.journal.blob(&name).await?
+        {
+            output::line(&export::blob_line(&name, &bytes))?;
+        }
+    }
+    Ok(())
 }
 
 async fn prune(global: &Global, session: &Session, arguments: &PruneArguments) -> Result<u8, Error> {

@@ -21,6 +21,7 @@ mod doctor;
 mod drill;
 pub mod error;
 mod estate;
+mod evidence;
 pub mod exit;
 mod explain;
 mod follow;
@@ -30,6 +31,7 @@ mod journal;
 mod output;
 mod plan;
 mod policy;
+mod replay;
 mod resume;
 mod route;
 mod runbook;
@@ -46,6 +48,7 @@ mod table;
 mod takeover;
 mod unfilled;
 mod validate;
+mod warnings;
 
 pub use error::Error;
 
@@ -122,6 +125,11 @@ enum Command {
     /// Look at runs.
     #[command(subcommand)]
     Runs(runs::Command),
+    /// Signed bundles that prove what a run did, and the keys that sign them.
+    #[command(subcommand)]
+    Evidence(evidence::Command),
+    /// Step through a recorded run, from the journal, an export or a bundle.
+    Replay(replay::Arguments),
     /// Begin a staged run.
     Start(control::RunArguments),
     /// Go on with a run: after a pause, or after the process that drove it was lost.
@@ -220,6 +228,8 @@ fn run(cli: Cli) -> Result<u8, Error> {
         Command::Drill(arguments) => drill::run(&global, &arguments),
         Command::Check(arguments) => check::run(&global, &arguments),
         Command::Runs(command) => runs::run(&global, &command),
+        Command::Evidence(command) => evidence::run(&global, &command),
+        Command::Replay(arguments) => replay::run(&global, &arguments),
         Command::Start(arguments) => control::of_run(&global, &arguments, Control::Start),
         Command::Resume(arguments) => resume::run(&global, &arguments),
         Command::Pause(arguments) => control::of_run(&global, &arguments, Control::Pause),

@@ -14,7 +14,7 @@ use super::runbook::{self, Binding, FleetSource, Source, Subject};
 use super::session::{self, Session};
 use super::shelf::Shelf;
 use super::takeover::{self, DrillFate, Interrupted};
-use super::{Error, Global, exit, output, route, unfilled};
+use super::{Error, Global, exit, output, route, unfilled, warnings};
 use crate::app::{self, Speed};
 use crate::engine::service::ServiceRecord;
 use crate::model::id::{NodeAddress, RunId, ServiceName, SiteName};
@@ -348,6 +348,7 @@ async fn one(
     ruled.extend(inside);
     ruled.extend(runbook::accepted_lints(source, &arguments.binding.accept_lint));
     unfilled::refuse(&plan, &nested)?;
+    ruled.extend(warnings::noted(&source.findings));
     let declared = source.runbook.parameters.iter();
     let mut values: BTreeMap<_, _> =
         declared.filter_map(|(name, parameter)| Some((name.clone(), parameter.default.clone()?))).collect();

@@ -13,7 +13,10 @@ pub use facts::{describe, is_news};
 pub use line::first_line;
 pub use members::{LeftView, MembersView, MissedView};
 pub use people::{PersonNeeded, needs_person};
-pub use report::{Evidence, Given, report};
+pub use report::{
+    Approval, Attestation, ClockPoint, Consent, Control, Drive, Finding, Moment, Override, PlanFacts,
+    RENDERING, RecordFacts, Report, Row, TargetFacts, Tone, Touched, Trail, WARNINGS, Warning, report,
+};
 pub use view::{RunView, StepView, view};
 pub use ways_out::{Held, WaysOut, ways_out};
 

@@ -12,6 +12,7 @@
 
 mod audit;
 mod changes;
+pub mod export;
 mod memory;
 pub mod record;
 mod rules;

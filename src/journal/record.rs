@@ -32,6 +32,24 @@ pub fn hex(hash: &Hash) -> String {
     })
 }
 
+/// Reads a hash from lower-case hex.
+#[must_use]
+pub fn unhex(text: &str) -> Option<Hash> {
+    let mut hash = NO_HASH;
+    let digit = |letter: u8| match letter {
+        b'0'..=b'9' => Some(letter - b'0'),
+        b'a'..=b'f' => Some(letter - b'a' + 10),
+        _ => None,
+    };
+    if text.len() != 2 * hash.len() {
+        return None;
+    }
+    for (byte, pair) in hash.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+        *byte = digit(*pair.first()?)? << 4 | digit(*pair.get(1)?)?;
+    }
+    Some(hash)
+}
+
 /// Everything of a record that its hash covers.
 ///
 /// The body takes part by its own SHA-256, so that the chain still verifies after the body was pruned.
@@ -120,7 +138,8 @@ impl Tip {
     }
 
     /// Hash over all records up to a position.
-    pub(super) fn link(chain: &Hash, position: u64, record: &Hash) -> Hash {
+    #[must_use]
+    pub fn link(chain: &Hash, position: u64, record: &Hash) -> Hash {
         let mut sum = Sha256::new();
         sum.update(JOURNAL);
         sum.update(chain);

@@ -4,6 +4,7 @@
 pub mod action;
 pub mod component;
 pub mod drill;
+pub mod evidence;
 pub mod expression;
 pub mod fleet;
 pub mod given;

@@ -9,7 +9,8 @@ use crate::model::id::{RunId, ServiceName, SiteName};
 use crate::model::run::{Intent, Operation, RunStatus, Verdict};
 use crate::model::time::Timestamp;
 
-/// Name of a stream of the journal: `run/<id>`, `service/<name>`, `schedule/<service>`, `journal`.
+/// Name of a stream of the journal: `run/<id>`, `evidence/<run>`, `service/<name>`, `schedule/<service>`,
+/// `journal`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct StreamName(String);
@@ -19,6 +20,12 @@ impl StreamName {
     #[must_use]
     pub fn run(id: &RunId) -> Self {
         Self(format!("run/{id}"))
+    }
+
+    /// Stream of what people add beside the record of a run: findings.
+    #[must_use]
+    pub fn evidence(run: &RunId) -> Self {
+        Self(format!("evidence/{run}"))
     }
 
     /// Stream of a service's record.

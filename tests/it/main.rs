@@ -20,5 +20,6 @@ mod providers;
 mod runbooks;
 mod runtime;
 mod schedules;
+mod seal;
 mod simulated;
 mod support;

@@ -12,7 +12,7 @@ use crate::cli::follow::{self, Followed};
 use crate::cli::policy::{self, Manner};
 use crate::cli::runbook::{self, Binding, Source};
 use crate::cli::session::{self, Session};
-use crate::cli::{Error, Global, check, exit, output, route, runs, start};
+use crate::cli::{Error, Global, check, exit, output, route, runs, start, warnings};
 use crate::engine::drill;
 use crate::engine::service::ServiceRecord;
 use crate::model::drill::DrillLevel;
@@ -143,6 +143,7 @@ async fn start(
     }
     new.notes
         .extend(policy::ruled(session, source, &plan, Manner { stage: false, break_glass: false }).await?);
+    new.notes.extend(warnings::noted(&source.findings));
     let runtime = if plan.intent == Intent::Simulate {
         let (scenario, speed, seed) = (arguments.scenario.as_deref(), arguments.speed, arguments.seed);
         Simulated { scenario, speed, seed }.runtime(session, &plan, &mut new.notes)?

@@ -206,6 +206,24 @@ pub(crate) fn size() -> (usize, usize) {
     size.map_or((110, 40), |size| (usize::from(size.ws_col), usize::from(size.ws_row)))
 }
 
+/// A picture on the terminal, redrawn in place.
+#[derive(Debug, Default)]
+pub(crate) struct Picture {
+    drawn: usize,
+}
+
+impl Picture {
+    /// Draws lines over those that were drawn last.
+    pub(crate) fn show(&mut self, lines: &[String]) {
+        let up = if self.drawn > 0 { format!("\x1b[{}A", self.drawn) } else { String::new() };
+        let body: String = lines.iter().fold(String::new(), |body, line| body + "\r\x1b[2K" + line + "\n");
+        self.drawn = lines.len();
+        let mut out = anstream::stderr();
+        // A terminal that is gone shows nothing.
+        let _ = write!(out, "{up}\x1b[J{body}").and_then(|()| out.flush());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::screen::tests::waiting;

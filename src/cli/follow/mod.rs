@@ -10,7 +10,7 @@ mod summary;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-pub(crate) use live::size;
+pub(crate) use live::{Picture, size};
 pub(crate) use prompt::{ask, ask_consents};
 pub(crate) use screen::render as render_screen;
 pub(crate) use summary::render as render_summary;

@@ -74,7 +74,7 @@ fn line(record: &Record) -> Value {
 }
 
 /// The body as JSON; pruned bodies are null.
-pub(crate) fn body(record: &Record) -> Value {
+fn body(record: &Record) -> Value {
     serde_json::from_str(&record.body).unwrap_or(Value::Null)
 }
 

@@ -1,6 +1,7 @@
 //! `drctl runs`: looks at runs. Changes none.
 
 mod events;
+mod finding;
 mod list;
 mod report;
 mod show;
@@ -15,8 +16,9 @@ use crate::journal::OpenMode;
 use crate::model::id::RunId;
 use crate::ports::Lease;
 
-pub(crate) use events::{body, hex};
+pub(crate) use events::hex;
 pub(crate) use list::service_name;
+pub(crate) use report::write;
 pub(crate) use show::show_existing;
 
 /// Ways to look at runs.
@@ -30,8 +32,11 @@ pub(crate) enum Command {
     Events(events::Arguments),
     /// Follow a run that another process drives.
     Watch(RunArgument),
-    /// Write the report of a run, as Markdown.
-    Report(RunArgument),
+    /// Write the report of a run, as Markdown, HTML or JSON.
+    Report(report::Arguments),
+    /// What was found in a run and has to be put right.
+    #[command(subcommand)]
+    Finding(finding::Command),
     /// Check that nothing recorded about a run was changed.
     Verify(RunArgument),
 }
@@ -48,7 +53,10 @@ pub(crate) struct RunArgument {
 /// # Errors
 /// When the journal cannot be read or the run does not exist.
 pub(crate) fn run(global: &Global, command: &Command) -> Result<u8, Error> {
-    let session = Session::open_as(global, OpenMode::ReadOnly)?;
+    let session = match command {
+        Command::Finding(command) if finding::writes(command) => Session::open_existing(global)?,
+        _ => Session::open_as(global, OpenMode::ReadOnly)?,
+    };
     session::block_on(async {
         match command {
             Command::List(arguments) => list::run(global, &session, arguments).await,
@@ -58,7 +66,8 @@ pub(crate) fn run(global: &Global, command: &Command) -> Result<u8, Error> {
             }
             Command::Events(arguments) => events::run(global, &session, arguments).await,
             Command::Watch(RunArgument { run }) => watch::run(global, &session, run).await,
-            Command::Report(RunArgument { run }) => report::run(global, &session, run).await,
+            Command::Report(arguments) => report::run(global, &session, arguments).await,
+            Command::Finding(command) => finding::run(global, &session, command).await,
             Command::Verify(RunArgument { run }) => verify::run(global, &session, run).await,
         }
     })

@@ -1,6 +1,5 @@
 //! `drctl runs watch`: follows a run another process drives, by reading the journal. Never touches the run.
 
-use std::io::Write;
 use std::sync::Arc;
 
 use crate::cli::session::Session;
@@ -28,7 +27,7 @@ pub(crate) async fn run(global: &Global, session: &Session, text: &str) -> Resul
     let run = session.find_run(text, false).await?;
     let terminal = output::is_terminal();
     let mut tail = Tail::open(session, &run).await?;
-    let mut picture = Picture::default();
+    let mut shown = follow::Picture::default();
     let mut undriven = 0;
     loop {
         for line in tail.advance(session).await? {
@@ -37,7 +36,7 @@ pub(crate) async fn run(global: &Global, session: &Session, text: &str) -> Resul
             }
         }
         if terminal {
-            picture.draw(&tail, undriven > PATIENCE);
+            shown.show(&picture(&tail, undriven > PATIENCE));
         }
         let state = &tail.state;
         if state.status.is_terminal() || (!terminal && state.status.needs_person()) {
@@ -93,27 +92,15 @@ impl Tail {
     }
 }
 
-/// The picture on the terminal, redrawn in place.
-#[derive(Default)]
-struct Picture {
-    drawn: usize,
-}
-
-impl Picture {
-    fn draw(&mut self, tail: &Tail, undriven: bool) {
-        let now = SystemClock::real().now().max(tail.state.last_at);
-        let (width, height) = follow::size();
-        let mut lines =
-            follow::render_screen(&tail.plan, &tail.state, &|_| None, now, (width, height.saturating_sub(1)));
-        let run = &tail.state.created.run;
-        if undriven && !tail.state.status.is_terminal() {
-            lines.push(format!("\x1b[1;31mnobody drives this run\x1b[0m: `drctl resume {run}` continues it"));
-        }
-        let up = if self.drawn > 0 { format!("\x1b[{}A", self.drawn) } else { String::new() };
-        let body: String = lines.iter().fold(String::new(), |body, line| body + "\r\x1b[2K" + line + "\n");
-        self.drawn = lines.len();
-        let mut out = anstream::stderr();
-        // A terminal that is gone shows nothing.
-        let _ = write!(out, "{up}\x1b[J{body}").and_then(|()| out.flush());
+/// The lines of the picture on the terminal.
+fn picture(tail: &Tail, undriven: bool) -> Vec<String> {
+    let now = SystemClock::real().now().max(tail.state.last_at);
+    let (width, height) = follow::size();
+    let mut lines =
+        follow::render_screen(&tail.plan, &tail.state, &|_| None, now, (width, height.saturating_sub(1)));
+    let run = &tail.state.created.run;
+    if undriven && !tail.state.status.is_terminal() {
+        lines.push(format!("\x1b[1;31mnobody drives this run\x1b[0m: `drctl resume {run}` continues it"));
     }
+    lines
 }

@@ -17,6 +17,7 @@ const LAYERS: [(&str, &[&str]); 16] = [
     ("journal", &["model", "plan", "engine", "ports"]),
     ("providers", &["model", "plan", "engine", "ports"]),
     ("runtime", &["model", "plan", "engine", "ports"]),
+    ("seal", &["model", "plan", "engine", "evidence", "ports", "journal"]),
     ("config", &[]),
     ("telemetry", &["config"]),
     (
@@ -34,6 +35,7 @@ const LAYERS: [(&str, &[&str]); 16] = [
             "ports",
             "providers",
             "runtime",
+            "seal",
             "telemetry",
         ],
     ),
@@ -53,6 +55,7 @@ const LAYERS: [(&str, &[&str]); 16] = [
             "ports",
             "providers",
             "runtime",
+            "seal",
             "telemetry",
         ],
     ),
@@ -63,7 +66,7 @@ const LAYERS: [(&str, &[&str]); 16] = [
 const PROVIDERS: [&str; 5] = ["aws", "command", "http", "postgres", "simulated"];
 
 /// Pure: the same answer to the same question, for ever.
-const PURE: [&str; 7] = ["model", "compile", "plan", "policy", "engine", "forecast", "evidence"];
+const PURE: [&str; 8] = ["model", "compile", "plan", "policy", "engine", "forecast", "evidence", "seal"];
 const IMPURE: [&str; 16] = [
     "tokio::",
     "async ",

@@ -6,6 +6,7 @@
 mod consent;
 mod diff;
 mod errors;
+mod evidence;
 mod fleet;
 mod init;
 mod journal;
