@@ -2,6 +2,8 @@
 //! knows all adapters.
 
 mod forecast;
+mod history;
+mod standing;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,6 +22,8 @@ use crate::providers::{ProgramRunner, Router};
 use crate::runtime::{Runtime, SimulatedOperator, SystemClock, Time, VirtualClock};
 
 pub use forecast::conditions;
+pub use history::{History, history};
+pub use standing::{Listed, Standing, Subject, exercise_findings, standing};
 
 /// Opens the journal of a configuration.
 ///

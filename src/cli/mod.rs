@@ -15,6 +15,7 @@ mod check;
 mod completions;
 mod consents;
 mod control;
+mod coverage;
 mod detach;
 mod diff;
 mod doctor;
@@ -43,6 +44,7 @@ mod session;
 mod shelf;
 mod simulate;
 mod start;
+mod status;
 mod stop_all;
 mod table;
 mod takeover;
@@ -122,6 +124,10 @@ enum Command {
     Drill(drill::Arguments),
     /// Run the prechecks only: is everything there that a failover will need?
     Check(check::Arguments),
+    /// How ready each service is, and why: last drill, what was measured, what must be done.
+    Status(status::Arguments),
+    /// What of a runbook was exercised, when, and what never was.
+    Coverage(coverage::Arguments),
     /// Look at runs.
     #[command(subcommand)]
     Runs(runs::Command),
@@ -227,6 +233,8 @@ fn run(cli: Cli) -> Result<u8, Error> {
         Command::Failback(arguments) => start::run(&global, Operation::Failback, &arguments),
         Command::Drill(arguments) => drill::run(&global, &arguments),
         Command::Check(arguments) => check::run(&global, &arguments),
+        Command::Status(arguments) => status::run(&global, &arguments),
+        Command::Coverage(arguments) => coverage::run(&global, &arguments),
         Command::Runs(command) => runs::run(&global, &command),
         Command::Evidence(command) => evidence::run(&global, &command),
         Command::Replay(arguments) => replay::run(&global, &arguments),

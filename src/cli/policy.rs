@@ -7,15 +7,14 @@ use std::path::{Path, PathBuf};
 use super::runbook::{self, Source};
 use super::session::{self, Session};
 use super::{Error, exit, output};
+use crate::app;
 use crate::compile::{self, Code, Diagnostic, Severity};
 use crate::config::LintLevel;
 use crate::model::governance::Policy;
 use crate::model::run::{Intent, RunStatus};
 use crate::model::runbook::Runbook;
-use crate::model::time::Timestamp;
 use crate::plan::{Plan, Problem};
 use crate::policy::{self, Begin, Finding};
-use crate::ports::RunFilter;
 use crate::runtime::Loaded;
 
 /// Longest note that a report shows, in characters.
@@ -72,6 +71,11 @@ pub(crate) fn load(file: Option<&Path>, lints: &BTreeMap<String, LintLevel>) -> 
 }
 
 impl Rules {
+    /// The policy itself.
+    pub(crate) const fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
     /// What the policy says to a runbook, as findings with their places. `found`: what the compiler found.
     pub(crate) fn to_runbook(&self, text: &str, runbook: &Runbook, found: &[Diagnostic]) -> Vec<Diagnostic> {
         let mut findings = policy::lints(&self.policy, found, &self.off);
@@ -215,8 +219,9 @@ impl Rules {
         let begin = Begin { operation: plan.operation, intent: plan.intent, at: now };
         findings.extend(policy::window(&self.policy, runbook, begin));
         if !self.policy.drills.is_empty() && plan.intent == Intent::Real {
-            let last = last_exercise(session, runbook).await?;
-            findings.extend(policy::exercise(&self.policy, runbook, plan.operation, last, now));
+            let journal = session.journal.as_ref();
+            findings
+                .extend(app::exercise_findings(journal, &self.policy, runbook, plan.operation, now).await?);
         }
         Ok(findings)
     }
@@ -245,15 +250,4 @@ pub(crate) async fn may_begin(session: &Session, loaded: &Loaded) -> Result<(), 
     }
     let help = "wait for the window, or stage the move again with --break-glass, which is recorded";
     Err(rules.refused("the policy does not let this run begin now", help, &refuses))
-}
-
-/// When the last drill or real move of a service that succeeded was over.
-async fn last_exercise(session: &Session, runbook: &Runbook) -> Result<Option<Timestamp>, Error> {
-    let service = Some(runbook.metadata.name.clone());
-    let runs = session.journal.runs(&RunFilter { service, ..RunFilter::default() }).await?;
-    let exercised = runs.into_iter().filter(|run| {
-        matches!(run.intent, Intent::Real | Intent::Drill)
-            && matches!(run.status, RunStatus::Succeeded | RunStatus::SucceededWithWarnings)
-    });
-    Ok(exercised.filter_map(|run| run.ended_at).max())
 }

@@ -77,6 +77,29 @@ impl Shelf {
         self.sound.get(service)
     }
 
+    /// Every service with the files about it, and its runbook where it compiles.
+    #[must_use]
+    pub(crate) fn services(&self) -> Vec<(&ServiceName, Vec<&Path>, Option<&Source>)> {
+        let names: BTreeSet<_> = self.sound.keys().chain(self.broken.keys()).collect();
+        let service = |name| {
+            let source = self.sound.get(name);
+            let one = source.map(|source| source.path.as_path());
+            let one = one.or_else(|| self.broken.get(name).map(PathBuf::as_path));
+            let paths = match self.twice.get(name) {
+                Some(Twins { one, other, .. }) => vec![one.as_path(), other.as_path()],
+                None => one.into_iter().collect(),
+            };
+            (name, paths, source)
+        };
+        names.into_iter().map(service).collect()
+    }
+
+    /// Files that do not even say which service they are about.
+    #[must_use]
+    pub(crate) fn nameless(&self) -> &[PathBuf] {
+        &self.nameless
+    }
+
     fn put(&mut self, path: PathBuf, options: &compile::Options) {
         let Ok(text) = runbook::read(&path) else { return };
         if validate::kind(&text).is_some_and(|kind| kind != "Runbook") {
@@ -229,7 +252,8 @@ fn binding(name: &ServiceName) -> Binding {
     }
 }
 
-fn name_of(text: &str) -> Option<ServiceName> {
+/// The service a runbook is about, whether or not it compiles.
+pub(crate) fn name_of(text: &str) -> Option<ServiceName> {
     let document = serde_saphyr::from_str::<Value>(text).unwrap_or_default();
     let name = document.pointer("/metadata/name").and_then(Value::as_str)?;
     ServiceName::new(name).ok()

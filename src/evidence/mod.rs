@@ -1,14 +1,18 @@
 //! What a person or a program reads about a run, made of its plan and state. Pure; shows no number that was
 //! not measured.
 
+pub mod coverage;
+mod exercise;
 mod facts;
 mod line;
 mod members;
 mod people;
+pub mod readiness;
 mod report;
 mod view;
 mod ways_out;
 
+pub use exercise::{Exercise, Millis, exercises, is_exercise};
 pub use facts::{describe, is_news};
 pub use line::first_line;
 pub use members::{LeftView, MembersView, MissedView};

@@ -40,7 +40,7 @@ pub struct Policy {
     /// Findings that nobody may accept or make less of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lints: Option<LintDemand>,
-    /// How old the last exercise may be.
+    /// How old the last exercise may be, and how much of the failover must be exercised.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub drills: Vec<DrillDemand>,
     /// What a plan must not be.
@@ -184,16 +184,20 @@ pub struct LintDemand {
     pub required: Vec<String>,
 }
 
-/// How old the last exercise may be.
+/// How old the last exercise may be, and how much of the failover must be exercised.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DrillDemand {
     /// Which services.
     #[serde(default)]
     pub select: Selection,
-    /// Greatest age of the last drill or move that succeeded.
+    /// Greatest age of the last failover or switchover, real or drilled, that succeeded.
     pub freshness: Duration,
-    /// What follows when it is older; a failover is never refused for it. Default `warning`.
+    /// Least part of the steps of the failover that were exercised within that time, in percent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100))]
+    pub coverage: Option<u8>,
+    /// What follows when that is not so; a failover is never refused for it. Default `warning`.
     #[serde(default = "DrillDemand::default_severity")]
     pub severity: Weighs,
 }

@@ -16,7 +16,7 @@ use crate::model::governance::{Policy, Weighs};
 use crate::model::runbook::Runbook;
 use crate::plan::{self, Plan};
 
-pub use exercise::exercise;
+pub use exercise::{Exercised, exercise};
 pub use lints::lints;
 pub use whole::runbook;
 pub use window::{Begin, window};

@@ -13,4 +13,4 @@ mod crash;
 mod life;
 mod plans;
 mod takeover;
-mod world;
+pub(crate) mod world;

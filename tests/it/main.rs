@@ -17,6 +17,7 @@ mod journal;
 mod plan;
 mod policy;
 mod providers;
+mod readiness;
 mod runbooks;
 mod runtime;
 mod schedules;

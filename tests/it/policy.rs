@@ -13,7 +13,7 @@ use drctl::model::run::{Intent, Mode, Operation};
 use drctl::model::runbook::Runbook;
 use drctl::model::time::{Duration, Timestamp};
 use drctl::plan::{self, Plan};
-use drctl::policy::{self, Begin, Finding};
+use drctl::policy::{self, Begin, Exercised, Finding};
 use serde_json::Value;
 
 use crate::plan::{PAIR, bound, choices, runbook};
@@ -299,7 +299,10 @@ fn an_old_exercise_is_said_and_never_refuses_a_failover() {
     let policy = of("drills: [{freshness: 90d, severity: error, select: {labels: {tier: '1'}}}]");
     let now: Timestamp = "2026-11-23T08:00:00Z".parse().unwrap();
     let ago = |days: u64| Some(now.minus(Duration::from_secs(days * 24 * 3600)));
-    let found = |operation, last| policy::exercise(&policy, &pair(), operation, last, now);
+    let found = |operation, last| {
+        let exercised = Exercised { last, covered: &|_| panic!("nobody asked for it") };
+        policy::exercise(&policy, &pair(), operation, exercised, now)
+    };
     assert!(found(Operation::Switchover, ago(90)).is_empty());
     for last in [ago(91), None] {
         assert_eq!(found(Operation::Switchover, last)[0].severity, Severity::Error);
@@ -307,6 +310,21 @@ fn an_old_exercise_is_said_and_never_refuses_a_failover() {
     }
     assert!(found(Operation::Failover, None)[0].message.starts_with("pay was never exercised"));
     assert_eq!(codes(&found(Operation::Failback, None)), ["DR0813"]);
+}
+
+#[test]
+fn too_few_steps_are_said_for_the_time_the_policy_looks_at() {
+    let policy = of("drills: [{freshness: 30d, coverage: 80}]");
+    let now: Timestamp = "2026-11-23T08:00:00Z".parse().unwrap();
+    let says = |percent: Option<usize>| {
+        let within = Duration::from_secs(30 * 24 * 3600);
+        let covered = move |asked: Duration| percent.filter(|_| asked == within);
+        let exercised = Exercised { last: Some(now), covered: &covered };
+        let found = policy::exercise(&policy, &pair(), Operation::Failover, exercised, now);
+        found.into_iter().map(|finding| finding.message).collect::<Vec<_>>()
+    };
+    assert_eq!(says(Some(79)), ["79 % of the failover of pay was exercised in 30d; the policy wants 80 %"]);
+    assert_eq!((says(Some(80)).len(), says(None).len()), (0, 0));
 }
 
 #[test]

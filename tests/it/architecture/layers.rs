@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::source::{Source, sources};
 
 /// The modules of `src/`, and which of the others each may name.
-const LAYERS: [(&str, &[&str]); 16] = [
+const LAYERS: [(&str, &[&str]); 17] = [
     ("model", &[]),
     ("compile", &["model"]),
     ("plan", &["model"]),

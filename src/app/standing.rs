@@ -1,0 +1,330 @@
+//! What the journal knows about the recovery of a service, and how ready that makes it. Reads the list of runs
+//! first and loads only those that matter; writes nothing.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use jiff::tz::TimeZone;
+
+use super::history::{History, history};
+use crate::engine::service::ServiceRecord;
+use crate::evidence::coverage::{Window, coverage};
+use crate::evidence::readiness::{self, Checked, Definition, Facts, Judgement, OpenFinding, OpenRun};
+use crate::evidence::{Exercise, exercises, first_line, is_exercise, needs_person};
+use crate::model::evidence::EvidenceFact;
+use crate::model::governance::Policy;
+use crate::model::id::{RunId, ServiceName};
+use crate::model::run::{Intent, NodeStatus, Operation, RunStatus};
+use crate::model::runbook::Runbook;
+use crate::model::time::{Duration, Timestamp};
+use crate::policy::{self, Exercised, Finding};
+use crate::ports::{Journal, JournalAdmin, JournalError, RunFilter, RunSummary, StreamName};
+use crate::runtime::{self, Error, Loaded};
+
+/// How the names of streams begin that hold what people added to the record of a run.
+const EVIDENCE: &str = "evidence/";
+
+/// A service that is asked about.
+#[derive(Debug, Clone)]
+pub struct Subject<'a> {
+    /// Its name.
+    pub service: &'a ServiceName,
+    /// Its runbook as far as readiness needs it.
+    pub definition: Definition,
+    /// Its runbook, where it compiles.
+    pub runbook: Option<&'a Runbook>,
+    /// The policy in force.
+    pub policy: Option<&'a Policy>,
+}
+
+/// How a service stands.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    /// Where it is.
+    pub record: ServiceRecord,
+    /// Its last drill with effects, as far as it is over.
+    pub drill: Option<Exercise>,
+    /// Its last real run that is over.
+    pub real: Option<Exercise>,
+    /// The last failover or switchover, real or drilled, that succeeded.
+    pub shown: Option<Exercise>,
+    /// How ready it is.
+    pub judgement: Judgement,
+}
+
+/// What the journal lists: read once for all services.
+#[derive(Debug, Default)]
+pub struct Listed {
+    /// All runs but simulated ones, newest first.
+    runs: BTreeMap<ServiceName, Vec<RunSummary>>,
+    /// Streams of what people added to the record of runs.
+    told: BTreeSet<StreamName>,
+}
+
+impl Listed {
+    /// Reads the list of runs, of one service or of all.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn read(
+        journal: &dyn JournalAdmin,
+        service: Option<ServiceName>,
+    ) -> Result<Self, JournalError> {
+        let mut listed = Self::default();
+        for run in journal.runs(&RunFilter { service, ..RunFilter::default() }).await? {
+            listed.runs.entry(run.service.clone()).or_default().push(run);
+        }
+        listed.told = journal.streams(EVIDENCE).await?.into_iter().collect();
+        Ok(listed)
+    }
+}
+
+/// Asks the journal about a service.
+///
+/// # Errors
+/// When the journal cannot be read. A run that cannot be read is a reason, not an error.
+pub async fn standing(
+    journal: &dyn Journal,
+    listed: &Listed,
+    subject: &Subject<'_>,
+    now: Timestamp,
+) -> Result<Standing, Error> {
+    let record = runtime::service_record(journal, subject.service).await?;
+    let runs: Vec<&RunSummary> = listed.runs.get(subject.service).into_iter().flatten().collect();
+    let runs = runs.as_slice();
+    let mut desk =
+        Desk { journal, listed, loaded: HashMap::new(), told: BTreeMap::new(), unreadable: Vec::new() };
+    let mut over: Vec<&RunSummary> = runs.iter().copied().filter(|run| is_over(run.status)).collect();
+    over.sort_by_key(|run| std::cmp::Reverse(run.ended_at.unwrap_or(run.created_at)));
+    let open = desk.open(runs).await?;
+    let check = desk.check(&over).await?;
+    let begun = |run: &&RunSummary| exercises(run.intent) && run.status != RunStatus::Expired;
+    let ended = |run: &&RunSummary| begun(run) && run.status.is_terminal();
+    let last = desk.newest(&over, ended).await?;
+    let drill = desk.newest(&over, |run| begun(run) && run.intent == Intent::Drill).await?;
+    let real = desk.newest(&over, |run| begun(run) && run.intent == Intent::Real).await?;
+    let summary = over.iter().copied().find(|run| shows(run));
+    let shown = match summary {
+        Some(summary) => desk.exercise(&summary.run).await?,
+        None => None,
+    };
+    let findings = desk.findings(runs, now).await?;
+    let demands = demands(journal, subject, runs, now).await?;
+    let judgement = readiness::judge(&Facts {
+        service: subject.service,
+        definition: subject.definition.clone(),
+        quarantined: &record.quarantined,
+        open: &open,
+        check: check.as_ref(),
+        last: last.as_ref(),
+        shown: shown.as_ref(),
+        pruned: summary.filter(|_| shown.is_none()).map(|summary| &summary.run),
+        unreadable: &desk.unreadable,
+        findings: &findings,
+        demands: &demands,
+        now,
+    });
+    Ok(Standing { record, drill, real, shown, judgement })
+}
+
+/// What the policy has against how a service is exercised.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub async fn exercise_findings(
+    journal: &dyn Journal,
+    policy: &Policy,
+    runbook: &Runbook,
+    operation: Operation,
+    now: Timestamp,
+) -> Result<Vec<Finding>, Error> {
+    if policy.drills.is_empty() {
+        return Ok(Vec::new());
+    }
+    let filter = RunFilter { service: Some(runbook.metadata.name.clone()), ..RunFilter::default() };
+    let runs = journal.runs(&filter).await?;
+    let runs: Vec<&RunSummary> = runs.iter().collect();
+    findings(journal, policy, runbook, operation, &runs, now).await
+}
+
+async fn findings(
+    journal: &dyn Journal,
+    policy: &Policy,
+    runbook: &Runbook,
+    operation: Operation,
+    runs: &[&RunSummary],
+    now: Timestamp,
+) -> Result<Vec<Finding>, Error> {
+    // Whole runs are read only where their steps are asked for.
+    let longest = policy.drills.iter().filter(|demand| demand.coverage.is_some());
+    let history = match longest.map(|demand| demand.freshness).max() {
+        Some(longest) => history(journal, &runbook.metadata.name, now.minus(longest)).await?,
+        None => History::default(),
+    };
+    let covered = |within: Duration| {
+        let window = Window { since: now.minus(within), until: now };
+        coverage(runbook, &history.past(), window).of(Operation::Failover)
+    };
+    let last = runs.iter().copied().filter(|run| shows(run)).filter_map(|run| run.ended_at).max();
+    let exercised = Exercised { last, covered: &covered };
+    Ok(policy::exercise(policy, runbook, operation, exercised, now))
+}
+
+async fn demands(
+    journal: &dyn Journal,
+    subject: &Subject<'_>,
+    runs: &[&RunSummary],
+    now: Timestamp,
+) -> Result<Vec<String>, Error> {
+    let (Some(policy), Some(runbook)) = (subject.policy, subject.runbook) else { return Ok(Vec::new()) };
+    if policy.drills.is_empty() {
+        return Ok(Vec::new());
+    }
+    let found = findings(journal, policy, runbook, Operation::Failover, runs, now).await?;
+    Ok(found.into_iter().map(|finding| format!("{} ({})", finding.message, finding.rule)).collect())
+}
+
+fn shows(run: &RunSummary) -> bool {
+    is_exercise(run.intent, run.operation, run.status)
+}
+
+/// Whether a run has come to its end, and at most people's words are missing.
+const fn is_over(status: RunStatus) -> bool {
+    status.is_terminal() || matches!(status, RunStatus::AwaitingAttestation)
+}
+
+/// Runs that are looked at, each loaded once.
+struct Desk<'a> {
+    journal: &'a dyn Journal,
+    listed: &'a Listed,
+    /// `None`: pruned, or it cannot be read.
+    loaded: HashMap<RunId, Option<Loaded>>,
+    told: BTreeMap<RunId, Vec<EvidenceFact>>,
+    unreadable: Vec<(RunId, String)>,
+}
+
+impl Desk<'_> {
+    async fn load(&mut self, run: &RunId) -> Result<Option<&Loaded>, Error> {
+        if !self.loaded.contains_key(run) {
+            let loaded = match runtime::load(self.journal, run).await {
+                Ok(loaded) => Some(loaded),
+                Err(Error::Pruned { .. }) => None,
+                Err(error @ Error::Unusable { .. }) => {
+                    self.unreadable.push((run.clone(), error.to_string()));
+                    None
+                }
+                Err(error) => return Err(error),
+            };
+            self.loaded.insert(run.clone(), loaded);
+        }
+        Ok(self.loaded.get(run).and_then(Option::as_ref))
+    }
+
+    async fn exercise(&mut self, run: &RunId) -> Result<Option<Exercise>, Error> {
+        let found = self.load(run).await?.and_then(|loaded| Exercise::of(&loaded.plan, &loaded.state));
+        let Some(exercise) = found else { return Ok(None) };
+        Ok(Some(exercise))
+    }
+
+    /// What people added to the record of a run.
+    async fn told(&mut self, run: &RunId) -> Result<&[EvidenceFact], Error> {
+        if !self.told.contains_key(run) {
+            let there = self.listed.told.contains(&StreamName::evidence(run));
+            let told = if there { runtime::told(self.journal, run).await? } else { Vec::new() };
+            self.told.insert(run.clone(), told.into_iter().map(|told| told.fact).collect());
+        }
+        Ok(self.told.get(run).map_or(&[], Vec::as_slice))
+    }
+
+    /// What was found in runs of the service and is not put right.
+    async fn findings(&mut self, runs: &[&RunSummary], now: Timestamp) -> Result<Vec<OpenFinding>, Error> {
+        let today = now.to_jiff().to_zoned(TimeZone::UTC).date();
+        let mut open = Vec::new();
+        for summary in runs {
+            let mut own: BTreeMap<u32, OpenFinding> = BTreeMap::new();
+            for fact in self.told(&summary.run).await? {
+                match fact {
+                    EvidenceFact::FindingOpened { id, text, owner, due, .. } => {
+                        let overdue = i64::from((today - *due).get_days());
+                        let (run, text, owner) = (summary.run.clone(), text.clone(), owner.clone());
+                        own.insert(*id, OpenFinding { run, id: *id, text, owner, overdue });
+                    }
+                    EvidenceFact::FindingClosed { id, .. } => {
+                        own.remove(id);
+                    }
+                }
+            }
+            open.extend(own.into_values());
+        }
+        Ok(open)
+    }
+
+    /// The newest run of some that has begun.
+    async fn newest(
+        &mut self,
+        over: &[&RunSummary],
+        wanted: impl Fn(&&RunSummary) -> bool,
+    ) -> Result<Option<Exercise>, Error> {
+        for summary in over.iter().copied().filter(|run| wanted(run)) {
+            if let Some(exercise) = self.exercise(&summary.run).await? {
+                return Ok(Some(exercise));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn open(&mut self, runs: &[&RunSummary]) -> Result<Vec<OpenRun>, Error> {
+        let mut open = Vec::new();
+        let wanted = |run: &&&RunSummary| !run.status.is_terminal() && exercises(run.intent);
+        for summary in runs.iter().filter(wanted) {
+            let lease = self.journal.lease(&summary.run).await?;
+            let driven = lease.is_some_and(|lease| lease.alive && lease.holder.is_some());
+            let loaded = self.load(&summary.run).await?;
+            let needed = loaded.and_then(|it| needs_person(&it.plan, &it.state).into_iter().next());
+            open.push(OpenRun {
+                run: summary.run.clone(),
+                operation: summary.operation,
+                intent: summary.intent,
+                status: summary.status,
+                cause: loaded.and_then(|it| it.state.cause.as_deref().map(first_line)),
+                command: needed.map(|needed| needed.command),
+                driven,
+            });
+        }
+        Ok(open)
+    }
+
+    /// The newest check that is over. Every check is made whatever comes of the others, so that a red one makes
+    /// a success with warnings.
+    async fn check(&mut self, over: &[&RunSummary]) -> Result<Option<Checked>, Error> {
+        let told = |run: &&&RunSummary| run.intent == Intent::Check && run.status != RunStatus::Aborted;
+        let Some(summary) = over.iter().find(told) else { return Ok(None) };
+        let at = summary.ended_at.unwrap_or(summary.created_at);
+        let red = match summary.status {
+            RunStatus::Succeeded => Vec::new(),
+            _ => self
+                .load(&summary.run)
+                .await?
+                .map_or_else(|| vec![format!("{} (its details are gone)", summary.status)], red),
+        };
+        Ok(Some(Checked { run: summary.run.clone(), at, red }))
+    }
+}
+
+/// The checks of a run that did not hold.
+fn red(loaded: &Loaded) -> Vec<String> {
+    let nodes = loaded.plan.plan.nodes.iter().zip(&loaded.state.nodes);
+    let red = nodes.filter(|(_, node)| {
+        !matches!(node.status, NodeStatus::Succeeded | NodeStatus::Skipped | NodeStatus::MarkedDone)
+    });
+    let line =
+        |(definition, node): (&crate::plan::Node, &std::sync::Arc<crate::engine::state::NodeState>)| {
+            let address = definition.address.as_str();
+            let name = address.trim_start_matches("start/").trim_start_matches("ready/");
+            let why = node
+                .failure
+                .as_ref()
+                .map_or_else(String::new, |why| format!(": {}", first_line(&why.message)));
+            format!("{name}{why}")
+        };
+    red.map(line).collect()
+}

@@ -1,0 +1,7 @@
+//! What was exercised of a service and how ready that makes it: from histories that were really recorded.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "parts of tests")]
+
+mod covered;
+mod judged;
+mod recorded;
