@@ -19,6 +19,9 @@ use crate::model::runbook::Runbook;
 /// Longest note that a report shows, in characters.
 const NOTE: usize = 190;
 
+/// How the name of a note begins that an accepted finding has in the journal; its code follows.
+const ACCEPTED: &str = "accepted_";
+
 /// A compiled runbook with its text.
 #[derive(Debug)]
 pub(crate) struct Source {
@@ -63,7 +66,7 @@ pub(crate) fn subject(config: &Config, binding: &Binding) -> Result<Subject, Err
     let path = find(config, &binding.runbook)?;
     let text = read(&path)?;
     if !validate::is_fleet(&text) {
-        return Ok(Subject::One(Box::new(compiled(config, path, text, &binding.accept_lint)?)));
+        return Ok(Subject::One(Box::new(compiled(config, path, text, Some(&binding.accept_lint))?)));
     }
     if let Some(code) = binding.accept_lint.first() {
         let message = format!("--accept-lint {code}: a fleet has no findings of its own to accept");
@@ -136,7 +139,18 @@ pub(crate) fn load(config: &Config, name: &str) -> Result<Source, Error> {
     let path = find(config, name)?;
     let text = read(&path)?;
     refuse_fleet(&path, &text)?;
-    compiled(config, path, text, &[])
+    compiled(config, path, text, None)
+}
+
+/// Finds and compiles the runbook of a binding; errors that it accepts for this once do not stop.
+///
+/// # Errors
+/// When it cannot be found or read, is a fleet, or does not compile.
+pub(crate) fn bound(config: &Config, binding: &Binding) -> Result<Source, Error> {
+    let path = find(config, &binding.runbook)?;
+    let text = read(&path)?;
+    refuse_fleet(&path, &text)?;
+    compiled(config, path, text, Some(&binding.accept_lint))
 }
 
 /// Refuses a fleet where one service is meant.
@@ -164,9 +178,10 @@ pub(crate) fn compiled(
     config: &Config,
     path: PathBuf,
     text: String,
-    consented: &[Code],
+    consented: Option<&[Code]>,
 ) -> Result<Source, Error> {
-    let consented: BTreeSet<Code> = consented.iter().copied().collect();
+    let may_consent = consented.is_some();
+    let consented: BTreeSet<Code> = consented.into_iter().flatten().copied().collect();
     let options = compile::Options { consented, ..options(config)? };
     let (runbook, diagnostics) = compile::compile_with(&text, &options);
     let is_shown = |found: &&Diagnostic| found.severity != Severity::Note && found.code != Code::Placeholder;
@@ -186,7 +201,7 @@ pub(crate) fn compiled(
     let Some(runbook) = runbook else {
         let refused = Error::new(exit::INVALID, format!("{} does not compile", path.display()))
             .reason("invalid_runbook");
-        return Err(match way_on(&diagnostics) {
+        return Err(match way_on(&diagnostics).filter(|_| may_consent) {
             Some(flags) => refused.help(format!(
                 "put it right; or, where there is no time for that, go on against it this once with {flags}, which is \
                  recorded"
@@ -205,6 +220,12 @@ fn way_on(found: &[Diagnostic]) -> Option<String> {
     (!codes.is_empty() && codes.iter().all(|code| code.entry().acceptable)).then(|| flags.join(" "))
 }
 
+/// The codes that were accepted for a run, by its notes.
+#[must_use]
+pub(crate) fn accepted_before(notes: &BTreeMap<String, String>) -> Vec<Code> {
+    notes.keys().filter_map(|name| name.strip_prefix(ACCEPTED)?.parse().ok()).collect()
+}
+
 /// What a run's journal keeps of the findings that are accepted for it alone; one note for each code.
 #[must_use]
 pub(crate) fn accepted_lints(source: &Source, consented: &[Code]) -> BTreeMap<String, String> {
@@ -212,7 +233,7 @@ pub(crate) fn accepted_lints(source: &Source, consented: &[Code]) -> BTreeMap<St
     for finding in source.findings.iter().filter(|finding| consented.contains(&finding.code)) {
         let line = finding.span.map_or(0, |span| span.line);
         let text: String = format!("line {line}: {}", finding.message).chars().take(NOTE).collect();
-        notes.entry(format!("accepted_{}", finding.code.as_str().to_ascii_lowercase())).or_insert(text);
+        notes.entry(format!("{ACCEPTED}{}", finding.code.as_str().to_ascii_lowercase())).or_insert(text);
     }
     notes
 }

@@ -16,6 +16,7 @@ use super::shelf::Shelf;
 use super::takeover::{self, DrillFate, Interrupted};
 use super::{Error, Global, exit, output, route, unfilled, warnings};
 use crate::app::{self, Speed};
+use crate::compile::Code;
 use crate::engine::service::ServiceRecord;
 use crate::model::id::{NodeAddress, RunId, ServiceName, SiteName};
 use crate::model::run::{Intent, Mode, Operation};
@@ -262,7 +263,7 @@ pub(crate) fn promoted(
         to: plan.to.clone(),
         set: set.chain(wanted.set).collect(),
         values: None,
-        accept_lint: Vec::new(),
+        accept_lint: wanted.accept_lint,
     };
     let arguments = Arguments {
         binding,
@@ -298,6 +299,8 @@ pub(crate) struct Promotion {
     pub consents: ConsentFlags,
     /// Values of sensitive parameters, which are not stored.
     pub set: Vec<String>,
+    /// Codes of errors that were accepted for the drill.
+    pub accept_lint: Vec<Code>,
 }
 
 /// A plan that is to be run.

@@ -6,11 +6,11 @@ use super::Arguments;
 use crate::app::{self, RandomIds};
 use crate::cli::runbook::{self, Source};
 use crate::cli::session::Session;
-use crate::cli::{Error, exit, start};
+use crate::cli::{Error, exit, start, unfilled};
 use crate::engine::input;
 use crate::model::policy::OnFailure;
 use crate::model::run::Intent;
-use crate::plan::Plan;
+use crate::plan::{Nested, Plan};
 use crate::ports::{Clock, IdSource};
 use crate::runtime::{Driver, NewRun, Runtime, SystemClock};
 
@@ -33,6 +33,9 @@ pub(super) async fn created(
     plan: Plan,
     sensitive: BTreeMap<String, serde_json::Value>,
 ) -> Result<Driver, Error> {
+    if !arguments.simulate {
+        unfilled::refuse(&plan, &Nested::new())?;
+    }
     let mut new = NewRun {
         runbook: source.text.clone(),
         reason: None,

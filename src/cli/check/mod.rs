@@ -15,10 +15,10 @@ use self::readiness::Readiness;
 use super::follow::Silent;
 use super::runbook::{self, Binding, Source, Subject};
 use super::session::{self, Session};
-use super::{Error, Global, exit, output, plan, route, start, unfilled};
+use super::{Error, Global, exit, output, plan, route, start};
 use crate::engine::service::ServiceRecord;
 use crate::model::run::{Intent, Operation};
-use crate::plan::{Nested, Plan};
+use crate::plan::Plan;
 use crate::runtime::{Driver, Stop};
 
 /// Arguments of `check`.
@@ -53,9 +53,6 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     let choices =
         route::choices(&arguments.binding, arguments.operation, Intent::Check, &source.runbook, &record)?;
     let plan = prepared(start::bind(&source, &choices)?, arguments.simulate);
-    if !arguments.simulate {
-        unfilled::refuse(&plan, &Nested::new())?;
-    }
     if plan.nodes.is_empty() {
         output::say(&format!("{name} has no checks to make; give its steps a `precheck`"));
     }

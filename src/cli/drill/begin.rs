@@ -12,13 +12,13 @@ use crate::cli::follow::{self, Followed};
 use crate::cli::policy::{self, Manner};
 use crate::cli::runbook::{self, Binding, Source};
 use crate::cli::session::{self, Session};
-use crate::cli::{Error, Global, check, exit, output, route, runs, start, warnings};
+use crate::cli::{Error, Global, check, exit, output, route, runs, start, unfilled, warnings};
 use crate::engine::drill;
 use crate::engine::service::ServiceRecord;
 use crate::model::drill::DrillLevel;
 use crate::model::id::SiteName;
 use crate::model::run::{Intent, Operation};
-use crate::plan::{self, DrillChoices, Plan};
+use crate::plan::{self, DrillChoices, Nested, Plan};
 use crate::ports::JournalError;
 use crate::runtime::{self, NewRun};
 
@@ -58,7 +58,7 @@ pub(crate) struct Begin {
 /// When the drill cannot be planned, a guard is red, or the journal refuses.
 pub(super) fn run(global: &Global, arguments: &Begin) -> Result<u8, Error> {
     let config = session::config(global)?;
-    let source = runbook::load(&config, &arguments.binding.runbook)?;
+    let source = runbook::bound(&config, &arguments.binding)?;
     let level = choices_of(arguments).level(&source.runbook);
     let real = matches!(level, DrillLevel::Isolated | DrillLevel::Live);
     if real && arguments.reason.as_deref().is_none_or(|reason| reason.trim().is_empty()) {
@@ -125,6 +125,7 @@ async fn start(
         }
     };
     let (choices, plan) = planned(source, &arguments.binding, choices_of(arguments), &record)?;
+    unfilled::refuse(&plan, &Nested::new())?;
     if level == DrillLevel::Live {
         start::refuse_quarantined(&record, &plan)?;
     }
@@ -174,7 +175,8 @@ fn new_run(session: &Session, arguments: &Begin, source: &Source, plan: &Plan) -
         let to = plan.to.as_ref().map_or("all", SiteName::as_str);
         consents.confirm = Some(format!("{}:{to}", plan.runbook.name));
     }
-    let mut notes = BTreeMap::from([("command".to_owned(), "drill".to_owned())]);
+    let mut notes = runbook::accepted_lints(source, &arguments.binding.accept_lint);
+    notes.insert("command".to_owned(), "drill".to_owned());
     let trusted = plan::drill::unenforced(plan);
     if !trusted.is_empty() {
         let list = trusted.join(", ");

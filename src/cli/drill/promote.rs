@@ -53,13 +53,17 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     })?;
     let plan = &loaded.plan.plan;
     let text = String::from_utf8_lossy(&text).into_owned();
-    let source = runbook::compiled(&session.config, PathBuf::from(plan.runbook.name.as_str()), text, &[])?;
+    // What was accepted for the drill is accepted for what it turns into.
+    let accept_lint = runbook::accepted_before(&loaded.state.created.notes);
+    let path = PathBuf::from(plan.runbook.name.as_str());
+    let source = runbook::compiled(&session.config, path, text, Some(&accept_lint))?;
     let promotion = start::Promotion {
         reason,
         mode: arguments.mode,
         incident_at: arguments.incident_at,
         consents: arguments.consents.clone(),
         set: arguments.set.clone(),
+        accept_lint,
     };
     start::promoted(global, &session, source, plan, promotion)
 }

@@ -27,6 +27,13 @@ fn an_error_that_an_author_could_accept_is_accepted_for_one_run_and_stands_in_it
     let run = runs[0]["id"].as_str().unwrap().to_owned();
     let report = drctl.run(&format!("runs report {run}"));
     assert!(report.stdout.contains("accepted_dr0402"), "{}", report.stdout);
+    // A drill is a run as well.
+    assert_eq!(drctl.run("drill shop.yaml --level simulate").code, 3);
+    let drill = drctl.run("drill shop.yaml --level simulate --accept-unfenced --accept-lint DR0402");
+    assert!(drill.stderr.contains("warning[DR0402]") && drill.code != 3, "{}", drill.stderr);
+    // What cannot take the flag does not tell of it.
+    let compared = drctl.run("diff shop.yaml shop.yaml");
+    assert!(compared.code == 3 && !compared.stderr.contains("--accept-lint"), "{}", compared.stderr);
     // The file is as wrong as before.
     assert_eq!(drctl.run("validate shop.yaml").code, 3);
 }
@@ -68,9 +75,12 @@ workflows:
 fn what_nobody_has_filled_in_is_simulated_and_never_handed_on() {
     let drctl = Drctl::new();
     drctl.write("shop.yaml", SHOP);
-    for line in
-        ["failover shop.yaml --reason test --detach", "failover shop.yaml --reason test", "check shop.yaml"]
-    {
+    for line in [
+        "failover shop.yaml --reason test --detach",
+        "failover shop.yaml --reason test",
+        "check shop.yaml",
+        "drill shop.yaml --level check",
+    ] {
         let refused = drctl.run(line);
         assert_eq!(refused.code, 3, "{line}\n{}", refused.stderr);
         assert!(refused.stderr.contains("nobody has filled in"), "{line}\n{}", refused.stderr);
