@@ -119,7 +119,7 @@ fn nodes(
     runbook: &Runbook,
     workflow: &Workflow,
     (intent, mode): (Intent, Mode),
-    route: &sites::Route,
+    route: &Route,
     scope: &Scope,
     problems: &mut Vec<Problem>,
 ) -> Option<Vec<Node>> {
