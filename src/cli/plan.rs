@@ -124,7 +124,7 @@ fn of_drill(global: &Global, config: &Config, arguments: &Arguments, source: &So
         Some(DrillLevel::Simulate) => ServiceRecord::default(),
         _ => recorded(global, config, &source.runbook.metadata.name),
     };
-    Ok(drill::planned(source, &arguments.binding, wanted, &record)?.1)
+    Ok(drill::planned(source, &arguments.binding, &wanted, &record)?.1)
 }
 
 /// Prints a runbook or the members of a fleet as the compiler sees them.

@@ -190,8 +190,12 @@ async fn start_once(
         new.adopt = true;
     }
     let runtime = if arguments.simulate {
-        let (scenario, speed, seed) = (arguments.scenario.as_deref(), arguments.speed, arguments.seed);
-        Simulated { scenario, speed, seed }.runtime(session, &plan, &mut new.notes)?
+        let scenario = arguments.scenario.as_deref();
+        Simulated { scenario, speed: arguments.speed, seed: arguments.seed }.runtime(
+            session,
+            &plan,
+            &mut new.notes,
+        )?
     } else {
         app::real_runtime(&session.config, session.journal.clone())
             .map_err(|error| Error::new(exit::BUG, error.to_string()))?

@@ -20,7 +20,7 @@ use crate::runtime::{self, Loaded, Stop};
 /// How long a drill may take to let go of its service.
 const LETS_GO_WITHIN: Duration = Duration::from_secs(30);
 /// How long a real run that is over waits for the cleanup of the drill it interrupted.
-const CLEANS_UP_WITHIN: std::time::Duration = std::time::Duration::from_secs(300);
+const CLEANS_UP_WITHIN: std::time::Duration = std::time::Duration::from_mins(5);
 
 /// What becomes of a drill that a real start interrupts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -49,7 +49,7 @@ impl Interrupted {
         for (run, task) in self.driven {
             match tokio::time::timeout(CLEANS_UP_WITHIN, task).await {
                 Ok(Ok(Ok(status))) if status.is_terminal() => {
-                    output::say(&format!("drill {run} is {status}"))
+                    output::say(&format!("drill {run} is {status}"));
                 }
                 Ok(Ok(Ok(status))) => output::say(&format!(
                     "drill {run} is {status}: `drctl drill cleanup {run}` tries again what it left behind"

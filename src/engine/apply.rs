@@ -116,13 +116,9 @@ fn apply_to_run(plan: &IndexedPlan, state: &mut RunState, event: &Event, at: Tim
             state.answered.insert(id.clone());
             intervened(state, verb, by, reason.as_ref(), refused.is_none(), at);
         }
-        Event::DrillCut { reason, .. } => {
-            state.drill.outcome = Some(DrillOutcome::Aborted);
-            state.drill.reason.clone_from(reason);
-        }
+        Event::DrillCut { reason, .. } => drill_ends(state, DrillOutcome::Aborted, reason.as_ref()),
         Event::CleanupBegan { outcome, reason, keep, .. } => {
-            state.drill.outcome = Some(*outcome);
-            state.drill.reason.clone_from(reason);
+            drill_ends(state, *outcome, reason.as_ref());
             state.drill.keep = keep.iter().copied().collect();
             want_changed(state, Want::CleanUp, reason.as_ref());
         }
@@ -160,6 +156,12 @@ fn apply_to_run(plan: &IndexedPlan, state: &mut RunState, event: &Event, at: Tim
         | Event::NodeUndone { .. }
         | Event::UndoFailed { .. } => {}
     }
+}
+
+/// Winding a drill up begins, or is to begin as soon as it can.
+fn drill_ends(state: &mut RunState, outcome: DrillOutcome, reason: Option<&String>) {
+    state.drill.outcome = Some(outcome);
+    state.drill.reason = reason.cloned();
 }
 
 fn want_changed(state: &mut RunState, want: Want, reason: Option<&String>) {

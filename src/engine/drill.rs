@@ -245,7 +245,7 @@ fn is_taken_back(decision: &Decision<'_>) -> bool {
     let stuck =
         decision.state.failed.iter().any(|node| decision.node(*node).status == NodeStatus::UndoFailed)
             || decision.state.active.iter().any(|node| decision.node(*node).person_needed);
-    !under_way && !(returns && stuck)
+    !(under_way || (returns && stuck))
 }
 
 /// Begins what may begin of a section, until nothing changes.

@@ -15,7 +15,7 @@ use crate::ports::{Clock, IdSource};
 use crate::runtime::{Driver, NewRun, Runtime, SystemClock};
 
 /// Every check is made, whatever comes of the others.
-pub(in crate::cli) fn prepared(mut plan: Plan, simulate: bool) -> Plan {
+pub(crate) fn prepared(mut plan: Plan, simulate: bool) -> Plan {
     for node in &mut plan.nodes {
         node.on_failure = OnFailure::Continue;
     }

@@ -88,7 +88,7 @@ fn choices_of(arguments: &Begin) -> DrillChoices {
 pub(crate) fn planned(
     source: &Source,
     binding: &Binding,
-    wanted: DrillChoices,
+    wanted: &DrillChoices,
     record: &ServiceRecord,
 ) -> Result<(DrillChoices, Plan), Error> {
     let runbook = &source.runbook;
@@ -99,7 +99,7 @@ pub(crate) fn planned(
         to: found.to,
         unready: found.unready,
         parameters: found.parameters,
-        ..wanted
+        ..wanted.clone()
     };
     let plan = plan::bind_drill(runbook, &choices).map_err(|problems| {
         Error::new(exit::INVALID, format!("no drill of {} can be planned", source.path.display()))
@@ -124,7 +124,7 @@ async fn start(
             (record, (level == DrillLevel::Live).then_some(head))
         }
     };
-    let (choices, plan) = planned(source, &arguments.binding, choices_of(arguments), &record)?;
+    let (choices, plan) = planned(source, &arguments.binding, &choices_of(arguments), &record)?;
     unfilled::refuse(&plan, &Nested::new())?;
     if level == DrillLevel::Live {
         start::refuse_quarantined(&record, &plan)?;
@@ -146,8 +146,12 @@ async fn start(
         .extend(policy::ruled(session, source, &plan, Manner { stage: false, break_glass: false }).await?);
     new.notes.extend(warnings::noted(&source.findings));
     let runtime = if plan.intent == Intent::Simulate {
-        let (scenario, speed, seed) = (arguments.scenario.as_deref(), arguments.speed, arguments.seed);
-        Simulated { scenario, speed, seed }.runtime(session, &plan, &mut new.notes)?
+        let scenario = arguments.scenario.as_deref();
+        Simulated { scenario, speed: arguments.speed, seed: arguments.seed }.runtime(
+            session,
+            &plan,
+            &mut new.notes,
+        )?
     } else {
         app::real_runtime(&session.config, session.journal.clone())
             .map_err(|error| Error::new(exit::BUG, error.to_string()))?

@@ -126,7 +126,7 @@ impl Launcher {
             values: None,
             accept_lint: Vec::new(),
         };
-        let (choices, plan) = drill::planned(source, &binding, wanted, &record).map_err(refused)?;
+        let (choices, plan) = drill::planned(source, &binding, &wanted, &record).map_err(refused)?;
         if level == DrillLevel::Live {
             start::refuse_quarantined(&record, &plan).map_err(refused)?;
         }

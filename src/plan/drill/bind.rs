@@ -10,15 +10,15 @@ use crate::model::action::ActionName;
 use crate::model::drill::{Drill, DrillLevel};
 use crate::model::id::SiteName;
 use crate::model::limits;
-use crate::model::run::{Intent, Mode, Operation, Phase};
+use crate::model::run::{Intent, Mode, Operation};
 use crate::model::runbook::{Runbook, Workflow};
 use crate::model::step::Step;
 use crate::plan::bind::{adapters, bind, sorted, whole, workflow};
 use crate::plan::context::Scope;
-use crate::plan::draft::{Draft, Setting};
+use crate::plan::draft::{Class, Draft, Setting};
 use crate::plan::error::Problem;
 use crate::plan::fence::Sides;
-use crate::plan::node::{EdgeKind, Node, NodeKind, Plan};
+use crate::plan::node::{EdgeKind, Node, Plan};
 use crate::plan::{Choices, expand, gates, graph, parameters, readings, sites};
 
 /// What the caller chose for one drill.
@@ -105,8 +105,8 @@ pub fn bind_drill(runbook: &Runbook, drill_choices: &DrillChoices) -> Result<Pla
         level == DrillLevel::Live || (level == DrillLevel::Simulate && drill.level == DrillLevel::Live);
     let mode = choices.mode.unwrap_or(Mode::of(choices.operation));
     let scope = Scope::new(runbook, &choices, &route, &bound);
-    let (from, to) = (route.from.as_ref(), route.to.as_ref());
-    let maker = Maker { runbook, drill: &drill, level, mode, returns, from, to };
+    let (from, to) = (route.from.clone(), route.to.clone());
+    let maker = Maker { runbook, drill: &drill, level, mode, returns, from: from.as_ref(), to: to.as_ref() };
     let back = returns.then(|| workflow(runbook, Operation::Failback, &mut problems)).flatten();
     let back = back.map(|back| {
         let (from, to) = (route.to.clone(), route.from.clone());
@@ -251,22 +251,14 @@ impl Maker<'_> {
         if self.level != DrillLevel::Live {
             return;
         }
-        for node in &draft.nodes {
-            let moves = matches!(
-                node.phase,
-                Some(Phase::Fence | Phase::Promote | Phase::Restore | Phase::Verify | Phase::Shift)
-            );
-            if moves && node.drill.is_some_and(|place| place.left_out) && is_main(node) {
-                let what =
-                    format!("a live drill leaves out `{}`, without which the move is not safe", node.address);
-                problems.push(Problem::new(what, "write `drill: {isolated: skip, live: run}`"));
-            }
+        let moves = |class: Class| class.fence || class.promote || class.verify || class.shift;
+        let mains = draft.leaves.iter().filter(|leaf| moves(leaf.class)).flat_map(|leaf| &leaf.mains);
+        for node in mains.map(|main| draft.node(*main)).filter(|node| node.is_left_out()) {
+            let what =
+                format!("a live drill leaves out `{}`, without which the move is not safe", node.address);
+            problems.push(Problem::new(what, "write `drill: {isolated: skip, live: run}`"));
         }
     }
-}
-
-fn is_main(node: &Node) -> bool {
-    matches!(node.kind, NodeKind::Effect { .. } | NodeKind::Manual { .. } | NodeKind::Group { .. })
 }
 
 fn refuse_children(draft: &Draft, problems: &mut Vec<Problem>) {

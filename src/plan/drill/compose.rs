@@ -126,7 +126,9 @@ fn absorb(draft: &mut Draft, other: Draft, section: Section) -> Vec<NodeIndex> {
             edge.node += base;
         }
         if let NodeKind::Group { members, .. } = &mut node.kind {
-            members.iter_mut().for_each(|member| *member += base);
+            for member in members {
+                *member += base;
+            }
         }
         if let Some(lane) = &mut node.lane {
             lane.id += lanes;

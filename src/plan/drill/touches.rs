@@ -12,6 +12,7 @@ const CODE: &str = "it runs code that drctl does not know";
 
 /// What an action changes, or asks to change something.
 #[must_use]
+#[expect(clippy::too_many_lines, reason = "one closed table over all actions")]
 pub(super) fn touches(action: &Action) -> Vec<Touch> {
     match action {
         Action::ApprovalRequest(_)
