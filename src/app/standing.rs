@@ -1,5 +1,5 @@
-//! What the journal knows about the recovery of a service, and how ready that makes it. Reads the list of runs
-//! first and loads only those that matter; writes nothing.
+//! What the journal knows about the recovery of a service, and how ready that makes it. Reads the list of
+//! runs first and loads only those that matter; writes nothing.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -293,8 +293,8 @@ impl Desk<'_> {
         Ok(open)
     }
 
-    /// The newest check that is over. Every check is made whatever comes of the others, so that a red one makes
-    /// a success with warnings.
+    /// The newest check that is over. Every check is made whatever comes of the others, so that a red one
+    /// makes a success with warnings.
     async fn check(&mut self, over: &[&RunSummary]) -> Result<Option<Checked>, Error> {
         let told = |run: &&&RunSummary| run.intent == Intent::Check && run.status != RunStatus::Aborted;
         let Some(summary) = over.iter().find(told) else { return Ok(None) };

@@ -220,8 +220,8 @@ struct Drills<'a> {
 }
 
 impl<'a> Drills<'a> {
-    /// A simulation interrupts nothing, nor does a run that waits to be started, or one whose journal knows of
-    /// no drills.
+    /// A simulation interrupts nothing, nor does a run that waits to be started, or one whose journal knows
+    /// of no drills.
     fn of(arguments: &Arguments, subject: &'a Subject, broken_glass: Option<&BrokenGlass>) -> Self {
         let real = !arguments.simulate && !arguments.stage && broken_glass.is_none();
         let service = match subject {

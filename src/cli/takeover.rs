@@ -1,5 +1,5 @@
-//! A real start interrupts the drills of its service: asks their drivers to end them, or drives them to their end
-//! beside the real run. Never waits for a drill longer than it takes to hear that it has let go.
+//! A real start interrupts the drills of its service: asks their drivers to end them, or drives them to
+//! their end beside the real run. Never waits for a drill longer than it takes to hear that it has let go.
 
 use clap::ValueEnum;
 use tokio::task::JoinHandle;
@@ -63,8 +63,8 @@ impl Interrupted {
     }
 }
 
-/// Interrupts every drill of a service that has effects. `real`: the plan that begins; absent: only those that
-/// have moved the service are told to let it be.
+/// Interrupts every drill of a service that has effects. `real`: the plan that begins; absent: only those
+/// that have moved the service are told to let it be.
 ///
 /// # Errors
 /// When a drill does not let go of its service, or the journal refuses.

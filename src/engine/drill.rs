@@ -1,5 +1,5 @@
-//! The life of a drill: when it is wound up, in which order, and what becomes of it. Whatever happens, what it
-//! changed is taken back, or somebody is told what was not.
+//! The life of a drill: when it is wound up, in which order, and what becomes of it. Whatever happens, what
+//! it changed is taken back, or somebody is told what was not.
 
 use std::collections::BTreeSet;
 
@@ -233,7 +233,8 @@ fn mark_return(decision: &mut Decision<'_>) {
     }
 }
 
-/// Says whether nothing is left to be taken back that could be: a failback or a sweep beside it could meet it.
+/// Says whether nothing is left to be taken back that could be: a failback or a sweep beside it could meet
+/// it.
 fn is_taken_back(decision: &Decision<'_>) -> bool {
     let waits = |node: &NodeIndex| {
         let winds = decision.definition(*node).is_some_and(winds_up);
@@ -312,7 +313,9 @@ pub(super) fn status(
     if asked && ran && drill.attestation.is_none() && has_changed(decision) {
         let what = match drill.outcome {
             Some(DrillOutcome::Failed) => format!("it failed: {}", drill.reason.as_deref().unwrap_or("")),
-            _ => "it is cleaned up; has it passed".to_owned(),
+            Some(DrillOutcome::Passed | DrillOutcome::Aborted | DrillOutcome::Promoted) | None => {
+                "it is cleaned up; has it passed".to_owned()
+            }
         };
         return (RunStatus::AwaitingAttestation, Some(what));
     }

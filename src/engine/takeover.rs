@@ -1,5 +1,5 @@
-//! What becomes of a drill when the real operation begins: what the operation would do itself stays, the rest is
-//! cleaned up. Decides from what has run; changes nothing.
+//! What becomes of a drill when the real operation begins: what the operation would do itself stays, the
+//! rest is cleaned up. Decides from what has run; changes nothing.
 
 use super::drill;
 use super::state::{IndexedPlan, RunState};

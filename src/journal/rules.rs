@@ -120,8 +120,8 @@ pub(super) fn locks(summary: &RunSummary) -> bool {
     summary.locks_service && !summary.status.is_terminal()
 }
 
-/// Says whether a run that is under way keeps a new one out: one drill of a service at a time, and none beside a
-/// real run. A real run is kept out by the lock alone.
+/// Says whether a run that is under way keeps a new one out: one drill of a service at a time, and none
+/// beside a real run. A real run is kept out by the lock alone.
 pub(super) fn keeps_out(other: &RunSummary, new: &RunSummary) -> bool {
     let waits_for_word = other.status == RunStatus::AwaitingAttestation;
     let under_way = !other.status.is_terminal() && !waits_for_word;

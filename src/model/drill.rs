@@ -1,5 +1,5 @@
-//! How a service is rehearsed, as authored: levels, boundary, life cycle, and what a step does in a drill. Typed
-//! data only; what runs at which level is decided when a drill is planned.
+//! How a service is rehearsed, as authored: levels, boundary, life cycle, and what a step does in a drill.
+//! Typed data only; what runs at which level is decided when a drill is planned.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

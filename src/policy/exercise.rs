@@ -10,10 +10,11 @@ use crate::model::time::{Duration, Timestamp};
 /// What was exercised of a service.
 #[derive(Clone, Copy)]
 pub struct Exercised<'a> {
-    /// When the last failover or switchover, real or drilled, that succeeded was over; `None`: there was none.
+    /// When the last failover or switchover, real or drilled, that succeeded was over; `None`: there was
+    /// none.
     pub last: Option<Timestamp>,
-    /// Part of the steps of the failover that were exercised within a time up to now, in percent; `None`: it has
-    /// no steps.
+    /// Part of the steps of the failover that were exercised within a time up to now, in percent; `None`: it
+    /// has no steps.
     pub covered: &'a dyn Fn(Duration) -> Option<usize>,
 }
 

@@ -234,7 +234,8 @@ impl Dispatcher {
     }
 }
 
-/// Refuses an effect of an isolated drill that lies outside its boundary: the last look, with every value known.
+/// Refuses an effect of an isolated drill that lies outside its boundary: the last look, with every value
+/// known.
 fn within_boundary(plan: &IndexedPlan, node: &Node, action: &Action) -> Result<(), Failure> {
     let Some(boundary) = plan.plan.drill.as_ref().and_then(|drill| drill.boundary.as_ref()) else {
         return Ok(());

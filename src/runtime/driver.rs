@@ -320,8 +320,8 @@ impl Driver {
         }
     }
 
-    /// Real runs lock their service, and drills that move it, until only people's words are missing or a real run
-    /// takes over.
+    /// Real runs lock their service, and drills that move it, until only people's words are missing or a
+    /// real run takes over.
     fn locks_service(&self) -> bool {
         let moves = match self.state.created.intent {
             Intent::Real => true,

@@ -163,7 +163,7 @@ pub(super) fn readme(about: &About) -> String {
          \x20 sha256sum -c SHA256SUMS\n\
          \x20 openssl pkeyutl -verify -pubin -inkey KEY-YOU-WERE-GIVEN.pem \\\n\
          \x20   -rawin -in SHA256SUMS -sigfile SHA256SUMS.sig\n\n\
-         The key in this folder proves nothing by itself: anybody can make one. Compare it with the one that\n\
-         the people who run drctl gave you by another way.\n"
+         The key in this folder proves nothing by itself: anybody can make one. Compare it with the one\n\
+         that the people who run drctl gave you by another way.\n"
     )
 }

@@ -1,5 +1,5 @@
-//! Drills from their plan to their end: what they may touch, how they are wound up, and that nothing is left behind
-//! whatever happens.
+//! Drills from their plan to their end: what they may touch, how they are wound up, and that nothing is left
+//! behind whatever happens.
 
 #![expect(
     clippy::unwrap_used,

@@ -81,8 +81,8 @@ fn a_bundle_is_whole_and_says_what_its_key_is_worth() {
     assert!(files.keys().any(|name| name.starts_with("blobs/")), "{:?}", files.keys());
 }
 
-/// Every byte of what is small, and a dense sample of the rest; headers and padding are all covered by the test
-/// of the archive.
+/// Every byte of what is small, and a dense sample of the rest; headers and padding are all covered by the
+/// test of the archive.
 #[test]
 fn no_changed_byte_goes_unseen() {
     let Bundle { bytes, pair } = bundle();

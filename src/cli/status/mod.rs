@@ -1,4 +1,5 @@
-//! `drctl status`: one line for each service of the configured folders: how ready it is, and what was measured.
+//! `drctl status`: one line for each service of the configured folders: how ready it is, and what was
+//! measured.
 
 mod line;
 mod services;

@@ -1,5 +1,5 @@
-//! The `drill` block and what steps say about drills. Judges what is written; what a drill may touch is checked
-//! when it is planned and before every effect.
+//! The `drill` block and what steps say about drills. Judges what is written; what a drill may touch is
+//! checked when it is planned and before every effect.
 
 use crate::compile::diagnostic::{Code, Severity};
 use crate::compile::expression::{Expressions, Place, Subject};

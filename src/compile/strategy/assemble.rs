@@ -87,8 +87,8 @@ pub(super) fn workflow(
     );
 }
 
-/// What an isolated drill leaves out, because it would stop the service or move its users, is what a live drill is
-/// about.
+/// What an isolated drill leaves out, because it would stop the service or move its users, is what a live
+/// drill is about.
 fn in_drills(step: &mut Value) {
     if step.get("drill").is_some_and(|said| said == "skip") {
         step["drill"] = json!({"isolated": "skip", "live": "run"});

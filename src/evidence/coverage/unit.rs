@@ -1,5 +1,5 @@
-//! What there is to exercise: the steps of the runbook as it is now, each variant for itself. Groups do nothing
-//! of their own and are not counted.
+//! What there is to exercise: the steps of the runbook as it is now, each variant for itself. Groups do
+//! nothing of their own and are not counted.
 
 use std::collections::BTreeSet;
 
@@ -48,7 +48,8 @@ pub(super) fn units(runbook: &Runbook) -> (Vec<Unit>, Vec<String>) {
     (units, problems)
 }
 
-/// The plan of a workflow the first way that can be planned: which way it is matters little to what its steps are.
+/// The plan of a workflow the first way that can be planned: which way it is matters little to what its
+/// steps are.
 fn planned(runbook: &Runbook, workflow: Operation) -> Result<Plan, String> {
     let mut problem = "it has no route".to_owned();
     let wanted = cases(runbook);

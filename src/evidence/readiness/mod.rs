@@ -1,5 +1,5 @@
-//! Whether a service is ready for a failover, and why not: from what was recorded about it. Pure; never calls a
-//! target an achievement.
+//! Whether a service is ready for a failover, and why not: from what was recorded about it. Pure; never
+//! calls a target an achievement.
 
 mod facts;
 mod rules;

@@ -1,5 +1,5 @@
-//! What an action touches, and whether that lies inside the boundary of a drill. Pure: knows only the action and
-//! its parameters, never the estate.
+//! What an action touches, and whether that lies inside the boundary of a drill. Pure: knows only the action
+//! and its parameters, never the estate.
 
 use std::collections::BTreeMap;
 
@@ -27,8 +27,8 @@ pub enum Touch {
     Anything(&'static str),
 }
 
-/// Says what of an action lies outside a boundary; `None`: nothing, or it changes nothing. `trusted`: the author
-/// answers for what cannot be checked. Never names a secret: only hosts, names, regions and accounts.
+/// Says what of an action lies outside a boundary; `None`: nothing, or it changes nothing. `trusted`: the
+/// author answers for what cannot be checked. Never names a secret: only hosts, names, regions and accounts.
 #[must_use]
 pub fn outside(
     boundary: &Boundary,

@@ -1,5 +1,5 @@
-//! Puts the sections of a drill together: guards first, then the fault, the operation, its checks and the hold,
-//! and beside them what winds the drill up. Takes no edge away.
+//! Puts the sections of a drill together: guards first, then the fault, the operation, its checks and the
+//! hold, and beside them what winds the drill up. Takes no edge away.
 
 use serde_json::json;
 

@@ -1,24 +1,24 @@
-//! Drills as plans: the same steps with another effect boundary, put between guards, injected faults, checks and
-//! cleanup. Never runs anything.
+//! Drills as plans: the same steps with another effect boundary, put between guards, injected faults, checks
+//! and cleanup. Never runs anything.
 
 mod bind;
 pub mod boundary;
 mod compose;
 mod guards;
+mod place;
 mod steps;
 mod touches;
 mod within;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::drill::{Attestation, Boundary, DrillLevel, DrillRule, DrillUse, DrillVariant};
+use crate::model::drill::{Attestation, Boundary, DrillLevel};
 use crate::model::run::words;
-use crate::model::step::Step;
 
-use super::node::{Node, NodeKind, Plan};
 
 pub use bind::{DrillChoices, bind_drill};
 pub use guards::bind_guards;
+pub use place::unenforced;
 
 words! {
     /// What a node of a drill is there for. They follow each other in this order.
@@ -91,36 +91,4 @@ pub struct InDrill {
     /// Its author answers for what cannot be checked against the boundary.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub trusted: bool,
-}
-
-/// Addresses of the nodes for which the boundary of a drill is not enforced.
-#[must_use]
-pub fn unenforced(plan: &Plan) -> Vec<String> {
-    let bounded = plan.drill.as_ref().is_some_and(|drill| drill.boundary.is_some());
-    let trusted = |node: &&Node| {
-        bounded
-            && node.drill.is_some_and(|place| place.trusted && !place.left_out)
-            && matches!(node.kind, NodeKind::Effect { .. })
-    };
-    plan.nodes.iter().filter(trusted).map(|node| node.address.to_string()).collect()
-}
-
-impl InDrill {
-    pub(super) const fn of(section: Section) -> Self {
-        Self { section, left_out: false, trusted: false }
-    }
-
-    /// What a step inside this one is; its rule has been resolved for the level of the drill.
-    pub(super) fn inside(self, step: &Step) -> Self {
-        let (left_out, trusted) = match &step.drill {
-            Some(DrillRule::Always(DrillVariant::Run)) => (false, self.trusted),
-            Some(DrillRule::Always(DrillVariant::Skip)) => (true, self.trusted),
-            Some(DrillRule::Always(DrillVariant::Other(other))) => {
-                let DrillUse { boundary, .. } = other.as_ref();
-                (false, self.trusted || boundary.is_some())
-            }
-            Some(DrillRule::Levels(_)) | None => (self.left_out, self.trusted),
-        };
-        Self { section: self.section, left_out, trusted }
-    }
 }

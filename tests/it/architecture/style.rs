@@ -10,7 +10,7 @@ const FILE: usize = 600;
 const MODULE: usize = 120;
 /// Files with a limit of their own, and why.
 const EXCEPTIONS: [(&str, usize, &str); 1] =
-    [("cli/mod.rs", 250, "the list of all commands with their help")];
+    [("cli/mod.rs", 280, "the list of all commands with their help")];
 /// Longest line, in characters.
 const LINE: usize = 110;
 /// Names that say nothing about what is inside.

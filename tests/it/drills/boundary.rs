@@ -1,4 +1,5 @@
-//! The boundary of an isolated drill: asked when it is planned, and again before every effect with every value known.
+//! The boundary of an isolated drill: asked when it is planned, and again before every effect with every
+//! value known.
 
 use std::sync::Arc;
 

@@ -19,8 +19,8 @@ async fn the_run(journal: &MemoryJournal) -> Option<RunId> {
     journal.runs(&RunFilter::default()).await.unwrap().into_iter().next().map(|run| run.run)
 }
 
-/// Runs a drill whose process dies at an append, resumes it, and says how it ended. `None`: it came to its end
-/// before that append.
+/// Runs a drill whose process dies at an append, resumes it, and says how it ended. `None`: it came to its
+/// end before that append.
 async fn killed_at(
     level: DrillLevel,
     append: usize,

@@ -155,7 +155,10 @@ async fn a_drill_keeps_other_drills_out_but_never_a_real_run() {
     let begun = other.create(drill(PAY, DrillLevel::Isolated), new()).await.unwrap();
     let refused = begun.drive(&super::world::Silent, runtime::Stop::AtPerson).await.err().unwrap();
     assert!(
-        matches!(&refused, runtime::Error::Journal(JournalError::ServiceLocked { run: by, .. }) if *by == run),
+        matches!(
+            &refused,
+            runtime::Error::Journal(JournalError::ServiceLocked { run: by, .. }) if *by == run
+        ),
         "{refused}"
     );
     let real = drive(other.create(real(PAY), new()).await.unwrap()).await;

@@ -59,7 +59,9 @@ fn a_drill_is_one_plan_from_its_guards_to_its_cleanup() {
 fn a_drill_that_would_be_unsafe_is_not_planned() {
     let no_fence = PAY.replace("drill: {isolated: skip, live: run}", "drill: skip");
     assert!(refused(&no_fence, DrillLevel::Live).contains("leaves out `fence`"));
-    let unsaid = PAY.replace("observe: {url: \"https://west/grown\"}},\n         undo: {uses: http.request, with: {method: DELETE, url: \"https://west/grown\", idempotent: true}}, drill: run}", "observe: {url: \"https://west/grown\"}},\n         undo: {uses: http.request, with: {method: DELETE, url: \"https://west/grown\", idempotent: true}}, drill: {live: run}}");
+    let said = "undo: {uses: http.request, with: {method: DELETE, url: \"https://west/grown\", idempotent: true}}, drill: run}";
+    assert!(PAY.contains(said));
+    let unsaid = PAY.replace(said, &said.replace("drill: run}", "drill: {live: run}}"));
     assert_ne!(unsaid, PAY);
     let (none, found) = drctl::compile::compile(&unsaid, jiff::civil::date(2026, 11, 21));
     assert!(none.is_none() && found.iter().any(|found| found.code.as_str() == "DR0601"), "{found:#?}");

@@ -1,5 +1,5 @@
-//! A world of addresses that exist or do not: POST makes one, DELETE takes it away, a check looks. Real time, and
-//! nothing waits.
+//! A world of addresses that exist or do not: POST makes one, DELETE takes it away, a check looks. Real
+//! time, and nothing waits.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -38,7 +38,8 @@ workflows:
          undo: {uses: http.request, with: {method: DELETE, url: "https://west/grown", idempotent: true}}, drill: run}
       - {id: restore, phase: restore, uses: http.request, with: {method: POST, url: "https://west/data", idempotent: true},
          undo: {uses: http.request, with: {method: DELETE, url: "https://west/data", idempotent: true}},
-         drill: {isolated: {with: {url: "https://drill/data"}, undo: {uses: http.request, with: {method: DELETE, url: "https://drill/data", idempotent: true}}}, live: run}}
+         drill: {isolated: {with: {url: "https://drill/data"},
+         undo: {uses: http.request, with: {method: DELETE, url: "https://drill/data", idempotent: true}}}, live: run}}
       - {id: seed, uses: http.request, with: {method: POST, url: "https://west/seed", idempotent: true},
          drill: {isolated: {with: {url: "https://drill/seed"}}, live: run}}
       - {id: shift, phase: shift, uses: http.request, with: {method: POST, url: "https://dns/west", idempotent: true},

@@ -28,9 +28,9 @@ pub(crate) const BROKEN_DRILL: Entry = error(
 
 pub(crate) const DRILL_UNBOUNDED: Entry = error(
     "an isolated drill cannot check what the step touches",
-    "Before every effect of an isolated drill the boundary is asked. What a program does is not known to drctl, \
-     so that it is refused, unless its author answers for it; the record of the drill then says that the boundary \
-     was not enforced there.",
+    "Before every effect of an isolated drill the boundary is asked. What a program does is not known to \
+     drctl, so that it is refused, unless its author answers for it; the record of the drill then says that \
+     the boundary was not enforced there.",
     "- {id: seed, uses: command.run, with: {argv: [seed]}, drill: run}",
     "- {id: seed, uses: command.run, with: {argv: [seed]}, drill: {boundary: trusted}}",
 );
