@@ -143,7 +143,7 @@ pub(crate) fn steady(text: &str, folder: &Path) -> String {
     let mut out = String::new();
     let mut rest = text.as_str();
     while let Some(letter) = rest.chars().next() {
-        let found = [timestamp, local_time, hash, estate, run_id, pid, elapsed]
+        let found = [timestamp, local_time, hash, digest, estate, run_id, pid, elapsed]
             .iter()
             .find_map(|find| find(&out, rest));
         let (length, replacement) = found.unwrap_or((letter.len_utf8(), ""));
@@ -177,6 +177,11 @@ fn local_time(_: &str, text: &str) -> Option<(usize, &'static str)> {
 
 fn hash(_: &str, text: &str) -> Option<(usize, &'static str)> {
     fits(text, &"x".repeat(64)).then_some((64, "<hash>"))
+}
+
+/// The beginning of a digest of what may hold times and ids.
+fn digest(before: &str, text: &str) -> Option<(usize, &'static str)> {
+    (before.ends_with('`') && fits(text, "xxxxxxxxxxxx`")).then_some((12, "<digest>"))
 }
 
 fn run_id(before: &str, text: &str) -> Option<(usize, &'static str)> {
