@@ -23,7 +23,7 @@ async fn a_drill_makes_a_service_ready_until_it_is_too_old() {
     let shown = standing.shown.unwrap();
     assert_eq!((shown.run, shown.validated), (run, true));
     assert!(shown.recovery_time.is_some() && shown.data_loss.is_none());
-    assert_eq!(said(&pay.stands(PAY, 90, None).await).0, Readiness::Ready);
+    assert_eq!(said(&pay.stands(PAY, 89, None).await).0, Readiness::Ready);
     assert_eq!(said(&pay.stands(PAY, 91, None).await), (Readiness::NeedsDrill, vec!["stale"]));
     let patient = PAY.replace("cleanup:", "freshness: 365d\n  cleanup:");
     assert_eq!(said(&pay.stands(&patient, 300, None).await).1, ["runbook_changed"]);
