@@ -8,7 +8,7 @@ use super::event::{Applied, ClockMark, DrillOutcome, Event, Want};
 use super::input::Consents;
 use super::state::{IndexedPlan, Intervention, RunState};
 use super::transition::{current, edit, over, set};
-use crate::model::run::{Failure, FailureClass, Identity, Mode, NodeStatus};
+use crate::model::run::{Failure, FailureClass, Identity, Mode, NodeStatus, RunStatus};
 use crate::model::time::Timestamp;
 
 /// Folds an event recorded at a time into the state.
@@ -84,7 +84,7 @@ pub fn apply(plan: &IndexedPlan, state: &mut RunState, event: &Event, at: Timest
 fn apply_to_run(plan: &IndexedPlan, state: &mut RunState, event: &Event, at: Timestamp) {
     match event {
         Event::RunCreated(_) => {}
-        Event::RunStarted { .. } => state.status = crate::model::run::RunStatus::Pending,
+        Event::RunStarted { .. } => state.status = RunStatus::Pending,
         Event::TookOver { token, holder, host, skew } => {
             children_unheard(state);
             took_over(state, *token, holder, host, *skew);
@@ -127,13 +127,7 @@ fn apply_to_run(plan: &IndexedPlan, state: &mut RunState, event: &Event, at: Tim
         Event::ForecastBreached { .. } => state.forecast_breached = true,
         Event::ForecastRecovered { .. } => state.forecast_breached = false,
         Event::ClockMarked { mark } => clock_marked(state, *mark, at),
-        Event::StatusChanged { status, cause } => {
-            state.status = *status;
-            state.cause.clone_from(cause);
-            if status.is_terminal() {
-                state.clock.ended_at = Some(at);
-            }
-        }
+        Event::StatusChanged { status, cause } => status_changed(state, *status, cause.as_ref(), at),
         Event::NodeReady { .. }
         | Event::AttemptStarted(_)
         | Event::HandleReturned { .. }
@@ -155,6 +149,14 @@ fn apply_to_run(plan: &IndexedPlan, state: &mut RunState, event: &Event, at: Tim
         | Event::NodeReset { .. }
         | Event::NodeUndone { .. }
         | Event::UndoFailed { .. } => {}
+    }
+}
+
+fn status_changed(state: &mut RunState, status: RunStatus, cause: Option<&String>, at: Timestamp) {
+    state.status = status;
+    state.cause = cause.cloned();
+    if status.is_terminal() {
+        state.clock.ended_at = Some(at);
     }
 }
 

@@ -3,7 +3,6 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::panic,
     reason = "parts of tests; the exceptions for tests do not reach functions beside them"
 )]

@@ -164,7 +164,9 @@ fn other_words_are_no_damage_and_other_facts_are() {
         wrong(&forged(|files| {
             edit(files, "about.json", "\"rendering\": 1", "\"rendering\": 0");
             edit(files, "report.md", "# Failover", "# Fail-over");
-            edits.iter().for_each(|(name, from, to)| edit(files, name, from, to));
+            for (name, from, to) in edits {
+                edit(files, name, from, to);
+            }
         }))
     };
     assert_eq!(worded(&[]), Vec::<String>::new());

@@ -15,7 +15,6 @@ use serde::{Deserialize, Serialize};
 use crate::model::drill::{Attestation, Boundary, DrillLevel};
 use crate::model::run::words;
 
-
 pub use bind::{DrillChoices, bind_drill};
 pub use guards::bind_guards;
 pub use place::unenforced;

@@ -1,4 +1,5 @@
-//! What a node is in a drill, given the steps around it, and for which the boundary is not enforced. Decides no level.
+//! What a node is in a drill, given the steps around it, and for which the boundary is not enforced. Decides
+//! no level.
 
 use super::{InDrill, Section};
 use crate::model::drill::{DrillRule, DrillUse, DrillVariant};

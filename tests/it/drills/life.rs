@@ -76,7 +76,7 @@ async fn a_live_drill_moves_the_service_and_brings_it_back() {
     );
     let service = ServiceName::new("pay").unwrap();
     let record = runtime::service_record(&journal, &service).await.unwrap();
-    assert_eq!(record.active.as_ref().map(|site| site.as_str()), Some("east"));
+    assert_eq!(record.active.as_ref().map(drctl::model::id::SiteName::as_str), Some("east"));
     assert_eq!(record.run, Some(run));
     assert!(record.quarantined.is_empty(), "{:?}", record.quarantined);
 }

@@ -30,7 +30,7 @@ fn each_level_has_its_effect_boundary() {
 #[test]
 fn a_drill_is_one_plan_from_its_guards_to_its_cleanup() {
     let plan = drill(PAY, DrillLevel::Live);
-    let mut sections: Vec<Section> = plan.nodes.iter().filter_map(|node| node.section()).collect();
+    let mut sections: Vec<Section> = plan.nodes.iter().filter_map(drctl::plan::Node::section).collect();
     sections.dedup();
     assert_eq!(
         sections,
