@@ -13,10 +13,10 @@ sites: {east: {role: active}, west: {role: standby}}
 workflows:
   failover:
     steps:
-      - {id: fence, phase: fence, uses: command.run, with: {argv: [touch, fenced], idempotent: true}, drill: skip}
+      - {id: fence, phase: fence, uses: command.run, with: {argv: [touch, "fenced"], idempotent: true}, drill: skip}
       - {id: grow, phase: scale, uses: command.run, with: {argv: [touch, grown], idempotent: true},
          undo: {uses: command.run, with: {argv: [rm, grown], idempotent: true}}, drill: {boundary: trusted}}
-      - {id: shift, phase: shift, uses: command.run, with: {argv: [touch, shifted], idempotent: true}, drill: skip}
+      - {id: shift, phase: shift, uses: command.run, with: {argv: [touch, "shifted"], idempotent: true}, drill: skip}
       - {id: works, phase: validate, uses: wait.for, with: {duration: 1ms}}
 drill: {level: isolated, boundary: {names: ["*"]}, schedule: {cron: "0 3 * * SUN", timezone: UTC}}
 "#;
