@@ -88,7 +88,9 @@ fn heading(text: &mut String, found: &Coverage, days: u32) -> std::fmt::Result {
         writeln!(text, "  \x1b[31mnot counted\x1b[0m: {problem}")?;
     }
     let older = found.runs.iter().filter(|run| !run.same_runbook).count();
-    writeln!(text, "  {} runs, {older} of them with another version of the runbook", found.runs.len())
+    let runs = found.runs.len();
+    let runs = if runs == 1 { "1 run".to_owned() } else { format!("{runs} runs") };
+    writeln!(text, "  {runs}, {older} of them with another version of the runbook")
 }
 
 fn steps(text: &mut String, found: &Coverage) -> std::fmt::Result {

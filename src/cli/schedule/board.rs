@@ -12,9 +12,13 @@ use crate::cli::{Error, output, validate};
 use crate::compile;
 use crate::config::Config;
 use crate::model::id::ServiceName;
-use crate::model::schedule::Timetable;
+use crate::model::runbook::Runbook;
+use crate::model::schedule::{Fire, Timetable};
 use crate::model::time::Timestamp;
 use crate::runtime::Scheduled;
+
+/// How many fires are looked at for one that no blackout stops.
+const LOOKED_AT: usize = 2_000;
 
 /// A service with a drill schedule.
 pub(super) struct Entry {
@@ -89,9 +93,21 @@ impl Board {
 }
 
 /// When the drills of a runbook run, if it says so.
-pub(super) fn timetable(runbook: &crate::model::runbook::Runbook) -> Option<Timetable> {
+pub(super) fn timetable(runbook: &Runbook) -> Option<Timetable> {
     let schedule = runbook.drill.as_ref().and_then(|drill| drill.schedule.as_ref())?;
     Timetable::new(runbook.metadata.name.as_str(), schedule).ok()
+}
+
+/// The next fire that no blackout stops.
+pub(super) fn next(table: &Timetable, now: Timestamp) -> Option<Fire> {
+    let mut open = table.fires(now.minus(table.jitter())).take(LOOKED_AT).filter(|fire| fire.begins > now);
+    open.find(|fire| table.blackout(fire.begins).is_none())
+}
+
+/// When the next drill of a runbook begins by its schedule.
+#[must_use]
+pub(crate) fn next_drill(runbook: &Runbook, now: Timestamp) -> Option<Timestamp> {
+    next(&timetable(runbook)?, now).map(|fire| fire.begins)
 }
 
 /// A runbook that cannot be read may have had one.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::board::{Board, Broken, Entry, file, shown, utc};
+use super::board::{Board, Broken, Entry, file, next, shown, utc};
 use crate::cli::session::{self, Session};
 use crate::cli::table::Table;
 use crate::cli::table::Yield::{Cut, Drop, Wrap};
@@ -11,9 +11,6 @@ use crate::engine::schedule::{Last, Opened, ScheduleRecord};
 use crate::journal::OpenMode;
 use crate::model::time::Timestamp;
 use crate::runtime::{self, StopSwitch};
-
-/// How many fires are looked at for one that no blackout stops.
-const LOOKED_AT: usize = 2_000;
 
 /// All schedules.
 #[derive(Debug, Serialize)]
@@ -92,9 +89,7 @@ pub(super) fn run(global: &Global) -> Result<u8, Error> {
 
 fn line(entry: &Entry, record: ScheduleRecord, now: Timestamp) -> Line {
     let table = &entry.scheduled.timetable;
-    let from = now.minus(table.jitter());
-    let open = table.fires(from).take(LOOKED_AT).filter(|fire| fire.begins > now);
-    let next = open.into_iter().find(|fire| table.blackout(fire.begins).is_none());
+    let next = next(table, now);
     let drill = entry.source.runbook.drill.as_ref();
     let schedule = drill.and_then(|drill| drill.schedule.as_ref());
     Line {

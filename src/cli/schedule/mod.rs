@@ -10,6 +10,8 @@ use clap::Subcommand;
 
 use super::{Error, Global};
 
+pub(crate) use self::board::next_drill;
+
 /// What to do with schedules.
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum Command {

@@ -9,11 +9,13 @@ use super::coloured;
 use super::services::Service;
 use crate::app::Standing;
 use crate::cli::output;
+use crate::cli::schedule::next_drill;
 use crate::cli::table::Table;
 use crate::cli::table::Yield::{Cut, Drop};
 use crate::cli::table::short;
 use crate::evidence::readiness::{Definition, FRESHNESS, Judgement, Readiness, age};
 use crate::evidence::{Exercise, Millis};
+use crate::model::drill::DrillLevel;
 use crate::model::id::{RunId, SiteName};
 use crate::model::run::{Intent, RunStatus, Verdict};
 use crate::model::runbook::Runbook;
@@ -37,6 +39,8 @@ pub(super) struct Line {
     measured: Option<Measured>,
     last_drill: Option<Exercise>,
     last_run: Option<Exercise>,
+    /// When the next drill begins by its schedule.
+    next_drill: Option<Timestamp>,
     #[serde(skip)]
     now: Timestamp,
 }
@@ -56,6 +60,8 @@ struct Measured {
     run: RunId,
     at: Timestamp,
     age_ms: Millis,
+    /// How far the drill went; inside a boundary it leaves steps out, and their time with them.
+    level: Option<DrillLevel>,
     /// Too old, or of another version of the runbook.
     stale: bool,
     recovery_time_ms: Option<Millis>,
@@ -91,6 +97,7 @@ impl Line {
             measured: shown.map(|shown| Measured {
                 at: shown.ended_at,
                 age_ms: now.since(shown.ended_at).into(),
+                level: shown.level,
                 stale,
                 recovery_time_ms: shown.recovery_time,
                 data_loss_ms: shown.data_loss,
@@ -99,6 +106,7 @@ impl Line {
             }),
             last_drill: drill,
             last_run: real,
+            next_drill: runbook.and_then(|runbook| next_drill(runbook, now)),
             now,
         }
     }
@@ -106,10 +114,15 @@ impl Line {
     fn row(&self) -> Vec<String> {
         let span = |span: Option<Millis>| span.map(|span| short(span.duration()));
         let objective = |value: Option<Millis>| span(value).unwrap_or_else(|| "none".to_owned());
-        let measured = |value: Option<Millis>| match (&self.measured, span(value)) {
-            (Some(measured), Some(text)) if measured.stale => format!("\x1b[2m{text} (stale)\x1b[0m"),
-            (_, Some(text)) => text,
-            (_, None) => "–".to_owned(),
+        let measured = |value: Option<Millis>| {
+            let Some(text) = span(value) else { return "–".to_owned() };
+            let isolated = |it: &Measured| it.level == Some(DrillLevel::Isolated);
+            match &self.measured {
+                Some(it) if it.stale && isolated(it) => format!("\x1b[2m{text} (isolated, stale)\x1b[0m"),
+                Some(it) if it.stale => format!("\x1b[2m{text} (stale)\x1b[0m"),
+                Some(it) if isolated(it) => format!("{text} (isolated)"),
+                Some(_) | None => text,
+            }
         };
         let shown = self.measured.as_ref();
         let drill = self.last_drill.as_ref();
@@ -122,6 +135,7 @@ impl Line {
             measured(shown.and_then(|shown| shown.data_loss_ms)),
             objective(self.objectives.rpo_ms),
             drill.map_or_else(|| "never".to_owned(), |drill| self.told(drill)),
+            self.next_drill.map_or_else(|| "–".to_owned(), |next| format!("in {}", age(self.now, next))),
             self.last_run.as_ref().map_or_else(|| "never".to_owned(), |run| self.told(run)),
         ]
     }
@@ -167,14 +181,27 @@ fn home(runbook: &Runbook) -> Option<SiteName> {
 
 /// Draws the lines, and the reasons below where they are wanted.
 pub(super) fn render(lines: &[Line], why: bool) -> String {
-    const HEAD: [&str; 9] =
-        ["SERVICE", "READINESS", "RUNS IN", "RECOVERY", "RTO", "LOSS", "RPO", "LAST DRILL", "LAST REAL RUN"];
+    const HEAD: [&str; 10] = [
+        "SERVICE",
+        "READINESS",
+        "RUNS IN",
+        "RECOVERY",
+        "RTO",
+        "LOSS",
+        "RPO",
+        "LAST DRILL",
+        "NEXT",
+        "LAST REAL RUN",
+    ];
     let mut table = Table::new(&HEAD);
     for line in lines {
         table.row(line.row());
     }
-    let mut text =
-        table.fit("", output::width(), &[Cut(8), Drop(8), Cut(7), Drop(2), Drop(7), Drop(5), Drop(6)]);
+    let mut text = table.fit(
+        "",
+        output::width(),
+        &[Cut(9), Drop(9), Cut(7), Drop(8), Drop(2), Drop(7), Drop(5), Drop(6)],
+    );
     // Writing into a string cannot fail.
     if why {
         for line in lines.iter().filter(|line| !line.judgement.reasons.is_empty()) {

@@ -16,6 +16,7 @@ mod policy;
 mod runs;
 mod schedule;
 mod service;
+mod status;
 mod unwinds;
 mod validate;
 
