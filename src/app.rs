@@ -1,8 +1,12 @@
 //! Composition root: turns a configuration into a journal, providers and a runtime. The only place that
 //! knows all adapters.
 
+mod error;
+pub mod exit;
 mod forecast;
 mod history;
+pub(crate) mod launch;
+mod session;
 mod standing;
 
 use std::path::PathBuf;
@@ -21,8 +25,10 @@ use crate::providers::simulated::{EstateStore, Scenario, SimulatedProvider};
 use crate::providers::{ProgramRunner, Router};
 use crate::runtime::{Runtime, SimulatedOperator, SystemClock, Time, VirtualClock};
 
+pub use error::Error;
 pub use forecast::conditions;
 pub use history::{History, history};
+pub use session::{Session, Voice, new_journal, now, reason};
 pub use standing::{Listed, Standing, Subject, exercise_findings, standing};
 
 /// Opens the journal of a configuration.

@@ -1,6 +1,14 @@
 //! `drctl bundle`: one file with everything a recovery needs when nothing else can be reached. Never holds
 //! a secret.
 
+use crate::app::launch::files;
+use crate::app::launch::shelf;
+use crate::app::launch::shelf::Records;
+use crate::app::launch::shelf::Shelf;
+use crate::app::launch::source;
+use crate::app::launch::source::Source;
+use crate::cli::output::Terminal;
+use crate::journal::record::{digest, hex};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
@@ -9,10 +17,8 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::runbook::{self, Source};
 use super::schema::{self, What};
-use super::shelf::{self, Records, Shelf};
-use super::{Error, Global, exit, output, plan, session, validate};
+use super::{Error, Global, exit, output, plan, session};
 use crate::compile;
 use crate::config::Config;
 use crate::model::run::{Intent, Operation};
@@ -41,17 +47,17 @@ struct Contents {
 /// When there is no runbook, or the file cannot be written.
 pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     let config = session::config(global)?;
-    let options = runbook::options(&config)?;
+    let options = source::options(&config)?;
     let mut contents = Contents::default();
     let mut runbooks = 0;
     for folder in config.runbooks.iter().filter(|folder| folder.is_dir()) {
-        for path in validate::files(folder)? {
+        for path in files::files(folder)? {
             let inside = path.strip_prefix(folder).unwrap_or(&path).display().to_string();
-            let text = runbook::read(&path)?;
-            if validate::is_fleet(&text) {
+            let text = source::read(&path)?;
+            if files::is_fleet(&text) {
                 add_fleet(&mut contents, &config, &options, &path, &text);
                 runbooks += 1;
-            } else if !validate::is_scenario(&text) {
+            } else if !files::is_scenario(&text) {
                 add_runbook(&mut contents, &path, &text, &options);
                 runbooks += 1;
             }
@@ -125,7 +131,7 @@ fn add_runbook(contents: &mut Contents, path: &Path, text: &str, options: &compi
 fn add_fleet(contents: &mut Contents, config: &Config, options: &compile::Options, path: &Path, text: &str) {
     let shelf = Shelf::read(&config.runbooks, options, path);
     let planned = || -> Result<Plan, Error> {
-        let roster = shelf::fleet(&shelf, path, text)?;
+        let roster = shelf::fleet(&shelf, path, text, &Terminal)?;
         let choices = FleetChoices {
             operation: Operation::Failover,
             mode: None,
@@ -225,7 +231,7 @@ fn many(runbooks: usize) -> String {
 
 fn sums(contents: &Contents) -> String {
     contents.files.iter().fold(String::new(), |mut text, (name, bytes)| {
-        let _ = writeln!(text, "{}  {name}", runbook::digest(bytes));
+        let _ = writeln!(text, "{}  {name}", hex(&digest(bytes)));
         text
     })
 }

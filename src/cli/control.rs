@@ -1,23 +1,19 @@
 //! Commands that ask something of a run: through its inbox, so that they work from any terminal.
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 use serde_json::{Map, Value};
 
 use super::follow::{self, Followed};
 use super::session::{self, Session};
-use super::{Error, Global, exit, output, resume};
-use crate::engine;
-use crate::engine::event::Event;
-use crate::engine::input::{Control, Input, Request};
+use super::{Error, Global, exit, output};
+use crate::app::launch::inbox::{self, Answer, Asked};
+use crate::app::launch::takeover;
+use crate::engine::input::Control;
 use crate::evidence::ways_out;
 use crate::model::id::{NodeAddress, RunId};
 use crate::model::run::Mode;
-use crate::model::time::Duration;
-use crate::ports::{IdSource, StreamName};
-use crate::runtime::Loaded;
-
-/// How long a driver may take to answer before the command says that it has not.
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// A run and a reason.
 #[derive(Debug, Clone, Args)]
@@ -206,140 +202,32 @@ pub(crate) async fn ask(
     control: Control,
     reason: Option<String>,
 ) -> Result<u8, Error> {
-    let loaded = crate::runtime::load(session.journal.as_ref(), run).await?;
-    if loaded.state.status.is_terminal() {
-        return Err(
-            Error::new(exit::REFUSED, format!("{run} is over: {}", loaded.state.status)).reason("run_over")
-        );
-    }
-    if control == Control::Start {
-        super::policy::may_begin(session, &loaded).await?;
-    }
-    let verb = control.verb();
-    // Driving the run is what was wanted, whether or not there was a pause to end.
-    let resumes = matches!(control, Control::Resume);
-    let request = request(session, control, reason)?;
-    let id = request.id.clone();
-    let lease = session.journal.lease(run).await?;
-    let held = lease.as_ref().is_some_and(|lease| lease.alive && lease.holder.is_some());
-    if let Some(refused) = foreseen(&loaded, &request).filter(|_| !held && !resumes) {
-        return Err(Error::new(exit::REFUSED, refused)
-            .help(format!(
-                "nobody drives {run}, and this was not recorded; `drctl resume {run}` goes on with it"
-            ))
-            .reason("refused"));
-    }
-    session.journal.submit(run, &request).await?;
-    if let Some(holder) = lease.filter(|lease| lease.alive).and_then(|lease| lease.holder) {
+    let (verb, resumes) = (control.verb(), matches!(control, Control::Resume));
+    let Asked { id, holder } = inbox::ask(session, run, control, reason).await?;
+    if let Some(holder) = holder {
         let who = format!("{} (pid {}, {})", holder.name, holder.pid, holder.host);
-        return answer(session, run, verb, &id, &who).await;
+        return answered(inbox::answer(session, run, &id).await?, run, verb, &who);
     }
     output::say(&format!("nobody drives {run}: this process does from here on"));
-    let driver = resume::take_over(session, run, std::collections::BTreeMap::new()).await?;
+    let driver = takeover::take_over(session, run, BTreeMap::new(), None).await?;
     let code = follow::drive(global, session, driver, Followed::default()).await?;
-    match find_answer(session, run, &id, 0).await? {
-        Some((Some(refused), _)) if !resumes => Err(Error::new(exit::REFUSED, refused).reason("refused")),
-        Some(_) | None => Ok(code),
+    match inbox::find(session, run, &id, 0).await? {
+        Answer::Refused(why) if !resumes => Err(Error::new(exit::REFUSED, why).reason("refused")),
+        Answer::Refused(_) | Answer::Accepted | Answer::None => Ok(code),
     }
 }
 
-/// Puts a request into a run's inbox and returns its id.
-///
-/// # Errors
-/// When the inbox is full or the journal cannot be reached.
-pub(crate) async fn submit(
-    session: &Session,
-    run: &RunId,
-    control: Control,
-    reason: Option<String>,
-) -> Result<String, Error> {
-    let request = request(session, control, reason)?;
-    session.journal.submit(run, &request).await?;
-    Ok(request.id)
-}
-
-fn request(session: &Session, control: Control, reason: Option<String>) -> Result<Request, Error> {
-    if reason.as_ref().is_some_and(|reason| reason.chars().count() > crate::model::limits::REASON_CHARS) {
-        return Err(Error::new(exit::USAGE, "the reason is longer than 1,000 characters"));
-    }
-    let id = format!("{}{}", crate::app::RandomIds.suffix(), crate::app::RandomIds.suffix());
-    let from = format!("cli@{}", crate::app::host_name());
-    Ok(Request { id, by: session.identity.clone(), from, reason, control })
-}
-
-/// Why a request would be refused to whoever takes the run over now: nothing is begun for the sake of a
-/// refusal.
-fn foreseen(loaded: &Loaded, request: &Request) -> Option<String> {
-    let Loaded { plan, state, .. } = loaded;
-    let (now, mut state) = (state.last_at, state.clone());
-    let taken = Input::TookOver {
-        token: state.token + 1,
-        holder: String::new(),
-        host: String::new(),
-        skew: Duration::ZERO,
-    };
-    for event in engine::decide(plan, &state, taken, now).ok()? {
-        engine::apply(plan, &mut state, &event, now);
-    }
-    let events = engine::decide(plan, &state, Input::Request(request.clone()), now).ok()?;
-    events.into_iter().find_map(|event| match event {
-        Event::RequestAnswered { refused, .. } => refused,
-        _ => None,
-    })
-}
-
-async fn answer(session: &Session, run: &RunId, verb: &str, id: &str, who: &str) -> Result<u8, Error> {
-    let mut after = 0;
-    let mut waited = 0;
-    while waited < ANSWER_WITHIN.as_millis() {
-        match find_answer(session, run, id, after).await? {
-            Some((Some(refused), _)) => return Err(Error::new(exit::REFUSED, refused).reason("refused")),
-            Some((None, _)) => {
-                output::line(&format!("{verb}: accepted by {who}"))?;
-                return Ok(exit::SUCCESS);
-            }
-            None => after = last_sequence(session, run).await?.max(after),
+fn answered(answer: Answer, run: &RunId, verb: &str, who: &str) -> Result<u8, Error> {
+    match answer {
+        Answer::Refused(why) => Err(Error::new(exit::REFUSED, why).reason("refused")),
+        Answer::Accepted => {
+            output::line(&format!("{verb}: accepted by {who}"))?;
+            Ok(exit::SUCCESS)
         }
-        session.journal.changed(Duration::from_millis(100)).await;
-        waited += 100;
-    }
-    Err(Error::new(
-        exit::NEEDS_PERSON,
-        format!("{verb}: recorded, but {who} has not answered within {ANSWER_WITHIN}"),
-    )
-    .help(format!("see `drctl runs events {run}`; the request stays in the inbox")))
-}
-
-async fn last_sequence(session: &Session, run: &RunId) -> Result<u64, Error> {
-    let loaded = crate::runtime::load(session.journal.as_ref(), run).await?;
-    // One back: the answer may have been recorded between the two reads.
-    Ok(loaded.state.sequence.saturating_sub(64))
-}
-
-/// The answer to a request: what was wrong with it, if anything, and its sequence.
-async fn find_answer(
-    session: &Session,
-    run: &RunId,
-    wanted: &str,
-    after: u64,
-) -> Result<Option<(Option<String>, u64)>, Error> {
-    let stream = StreamName::run(run);
-    let mut after = after;
-    loop {
-        let records = session.journal.read(&stream, after, 1_000).await?;
-        for record in &records {
-            after = record.sequence;
-            if record.kind != "request_answered" {
-                continue;
-            }
-            if let Ok(Event::RequestAnswered { id, refused, .. }) = serde_json::from_str(&record.body)
-                && id == wanted
-            {
-                return Ok(Some((refused, record.sequence)));
-            }
-        }
-        if records.len() < 1_000 {
-            return Ok(None);
-        }
+        Answer::None => Err(Error::new(
+            exit::NEEDS_PERSON,
+            format!("{verb}: recorded, but {who} has not answered within {}", inbox::ANSWER_WITHIN),
+        )
+        .help(format!("see `drctl runs events {run}`; the request stays in the inbox"))),
     }
 }

@@ -1,5 +1,7 @@
 //! `drctl coverage`: what of a runbook was exercised, when, and what never was.
 
+use crate::app::launch::source;
+use crate::cli::output::Terminal;
 use std::fmt::Write;
 
 use clap::Args;
@@ -7,7 +9,7 @@ use clap::Args;
 use super::session;
 use super::table::Table;
 use super::table::Yield::{Cut, Drop};
-use super::{Error, Global, exit, output, runbook};
+use super::{Error, Global, exit, output};
 use crate::app;
 use crate::config::JournalPlace;
 use crate::evidence::coverage::{Coverage, Seen, StepState, StepUse, Window, coverage};
@@ -32,7 +34,7 @@ pub(crate) struct Arguments {
 /// When the runbook does not compile, or the journal cannot be read.
 pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     let mut config = session::config(global)?;
-    let source = runbook::load(&config, &arguments.runbook)?;
+    let source = source::load(&config, &arguments.runbook, &Terminal)?;
     if session::new_journal(&config).is_some() {
         config.journal = JournalPlace::Memory;
     }

@@ -1,13 +1,16 @@
 //! `drctl diff`: what a change of a runbook means for safety, for pull requests. Reads two files, starts
 //! nothing.
 
+use super::binding::values;
+use super::output::Terminal;
+use crate::app::launch::source;
+use crate::app::launch::source::Source;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::runbook::{self, Binding, Source};
 use super::{Error, Format, Global, exit, output, session};
 use crate::compile;
 use crate::config::{Config, Flags};
@@ -78,7 +81,7 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     }
     let old = load(global, &arguments.old)?;
     let new = load(global, &arguments.new)?;
-    let comparison = diff::runbooks(&old.runbook, &new.runbook, &chosen(arguments, &new)?);
+    let comparison = diff::runbooks(&old.runbook, &new.runbook, &chosen(arguments)?);
     if let (true, Some(why)) = (comparison.cases.is_empty(), comparison.not_compared.first()) {
         return Err(Error::new(exit::INVALID, format!("neither of the two can be planned: {why}"))
             .help("give the values they need with --set or --values")
@@ -118,18 +121,9 @@ fn code(fail_on: Option<FailOn>, comparison: &Comparison) -> u8 {
     if fails { exit::REFUSED } else { exit::SUCCESS }
 }
 
-fn chosen(arguments: &Arguments, new: &Source) -> Result<Chosen, Error> {
-    let binding = Binding {
-        runbook: new.path.display().to_string(),
-        mode: arguments.mode,
-        from: arguments.from.clone(),
-        to: arguments.to.clone(),
-        set: arguments.set.clone(),
-        values: arguments.values.clone(),
-        accept_lint: Vec::new(),
-    };
+fn chosen(arguments: &Arguments) -> Result<Chosen, Error> {
     Ok(Chosen {
-        parameters: runbook::values(&binding)?,
+        parameters: values(arguments.values.as_deref(), &arguments.set)?,
         operation: arguments.operation,
         mode: arguments.mode,
         from: arguments.from.clone(),
@@ -145,12 +139,12 @@ fn load(global: &Global, name: &str) -> Result<Source, Error> {
             let refuse = |error: std::io::Error| Error::new(exit::INVALID, format!("{path}: {error}"));
             limited(&mut std::fs::File::open(path).map_err(refuse)?, path)?
         }
-        name => return runbook::load(&session::config(global)?, name),
+        name => return source::load(&session::config(global)?, name, &Terminal),
     };
-    runbook::refuse_fleet(Path::new(name), &text)?;
+    source::refuse_fleet(Path::new(name), &text)?;
     let flags = Flags { config: global.config.clone(), ..Flags::default() };
     let rules = Config::rules(&flags)?;
-    let options = runbook::options_of(rules.file.as_deref(), &rules.lints)?;
+    let options = source::options_of(rules.file.as_deref(), &rules.lints)?;
     let (runbook, found) = compile::compile_with(&text, &options);
     let Some(runbook) = runbook else {
         let errors: Vec<_> = found.into_iter().filter(compile::Diagnostic::is_error).collect();

@@ -1,6 +1,9 @@
 //! `drctl doctor`: looks whether this machine could run a failover now. Changes nothing; a scratch journal
 //! is removed.
 
+use crate::app::launch::files;
+use crate::app::launch::shelf::Shelf;
+use crate::app::launch::source;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -8,9 +11,8 @@ use clap::Args;
 use serde::Serialize;
 
 use super::session::{self, Session};
-use super::shelf::Shelf;
 use super::table::{Table, Yield::Wrap};
-use super::{Error, Global, exit, output, runbook, runs, validate};
+use super::{Error, Global, exit, output, runs};
 use crate::app;
 use crate::compile;
 use crate::config::{Config, JournalPlace};
@@ -285,7 +287,7 @@ fn open_runs(session: &Session, findings: &mut Findings) -> Option<Timestamp> {
 }
 
 fn folders(config: &Config, findings: &mut Findings) {
-    let options = match runbook::options(config) {
+    let options = match source::options(config) {
         Ok(options) => options,
         Err(error) => return findings.add("lints", State::Problem, error.message),
     };
@@ -294,7 +296,7 @@ fn folders(config: &Config, findings: &mut Findings) {
             findings.add("runbooks", State::Note, format!("{}: no such folder", folder.display()));
             continue;
         }
-        let files = match validate::files(folder) {
+        let files = match files::files(folder) {
             Ok(files) => files,
             Err(error) => {
                 findings.add("runbooks", State::Note, error.message);
@@ -316,10 +318,10 @@ fn folders(config: &Config, findings: &mut Findings) {
 }
 
 fn compiles(config: &Config, options: &compile::Options, path: &Path) -> bool {
-    let Ok(text) = runbook::read(path) else { return false };
-    if validate::is_fleet(&text) {
+    let Ok(text) = source::read(path) else { return false };
+    if files::is_fleet(&text) {
         let shelf = Shelf::read(&config.runbooks, options, path);
         return compile::fleet(&text, &shelf.directory()).0.is_some();
     }
-    validate::is_scenario(&text) || compile::compile_with(&text, options).0.is_some()
+    files::is_scenario(&text) || compile::compile_with(&text, options).0.is_some()
 }

@@ -1,13 +1,14 @@
 //! `drctl init`: writes a first runbook, from flags and, on a terminal, questions. Never overwrites a file
 //! unasked.
 
+use crate::app::launch::source;
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::json;
 
-use super::{Error, Format, Global, exit, output, runbook};
+use super::{Error, Format, Global, exit, output};
 use crate::compile::scaffold::{MARK, Wanted, scaffold};
 use crate::compile::{self, Code, Diagnostic, Severity};
 use crate::model::component::{ComponentKind, ComponentRole};
@@ -111,7 +112,7 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
 
 /// What is written compiles without a finding but those about values to fill in, or is not written.
 fn sound(text: &str) -> Result<(), Error> {
-    let (_, found) = compile::compile(text, runbook::today());
+    let (_, found) = compile::compile(text, source::today());
     let is_shown =
         |finding: &Diagnostic| finding.severity != Severity::Note && finding.code != Code::Placeholder;
     let found: Vec<_> = found.into_iter().filter(is_shown).collect();

@@ -10,6 +10,7 @@ use crate::model::run::Operation;
 
 mod actions;
 mod approve;
+mod binding;
 mod bundle;
 mod check;
 mod completions;
@@ -20,10 +21,7 @@ mod detach;
 mod diff;
 mod doctor;
 mod drill;
-pub mod error;
-mod estate;
 mod evidence;
-pub mod exit;
 mod explain;
 mod follow;
 mod iam;
@@ -31,28 +29,21 @@ mod init;
 mod journal;
 mod output;
 mod plan;
-mod policy;
 mod replay;
 mod resume;
-mod route;
-mod runbook;
 mod runs;
 mod schedule;
 mod schema;
 mod service;
 mod session;
-mod shelf;
 mod simulate;
 mod start;
 mod status;
 mod stop_all;
 mod table;
-mod takeover;
-mod unfilled;
 mod validate;
-mod warnings;
 
-pub use error::Error;
+pub use crate::app::{Error, exit};
 
 /// Disaster recovery, orchestrated: runbooks compiled into durable failovers.
 #[derive(Debug, Parser)]

@@ -5,6 +5,7 @@ use std::io::Write;
 use serde::Serialize;
 
 use super::{Error, Format, exit};
+use crate::app::Voice;
 use crate::plan::Problem;
 
 /// Nothing is laid out for less than this.
@@ -42,6 +43,20 @@ pub(crate) fn line(text: &str) -> Result<(), Error> {
 pub(crate) fn say(text: &str) {
     // Nobody is left to be told when standard error is gone.
     let _ = writeln!(anstream::stderr(), "{text}");
+}
+
+/// The person at this terminal, or whoever reads standard error.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Terminal;
+
+impl Voice for Terminal {
+    fn say(&self, text: &str) {
+        say(text);
+    }
+
+    fn is_coloured(&self) -> bool {
+        is_terminal()
+    }
 }
 
 /// Reports an error on standard error: as text, or as one line of JSON where JSON was asked for.

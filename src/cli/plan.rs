@@ -6,10 +6,13 @@ use std::path::Path;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use super::runbook::{self, Binding, Source, Subject};
+use super::binding::BindingFlags;
+use super::output::Terminal;
 use super::session::{self, Session};
-use super::shelf::{Records, Shelf};
-use super::{Error, Format, Global, drill, exit, iam, output, policy, route, start};
+use super::{Error, Format, Global, exit, iam, output};
+use crate::app::launch::shelf::{Records, Shelf};
+use crate::app::launch::source::{self, Source, Subject};
+use crate::app::launch::{Binding, drill, planned, policy, route};
 use crate::config::{Config, JournalPlace};
 use crate::engine::service::ServiceRecord;
 use crate::journal::OpenMode;
@@ -22,7 +25,7 @@ use crate::plan::{self, Choices, DrillChoices, Plan, PlanIndex};
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    binding: Binding,
+    binding: BindingFlags,
     /// failover, switchover or failback.
     #[arg(long, default_value = "failover")]
     operation: Operation,
@@ -62,29 +65,33 @@ pub(crate) enum Drawing {
 /// When the runbook does not compile or cannot be planned.
 pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     let config = session::config(global)?;
-    let plan = match runbook::subject(&config, &arguments.binding)? {
+    let binding = &arguments.binding.binding()?;
+    let plan = match source::subject(&config, binding, &Terminal)? {
         Subject::One(source) if arguments.expand => return expand(global, &source.runbook),
         Subject::Fleet(source) if arguments.expand => return expand(global, &source.roster),
-        Subject::One(source) if arguments.drill.is_some() => of_drill(global, &config, arguments, &source)?,
+        Subject::One(source) if arguments.drill.is_some() => {
+            of_drill(global, &config, (arguments, binding), &source)?
+        }
         Subject::One(source) => {
-            let (binding, operation) = (&arguments.binding, arguments.operation);
-            let choices = choices(global, &config, (binding, operation, arguments.simulate), &source)?;
+            let how = (binding, arguments.operation, arguments.simulate);
+            let choices = choices(global, &config, how, &source)?;
             let plan = bind(&source, &choices)?;
-            if let Some(rules) = policy::load(config.policy.as_deref(), &config.lints)? {
-                rules.say_to_plan(&source, &plan);
+            if let Some(rules) = policy::load(config.policy.as_deref(), &config.lints, &Terminal)? {
+                rules.say_to_plan(&source, &plan, &Terminal);
             }
             if plan::begun(&plan).is_empty() {
                 plan
             } else {
                 let shelf = Shelf::of(&config, &source.path)?;
                 let records = all_recorded(global, &config, &shelf, &plan);
-                let again = || start::bind(&source, &Choices { intent: Intent::Simulate, ..choices.clone() });
+                let again =
+                    || planned::bind(&source, &Choices { intent: Intent::Simulate, ..choices.clone() });
                 nested(&shelf, &source.path, plan, &records, again)?
             }
         }
         Subject::Fleet(source) => {
             let intent = if arguments.simulate { Intent::Simulate } else { Intent::Real };
-            let of = |intent| start::fleet_plan(&source, &arguments.binding, arguments.operation, intent);
+            let of = |intent| planned::fleet_plan(&source, binding, arguments.operation, intent);
             let plan = of(intent)?;
             let records = all_recorded(global, &config, &source.shelf, &plan);
             nested(&source.shelf, &source.path, plan, &records, || of(Intent::Simulate))?
@@ -110,11 +117,16 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
 }
 
 /// The plan of a drill.
-fn of_drill(global: &Global, config: &Config, arguments: &Arguments, source: &Source) -> Result<Plan, Error> {
+fn of_drill(
+    global: &Global,
+    config: &Config,
+    (arguments, binding): (&Arguments, &Binding),
+    source: &Source,
+) -> Result<Plan, Error> {
     let wanted = DrillChoices {
         level: arguments.drill,
         operation: Some(arguments.operation).filter(|operation| *operation != Operation::Failover),
-        mode: arguments.binding.mode,
+        mode: binding.mode,
         from: None,
         to: None,
         unready: BTreeMap::new(),
@@ -124,7 +136,7 @@ fn of_drill(global: &Global, config: &Config, arguments: &Arguments, source: &So
         Some(DrillLevel::Simulate) => ServiceRecord::default(),
         _ => recorded(global, config, &source.runbook.metadata.name),
     };
-    Ok(drill::planned(source, &arguments.binding, &wanted, &record)?.1)
+    Ok(drill::bound(source, binding, &wanted, &record)?.1)
 }
 
 /// Prints a runbook or the members of a fleet as the compiler sees them.
@@ -164,7 +176,7 @@ pub(crate) fn choices(
         Err(refused) if refused.code == exit::REFUSED => {
             let record = ServiceRecord::default();
             let runbook = &source.runbook;
-            let choices = route::wanted(binding, operation, intent, runbook, &record)?;
+            let choices = route::wanted(binding, operation, intent, runbook, &record);
             output::say(&format!("note: this would be refused now: {}", refused.message));
             Ok(choices)
         }
@@ -267,6 +279,6 @@ pub(crate) fn bind(source: &Source, choices: &Choices) -> Result<Plan, Error> {
             }
             Ok(plan)
         }
-        Ok(_) | Err(_) => start::bind(source, choices),
+        Ok(_) | Err(_) => planned::bind(source, choices),
     }
 }

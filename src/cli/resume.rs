@@ -1,20 +1,17 @@
 //! `drctl resume`: goes on with a run, here or wherever it is driven.
 
-use std::collections::BTreeMap;
-
 use clap::Args;
-use serde_json::Value;
 
+use super::binding::typed;
 use super::follow::{self, Followed};
 use super::session::{self, Session};
-use super::{Error, Global, control, exit, output, start, table};
-use crate::app::{self, Speed};
+use super::{Error, Global, control, exit, output, table};
+use crate::app::Speed;
+use crate::app::launch::{inbox, takeover};
 use crate::engine::event::Want;
 use crate::engine::input::Control;
-use crate::model::id::RunId;
 use crate::model::run::{Intent, RunStatus};
-use crate::ports::JournalError;
-use crate::runtime::{self, Driver};
+use crate::runtime;
 
 /// Arguments of `resume`.
 #[derive(Debug, Clone, Args)]
@@ -66,56 +63,9 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
             ));
         }
         if loaded.state.want == Want::Pause {
-            control::submit(&session, &run, Control::Resume, arguments.reason.clone()).await?;
+            inbox::submit(&session, &run, Control::Resume, arguments.reason.clone()).await?;
         }
-        let driver = take_over_at(&session, &run, sensitive(&arguments.set)?, arguments.speed).await?;
+        let driver = takeover::take_over(&session, &run, typed(&arguments.set)?, arguments.speed).await?;
         follow::drive(global, &session, driver, Followed::default()).await
     })
-}
-
-fn sensitive(pairs: &[String]) -> Result<BTreeMap<String, Value>, Error> {
-    pairs
-        .iter()
-        .map(|pair| {
-            let (name, value) = pair
-                .split_once('=')
-                .ok_or_else(|| Error::new(exit::USAGE, format!("--set {pair}: write it as name=value")))?;
-            Ok((name.to_owned(), Value::String(value.to_owned())))
-        })
-        .collect()
-}
-
-/// Takes a run over on the runtime it was started with.
-///
-/// # Errors
-/// When somebody else drives it, or it cannot be loaded.
-pub(crate) async fn take_over(
-    session: &Session,
-    run: &RunId,
-    sensitive: BTreeMap<String, Value>,
-) -> Result<Driver, Error> {
-    take_over_at(session, run, sensitive, None).await
-}
-
-/// As [`take_over`]; a simulated run goes on at this speed.
-async fn take_over_at(
-    session: &Session,
-    run: &RunId,
-    sensitive: BTreeMap<String, Value>,
-    speed: Option<Speed>,
-) -> Result<Driver, Error> {
-    let loaded = runtime::load(session.journal.as_ref(), run).await?;
-    let created = &loaded.state.created;
-    let runtime = if created.intent == Intent::Simulate {
-        let mut notes = created.notes.clone();
-        notes.extend(speed.map(|speed| ("speed".to_owned(), speed.to_string())));
-        start::simulated_runtime(session, &loaded.plan.plan, &notes, loaded.state.last_at)?
-    } else {
-        app::real_runtime(&session.config, session.journal.clone())
-            .map_err(|error| Error::new(exit::BUG, error.to_string()))?
-    };
-    match runtime.take_over(run, sensitive).await {
-        Err(runtime::Error::Journal(error @ JournalError::Held { .. })) => Err(error.into()),
-        other => Ok(other?),
-    }
 }

@@ -1,5 +1,6 @@
 //! `drctl service`: where services are, as far as drctl knows, and how a person corrects that.
 
+use crate::app::launch::source;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
@@ -10,7 +11,7 @@ use super::runs::service_name;
 use super::session::{self, Session};
 use super::table::Yield::{Cut, Drop};
 use super::table::{Table, local};
-use super::{Error, Format, Global, exit, output, runbook};
+use super::{Error, Format, Global, exit, output};
 use crate::engine::service::{ServiceEvent, ServiceRecord};
 use crate::journal::OpenMode;
 use crate::model::id::{ServiceName, SiteName};
@@ -181,12 +182,12 @@ fn set(global: &Global, arguments: &SetArguments) -> Result<u8, Error> {
 
 /// A mistyped site would be believed at the next failover. Where the runbook is at hand, it knows the sites.
 fn refuse_unknown_site(session: &Session, name: &ServiceName, site: &SiteName) -> Result<(), Error> {
-    let Ok(path) = runbook::find(&session.config, name.as_str()) else {
+    let Ok(path) = source::find(&session.config, name.as_str()) else {
         output::say(&format!("note: no runbook `{name}` is at hand, so that {site} was not checked"));
         return Ok(());
     };
-    let text = runbook::read(&path)?;
-    let options = runbook::options(&session.config)?;
+    let text = source::read(&path)?;
+    let options = source::options(&session.config)?;
     let (Some(found), _) = crate::compile::compile_with(&text, &options) else {
         return Ok(());
     };

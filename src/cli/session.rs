@@ -1,28 +1,16 @@
 //! What most commands need: configuration, journal, identity, an async runtime.
 
 use std::future::Future;
-use std::path::Path;
 use std::sync::Arc;
 
+use super::output::Terminal;
 use super::{Error, Global, exit};
 use crate::app::{self, FindRunError};
-use crate::config::{Config, Flags, JournalPlace};
+pub(crate) use crate::app::{Session, new_journal, now, reason};
+use crate::config::{Config, Flags};
 use crate::journal::OpenMode;
 use crate::model::id::RunId;
 use crate::model::run::Identity;
-use crate::model::time::Timestamp;
-use crate::ports::{Clock, JournalAdmin};
-use crate::runtime::SystemClock;
-
-/// An opened journal with the configuration it came from.
-pub(crate) struct Session {
-    /// The configuration in force.
-    pub config: Config,
-    /// The journal.
-    pub journal: Arc<dyn JournalAdmin>,
-    /// Who speaks.
-    pub identity: Identity,
-}
 
 /// Reads the configuration.
 ///
@@ -59,9 +47,9 @@ impl Session {
     /// When it cannot be opened.
     pub(crate) fn open_as(global: &Global, mode: OpenMode) -> Result<Self, Error> {
         let config = config(global)?;
-        let journal = app::open_journal(&config, mode)?;
         let identity = identity(global, &config);
-        Ok(Self { config, journal, identity })
+        let from = format!("cli@{}", app::host_name());
+        Self::new(config, mode, identity, from, Arc::new(Terminal))
     }
 
     /// Finds the run a text names.
@@ -80,42 +68,12 @@ impl Session {
     }
 }
 
-/// Path of the journal, when opening it for writing would make a new one.
-#[must_use]
-pub(crate) fn new_journal(config: &Config) -> Option<&Path> {
-    match &config.journal {
-        JournalPlace::Sqlite(path) => Some(path.as_path()).filter(|path| !path.exists()),
-        JournalPlace::Memory => None,
-    }
-}
-
 /// Who speaks, with the roles that the configuration gives that name: `--as`, else the person at this
 /// terminal.
 #[must_use]
 pub(crate) fn identity(global: &Global, config: &Config) -> Identity {
     let name = global.identity.clone().unwrap_or_else(|| config.user.clone());
     Identity { roles: config.roles_of(&name), ..Identity::asserted(name) }
-}
-
-/// The time now, by the system's clock.
-#[must_use]
-pub(crate) fn now() -> Timestamp {
-    SystemClock::real().now()
-}
-
-/// The reason of a command that needs one.
-///
-/// # Errors
-/// When there is none, or it is too long.
-pub(crate) fn reason(command: &str, given: Option<&str>) -> Result<String, Error> {
-    let reason = given.map(str::trim).filter(|reason| !reason.is_empty()).ok_or_else(|| {
-        Error::new(exit::USAGE, format!("{command} needs a reason"))
-            .help("add --reason \"…\"; it stands in the journal")
-    })?;
-    if reason.chars().count() > crate::model::limits::REASON_CHARS {
-        return Err(Error::new(exit::USAGE, "the reason is longer than 1,000 characters"));
-    }
-    Ok(reason.to_owned())
 }
 
 /// Lets a write beyond a limit on the size of files (`ulimit -f`) fail, as on a full disk, so that the

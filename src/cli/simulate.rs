@@ -1,13 +1,18 @@
 //! `drctl simulate`: a forecast of an operation from thousands of simulated runs. Starts nothing, and never
 //! makes a journal.
 
+use super::binding::BindingFlags;
+use super::output::Terminal;
+use crate::app::launch::Binding;
+use crate::app::launch::shelf::Shelf;
+use crate::app::launch::source;
+use crate::app::launch::source::Source;
+use crate::app::launch::source::Subject;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::runbook::{self, Binding, Source, Subject};
 use super::session::{self, Session};
-use super::shelf::Shelf;
 use super::{Error, Format, Global, exit, output, plan};
 use crate::app;
 use crate::config::{Config, JournalPlace};
@@ -22,7 +27,7 @@ use crate::runtime;
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    binding: Binding,
+    binding: BindingFlags,
     /// failover, switchover or failback.
     #[arg(long, default_value = "failover")]
     operation: Operation,
@@ -76,12 +81,13 @@ impl std::str::FromStr for MaxMiss {
 /// When the runbook does not compile, cannot be planned, or a scenario cannot be used.
 pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     let config = session::config(global)?;
-    let Subject::One(source) = runbook::subject(&config, &arguments.binding)? else {
+    let binding = arguments.binding.binding()?;
+    let Subject::One(source) = source::subject(&config, &binding, &Terminal)? else {
         return Err(Error::new(exit::USAGE, "a fleet has no forecast of its own")
             .help("forecast its members one by one: drctl simulate RUNBOOK of each; `drctl failover FLEET --simulate` lives one run of all")
             .reason("fleet"));
     };
-    let mut plan = planned(global, &config, arguments, &source)?;
+    let mut plan = planned(global, &config, (&binding, arguments.operation), &source)?;
     let history = history(global, &config, &plan);
     plan.measured = history.of(&plan);
     let index = plan::index(&plan)?;
@@ -95,8 +101,13 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     Ok(if missed { exit::OBJECTIVE_MISSED } else { exit::SUCCESS })
 }
 
-fn planned(global: &Global, config: &Config, arguments: &Arguments, source: &Source) -> Result<Plan, Error> {
-    let choices = plan::choices(global, config, (&arguments.binding, arguments.operation, false), source)?;
+fn planned(
+    global: &Global,
+    config: &Config,
+    (binding, operation): (&Binding, Operation),
+    source: &Source,
+) -> Result<Plan, Error> {
+    let choices = plan::choices(global, config, (binding, operation, false), source)?;
     let plan = plan::bind(source, &choices)?;
     if crate::plan::begun(&plan).is_empty() {
         return Ok(plan);
@@ -133,7 +144,7 @@ fn scenarios(arguments: &Arguments, plan: &Plan) -> Result<Vec<Conditions>, Erro
         let invalid = |error| {
             Error::new(exit::INVALID, format!("{}: {error}", path.display())).reason("invalid_scenario")
         };
-        let scenario = Scenario::parse(&runbook::read(path)?).map_err(invalid)?;
+        let scenario = Scenario::parse(&source::read(path)?).map_err(invalid)?;
         scenario.check_sites(&plan.sites).map_err(invalid)?;
         Ok(app::conditions(&scenario, plan))
     };

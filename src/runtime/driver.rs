@@ -55,6 +55,15 @@ pub trait Follower: Send + Sync {
     }
 }
 
+/// A follower that shows nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl Follower for Silent {
+    fn recorded(&self, _: &IndexedPlan, _: &RunState, _: &[Recorded]) {}
+    fn progress(&self, _: &IndexedPlan, _: NodeIndex, _: &str) {}
+}
+
 /// When a driver returns although the run is not over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stop {

@@ -18,7 +18,7 @@ mod task;
 
 pub use clock::{SystemClock, Time, VirtualClock};
 pub use create::{NewRun, Runtime};
-pub use driver::{Driver, Follower, Recorded, SimulatedOperator, Stop};
+pub use driver::{Driver, Follower, Recorded, Silent, SimulatedOperator, Stop};
 pub use evidence::{Told, tell, told};
 pub use history::history;
 pub use load::{Loaded, load, load_plan};

@@ -1,29 +1,19 @@
 //! Makes the run that makes the checks of one service. Never drives it.
 
+use crate::app::launch::estate::simulated_runtime;
+use crate::app::launch::source;
+use crate::app::launch::source::Source;
+use crate::app::launch::unfilled;
 use std::collections::BTreeMap;
 
 use super::Arguments;
 use crate::app::{self, RandomIds};
-use crate::cli::runbook::{self, Source};
 use crate::cli::session::Session;
-use crate::cli::{Error, exit, start, unfilled};
+use crate::cli::{Error, exit};
 use crate::engine::input;
-use crate::model::policy::OnFailure;
-use crate::model::run::Intent;
 use crate::plan::{Nested, Plan};
 use crate::ports::{Clock, IdSource};
 use crate::runtime::{Driver, NewRun, Runtime, SystemClock};
-
-/// Every check is made, whatever comes of the others.
-pub(crate) fn prepared(mut plan: Plan, simulate: bool) -> Plan {
-    for node in &mut plan.nodes {
-        node.on_failure = OnFailure::Continue;
-    }
-    if simulate {
-        plan.intent = Intent::Simulate;
-    }
-    plan
-}
 
 /// The run that makes the checks, which has not begun.
 pub(super) async fn created(
@@ -68,7 +58,7 @@ fn runtime(
     let estate = format!("{}-check-{}", plan.runbook.name, RandomIds.suffix());
     new.notes.insert("estate".to_owned(), estate);
     if let Some(path) = &arguments.scenario {
-        new.notes.insert("scenario".to_owned(), runbook::read(path)?);
+        new.notes.insert("scenario".to_owned(), source::read(path)?);
     }
-    start::simulated_runtime(session, plan, &new.notes, SystemClock::real().now())
+    simulated_runtime(session, plan, &new.notes, SystemClock::real().now())
 }

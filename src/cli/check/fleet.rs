@@ -1,23 +1,25 @@
 //! `drctl check` of a fleet: the checks of every member, several at once, summed up. What keeps one member
 //! from being checked never hides the others.
 
+use crate::app::launch::Binding;
+use crate::app::launch::route;
+use crate::app::launch::source::FleetSource;
 use serde::Serialize;
 use tokio::task::JoinSet;
 
 use super::Arguments;
-use super::begin::{created, prepared};
+use super::begin::created;
 use super::readiness::Readiness;
-use crate::cli::follow::Silent;
-use crate::cli::runbook::{Binding, FleetSource};
+use crate::app::launch::planned::{self, checks};
 use crate::cli::session::{self, Session};
 use crate::cli::table::Table;
 use crate::cli::table::Yield::Wrap;
-use crate::cli::{Error, Global, exit, output, route, start};
+use crate::cli::{Error, Global, exit, output};
 use crate::engine::service::ServiceRecord;
 use crate::evidence::first_line;
 use crate::model::fleet::Placed;
 use crate::model::run::Intent;
-use crate::runtime::{self, Driver, Stop};
+use crate::runtime::{self, Driver, Silent, Stop};
 
 /// Most members that are checked at once.
 const AT_ONCE: usize = 16;
@@ -48,10 +50,15 @@ struct Member {
 ///
 /// # Errors
 /// When something was typed that is about one service, or the journal refuses.
-pub(super) fn run(global: &Global, arguments: &Arguments, source: &FleetSource) -> Result<u8, Error> {
-    start::refuse_values(&arguments.binding)?;
+pub(super) fn run(
+    global: &Global,
+    arguments: &Arguments,
+    typed: &Binding,
+    source: &FleetSource,
+) -> Result<u8, Error> {
+    planned::refuse_values(typed)?;
     let session = Session::open(global)?;
-    let mut members = session::block_on(all(&session, arguments, source))?;
+    let mut members = session::block_on(all(&session, (arguments, typed), source))?;
     members.sort_by(|one, other| (one.ready, &one.service).cmp(&(other.ready, &other.service)));
     let fleet = Fleet {
         service: source.roster.metadata.name.to_string(),
@@ -64,14 +71,18 @@ pub(super) fn run(global: &Global, arguments: &Arguments, source: &FleetSource) 
     Ok(if fleet.ready { exit::SUCCESS } else { exit::REFUSED })
 }
 
-async fn all(session: &Session, arguments: &Arguments, source: &FleetSource) -> Result<Vec<Member>, Error> {
+async fn all(
+    session: &Session,
+    asked: (&Arguments, &Binding),
+    source: &FleetSource,
+) -> Result<Vec<Member>, Error> {
     let (mut under_way, mut members) = (JoinSet::new(), Vec::new());
     for placed in &source.roster.members {
         if under_way.len() >= AT_ONCE {
             members.extend(next(&mut under_way).await?);
         }
         let service = placed.service.to_string();
-        match begun(session, arguments, source, placed).await {
+        match begun(session, asked, source, placed).await {
             Ok(driver) => {
                 under_way.spawn(async move { (service, driver.drive(&Silent, Stop::AtPerson).await) });
             }
@@ -102,7 +113,7 @@ async fn next(under_way: &mut JoinSet<Driven>) -> Result<Option<Member>, Error> 
 /// The run that makes the checks of a member.
 async fn begun(
     session: &Session,
-    arguments: &Arguments,
+    (arguments, typed): (&Arguments, &Binding),
     source: &FleetSource,
     placed: &Placed,
 ) -> Result<Driver, Error> {
@@ -114,20 +125,17 @@ async fn begun(
     } else {
         runtime::service_record(session.journal.as_ref(), &placed.service).await?
     };
-    let typed = &arguments.binding;
     let binding = Binding {
         runbook: placed.service.to_string(),
         mode: typed.mode,
         from: placed.from.clone().or_else(|| typed.from.clone()),
         to: placed.to.clone().or_else(|| typed.to.clone()),
-        set: Vec::new(),
-        values: None,
-        accept_lint: Vec::new(),
+        ..Binding::default()
     };
     let mut choices =
         route::choices(&binding, arguments.operation, Intent::Check, &runbook.runbook, &record)?;
     choices.parameters = placed.with.clone().into_iter().collect();
-    let plan = prepared(start::bind(runbook, &choices)?, arguments.simulate);
+    let plan = checks(planned::bind(runbook, &choices)?, arguments.simulate);
     created(session, arguments, runbook, plan, std::collections::BTreeMap::new()).await
 }
 

@@ -4,28 +4,32 @@ mod begin;
 mod fleet;
 mod readiness;
 
+use super::binding::BindingFlags;
+use super::output::Terminal;
+use crate::app::launch::planned::{self, checks};
+use crate::app::launch::route;
+use crate::app::launch::source;
+use crate::app::launch::source::Source;
+use crate::app::launch::source::Subject;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
 
 use self::begin::created;
-pub(in crate::cli) use self::begin::prepared;
 use self::readiness::Readiness;
-use super::follow::Silent;
-use super::runbook::{self, Binding, Source, Subject};
 use super::session::{self, Session};
-use super::{Error, Global, exit, output, plan, route, start};
+use super::{Error, Global, exit, output, plan};
 use crate::engine::service::ServiceRecord;
 use crate::model::run::{Intent, Operation};
 use crate::plan::Plan;
-use crate::runtime::{Driver, Stop};
+use crate::runtime::{Driver, Silent, Stop};
 
 /// Arguments of `check`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    binding: Binding,
+    binding: BindingFlags,
     /// The operation to be ready for: failover, switchover or failback.
     #[arg(long, default_value = "failover")]
     operation: Operation,
@@ -43,16 +47,16 @@ pub(crate) struct Arguments {
 /// When the runbook cannot be planned, a secret cannot be read, or the journal refuses.
 pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     let config = session::config(global)?;
-    let source = match runbook::subject(&config, &arguments.binding)? {
+    let binding = arguments.binding.binding()?;
+    let source = match source::subject(&config, &binding, &Terminal)? {
         Subject::One(source) => source,
-        Subject::Fleet(source) => return fleet::run(global, arguments, &source),
+        Subject::Fleet(source) => return fleet::run(global, arguments, &binding, &source),
     };
     let name = &source.runbook.metadata.name;
     let record =
         if arguments.simulate { ServiceRecord::default() } else { plan::recorded(global, &config, name) };
-    let choices =
-        route::choices(&arguments.binding, arguments.operation, Intent::Check, &source.runbook, &record)?;
-    let plan = prepared(start::bind(&source, &choices)?, arguments.simulate);
+    let choices = route::choices(&binding, arguments.operation, Intent::Check, &source.runbook, &record)?;
+    let plan = checks(planned::bind(&source, &choices)?, arguments.simulate);
     if plan.nodes.is_empty() {
         output::say(&format!("{name} has no checks to make; give its steps a `precheck`"));
     }

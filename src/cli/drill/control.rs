@@ -2,14 +2,16 @@
 
 use clap::{ArgGroup, Args};
 
+use crate::app::launch::{inbox, takeover};
 use crate::cli::follow::{self, Followed};
 use crate::cli::session::{self, Session};
-use crate::cli::{Error, Global, control, exit, output, resume};
+use crate::cli::{Error, Global, control, exit, output};
 use crate::engine::drill;
 use crate::engine::input::Control;
 use crate::model::id::RunId;
 use crate::model::run::RunStatus;
 use crate::runtime::{self, Loaded};
+use std::collections::BTreeMap;
 
 /// A drill, and why.
 #[derive(Debug, Clone, Args)]
@@ -85,14 +87,14 @@ pub(super) fn cleanup(global: &Global, arguments: &RunArguments) -> Result<u8, E
         let left = drill::left_behind(&loaded.plan, &loaded.state);
         let addresses = left.iter().filter_map(|node| loaded.plan.plan.nodes.get(*node as usize));
         for node in addresses.map(|node| node.address.clone()) {
-            control::submit(&session, &run, Control::Retry { node }, arguments.reason.clone()).await?;
+            inbox::submit(&session, &run, Control::Retry { node }, arguments.reason.clone()).await?;
         }
         let lease = session.journal.lease(&run).await?;
         if lease.is_some_and(|lease| lease.alive && lease.holder.is_some()) {
             output::say(&format!("{run} is driven elsewhere and was asked to try again"));
             return Ok(exit::SUCCESS);
         }
-        let driver = resume::take_over(&session, &run, std::collections::BTreeMap::new()).await?;
+        let driver = takeover::take_over(&session, &run, BTreeMap::new(), None).await?;
         follow::drive(global, &session, driver, Followed::default()).await
     })
 }

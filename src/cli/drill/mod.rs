@@ -8,8 +8,6 @@ use clap::{ArgMatches, Args, FromArgMatches, Subcommand};
 
 use super::{Error, Global};
 
-pub(crate) use begin::planned;
-
 /// Arguments of `drill`: a runbook to rehearse, or what is asked of a drill.
 #[derive(Debug, Clone)]
 pub(crate) enum Arguments {

@@ -4,9 +4,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::app::launch::source;
+use crate::cli::binding::typed;
 use crate::cli::consents::ConsentFlags;
+use crate::cli::output::Terminal;
 use crate::cli::session::{self, Session};
-use crate::cli::{Error, Global, exit, runbook, start};
+use crate::cli::{Error, Global, exit, start};
 use crate::model::run::{Intent, Mode};
 use crate::model::time::Timestamp;
 
@@ -54,15 +57,15 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     let plan = &loaded.plan.plan;
     let text = String::from_utf8_lossy(&text).into_owned();
     // What was accepted for the drill is accepted for what it turns into.
-    let accept_lint = runbook::accepted_before(&loaded.state.created.notes);
+    let accept_lint = source::accepted_before(&loaded.state.created.notes);
     let path = PathBuf::from(plan.runbook.name.as_str());
-    let source = runbook::compiled(&session.config, path, text, Some(&accept_lint))?;
+    let source = source::compiled(&session.config, path, text, Some(&accept_lint), &Terminal)?;
     let promotion = start::Promotion {
         reason,
         mode: arguments.mode,
         incident_at: arguments.incident_at,
         consents: arguments.consents.clone(),
-        set: arguments.set.clone(),
+        set: typed(&arguments.set)?,
         accept_lint,
     };
     start::promoted(global, &session, source, plan, promotion)

@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::prompt::Typed;
 use super::{into_background, screen};
+use crate::app::launch::inbox;
 use crate::cli::session::Session;
-use crate::cli::{Error, control, output};
+use crate::cli::{Error, output};
 use crate::engine::event::{MissingConsent, Want};
 use crate::engine::input::{Consents, Control};
 use crate::engine::{IndexedPlan, RunState};
@@ -98,10 +99,10 @@ pub(crate) async fn drive(
                     Answer::Consents(consents) => {
                         let control = Control::Approve { node: None, consents };
                         let why = Some("typed at the terminal".to_owned());
-                        control::submit(session, &run, control, why).await?;
+                        inbox::submit(session, &run, control, why).await?;
                     }
                     Answer::WayOut(Some(WayOut::Pause)) => {
-                        control::submit(session, &run, Control::Pause, Some("Ctrl-C".to_owned())).await?;
+                        inbox::submit(session, &run, Control::Pause, Some("Ctrl-C".to_owned())).await?;
                     }
                     Answer::WayOut(Some(WayOut::Background)) => {
                         background = true;

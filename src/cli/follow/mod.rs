@@ -21,7 +21,7 @@ use crate::engine::{IndexedPlan, RunState};
 use crate::evidence;
 use crate::model::run::RunStatus;
 use crate::ports::Clock;
-use crate::runtime::{Driver, Follower, Stop, SystemClock};
+use crate::runtime::{Driver, Stop, SystemClock};
 
 /// How long a command follows the run it drives.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -108,13 +108,4 @@ fn into_background(session: &Session, run: &str) -> Result<u32, Error> {
         arguments.extend(["--journal".to_owned(), format!("sqlite:{}", path.display())]);
     }
     Ok(detach::spawn(&arguments, &log)?.id())
-}
-
-/// A follower that shows nothing.
-#[derive(Debug, Default)]
-pub(crate) struct Silent;
-
-impl Follower for Silent {
-    fn recorded(&self, _: &IndexedPlan, _: &RunState, _: &[crate::runtime::Recorded]) {}
-    fn progress(&self, _: &IndexedPlan, _: crate::plan::NodeIndex, _: &str) {}
 }

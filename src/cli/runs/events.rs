@@ -1,13 +1,12 @@
 //! `drctl runs events`: the facts of a run, for people or as JSON lines.
 
-use std::fmt::Write;
-
 use clap::Args;
 use serde_json::{Value, json};
 
 use crate::cli::session::Session;
 use crate::cli::{Error, Format, Global, exit, output};
 use crate::engine::event::Event;
+use crate::journal::record::hex;
 use crate::ports::{Record, StreamName};
 use crate::runtime;
 
@@ -76,13 +75,4 @@ fn line(record: &Record) -> Value {
 /// The body as JSON; pruned bodies are null.
 fn body(record: &Record) -> Value {
     serde_json::from_str(&record.body).unwrap_or(Value::Null)
-}
-
-/// Bytes in hex.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing into a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

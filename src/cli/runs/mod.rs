@@ -16,7 +16,6 @@ use crate::journal::OpenMode;
 use crate::model::id::RunId;
 use crate::ports::Lease;
 
-pub(crate) use events::hex;
 pub(crate) use list::service_name;
 pub(crate) use report::write;
 pub(crate) use show::show_existing;

@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use super::events::hex;
 use crate::cli::session::Session;
 use crate::cli::{Error, Global, exit, output};
+use crate::journal::record::hex;
 use crate::ports::StreamName;
 use crate::runtime;
 

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::board::{Board, Broken, Entry, file, next, shown, utc};
+use crate::app::launch::board::{Board, Broken, Entry, file, next, shown, utc};
+use crate::cli::output::Terminal;
 use crate::cli::session::{self, Session};
 use crate::cli::table::Table;
 use crate::cli::table::Yield::{Cut, Drop, Wrap};
@@ -74,7 +75,7 @@ pub(super) fn run(global: &Global) -> Result<u8, Error> {
         Ok(List { schedules, stop_all, broken: board.broken.clone() })
     })?;
     if global.output == Format::Text {
-        board.say_broken();
+        board.say_broken(&Terminal);
         if list.stop_all.stopped {
             output::say("\x1b[1;31mstopped\x1b[0m: `drctl stop-all off` lets schedules work again");
         }

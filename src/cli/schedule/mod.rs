@@ -1,7 +1,5 @@
 //! `drctl schedule`: when drills run, what came of them, and running what is due from the system's cron.
 
-mod board;
-mod launch;
 mod list;
 mod next;
 mod run;
@@ -9,8 +7,6 @@ mod run;
 use clap::Subcommand;
 
 use super::{Error, Global};
-
-pub(crate) use self::board::next_drill;
 
 /// What to do with schedules.
 #[derive(Debug, Clone, Subcommand)]

@@ -1,13 +1,15 @@
 //! `drctl schedule next`: the next fires of one runbook, with what is left out and why.
 
+use crate::app::launch::source;
+use crate::cli::output::Terminal;
 use clap::Args;
 use serde::Serialize;
 
-use super::board::{shown, timetable, utc};
+use crate::app::launch::board::{shown, timetable, utc};
 use crate::cli::session;
 use crate::cli::table::Table;
 use crate::cli::table::Yield::{Cut, Wrap};
-use crate::cli::{Error, Global, exit, output, runbook};
+use crate::cli::{Error, Global, exit, output};
 use crate::model::schedule::{Fire, Shift, Timetable};
 use crate::model::time::Timestamp;
 
@@ -45,7 +47,7 @@ struct Line {
 /// When the runbook cannot be found, does not compile, or has no schedule.
 pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     let config = session::config(global)?;
-    let source = runbook::load(&config, &arguments.runbook)?;
+    let source = source::load(&config, &arguments.runbook, &Terminal)?;
     let name = &source.runbook.metadata.name;
     let Some(table) = timetable(&source.runbook) else {
         return Err(Error::new(exit::USAGE, format!("the runbook of {name} has no drill schedule"))

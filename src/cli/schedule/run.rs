@@ -8,8 +8,9 @@ use clap::Args;
 use serde::Serialize;
 use tokio::task::JoinSet;
 
-use super::board::{Board, Broken, Entry, utc};
-use super::launch::Launcher;
+use crate::app::launch::board::{Board, Broken, Entry, utc};
+use crate::app::launch::schedule::Launcher;
+use crate::cli::output::Terminal;
 use crate::cli::session::{self, Session};
 use crate::cli::{Error, Format, Global, exit, output};
 use crate::engine::schedule::{Refusal, ScheduleEvent};
@@ -111,7 +112,7 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     let report = Report { dry_run: arguments.dry_run, schedules: lines, broken };
     let board = Board { broken: report.broken.clone(), ..Board::default() };
     if global.output == Format::Text {
-        board.say_broken();
+        board.say_broken(&Terminal);
     }
     output::print(global.output, &report, || render(&report))?;
     let mut codes: Vec<u8> = report.schedules.iter().map(|line| line.code).collect();

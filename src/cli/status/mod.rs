@@ -4,10 +4,12 @@
 mod line;
 mod services;
 
+use crate::app::launch::policy;
+use crate::cli::output::Terminal;
 use clap::Args;
 
 use super::session;
-use super::{Error, Format, Global, exit, output, policy};
+use super::{Error, Format, Global, exit, output};
 use crate::app;
 use crate::config::JournalPlace;
 use crate::evidence::readiness::Readiness;
@@ -32,7 +34,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     let mut config = session::config(global)?;
     let found = services::found(&config, &arguments.services)?;
-    let rules = policy::load(config.policy.as_deref(), &config.lints)?;
+    let rules = policy::load(config.policy.as_deref(), &config.lints, &Terminal)?;
     if session::new_journal(&config).is_some() {
         config.journal = JournalPlace::Memory;
     }

@@ -1,9 +1,10 @@
 //! The services whose status is shown: those that were named, or all of the configured folders.
 
+use crate::app::launch::shelf::Shelf;
+use crate::app::launch::source;
 use std::path::{Path, PathBuf};
 
-use crate::cli::shelf::Shelf;
-use crate::cli::{Error, exit, output, runbook};
+use crate::cli::{Error, exit, output};
 use crate::compile;
 use crate::config::Config;
 use crate::evidence::readiness::{Definition, FRESHNESS};
@@ -50,11 +51,11 @@ fn all(config: &Config) -> Result<Found, Error> {
 }
 
 fn one(config: &Config, named: &str) -> Result<Service, Error> {
-    let path = runbook::find(config, named)?;
-    let text = runbook::read(&path)?;
-    let (sound, _) = compile::compile_with(&text, &runbook::options(config)?);
+    let path = source::find(config, named)?;
+    let text = source::read(&path)?;
+    let (sound, _) = compile::compile_with(&text, &source::options(config)?);
     let name = sound.as_ref().map(|runbook| runbook.metadata.name.clone());
-    let name = name.or_else(|| crate::cli::shelf::name_of(&text)).ok_or_else(|| {
+    let name = name.or_else(|| crate::app::launch::shelf::name_of(&text)).ok_or_else(|| {
         Error::new(exit::INVALID, format!("{} does not say which service it is about", path.display()))
             .help(format!("see `drctl validate {}`", path.display()))
     })?;

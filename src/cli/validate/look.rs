@@ -1,14 +1,15 @@
 //! Looks at one file and says everything that is wrong with it, or among several.
 
+use crate::app::launch::policy::Rules;
+use crate::app::launch::shelf::Shelf;
+use crate::app::launch::source;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
 use super::{is_fleet, is_scenario, kind};
-use crate::cli::policy::Rules;
-use crate::cli::shelf::Shelf;
-use crate::cli::{Error, exit, runbook};
+use crate::cli::{Error, exit};
 use crate::compile::{self, Diagnostic};
 use crate::model::id::{ServiceName, SiteName};
 use crate::model::runbook::Runbook;
@@ -43,7 +44,7 @@ impl Look<'_> {
     pub(super) fn at(&self, path: &Path) -> Report {
         let name = path.display().to_string();
         let mut report = Report { path: name, ..Report::default() };
-        match runbook::read(path) {
+        match source::read(path) {
             Err(error) => report.other.push(error.message),
             Ok(text) if is_scenario(&text) => {
                 report.other.extend(Scenario::parse(&text).err().map(|error| format!("scenario: {error}")));

@@ -1,18 +1,20 @@
 //! `drctl validate`: compiles runbooks and scenarios and shows every problem of every file at once.
 
 mod draw;
-mod files;
 mod look;
 
+use crate::app::launch::policy;
+use crate::app::launch::source;
+use crate::cli::output::Terminal;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use self::draw::{json, sarif, text};
-pub(crate) use self::files::{files, is_fleet, is_scenario, kind};
 use self::look::{Look, flat, refuse_same_names, refuse_unknown_site};
-use super::{Error, Format, Global, exit, output, policy, runbook};
+use super::{Error, Format, Global, exit, output};
+use crate::app::launch::files::{files, is_fleet, is_scenario, kind};
 use crate::compile::Severity;
 use crate::config::{Config, Flags, RuleFiles};
 use crate::model::id::SiteName;
@@ -53,8 +55,8 @@ pub(crate) enum ReportFormat {
 pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     let flags = Flags { config: global.config.clone(), ..Flags::default() };
     let RuleFiles { file, lints, policy, runbooks } = Config::rules(&flags)?;
-    let options = runbook::options_of(file.as_deref(), &lints)?;
-    let rules = policy::load(policy.as_deref(), &lints)?;
+    let options = source::options_of(file.as_deref(), &lints)?;
+    let rules = policy::load(policy.as_deref(), &lints, &Terminal)?;
     let mut reports = Vec::new();
     for path in &arguments.paths {
         let files = files(path)?;

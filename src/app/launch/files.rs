@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::cli::{Error, exit};
+use crate::app::{Error, exit};
 
 /// Deepest folder that is looked into.
 const DEPTH: usize = 16;

@@ -1,7 +1,7 @@
 //! Where a service goes from and to: what was typed, else the service record, else the roles of its sites.
 
-use super::runbook::{self, Binding};
-use super::{Error, exit};
+use super::Binding;
+use crate::app::{Error, exit};
 use crate::engine::service::ServiceRecord;
 use crate::model::id::SiteName;
 use crate::model::run::{Intent, Operation};
@@ -20,7 +20,7 @@ pub(crate) fn choices(
     runbook: &Runbook,
     record: &ServiceRecord,
 ) -> Result<Choices, Error> {
-    let choices = wanted(binding, operation, intent, runbook, record)?;
+    let choices = wanted(binding, operation, intent, runbook, record);
     if let (Some(to), Some(active)) = (&choices.to, &record.active)
         && to == active
     {
@@ -49,16 +49,14 @@ pub(crate) fn choices(
 }
 
 /// Where the service would go, whatever would be said to it.
-///
-/// # Errors
-/// When a value that was typed cannot be read.
+#[must_use]
 pub(crate) fn wanted(
     binding: &Binding,
     operation: Operation,
     intent: Intent,
     runbook: &Runbook,
     record: &ServiceRecord,
-) -> Result<Choices, Error> {
+) -> Choices {
     let home = only(runbook, SiteRole::Active);
     let active = record.active.clone().or_else(|| match operation {
         Operation::Failover | Operation::Switchover => home.clone(),
@@ -73,15 +71,15 @@ pub(crate) fn wanted(
     });
     let unready = record.quarantined.iter();
     let unready = unready.map(|(site, run)| (site.clone(), format!("quarantined since {run} left it")));
-    Ok(Choices {
+    Choices {
         operation,
         mode: binding.mode,
         intent,
         from,
         to,
         unready: unready.collect(),
-        parameters: runbook::values(binding)?,
-    })
+        parameters: binding.values.clone(),
+    }
 }
 
 /// The only site of a role.

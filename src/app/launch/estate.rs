@@ -1,12 +1,8 @@
 //! The runtime of a simulated run, from what its notes say: the same when it starts and when it is resumed.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
-use super::runbook;
-use super::session::Session;
-use super::{Error, exit};
-use crate::app::{self, Simulation, Speed};
+use crate::app::{self, Error, Session, Simulation, Speed, exit};
 use crate::model::time::Timestamp;
 use crate::plan::Plan;
 use crate::ports::Clock;
@@ -14,33 +10,55 @@ use crate::providers::simulated::Scenario;
 use crate::runtime::{Runtime, SystemClock};
 
 /// How a simulation runs.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Simulated<'a> {
-    /// What goes wrong.
-    pub scenario: Option<&'a Path>,
+#[derive(Debug, Clone)]
+pub(crate) struct Simulated {
+    /// What goes wrong: the text of a scenario; absent: nothing.
+    pub scenario: Option<String>,
     /// How fast.
     pub speed: Speed,
     /// Its seed.
     pub seed: Option<u64>,
 }
 
-impl Simulated<'_> {
+impl Default for Simulated {
+    fn default() -> Self {
+        Self { scenario: None, speed: Speed::Max, seed: None }
+    }
+}
+
+/// The runtime of a new run: real, or that of a simulation, which the notes keep.
+///
+/// # Errors
+/// When a provider, the scenario or the estate cannot be used.
+pub(crate) fn runtime_for(
+    session: &Session,
+    plan: &Plan,
+    simulated: Option<&Simulated>,
+    notes: &mut BTreeMap<String, String>,
+) -> Result<Runtime, Error> {
+    match simulated {
+        Some(simulated) => simulated.runtime(session, plan, notes),
+        None => app::real_runtime(&session.config, session.journal.clone())
+            .map_err(|error| Error::new(exit::BUG, error.to_string())),
+    }
+}
+
+impl Simulated {
     /// Makes the runtime, and notes what it takes to make it again.
     ///
     /// # Errors
     /// When the scenario or the estate cannot be used.
-    pub(crate) fn runtime(
-        self,
+    fn runtime(
+        &self,
         session: &Session,
         plan: &Plan,
         notes: &mut BTreeMap<String, String>,
     ) -> Result<Runtime, Error> {
-        let text = self.scenario.map(runbook::read).transpose()?;
         let start = SystemClock::real().now();
         let key = format!("{}-{}", plan.runbook.name, start.as_millis());
         notes.insert("speed".to_owned(), self.speed.to_string());
         notes.insert("estate".to_owned(), key);
-        if let Some(text) = &text {
+        if let Some(text) = &self.scenario {
             notes.insert("scenario".to_owned(), text.clone());
         }
         if let Some(seed) = self.seed {

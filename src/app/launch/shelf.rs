@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::runbook::{self, Binding, Source};
-use super::session::Session;
-use super::{Error, exit, output, route, validate};
+use super::source::{self, Source};
+use super::{Binding, files, quarantine, route};
+use crate::app::{Error, Session, Voice, exit};
 use crate::compile::{self, Directory, Listed, Severity, Twice};
 use crate::config::Config;
 use crate::engine::service::ServiceRecord;
@@ -49,7 +49,7 @@ impl Shelf {
     /// # Errors
     /// When it sets a level that cannot be set.
     pub(crate) fn of(config: &Config, beside: &Path) -> Result<Self, Error> {
-        Ok(Self::read(&config.runbooks, &runbook::options(config)?, beside))
+        Ok(Self::read(&config.runbooks, &source::options(config)?, beside))
     }
 
     /// Reads the runbooks of the configured folders and those in the folder of a file. What cannot be read is
@@ -60,7 +60,7 @@ impl Shelf {
         let folders = folders.iter().map(PathBuf::as_path).chain([own]);
         let mut files = BTreeMap::new();
         for folder in folders.filter(|folder| folder.is_dir()) {
-            for file in validate::files(folder).unwrap_or_default() {
+            for file in files::files(folder).unwrap_or_default() {
                 files.entry(std::fs::canonicalize(&file).unwrap_or_else(|_| file.clone())).or_insert(file);
             }
         }
@@ -101,8 +101,8 @@ impl Shelf {
     }
 
     fn put(&mut self, path: PathBuf, options: &compile::Options) {
-        let Ok(text) = runbook::read(&path) else { return };
-        if validate::kind(&text).is_some_and(|kind| kind != "Runbook") {
+        let Ok(text) = source::read(&path) else { return };
+        if files::kind(&text).is_some_and(|kind| kind != "Runbook") {
             return;
         }
         let (runbook, findings) = compile::compile_with(&text, options);
@@ -211,7 +211,7 @@ impl Shelf {
         let (plan, nested) = plan::nest(plan, &library).map_err(refused)?;
         for planned in nested.values() {
             let record = records.get(&planned.plan.runbook.name).cloned().unwrap_or_default();
-            super::start::refuse_quarantined(&record, &planned.plan)?;
+            quarantine::refuse(&record, &planned.plan)?;
         }
         Ok((plan, nested))
     }
@@ -246,8 +246,7 @@ fn binding(name: &ServiceName) -> Binding {
         mode: None,
         from: None,
         to: None,
-        set: Vec::new(),
-        values: None,
+        values: BTreeMap::new(),
         accept_lint: Vec::new(),
     }
 }
@@ -263,13 +262,16 @@ pub(crate) fn name_of(text: &str) -> Option<ServiceName> {
 ///
 /// # Errors
 /// When it does not compile.
-pub(crate) fn fleet(shelf: &Shelf, path: &Path, text: &str) -> Result<crate::model::fleet::Roster, Error> {
+pub(crate) fn fleet(
+    shelf: &Shelf,
+    path: &Path,
+    text: &str,
+    voice: &dyn Voice,
+) -> Result<crate::model::fleet::Roster, Error> {
     let (roster, found) = compile::fleet(text, &shelf.directory());
     let shown: Vec<_> = found.into_iter().filter(|found| found.severity != Severity::Note).collect();
     if !shown.is_empty() {
-        output::say(
-            compile::render(&path.display().to_string(), text, &shown, output::is_terminal()).trim_end(),
-        );
+        voice.say(compile::render(&path.display().to_string(), text, &shown, voice.is_coloured()).trim_end());
     }
     if let Some(why) = shelf.unsure(text) {
         return Err(Error::new(exit::INVALID, format!("{}: {why}", path.display()))

@@ -1,6 +1,6 @@
 //! Keeps values that nobody has filled in from reaching a provider. Never looks at what is only for people.
 
-use super::{Error, exit};
+use crate::app::{Error, exit};
 use crate::compile::holds_placeholder;
 use crate::compile::scaffold::MARK;
 use crate::model::action::ActionName;

@@ -3,18 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use clap::Args;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use super::shelf::{self, Shelf};
-use super::{Error, exit, output, validate};
+use super::{Binding, files};
+use crate::app::{Error, Voice, exit};
 use crate::compile::{self, Code, Diagnostic, Severity};
 use crate::config::{Config, LintLevel};
 use crate::model::fleet::Roster;
-use crate::model::id::{ServiceName, SiteName};
-use crate::model::run::Mode;
 use crate::model::runbook::Runbook;
+use crate::plan::Plan;
 
 /// Longest note that a report shows, in characters.
 const NOTE: usize = 190;
@@ -33,6 +31,21 @@ pub(crate) struct Source {
     pub runbook: Runbook,
     /// What was found in it, notes included.
     pub findings: Vec<Diagnostic>,
+}
+
+impl Source {
+    /// The values of the sensitive parameters of a plan, which its journal does not keep: the defaults, and
+    /// over them what was given.
+    #[must_use]
+    pub(crate) fn sensitive(&self, plan: &Plan, given: BTreeMap<String, Value>) -> BTreeMap<String, Value> {
+        let declared = self.runbook.parameters.iter();
+        let mut values: BTreeMap<_, _> = declared
+            .filter_map(|(name, parameter)| Some((name.clone(), parameter.default.clone()?)))
+            .collect();
+        values.extend(given);
+        values.retain(|name, _| plan.sensitive.contains_key(name));
+        values
+    }
 }
 
 /// What a command that plans is about.
@@ -62,11 +75,11 @@ pub(crate) struct FleetSource {
 ///
 /// # Errors
 /// When it cannot be found or read, or does not compile.
-pub(crate) fn subject(config: &Config, binding: &Binding) -> Result<Subject, Error> {
+pub(crate) fn subject(config: &Config, binding: &Binding, voice: &dyn Voice) -> Result<Subject, Error> {
     let path = find(config, &binding.runbook)?;
     let text = read(&path)?;
-    if !validate::is_fleet(&text) {
-        return Ok(Subject::One(Box::new(compiled(config, path, text, Some(&binding.accept_lint))?)));
+    if !files::is_fleet(&text) {
+        return Ok(Subject::One(Box::new(compiled(config, path, text, Some(&binding.accept_lint), voice)?)));
     }
     if let Some(code) = binding.accept_lint.first() {
         let message = format!("--accept-lint {code}: a fleet has no findings of its own to accept");
@@ -74,83 +87,30 @@ pub(crate) fn subject(config: &Config, binding: &Binding) -> Result<Subject, Err
             .help("start the member it is about by itself, or write `accept` into its runbook"));
     }
     let shelf = Shelf::of(config, &path)?;
-    let roster = shelf::fleet(&shelf, &path, &text)?;
+    let roster = shelf::fleet(&shelf, &path, &text, voice)?;
     Ok(Subject::Fleet(Box::new(FleetSource { path, text, roster, shelf })))
-}
-
-/// What a plan is bound to, on the command line.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct Binding {
-    /// Runbook: a path, or the name of a service or file in the configured folders.
-    pub runbook: String,
-    /// graceful or ungraceful; default: ungraceful for a failover, else graceful.
-    #[arg(long)]
-    pub mode: Option<Mode>,
-    /// Site the service leaves; default: where the service record says it is.
-    #[arg(long, value_name = "SITE")]
-    pub from: Option<SiteName>,
-    /// Site the service moves to.
-    #[arg(long, value_name = "SITE")]
-    pub to: Option<SiteName>,
-    /// Value of a parameter; may be given several times.
-    #[arg(long = "set", value_name = "NAME=VALUE")]
-    pub set: Vec<String>,
-    /// YAML or JSON file with values of parameters.
-    #[arg(long, value_name = "FILE")]
-    pub values: Option<PathBuf>,
-    /// Go on against an error that the runbook itself could accept, for this once; may be given often.
-    /// Recorded, and shown in the report.
-    #[arg(long, value_name = "CODE", value_parser = acceptable)]
-    pub accept_lint: Vec<Code>,
-}
-
-/// A code that may be accepted.
-fn acceptable(text: &str) -> Result<Code, String> {
-    let code: Code = text.parse()?;
-    if code.entry().severity == Severity::Error && code.entry().acceptable {
-        return Ok(code);
-    }
-    let title = code.entry().title;
-    Err(match code.entry().severity {
-        Severity::Error => format!("{code} ({title}) cannot be accepted: put it right"),
-        Severity::Warning | Severity::Note => format!("{code} ({title}) keeps nothing from being run"),
-    })
-}
-
-impl std::str::FromStr for ServiceName {
-    type Err = crate::model::id::InvalidId;
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::new(text)
-    }
-}
-
-impl std::str::FromStr for SiteName {
-    type Err = crate::model::id::InvalidId;
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::new(text)
-    }
 }
 
 /// Finds and compiles a runbook. Warnings are shown and do not stop.
 ///
 /// # Errors
 /// When it cannot be found or read, or does not compile.
-pub(crate) fn load(config: &Config, name: &str) -> Result<Source, Error> {
+pub(crate) fn load(config: &Config, name: &str, voice: &dyn Voice) -> Result<Source, Error> {
     let path = find(config, name)?;
     let text = read(&path)?;
     refuse_fleet(&path, &text)?;
-    compiled(config, path, text, None)
+    compiled(config, path, text, None, voice)
 }
 
 /// Finds and compiles the runbook of a binding; errors that it accepts for this once do not stop.
 ///
 /// # Errors
 /// When it cannot be found or read, is a fleet, or does not compile.
-pub(crate) fn bound(config: &Config, binding: &Binding) -> Result<Source, Error> {
+pub(crate) fn bound(config: &Config, binding: &Binding, voice: &dyn Voice) -> Result<Source, Error> {
     let path = find(config, &binding.runbook)?;
     let text = read(&path)?;
     refuse_fleet(&path, &text)?;
-    compiled(config, path, text, Some(&binding.accept_lint))
+    compiled(config, path, text, Some(&binding.accept_lint), voice)
 }
 
 /// Refuses a fleet where one service is meant.
@@ -158,7 +118,7 @@ pub(crate) fn bound(config: &Config, binding: &Binding) -> Result<Source, Error>
 /// # Errors
 /// When it is one.
 pub(crate) fn refuse_fleet(path: &Path, text: &str) -> Result<(), Error> {
-    if !validate::is_fleet(text) {
+    if !files::is_fleet(text) {
         return Ok(());
     }
     let what = format!("{} is a fleet, and this command is about the runbook of one service", path.display());
@@ -179,6 +139,7 @@ pub(crate) fn compiled(
     path: PathBuf,
     text: String,
     consented: Option<&[Code]>,
+    voice: &dyn Voice,
 ) -> Result<Source, Error> {
     let may_consent = consented.is_some();
     let consented: BTreeSet<Code> = consented.into_iter().flatten().copied().collect();
@@ -188,15 +149,15 @@ pub(crate) fn compiled(
     let shown: Vec<_> = diagnostics.iter().filter(is_shown).cloned().collect();
     let unfilled = diagnostics.iter().filter(|found| found.code == Code::Placeholder).count();
     if unfilled > 0 {
-        output::say(&format!(
+        voice.say(&format!(
             "\x1b[1;33mwarning[{}]\x1b[0m: {}: values to fill in: {unfilled}; `drctl validate` shows each",
             Code::Placeholder,
             path.display()
         ));
     }
     if !shown.is_empty() {
-        let colour = output::is_terminal();
-        output::say(compile::render(&path.display().to_string(), &text, &shown, colour).trim_end());
+        let colour = voice.is_coloured();
+        voice.say(compile::render(&path.display().to_string(), &text, &shown, colour).trim_end());
     }
     let Some(runbook) = runbook else {
         let refused = Error::new(exit::INVALID, format!("{} does not compile", path.display()))
@@ -282,12 +243,6 @@ pub(crate) fn today() -> jiff::civil::Date {
     now.to_jiff().to_zoned(jiff::tz::TimeZone::UTC).date()
 }
 
-/// SHA-256 in hex.
-#[must_use]
-pub(crate) fn digest(bytes: &[u8]) -> String {
-    super::runs::hex(&Sha256::digest(bytes))
-}
-
 /// Finds the file of a runbook: a path, or, in the configured folders, the name of a file without its ending
 /// or that of the service it is about.
 ///
@@ -299,7 +254,7 @@ pub(crate) fn find(config: &Config, name: &str) -> Result<PathBuf, Error> {
         return Ok(direct);
     }
     let folders = config.runbooks.iter().filter(|folder| folder.is_dir());
-    let files: Vec<_> = folders.filter_map(|folder| validate::files(folder).ok()).flatten().collect();
+    let files: Vec<_> = folders.filter_map(|folder| files::files(folder).ok()).flatten().collect();
     let found: Vec<_> = files.into_iter().filter(|path| is_called(config, path, name)).collect();
     match found.as_slice() {
         [path] => Ok(path.clone()),
@@ -323,32 +278,11 @@ fn is_called(config: &Config, path: &Path, name: &str) -> bool {
         return true;
     }
     // Whatever else is wrong with it is told once it was found.
-    read(path).is_ok_and(|text| text.contains(name) && !validate::is_scenario(&text) && is_about(&text, name))
+    read(path).is_ok_and(|text| text.contains(name) && !files::is_scenario(&text) && is_about(&text, name))
 }
 
 /// Says whether a runbook is about a service, whether or not it compiles.
 fn is_about(text: &str, service: &str) -> bool {
     let document = serde_saphyr::from_str::<Value>(text).unwrap_or_default();
     document.pointer("/metadata/name").and_then(Value::as_str) == Some(service)
-}
-
-/// The values given by `--values` and `--set`, the latter winning.
-///
-/// # Errors
-/// When a file cannot be read or a pair is not `name=value`.
-pub(crate) fn values(binding: &Binding) -> Result<BTreeMap<String, Value>, Error> {
-    let mut values = BTreeMap::new();
-    if let Some(path) = &binding.values {
-        let text = read(path)?;
-        let file: BTreeMap<String, Value> = serde_saphyr::from_str(&text)
-            .map_err(|error| Error::new(exit::USAGE, format!("{}: {error}", path.display())))?;
-        values.extend(file);
-    }
-    for pair in &binding.set {
-        let (name, value) = pair
-            .split_once('=')
-            .ok_or_else(|| Error::new(exit::USAGE, format!("--set {pair}: write it as name=value")))?;
-        values.insert(name.to_owned(), Value::String(value.to_owned()));
-    }
-    Ok(values)
 }

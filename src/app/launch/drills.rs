@@ -1,12 +1,11 @@
 //! A real start interrupts the drills of its service: asks their drivers to end them, or drives them to
 //! their end beside the real run. Never waits for a drill longer than it takes to hear that it has let go.
 
-use clap::ValueEnum;
 use tokio::task::JoinHandle;
 
-use super::follow::Silent;
-use super::session::Session;
-use super::{Error, control, exit, output, resume};
+use super::inbox;
+use super::takeover::take_over;
+use crate::app::{Error, Session, exit};
 use crate::engine::drill::is_moved;
 use crate::engine::input::Control;
 use crate::engine::{Takeover, keep_all, keep_nothing, takeover};
@@ -15,7 +14,7 @@ use crate::model::run::{Intent, RunStatus};
 use crate::model::time::Duration;
 use crate::plan::Plan;
 use crate::ports::RunFilter;
-use crate::runtime::{self, Loaded, Stop};
+use crate::runtime::{self, Loaded, Silent, Stop};
 
 /// How long a drill may take to let go of its service.
 const LETS_GO_WITHIN: Duration = Duration::from_secs(30);
@@ -23,7 +22,7 @@ const LETS_GO_WITHIN: Duration = Duration::from_secs(30);
 const CLEANS_UP_WITHIN: std::time::Duration = std::time::Duration::from_mins(5);
 
 /// What becomes of a drill that a real start interrupts.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum DrillFate {
     /// What the real run would do itself stays, the rest is taken back.
     #[default]
@@ -45,18 +44,18 @@ pub(crate) struct Interrupted {
 
 impl Interrupted {
     /// Waits for the cleanups driven here, and says what became of them.
-    pub(crate) async fn settle(self) {
+    pub(crate) async fn settle(self, session: &Session) {
         for (run, task) in self.driven {
             match tokio::time::timeout(CLEANS_UP_WITHIN, task).await {
                 Ok(Ok(Ok(status))) if status.is_terminal() => {
-                    output::say(&format!("drill {run} is {status}"));
+                    session.say(&format!("drill {run} is {status}"));
                 }
-                Ok(Ok(Ok(status))) => output::say(&format!(
+                Ok(Ok(Ok(status))) => session.say(&format!(
                     "drill {run} is {status}: `drctl drill cleanup {run}` tries again what it left behind"
                 )),
-                Ok(Ok(Err(error))) => output::say(&format!("drill {run} was not cleaned up: {error}")),
+                Ok(Ok(Err(error))) => session.say(&format!("drill {run} was not cleaned up: {error}")),
                 Ok(Err(_)) | Err(_) => {
-                    output::say(&format!("drill {run} is not cleaned up yet: `drctl resume {run}` goes on"));
+                    session.say(&format!("drill {run} is not cleaned up yet: `drctl resume {run}` goes on"));
                 }
             }
         }
@@ -136,16 +135,16 @@ async fn end(
     if choice.promotes() {
         goes.push_str("; its steps of failback and cleanup are left out");
     }
-    output::say(&format!("\x1b[1minterrupting drill {run}\x1b[0m ({}): {stays}{goes}", loaded.state.status));
+    session.say(&format!("\x1b[1minterrupting drill {run}\x1b[0m ({}): {stays}{goes}", loaded.state.status));
     if choice.promotes() {
         interrupted.promoted.push(run.clone());
     }
     let staged = loaded.state.status == RunStatus::Staged;
     let control = if staged { Control::Abort } else { Control::Promote { keep: choice.keep } };
-    let id = control::submit(session, run, control, Some(why.to_owned())).await?;
+    let id = inbox::submit(session, run, control, Some(why.to_owned())).await?;
     let lease = session.journal.lease(run).await?;
     if lease.is_none_or(|lease| !lease.alive || lease.holder.is_none()) {
-        let driver = resume::take_over(session, run, std::collections::BTreeMap::new()).await?;
+        let driver = take_over(session, run, std::collections::BTreeMap::new(), None).await?;
         let task = tokio::spawn(async move {
             driver.drive(&Silent, Stop::AtPerson).await.map(|(_, state)| state.status)
         });

@@ -4,10 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::runbook::{self, Source};
-use super::session::{self, Session};
-use super::{Error, exit, output};
-use crate::app;
+use super::source::{self, Source};
+use crate::app::{self, Error, Session, Voice, exit};
 use crate::compile::{self, Code, Diagnostic, Severity};
 use crate::config::LintLevel;
 use crate::model::governance::Policy;
@@ -27,7 +25,7 @@ pub(crate) const OVERRIDE: &str = "policy_override_";
 const ANY_TIME: &str = "policy_override_windows";
 
 /// How a run is created.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Manner {
     /// It waits for a person to begin it: only then its window counts.
     pub stage: bool,
@@ -47,9 +45,13 @@ pub(crate) struct Rules {
 ///
 /// # Errors
 /// When it cannot be read or does not compile.
-pub(crate) fn load(file: Option<&Path>, lints: &BTreeMap<String, LintLevel>) -> Result<Option<Rules>, Error> {
+pub(crate) fn load(
+    file: Option<&Path>,
+    lints: &BTreeMap<String, LintLevel>,
+    voice: &dyn Voice,
+) -> Result<Option<Rules>, Error> {
     let Some(path) = file.map(Path::to_owned) else { return Ok(None) };
-    let text = runbook::read(&path).map_err(|error| {
+    let text = source::read(&path).map_err(|error| {
         let help = "`[policy] file` of drctl.toml or DRCTL_POLICY names it";
         Error::new(exit::INVALID, format!("the policy cannot be read: {}", error.message))
             .help(help)
@@ -57,8 +59,8 @@ pub(crate) fn load(file: Option<&Path>, lints: &BTreeMap<String, LintLevel>) -> 
     })?;
     let (policy, found) = compile::policy(&text);
     if !found.is_empty() {
-        let drawn = compile::render(&path.display().to_string(), &text, &found, output::is_terminal());
-        output::say(drawn.trim_end());
+        let drawn = compile::render(&path.display().to_string(), &text, &found, voice.is_coloured());
+        voice.say(drawn.trim_end());
     }
     let policy = policy.ok_or_else(|| {
         Error::new(exit::INVALID, format!("the policy {} does not compile", path.display()))
@@ -84,15 +86,15 @@ impl Rules {
     }
 
     /// Says what the policy has against a plan, and would have against its beginning now.
-    pub(crate) fn say_to_plan(&self, source: &Source, plan: &Plan) {
+    pub(crate) fn say_to_plan(&self, source: &Source, plan: &Plan, voice: &dyn Voice) {
         let plan = &Plan { intent: Intent::Real, ..plan.clone() };
         let mut findings = policy::lints(&self.policy, &source.findings, &self.off);
         findings.extend(policy::plan(&self.policy, &source.runbook, plan));
-        let begin = Begin { operation: plan.operation, intent: plan.intent, at: session::now() };
+        let begin = Begin { operation: plan.operation, intent: plan.intent, at: app::now() };
         findings.extend(policy::window(&self.policy, &source.runbook, begin));
-        self.say(&findings);
+        self.say(&findings, voice);
         if findings.iter().any(Finding::is_error) {
-            output::say("note: the policy would refuse this run now");
+            voice.say("note: the policy would refuse this run now");
         }
     }
 
@@ -109,7 +111,7 @@ impl Rules {
         format!("{}: {}", self.path.display(), finding.rule)
     }
 
-    fn say(&self, findings: &[Finding]) {
+    fn say(&self, findings: &[Finding], voice: &dyn Voice) {
         for finding in findings {
             let colour = match finding.severity {
                 Severity::Error => "\x1b[1;31merror",
@@ -117,9 +119,9 @@ impl Rules {
                 Severity::Note => "\x1b[1mnote",
             };
             let place = self.named(finding);
-            output::say(&format!("{colour}[{}]\x1b[0m: {} [{place}]", finding.code, finding.message));
+            voice.say(&format!("{colour}[{}]\x1b[0m: {} [{place}]", finding.code, finding.message));
             if let Some(help) = &finding.help {
-                output::say(&format!(" \x1b[1mhelp\x1b[0m: {help}"));
+                voice.say(&format!(" \x1b[1mhelp\x1b[0m: {help}"));
             }
         }
     }
@@ -135,14 +137,15 @@ pub(crate) async fn ruled(
     plan: &Plan,
     Manner { stage, break_glass }: Manner,
 ) -> Result<BTreeMap<String, String>, Error> {
+    let voice = session.voice.as_ref();
     let mut notes = BTreeMap::new();
-    let rules = match load(session.config.policy.as_deref(), &session.config.lints) {
+    let rules = match load(session.config.policy.as_deref(), &session.config.lints, voice) {
         Ok(None) => return Ok(notes),
         Ok(Some(rules)) => rules,
         // On the bad day a policy that nobody can read must not be what stands in the way.
         Err(error) if break_glass || plan.intent == Intent::Simulate => {
             if plan.intent == Intent::Real {
-                broken(&error.message);
+                broken(&error.message, voice);
                 notes.insert("policy_override".to_owned(), note(&error.message));
             }
             return Ok(notes);
@@ -160,22 +163,22 @@ pub(crate) async fn ruled(
     }
     let refuses: Vec<&Finding> = findings.iter().filter(|finding| finding.is_error()).collect();
     if plan.intent == Intent::Simulate {
-        rules.say(&findings);
+        rules.say(&findings, voice);
         if !refuses.is_empty() {
-            output::say("note: the policy would refuse this run for real");
+            voice.say("note: the policy would refuse this run for real");
         }
         return Ok(notes);
     }
     if refuses.is_empty() {
-        rules.say(&findings);
+        rules.say(&findings, voice);
         return Ok(notes);
     }
     if !break_glass {
         let help = "put it right; --break-glass goes on against the policy, and is recorded with the run";
         return Err(rules.refused("the policy refuses this run; nothing was started", help, &refuses));
     }
-    rules.say(&findings);
-    broken("the policy refuses this run");
+    rules.say(&findings, voice);
+    broken("the policy refuses this run", voice);
     for (number, finding) in (1..).zip(refuses) {
         let text = format!("{} {}: {}", finding.code, finding.rule, finding.message);
         notes.insert(format!("{OVERRIDE}{number}"), note(&text));
@@ -183,8 +186,8 @@ pub(crate) async fn ruled(
     Ok(notes)
 }
 
-fn broken(why: &str) {
-    output::say(&format!(
+fn broken(why: &str, voice: &dyn Voice) {
+    voice.say(&format!(
         "\x1b[1;31mBREAK GLASS\x1b[0m: {why}. It goes on all the same; this stands in its journal and report."
     ));
 }
@@ -212,7 +215,7 @@ impl Rules {
 
     async fn findings(&self, session: &Session, source: &Source, plan: &Plan) -> Result<Vec<Finding>, Error> {
         let runbook = &source.runbook;
-        let now = session::now();
+        let now = app::now();
         let judged = Plan { intent: Intent::Real, ..plan.clone() };
         let mut findings = policy::lints(&self.policy, &source.findings, &self.off);
         findings.extend(policy::plan(&self.policy, runbook, &judged));
@@ -236,13 +239,16 @@ pub(crate) async fn may_begin(session: &Session, loaded: &Loaded) -> Result<(), 
     if loaded.state.status != RunStatus::Staged || created.notes.contains_key(ANY_TIME) {
         return Ok(());
     }
-    let Some(rules) = load(session.config.policy.as_deref(), &session.config.lints)? else { return Ok(()) };
+    let voice = session.voice.as_ref();
+    let Some(rules) = load(session.config.policy.as_deref(), &session.config.lints, voice)? else {
+        return Ok(());
+    };
     let text = session.journal.blob(&created.runbook).await?.unwrap_or_default();
     let (runbook, _) =
-        compile::compile_with(&String::from_utf8_lossy(&text), &runbook::options(&session.config)?);
+        compile::compile_with(&String::from_utf8_lossy(&text), &source::options(&session.config)?);
     // What does not compile any more was judged when it was staged; only its labels are missing now.
     let Some(runbook) = runbook else { return Ok(()) };
-    let begin = Begin { operation: created.operation, intent: created.intent, at: session::now() };
+    let begin = Begin { operation: created.operation, intent: created.intent, at: app::now() };
     let findings = policy::window(&rules.policy, &runbook, begin);
     let refuses: Vec<&Finding> = findings.iter().filter(|finding| finding.is_error()).collect();
     if refuses.is_empty() {

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::cli::runbook::{self, Source};
-use crate::cli::{Error, output, validate};
+use super::files;
+use super::source::{self, Source};
+use crate::app::{Error, Voice};
 use crate::compile;
 use crate::config::Config;
 use crate::model::id::ServiceName;
@@ -21,24 +22,24 @@ use crate::runtime::Scheduled;
 const LOOKED_AT: usize = 2_000;
 
 /// A service with a drill schedule.
-pub(super) struct Entry {
-    pub(super) source: Source,
-    pub(super) scheduled: Scheduled,
+pub(crate) struct Entry {
+    pub(crate) source: Source,
+    pub(crate) scheduled: Scheduled,
 }
 
 /// All of them.
 #[derive(Default)]
-pub(super) struct Board {
-    pub(super) entries: BTreeMap<ServiceName, Entry>,
+pub(crate) struct Board {
+    pub(crate) entries: BTreeMap<ServiceName, Entry>,
     /// What should have a schedule and cannot be used, and why.
-    pub(super) broken: Vec<Broken>,
+    pub(crate) broken: Vec<Broken>,
 }
 
 /// A file whose schedule cannot be used.
 #[derive(Debug, Clone, Serialize)]
-pub(super) struct Broken {
-    pub(super) path: PathBuf,
-    pub(super) why: String,
+pub(crate) struct Broken {
+    pub(crate) path: PathBuf,
+    pub(crate) why: String,
 }
 
 impl Board {
@@ -46,11 +47,11 @@ impl Board {
     ///
     /// # Errors
     /// When the configuration sets a level that cannot be set.
-    pub(super) fn read(config: &Config) -> Result<Self, Error> {
-        let options = runbook::options(config)?;
+    pub(crate) fn read(config: &Config) -> Result<Self, Error> {
+        let options = source::options(config)?;
         let folders = config.runbooks.iter().filter(|folder| folder.is_dir());
         let mut files = BTreeMap::new();
-        for file in folders.flat_map(|folder| validate::files(folder).unwrap_or_default()) {
+        for file in folders.flat_map(|folder| files::files(folder).unwrap_or_default()) {
             files.entry(std::fs::canonicalize(&file).unwrap_or_else(|_| file.clone())).or_insert(file);
         }
         let mut board = Self::default();
@@ -61,7 +62,7 @@ impl Board {
     }
 
     fn put(&mut self, path: PathBuf, options: &compile::Options) {
-        let text = match runbook::read(&path) {
+        let text = match source::read(&path) {
             Ok(text) => text,
             Err(error) => return self.broken.push(Broken { path, why: error.message }),
         };
@@ -85,21 +86,21 @@ impl Board {
     }
 
     /// Says what cannot be used.
-    pub(super) fn say_broken(&self) {
+    pub(crate) fn say_broken(&self, voice: &dyn Voice) {
         for Broken { path, why } in &self.broken {
-            output::say(&format!("\x1b[33mwarning\x1b[0m: {}: no drill of it runs: {why}", path.display()));
+            voice.say(&format!("\x1b[33mwarning\x1b[0m: {}: no drill of it runs: {why}", path.display()));
         }
     }
 }
 
 /// When the drills of a runbook run, if it says so.
-pub(super) fn timetable(runbook: &Runbook) -> Option<Timetable> {
+pub(crate) fn timetable(runbook: &Runbook) -> Option<Timetable> {
     let schedule = runbook.drill.as_ref().and_then(|drill| drill.schedule.as_ref())?;
     Timetable::new(runbook.metadata.name.as_str(), schedule).ok()
 }
 
 /// The next fire that no blackout stops.
-pub(super) fn next(table: &Timetable, now: Timestamp) -> Option<Fire> {
+pub(crate) fn next(table: &Timetable, now: Timestamp) -> Option<Fire> {
     let mut open = table.fires(now.minus(table.jitter())).take(LOOKED_AT).filter(|fire| fire.begins > now);
     open.find(|fire| table.blackout(fire.begins).is_none())
 }
@@ -112,7 +113,7 @@ pub(crate) fn next_drill(runbook: &Runbook, now: Timestamp) -> Option<Timestamp>
 
 /// A runbook that cannot be read may have had one.
 fn may_have_schedule(text: &str) -> bool {
-    if validate::is_scenario(text) || validate::is_fleet(text) || !text.contains("schedule") {
+    if files::is_scenario(text) || files::is_fleet(text) || !text.contains("schedule") {
         return false;
     }
     serde_saphyr::from_str::<Value>(text)
@@ -120,16 +121,16 @@ fn may_have_schedule(text: &str) -> bool {
 }
 
 /// A time as clocks in a zone show it.
-pub(super) fn shown(timetable: &Timetable, at: Timestamp) -> String {
+pub(crate) fn shown(timetable: &Timetable, at: Timestamp) -> String {
     timetable.zone().local(at).strftime("%a %Y-%m-%d %H:%M:%S %Z").to_string()
 }
 
 /// A time in UTC, without what is always the same.
-pub(super) fn utc(at: Timestamp) -> String {
+pub(crate) fn utc(at: Timestamp) -> String {
     at.to_jiff().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// Path of a runbook, for people.
-pub(super) fn file(path: &Path) -> String {
+pub(crate) fn file(path: &Path) -> String {
     path.display().to_string()
 }

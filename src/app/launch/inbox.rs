@@ -1,0 +1,167 @@
+//! Asks something of a run through its inbox, and hears the answer of whoever drives it.
+
+use super::policy;
+use crate::app::{Error, RandomIds, Session, exit};
+use crate::engine;
+use crate::engine::event::Event;
+use crate::engine::input::{Control, Input, Request};
+use crate::model::id::RunId;
+use crate::model::time::Duration;
+use crate::ports::{Holder, IdSource, StreamName};
+use crate::runtime::{self, Loaded};
+
+/// How long a driver may take to answer.
+pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+/// A request that was put into an inbox.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    /// Id of the request.
+    pub id: String,
+    /// Who drives the run; absent: nobody.
+    pub holder: Option<Holder>,
+}
+
+/// What became of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// It was granted.
+    Accepted,
+    /// It was refused, and why.
+    Refused(String),
+    /// Nobody has answered yet.
+    None,
+}
+
+/// Puts a request into a run's inbox, unless it is plain that it would be refused and nobody drives the run.
+///
+/// # Errors
+/// When the run is over, the policy or the run refuse it, or the journal does.
+pub(crate) async fn ask(
+    session: &Session,
+    run: &RunId,
+    control: Control,
+    reason: Option<String>,
+) -> Result<Asked, Error> {
+    let loaded = runtime::load(session.journal.as_ref(), run).await?;
+    if loaded.state.status.is_terminal() {
+        return Err(
+            Error::new(exit::REFUSED, format!("{run} is over: {}", loaded.state.status)).reason("run_over")
+        );
+    }
+    if control == Control::Start {
+        policy::may_begin(session, &loaded).await?;
+    }
+    // Driving the run is what was wanted, whether or not there was a pause to end.
+    let resumes = matches!(control, Control::Resume);
+    let request = request(session, control, reason)?;
+    let lease = session.journal.lease(run).await?;
+    let holder = lease.filter(|lease| lease.alive).and_then(|lease| lease.holder);
+    if let Some(refused) = foreseen(&loaded, &request).filter(|_| holder.is_none() && !resumes) {
+        return Err(Error::new(exit::REFUSED, refused)
+            .help(format!(
+                "nobody drives {run}, and this was not recorded; `drctl resume {run}` goes on with it"
+            ))
+            .reason("refused"));
+    }
+    session.journal.submit(run, &request).await?;
+    Ok(Asked { id: request.id, holder })
+}
+
+/// Puts a request into a run's inbox and returns its id.
+///
+/// # Errors
+/// When the inbox is full or the journal cannot be reached.
+pub(crate) async fn submit(
+    session: &Session,
+    run: &RunId,
+    control: Control,
+    reason: Option<String>,
+) -> Result<String, Error> {
+    let request = request(session, control, reason)?;
+    session.journal.submit(run, &request).await?;
+    Ok(request.id)
+}
+
+fn request(session: &Session, control: Control, reason: Option<String>) -> Result<Request, Error> {
+    if reason.as_ref().is_some_and(|reason| reason.chars().count() > crate::model::limits::REASON_CHARS) {
+        return Err(Error::new(exit::USAGE, "the reason is longer than 1,000 characters"));
+    }
+    let id = format!("{}{}", RandomIds.suffix(), RandomIds.suffix());
+    Ok(Request { id, by: session.identity.clone(), from: session.from.clone(), reason, control })
+}
+
+/// Why a request would be refused to whoever takes the run over now: nothing is begun for the sake of a
+/// refusal.
+fn foreseen(loaded: &Loaded, request: &Request) -> Option<String> {
+    let Loaded { plan, state, .. } = loaded;
+    let (now, mut state) = (state.last_at, state.clone());
+    let taken = Input::TookOver {
+        token: state.token + 1,
+        holder: String::new(),
+        host: String::new(),
+        skew: Duration::ZERO,
+    };
+    for event in engine::decide(plan, &state, taken, now).ok()? {
+        engine::apply(plan, &mut state, &event, now);
+    }
+    let events = engine::decide(plan, &state, Input::Request(request.clone()), now).ok()?;
+    events.into_iter().find_map(|event| match event {
+        Event::RequestAnswered { refused, .. } => refused,
+        _ => None,
+    })
+}
+
+/// Waits for the answer to a request.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub(crate) async fn answer(session: &Session, run: &RunId, id: &str) -> Result<Answer, Error> {
+    let mut after = 0;
+    let mut waited = 0;
+    while waited < ANSWER_WITHIN.as_millis() {
+        match find(session, run, id, after).await? {
+            Answer::None => after = last_sequence(session, run).await?.max(after),
+            answer @ (Answer::Accepted | Answer::Refused(_)) => return Ok(answer),
+        }
+        session.journal.changed(Duration::from_millis(100)).await;
+        waited += 100;
+    }
+    Ok(Answer::None)
+}
+
+async fn last_sequence(session: &Session, run: &RunId) -> Result<u64, Error> {
+    let loaded = runtime::load(session.journal.as_ref(), run).await?;
+    // Some way back: the answer may have been recorded between the two reads.
+    Ok(loaded.state.sequence.saturating_sub(64))
+}
+
+/// The answer to a request, looked for after a sequence.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub(crate) async fn find(
+    session: &Session,
+    run: &RunId,
+    wanted: &str,
+    mut after: u64,
+) -> Result<Answer, Error> {
+    let stream = StreamName::run(run);
+    loop {
+        let records = session.journal.read(&stream, after, 1_000).await?;
+        for record in &records {
+            after = record.sequence;
+            if record.kind != "request_answered" {
+                continue;
+            }
+            if let Ok(Event::RequestAnswered { id, refused, .. }) = serde_json::from_str(&record.body)
+                && id == wanted
+            {
+                return Ok(refused.map_or(Answer::Accepted, Answer::Refused));
+            }
+        }
+        if records.len() < 1_000 {
+            return Ok(Answer::None);
+        }
+    }
+}
