@@ -8,9 +8,8 @@ use clap::{Args, ValueEnum};
 use serde_json::Value;
 
 use super::{Error, exit};
-use crate::app::launch::Binding;
 use crate::app::launch::drills::DrillFate;
-use crate::app::launch::source;
+use crate::app::launch::{Binding, source};
 use crate::compile::{Code, Severity};
 use crate::model::id::{ServiceName, SiteName};
 use crate::model::run::Mode;

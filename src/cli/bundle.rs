@@ -1,14 +1,6 @@
 //! `drctl bundle`: one file with everything a recovery needs when nothing else can be reached. Never holds
 //! a secret.
 
-use crate::app::launch::files;
-use crate::app::launch::shelf;
-use crate::app::launch::shelf::Records;
-use crate::app::launch::shelf::Shelf;
-use crate::app::launch::source;
-use crate::app::launch::source::Source;
-use crate::cli::output::Terminal;
-use crate::journal::record::{digest, hex};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
@@ -19,8 +11,13 @@ use serde_json::json;
 
 use super::schema::{self, What};
 use super::{Error, Global, exit, output, plan, session};
+use crate::app::launch::files;
+use crate::app::launch::shelf::{self, Records, Shelf};
+use crate::app::launch::source::{self, Source};
+use crate::cli::output::Terminal;
 use crate::compile;
 use crate::config::Config;
+use crate::journal::record::{digest, hex};
 use crate::model::run::{Intent, Operation};
 use crate::plan::{Choices, FleetChoices, Plan, render};
 

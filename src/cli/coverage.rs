@@ -1,7 +1,5 @@
 //! `drctl coverage`: what of a runbook was exercised, when, and what never was.
 
-use crate::app::launch::source;
-use crate::cli::output::Terminal;
 use std::fmt::Write;
 
 use clap::Args;
@@ -11,6 +9,8 @@ use super::table::Table;
 use super::table::Yield::{Cut, Drop};
 use super::{Error, Global, exit, output};
 use crate::app;
+use crate::app::launch::source;
+use crate::cli::output::Terminal;
 use crate::config::JournalPlace;
 use crate::evidence::coverage::{Coverage, Seen, StepState, StepUse, Window, coverage};
 use crate::evidence::readiness::age;

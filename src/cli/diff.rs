@@ -1,17 +1,16 @@
 //! `drctl diff`: what a change of a runbook means for safety, for pull requests. Reads two files, starts
 //! nothing.
 
-use super::binding::values;
-use super::output::Terminal;
-use crate::app::launch::source;
-use crate::app::launch::source::Source;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
+use super::binding::values;
+use super::output::Terminal;
 use super::{Error, Format, Global, exit, output, session};
+use crate::app::launch::source::{self, Source};
 use crate::compile;
 use crate::config::{Config, Flags};
 use crate::model::id::SiteName;

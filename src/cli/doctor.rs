@@ -1,9 +1,6 @@
 //! `drctl doctor`: looks whether this machine could run a failover now. Changes nothing; a scratch journal
 //! is removed.
 
-use crate::app::launch::files;
-use crate::app::launch::shelf::Shelf;
-use crate::app::launch::source;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -14,6 +11,8 @@ use super::session::{self, Session};
 use super::table::{Table, Yield::Wrap};
 use super::{Error, Global, exit, output, runs};
 use crate::app;
+use crate::app::launch::shelf::Shelf;
+use crate::app::launch::{files, source};
 use crate::compile;
 use crate::config::{Config, JournalPlace};
 use crate::evidence;

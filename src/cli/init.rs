@@ -1,7 +1,6 @@
 //! `drctl init`: writes a first runbook, from flags and, on a terminal, questions. Never overwrites a file
 //! unasked.
 
-use crate::app::launch::source;
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
@@ -9,6 +8,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::{Error, Format, Global, exit, output};
+use crate::app::launch::source;
 use crate::compile::scaffold::{MARK, Wanted, scaffold};
 use crate::compile::{self, Code, Diagnostic, Severity};
 use crate::model::component::{ComponentKind, ComponentRole};

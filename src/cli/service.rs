@@ -1,6 +1,5 @@
 //! `drctl service`: where services are, as far as drctl knows, and how a person corrects that.
 
-use crate::app::launch::source;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
@@ -12,6 +11,7 @@ use super::session::{self, Session};
 use super::table::Yield::{Cut, Drop};
 use super::table::{Table, local};
 use super::{Error, Format, Global, exit, output};
+use crate::app::launch::source;
 use crate::engine::service::{ServiceEvent, ServiceRecord};
 use crate::journal::OpenMode;
 use crate::model::id::{ServiceName, SiteName};

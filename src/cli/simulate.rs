@@ -1,20 +1,18 @@
 //! `drctl simulate`: a forecast of an operation from thousands of simulated runs. Starts nothing, and never
 //! makes a journal.
 
-use super::binding::BindingFlags;
-use super::output::Terminal;
-use crate::app::launch::Binding;
-use crate::app::launch::shelf::Shelf;
-use crate::app::launch::source;
-use crate::app::launch::source::Source;
-use crate::app::launch::source::Subject;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::binding::BindingFlags;
+use super::output::Terminal;
 use super::session::{self, Session};
 use super::{Error, Format, Global, exit, output, plan};
 use crate::app;
+use crate::app::launch::Binding;
+use crate::app::launch::shelf::Shelf;
+use crate::app::launch::source::{self, Source, Subject};
 use crate::config::{Config, JournalPlace};
 use crate::forecast::{self, Conditions, MOST_RUNS, Question, Report, render};
 use crate::journal::OpenMode;

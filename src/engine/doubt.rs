@@ -1,6 +1,8 @@
 //! What becomes of an attempt nobody has heard of: it is looked at, sent again under its key, or a person
 //! says. Must never begin anything beside what may still run.
 
+use serde_json::Map;
+
 use super::attempt::{
     begin, begin_next, call_of, done, mutates, rule, start, step_deadline, succeeded, try_again_or_fail,
 };
@@ -13,7 +15,6 @@ use crate::model::action::{Doubt, traits};
 use crate::model::run::{Failure, FailureClass, Mode, NodeStatus};
 use crate::model::time::Duration;
 use crate::plan::{Node, NodeIndex};
-use serde_json::Map;
 
 /// Observations that cannot tell, before a person is asked.
 const UNKNOWNS_BEFORE_PERSON: u32 = 3;

@@ -1,12 +1,11 @@
 //! Makes the run that makes the checks of one service. Never drives it.
 
-use crate::app::launch::estate::simulated_runtime;
-use crate::app::launch::source;
-use crate::app::launch::source::Source;
-use crate::app::launch::unfilled;
 use std::collections::BTreeMap;
 
 use super::Arguments;
+use crate::app::launch::estate::simulated_runtime;
+use crate::app::launch::source::{self, Source};
+use crate::app::launch::unfilled;
 use crate::app::{self, RandomIds};
 use crate::cli::session::Session;
 use crate::cli::{Error, exit};

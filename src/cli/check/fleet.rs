@@ -1,9 +1,6 @@
 //! `drctl check` of a fleet: the checks of every member, several at once, summed up. What keeps one member
 //! from being checked never hides the others.
 
-use crate::app::launch::Binding;
-use crate::app::launch::route;
-use crate::app::launch::source::FleetSource;
 use serde::Serialize;
 use tokio::task::JoinSet;
 
@@ -11,6 +8,8 @@ use super::Arguments;
 use super::begin::created;
 use super::readiness::Readiness;
 use crate::app::launch::planned::{self, checks};
+use crate::app::launch::source::FleetSource;
+use crate::app::launch::{Binding, route};
 use crate::cli::session::{self, Session};
 use crate::cli::table::Table;
 use crate::cli::table::Yield::Wrap;

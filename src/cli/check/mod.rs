@@ -4,13 +4,6 @@ mod begin;
 mod fleet;
 mod readiness;
 
-use super::binding::BindingFlags;
-use super::output::Terminal;
-use crate::app::launch::planned::{self, checks};
-use crate::app::launch::route;
-use crate::app::launch::source;
-use crate::app::launch::source::Source;
-use crate::app::launch::source::Subject;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -18,8 +11,13 @@ use clap::Args;
 
 use self::begin::created;
 use self::readiness::Readiness;
+use super::binding::BindingFlags;
+use super::output::Terminal;
 use super::session::{self, Session};
 use super::{Error, Global, exit, output, plan};
+use crate::app::launch::planned::{self, checks};
+use crate::app::launch::route;
+use crate::app::launch::source::{self, Source, Subject};
 use crate::engine::service::ServiceRecord;
 use crate::model::run::{Intent, Operation};
 use crate::plan::Plan;

@@ -1,5 +1,7 @@
 //! What a person asks of a drill: its end, another try at cleaning up, a verdict.
 
+use std::collections::BTreeMap;
+
 use clap::{ArgGroup, Args};
 
 use crate::app::launch::{inbox, takeover};
@@ -11,7 +13,6 @@ use crate::engine::input::Control;
 use crate::model::id::RunId;
 use crate::model::run::RunStatus;
 use crate::runtime::{self, Loaded};
-use std::collections::BTreeMap;
 
 /// A drill, and why.
 #[derive(Debug, Clone, Args)]

@@ -5,11 +5,11 @@ mod point;
 mod source;
 mod tell;
 
+use clap::Args;
+use point::Point;
+
 use super::{Error, Global, exit, session};
 use crate::app::Speed;
-use clap::Args;
-
-use point::Point;
 
 /// Arguments of `replay`.
 #[derive(Debug, Clone, Args)]

@@ -1,11 +1,11 @@
 //! `drctl schedule next`: the next fires of one runbook, with what is left out and why.
 
-use crate::app::launch::source;
-use crate::cli::output::Terminal;
 use clap::Args;
 use serde::Serialize;
 
 use crate::app::launch::board::{shown, timetable, utc};
+use crate::app::launch::source;
+use crate::cli::output::Terminal;
 use crate::cli::session;
 use crate::cli::table::Table;
 use crate::cli::table::Yield::{Cut, Wrap};

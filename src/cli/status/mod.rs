@@ -4,18 +4,17 @@
 mod line;
 mod services;
 
-use crate::app::launch::policy;
-use crate::cli::output::Terminal;
 use clap::Args;
+use line::Line;
 
 use super::session;
 use super::{Error, Format, Global, exit, output};
 use crate::app;
+use crate::app::launch::policy;
+use crate::cli::output::Terminal;
 use crate::config::JournalPlace;
 use crate::evidence::readiness::Readiness;
 use crate::journal::OpenMode;
-
-use line::Line;
 
 /// Arguments of `status`.
 #[derive(Debug, Clone, Args)]

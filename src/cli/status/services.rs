@@ -1,9 +1,9 @@
 //! The services whose status is shown: those that were named, or all of the configured folders.
 
-use crate::app::launch::shelf::Shelf;
-use crate::app::launch::source;
 use std::path::{Path, PathBuf};
 
+use crate::app::launch::shelf::Shelf;
+use crate::app::launch::source;
 use crate::cli::{Error, exit, output};
 use crate::compile;
 use crate::config::Config;

@@ -1,14 +1,14 @@
 //! Looks at one file and says everything that is wrong with it, or among several.
 
-use crate::app::launch::policy::Rules;
-use crate::app::launch::shelf::Shelf;
-use crate::app::launch::source;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
 use super::{is_fleet, is_scenario, kind};
+use crate::app::launch::policy::Rules;
+use crate::app::launch::shelf::Shelf;
+use crate::app::launch::source;
 use crate::cli::{Error, exit};
 use crate::compile::{self, Diagnostic};
 use crate::model::id::{ServiceName, SiteName};

@@ -3,9 +3,6 @@
 mod draw;
 mod look;
 
-use crate::app::launch::policy;
-use crate::app::launch::source;
-use crate::cli::output::Terminal;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -15,6 +12,8 @@ use self::draw::{json, sarif, text};
 use self::look::{Look, flat, refuse_same_names, refuse_unknown_site};
 use super::{Error, Format, Global, exit, output};
 use crate::app::launch::files::{files, is_fleet, is_scenario, kind};
+use crate::app::launch::{policy, source};
+use crate::cli::output::Terminal;
 use crate::compile::Severity;
 use crate::config::{Config, Flags, RuleFiles};
 use crate::model::id::SiteName;

@@ -23,14 +23,14 @@ mod stages;
 mod traffic;
 mod values;
 
+use declared::Declared;
+pub(super) use origin::Origin;
+use part::{Direction, Member, Part, Setting};
 use serde_json::{Map, Value};
 
 use super::reporter::Reporter;
 use super::tree::Places;
 use crate::model::component::Component;
-use declared::Declared;
-pub(super) use origin::Origin;
-use part::{Direction, Member, Part, Setting};
 
 /// A document whose components have become steps.
 pub(super) struct Expanded {
