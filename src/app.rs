@@ -5,7 +5,9 @@ mod error;
 pub mod exit;
 mod forecast;
 mod history;
+pub(crate) mod keeper;
 pub(crate) mod launch;
+pub(crate) mod services;
 mod session;
 mod standing;
 

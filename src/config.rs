@@ -1,10 +1,14 @@
 //! Configuration: flags over environment over `drctl.toml` over defaults. The only reader of the environment.
 
+mod server;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+
+pub use self::server::{AuthSection, OidcSection, ServerSection, TlsFiles, TokenEntry};
 
 /// Why the configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +78,10 @@ pub struct Config {
     pub lints: BTreeMap<String, LintLevel>,
     /// File with the policy every runbook and run is held to.
     pub policy: Option<PathBuf>,
+    /// How `drctl serve` listens.
+    pub server: ServerSection,
+    /// Who may use it.
+    pub auth: AuthSection,
 }
 
 /// What a configuration says about the review of runbooks.
@@ -137,6 +145,10 @@ struct File {
     lints: BTreeMap<String, LintLevel>,
     /// What every runbook and run is held to.
     policy: PolicySection,
+    /// How `drctl serve` listens.
+    server: ServerSection,
+    /// Who may use it.
+    auth: AuthSection,
 }
 
 /// Where runs are recorded.
@@ -223,7 +235,8 @@ impl Config {
         let mut aws = content.aws;
         aws.endpoint_url = environment("AWS_ENDPOINT_URL").or(aws.endpoint_url);
         let lints = content.lints;
-        Ok(Self { file, journal, runbooks, state, user, roles: content.roles, aws, lints, policy })
+        let (server, auth, roles) = (content.server, content.auth, content.roles);
+        Ok(Self { file, journal, runbooks, state, user, roles, aws, lints, policy, server, auth })
     }
 
     /// Reads no more than what runbooks are held to: needs neither home nor journal.

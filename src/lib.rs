@@ -15,4 +15,5 @@ pub mod ports;
 pub mod providers;
 pub mod runtime;
 pub mod seal;
+pub mod server;
 pub mod telemetry;

@@ -3,8 +3,27 @@
 
 use tracing_subscriber::EnvFilter;
 
-/// Starts logging: warnings, or more with each `-v`. `DRCTL_LOG` overrides with a filter.
-pub fn start(verbose: u8) {
+/// How much is logged, and in which form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    /// Errors, or more with each `-v`, as lines for people.
+    Command {
+        /// How often `-v` was given.
+        verbose: u8,
+    },
+    /// Of a process that stays: what it does, as lines of JSON where no person reads along.
+    Server {
+        /// How often `-v` was given.
+        verbose: u8,
+    },
+}
+
+/// Starts logging. `DRCTL_LOG` overrides how much is logged with a filter.
+pub fn start(manner: Manner) {
+    let verbose = match manner {
+        Manner::Command { verbose } => verbose,
+        Manner::Server { verbose } => verbose.saturating_add(1),
+    };
     let level = match verbose {
         0 => "error",
         1 => "info",
@@ -13,6 +32,12 @@ pub fn start(verbose: u8) {
     };
     let filter = crate::config::environment("DRCTL_LOG").unwrap_or_else(|| format!("drctl={level}"));
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("drctl=error"));
+    let person = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let lines =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(person);
     // A second start, as in tests, changes nothing.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let _ = match manner {
+        Manner::Server { .. } if !person => lines.json().flatten_event(true).try_init(),
+        Manner::Command { .. } | Manner::Server { .. } => lines.try_init(),
+    };
 }

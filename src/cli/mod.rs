@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::engine::input::Control;
 use crate::model::run::Operation;
+use crate::telemetry::Manner;
 
 mod actions;
 mod approve;
@@ -34,6 +35,7 @@ mod resume;
 mod runs;
 mod schedule;
 mod schema;
+mod serve;
 mod service;
 mod session;
 mod simulate;
@@ -41,6 +43,7 @@ mod start;
 mod status;
 mod stop_all;
 mod table;
+mod token;
 mod validate;
 
 pub use crate::app::{Error, exit};
@@ -155,6 +158,11 @@ enum Command {
     /// When drills run, and what came of that; run what is due, for the system's cron.
     #[command(subcommand)]
     Schedule(schedule::Command),
+    /// Drive runs, keep schedules and answer over HTTP, until told to end.
+    Serve(serve::Arguments),
+    /// Make tokens for the API of `drctl serve`.
+    #[command(subcommand)]
+    Token(token::Command),
     /// Halt all triggers and schedules, or let them work again. Runs in progress go on.
     StopAll(stop_all::Arguments),
     /// Make one file that works without network: binary, runbooks, plans, manual steps, schemas.
@@ -183,7 +191,11 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return not_parsed(&error),
     };
-    crate::telemetry::start(cli.global.verbose);
+    let verbose = cli.global.verbose;
+    crate::telemetry::start(match cli.command {
+        Command::Serve(_) => Manner::Server { verbose },
+        _ => Manner::Command { verbose },
+    });
     session::let_writes_fail();
     let format = cli.global.output;
     match run(cli) {
@@ -242,6 +254,8 @@ fn run(cli: Cli) -> Result<u8, Error> {
         Command::Mode(arguments) => control::mode(&global, &arguments),
         Command::Service(command) => service::run(&global, &command),
         Command::Schedule(command) => schedule::run(&global, &command),
+        Command::Serve(arguments) => serve::run(&global, &arguments),
+        Command::Token(command) => token::run(&global, &command),
         Command::StopAll(arguments) => stop_all::run(&global, &arguments),
         Command::Bundle(arguments) => bundle::run(&global, &arguments),
         Command::Explain(arguments) => explain::run(&global, &arguments),

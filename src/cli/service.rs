@@ -1,6 +1,5 @@
 //! `drctl service`: where services are, as far as drctl knows, and how a person corrects that.
 
-use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use clap::{Args, Subcommand};
@@ -12,14 +11,12 @@ use super::table::Yield::{Cut, Drop};
 use super::table::{Table, local};
 use super::{Error, Format, Global, exit, output};
 use crate::app::launch::source;
+use crate::app::services;
 use crate::engine::service::{ServiceEvent, ServiceRecord};
 use crate::journal::OpenMode;
 use crate::model::id::{ServiceName, SiteName};
-use crate::ports::{Append, JournalAdmin, NewRecord, RunFilter, StreamName};
+use crate::ports::{Append, NewRecord, RunFilter, StreamName};
 use crate::runtime;
-
-/// How the names of services' streams begin.
-const SERVICES: &str = "service/";
 
 /// What to do with service records.
 #[derive(Debug, Clone, Subcommand)]
@@ -86,7 +83,7 @@ pub(crate) fn run(global: &Global, command: &Command) -> Result<u8, Error> {
 async fn list(global: &Global, session: &Session) -> Result<u8, Error> {
     let journal = session.journal.as_ref();
     let mut lines = Vec::new();
-    for service in names(journal).await? {
+    for service in services::names(journal).await? {
         let record = runtime::service_record(journal, &service).await?;
         lines.push(Line { service, record });
     }
@@ -109,16 +106,6 @@ async fn list(global: &Global, session: &Session) -> Result<u8, Error> {
         table.fit("", output::width(), &[Drop(2), Cut(3), Cut(4)])
     })?;
     Ok(exit::SUCCESS)
-}
-
-/// Services that have a record, or a run that was not simulated.
-async fn names(journal: &dyn JournalAdmin) -> Result<BTreeSet<ServiceName>, Error> {
-    let runs = journal.runs(&RunFilter::default()).await?;
-    let mut names: BTreeSet<_> = runs.into_iter().map(|run| run.service).collect();
-    let streams = journal.streams(SERVICES).await?;
-    let services = streams.iter().filter_map(|stream| stream.as_str().strip_prefix(SERVICES));
-    names.extend(services.filter_map(|name| ServiceName::new(name).ok()));
-    Ok(names)
 }
 
 async fn show(global: &Global, session: &Session, name: &ServiceName) -> Result<u8, Error> {

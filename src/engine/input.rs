@@ -1,6 +1,7 @@
 //! What the outside reports to a run. Inputs may be stale or duplicate: then they are rejected, never a
 //! panic.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -116,7 +117,7 @@ pub struct Request {
 }
 
 /// What can be asked of a run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Control {
     /// Begin a staged run.
@@ -200,7 +201,7 @@ impl Control {
 }
 
 /// What a person has said before the point of no return. Each is given by name; none implies another.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Consents {
     /// `<service>:<to site>`.

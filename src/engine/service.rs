@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::id::{RunId, SiteName};
@@ -62,7 +63,7 @@ impl ServiceEvent {
 }
 
 /// Where a service is.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ServiceRecord {
     /// The site it runs in; `None` before anything was recorded.
     pub active: Option<SiteName>,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -11,7 +12,7 @@ use crate::model::run::{Intent, NodeStatus, Operation, RunStatus, Verdict};
 use crate::model::time::Duration;
 
 /// The runs that a run began and that have succeeded, against their own objectives.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct MembersView {
     /// How many of each verdict.
     pub verdicts: BTreeMap<&'static str, usize>,
@@ -20,7 +21,7 @@ pub struct MembersView {
 }
 
 /// A run that missed an objective of its own.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct MissedView {
     /// The node that began it; of a fleet, the service.
     pub step: String,
@@ -87,7 +88,7 @@ impl MissedView {
 
 /// A run that has moved its service and was left as it is, while the one that began it ended short of its
 /// goal.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct LeftView {
     /// The node that began it; of a fleet, the service.
     pub step: String,

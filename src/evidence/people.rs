@@ -1,5 +1,6 @@
 //! What needs a person, with the exact command to type.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::engine::event::{ChildRun, MissingConsent, Want};
@@ -9,7 +10,7 @@ use crate::model::run::{NodeStatus, RunStatus};
 use crate::plan::{NodeIndex, NodeKind};
 
 /// Something only a person can do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct PersonNeeded {
     /// The node it is about; absent: the run.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -14,7 +15,7 @@ use crate::model::time::{Duration, Timestamp};
 use crate::plan::{Node, NodeIndex, NodeKind};
 
 /// A run as shown to people and programs.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[expect(missing_docs, reason = "the fields are the documented JSON contract, one to one")]
 pub struct RunView {
     pub id: String,
@@ -61,7 +62,7 @@ pub struct RunView {
 }
 
 /// The split clock.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[expect(clippy::struct_field_names, reason = "the fields are the documented JSON contract")]
 pub struct ClockView {
     pub incident_at: Option<Timestamp>,
@@ -77,7 +78,7 @@ pub struct ClockView {
 
 /// Recovery time against its objective. `elapsed_ms` counts from the incident, `execution_ms` from the
 /// first step.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct RecoveryTimeView {
     pub objective_ms: Option<u64>,
     pub counts_from: ClockStart,
@@ -89,7 +90,7 @@ pub struct RecoveryTimeView {
 }
 
 /// Data loss against its objective.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct DataLossView {
     pub objective_ms: Option<u64>,
     pub readings: Vec<ReadingView>,
@@ -100,7 +101,7 @@ pub struct DataLossView {
 }
 
 /// A reading of the recovery point.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ReadingView {
     pub at: Timestamp,
     pub when: &'static str,
@@ -110,7 +111,7 @@ pub struct ReadingView {
 }
 
 /// A node of the plan.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[expect(missing_docs, reason = "the fields are the documented JSON contract, one to one")]
 pub struct StepView {
     pub id: String,
@@ -140,7 +141,7 @@ pub struct StepView {
 }
 
 /// Something a person did.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct InterventionView {
     pub at: Timestamp,
     pub verb: String,

@@ -101,7 +101,7 @@ identifier!(
 
 /// Address of a plan node, stable between plans of one runbook: `promote`, `scale[web]`, `promote/verify-1`,
 /// `gate/point-of-no-return`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct NodeAddress(String);
 

@@ -266,6 +266,7 @@ impl Runtime {
             opening: Opening::None,
             idempotency_key: None,
             pending: Vec::new(),
+            untold: Vec::new(),
             blobs: Vec::new(),
         }
     }

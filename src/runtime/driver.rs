@@ -102,6 +102,8 @@ pub struct Driver {
     pub(super) opening: Opening,
     pub(super) idempotency_key: Option<String>,
     pub(super) pending: Vec<Event>,
+    /// Facts that are durable and that no follower was told of.
+    pub(super) untold: Vec<Recorded>,
     pub(super) blobs: Vec<Blob>,
     pub(super) last_checkpoint: u64,
     pub(super) last_listed: Option<(RunStatus, bool)>,
@@ -246,10 +248,31 @@ impl Driver {
         self.state.active.iter().filter(|node| self.state.waiting_child(**node).is_some()).count()
     }
 
+    /// Records the creation of a new run, so that whoever is told of it finds it. Without this it is recorded
+    /// together with the first attempts.
+    ///
+    /// # Errors
+    /// When the service is locked or was moved meanwhile, the key was used before, or the journal is gone.
+    pub async fn open(&mut self) -> Result<(), Error> {
+        let facts = self.write().await?;
+        self.untold.extend(facts);
+        Ok(())
+    }
+
     /// Makes everything decided so far durable, then tells the follower.
     async fn record(&mut self, follower: &dyn Follower) -> Result<(), Error> {
+        let mut facts = std::mem::take(&mut self.untold);
+        facts.extend(self.write().await?);
+        if !facts.is_empty() {
+            follower.recorded(&self.plan, &self.state, &facts);
+        }
+        Ok(())
+    }
+
+    /// Makes everything decided so far durable.
+    async fn write(&mut self) -> Result<Vec<Recorded>, Error> {
         if self.pending.is_empty() && matches!(self.opening, Opening::None) {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let events = std::mem::take(&mut self.pending);
         let at = self.state.last_at;
@@ -267,10 +290,8 @@ impl Driver {
         appends.extend(planned_at.map(|head| service::still_at(&self.state.created.service, head)));
         appends.extend(service::consequences(&self.plan, &self.state, &all));
         self.journal.append(appends).await?;
-        let facts: Vec<_> =
-            (before + 1..).zip(all).map(|(sequence, event)| Recorded { sequence, at, event }).collect();
-        follower.recorded(&self.plan, &self.state, &facts);
-        Ok(())
+        let facts = (before + 1..).zip(all).map(|(sequence, event)| Recorded { sequence, at, event });
+        Ok(facts.collect())
     }
 
     fn append(&mut self, before: u64, at: Timestamp, events: &[Event]) -> Append {

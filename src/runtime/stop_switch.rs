@@ -1,5 +1,6 @@
 //! The switch that keeps triggers and schedules from starting anything. Runs in progress go on.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::run::Identity;
@@ -19,7 +20,7 @@ pub struct Turned {
 }
 
 /// How the switch stands.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct StopSwitch {
     /// Triggers and schedules start nothing.
     pub stopped: bool,

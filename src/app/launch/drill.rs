@@ -7,6 +7,7 @@ use super::estate::{Simulated, runtime_for};
 use super::planned::checks;
 use super::policy::Manner;
 use super::source::{self, Source};
+use super::start::opened;
 use super::{Began, Binding, policy, quarantine, route, unfilled, warnings};
 use crate::app::{Error, Session, exit};
 use crate::engine::input::Consents;
@@ -15,7 +16,6 @@ use crate::model::drill::DrillLevel;
 use crate::model::id::SiteName;
 use crate::model::run::{Intent, Operation};
 use crate::plan::{self, DrillChoices, Nested, Plan};
-use crate::ports::JournalError;
 use crate::runtime::{self, NewRun};
 
 /// Somebody wants a drill.
@@ -140,11 +140,8 @@ pub(crate) async fn start(session: &Session, wanted: &WantedDrill, source: &Sour
     };
     let simulated = (plan.intent == Intent::Simulate).then_some(&wanted.simulated);
     let runtime = runtime_for(session, &plan, simulated, &mut new.notes)?;
-    match runtime.create(plan, new).await {
-        Err(runtime::Error::Journal(JournalError::DuplicateStart { run })) => Ok(Began::Before(run)),
-        Err(error) => Err(error.into()),
-        Ok(driver) => Ok(Began::New(Box::new(driver), Interrupted::default())),
-    }
+    let driver = runtime.create(plan, new).await?;
+    opened(driver, Interrupted::default()).await
 }
 
 /// What a drill begins with.

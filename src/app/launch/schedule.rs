@@ -16,12 +16,14 @@ use crate::model::run::{Intent, NodeStatus};
 use crate::plan::Plan;
 use crate::plan::drill::bind_guards;
 use crate::ports::{BoxFuture, JournalError};
-use crate::runtime::{self, Launch, LaunchError, Runtime, Silent, Stop};
+use crate::runtime::{self, Follower, Launch, LaunchError, Runtime, Silent, Stop};
 
 /// Starts drills of the runbooks it knows.
 pub(crate) struct Launcher {
     /// Configuration, journal and identity of who keeps the schedules.
     pub session: Arc<Session>,
+    /// Told what drills do, and lets them go.
+    pub follower: Arc<dyn Follower>,
     /// The runbooks.
     pub sources: BTreeMap<ServiceName, Source>,
 }
@@ -68,7 +70,7 @@ impl Launch for Launcher {
                 Began::Before(_) => Ok(()),
                 Began::New(driver, _) => {
                     self.session.say(&format!("{service}: drill {} begins", driver.state().created.run));
-                    driver.drive(&Silent, Stop::AtPerson).await?;
+                    driver.drive(self.follower.as_ref(), Stop::AtPerson).await?;
                     Ok(())
                 }
             }
@@ -80,7 +82,7 @@ impl Launch for Launcher {
             self.session.say(&format!("nobody drives {run}: going on with it"));
             let driver =
                 takeover::take_over(&self.session, run, BTreeMap::new(), None).await.map_err(refused)?;
-            driver.drive(&Silent, Stop::AtPerson).await?;
+            driver.drive(self.follower.as_ref(), Stop::AtPerson).await?;
             Ok(())
         })
     }

@@ -76,7 +76,18 @@ pub(crate) struct FleetSource {
 /// # Errors
 /// When it cannot be found or read, or does not compile.
 pub(crate) fn subject(config: &Config, binding: &Binding, voice: &dyn Voice) -> Result<Subject, Error> {
-    let path = find(config, &binding.runbook)?;
+    at(config, find(config, &binding.runbook)?, binding, voice)
+}
+
+/// As [`subject`], of a name only: who asks from elsewhere has no paths here.
+///
+/// # Errors
+/// As [`subject`].
+pub(crate) fn named(config: &Config, binding: &Binding, voice: &dyn Voice) -> Result<Subject, Error> {
+    at(config, find_named(config, &binding.runbook)?, binding, voice)
+}
+
+fn at(config: &Config, path: PathBuf, binding: &Binding, voice: &dyn Voice) -> Result<Subject, Error> {
     let text = read(&path)?;
     if !files::is_fleet(&text) {
         return Ok(Subject::One(Box::new(compiled(config, path, text, Some(&binding.accept_lint), voice)?)));
@@ -250,9 +261,14 @@ pub(crate) fn today() -> jiff::civil::Date {
 /// When there is none of this path or name, or more than one.
 pub(crate) fn find(config: &Config, name: &str) -> Result<PathBuf, Error> {
     let direct = PathBuf::from(name);
-    if direct.is_file() {
-        return Ok(direct);
-    }
+    if direct.is_file() { Ok(direct) } else { find_named(config, name) }
+}
+
+/// As [`find`], of a name only: who asks from elsewhere has no paths here.
+///
+/// # Errors
+/// As [`find`].
+pub(crate) fn find_named(config: &Config, name: &str) -> Result<PathBuf, Error> {
     let folders = config.runbooks.iter().filter(|folder| folder.is_dir());
     let files: Vec<_> = folders.filter_map(|folder| files::files(folder).ok()).flatten().collect();
     let found: Vec<_> = files.into_iter().filter(|path| is_called(config, path, name)).collect();
@@ -262,7 +278,8 @@ pub(crate) fn find(config: &Config, name: &str) -> Result<PathBuf, Error> {
             let folders: Vec<_> = config.runbooks.iter().map(|folder| folder.display().to_string()).collect();
             let where_from = folders.join(", ");
             Err(Error::new(exit::USAGE, format!("there is no runbook `{name}`"))
-                .help(format!("give a path, or the name of a service or of a file in {where_from}")))
+                .help(format!("give a path, or the name of a service or of a file in {where_from}"))
+                .reason("unknown_runbook"))
         }
         several => {
             let paths: Vec<_> = several.iter().map(|path| path.display().to_string()).collect();

@@ -17,7 +17,7 @@ const PLANS: u32 = 3;
 
 /// What came of wanting a run.
 pub(crate) enum Began {
-    /// A new run, which nobody drives yet, and the drills that were interrupted for it.
+    /// A new run, which is recorded and which nobody drives yet, and the drills that were interrupted for it.
     New(Box<Driver>, Interrupted),
     /// The run that was started with the same key before.
     Before(RunId),
@@ -61,10 +61,16 @@ async fn once(session: &Session, wanted: &Wanted, subject: &Subject) -> Result<B
         new.adopt = true;
     }
     let runtime = runtime_for(session, &plan, wanted.simulated.as_ref(), &mut new.notes)?;
-    match runtime.create_with(plan, new, &nested).await {
+    let driver = runtime.create_with(plan, new, &nested).await?;
+    opened(driver, interrupted).await
+}
+
+/// Records the creation of a run.
+pub(super) async fn opened(mut driver: Driver, interrupted: Interrupted) -> Result<Began, Error> {
+    match driver.open().await {
         Err(runtime::Error::Journal(JournalError::DuplicateStart { run })) => Ok(Began::Before(run)),
         Err(error) => Err(error.into()),
-        Ok(driver) => Ok(Began::New(Box::new(driver), interrupted)),
+        Ok(()) => Ok(Began::New(Box::new(driver), interrupted)),
     }
 }
 

@@ -18,7 +18,7 @@ use crate::model::drill::DrillLevel;
 use crate::model::id::ServiceName;
 use crate::model::run::{RunStatus, Verdict};
 use crate::model::time::{Duration, Timestamp};
-use crate::runtime::{Scheduled, Scheduler, SystemClock, Turn};
+use crate::runtime::{Scheduled, Scheduler, Silent, SystemClock, Turn};
 
 /// Codes from the gravest on: of several results the command ends with the first of these that there is.
 const GRAVEST: [u8; 11] = [
@@ -105,7 +105,7 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     let scheduler = Arc::new(Scheduler {
         journal: session.journal.clone(),
         clock: Arc::new(clock),
-        launch: Arc::new(Launcher { session: Arc::clone(&session), sources }),
+        launch: Arc::new(Launcher { session: Arc::clone(&session), follower: Arc::new(Silent), sources }),
         within: arguments.within,
     });
     let lines = session::block_on(look(&scheduler, wanted, arguments.dry_run))?;

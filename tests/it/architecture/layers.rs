@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::source::{Source, sources};
 
 /// The modules of `src/`, and which of the others each may name.
-const LAYERS: [(&str, &[&str]); 17] = [
+const LAYERS: [(&str, &[&str]); 18] = [
     ("model", &[]),
     ("compile", &["model"]),
     ("plan", &["model"]),
@@ -18,7 +18,7 @@ const LAYERS: [(&str, &[&str]); 17] = [
     ("providers", &["model", "plan", "engine", "ports"]),
     ("runtime", &["model", "plan", "engine", "ports"]),
     ("seal", &["model", "plan", "engine", "evidence", "ports", "journal"]),
-    ("config", &[]),
+    ("config", &["model"]),
     ("telemetry", &["config"]),
     (
         "app",
@@ -40,6 +40,10 @@ const LAYERS: [(&str, &[&str]); 17] = [
         ],
     ),
     (
+        "server",
+        &["app", "compile", "config", "engine", "evidence", "journal", "model", "plan", "ports", "runtime"],
+    ),
+    (
         "cli",
         &[
             "app",
@@ -56,6 +60,7 @@ const LAYERS: [(&str, &[&str]); 17] = [
             "providers",
             "runtime",
             "seal",
+            "server",
             "telemetry",
         ],
     ),
@@ -87,7 +92,7 @@ const IMPURE: [&str; 16] = [
 ];
 
 /// Crates that only their adapter knows.
-const ADAPTED: [(&str, &[&str]); 10] = [
+const ADAPTED: [(&str, &[&str]); 12] = [
     ("aws_config", &["providers"]),
     ("aws_sdk_backup", &["providers"]),
     ("aws_sdk_rds", &["providers"]),
@@ -96,8 +101,10 @@ const ADAPTED: [(&str, &[&str]); 10] = [
     ("rusqlite", &["journal"]),
     ("reqwest", &["providers"]),
     ("tokio_postgres", &["providers"]),
-    ("rustls", &["providers", "app"]),
+    ("rustls", &["providers", "app", "server"]),
     ("clap", &["cli"]),
+    ("axum", &["server"]),
+    ("governor", &["server"]),
 ];
 
 /// The names that follow `crate::`, one for each import: `crate::{a, b::c}` gives `a` and `b`.

@@ -1,0 +1,107 @@
+//! Drills: started here, steered and shown like any run.
+
+use std::collections::BTreeMap;
+
+use axum::http::{Method, StatusCode};
+use axum::response::Response;
+use axum::routing::post;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::runs::{Started, answer};
+use crate::app;
+use crate::app::launch::Binding;
+use crate::app::launch::drill::{self, WantedDrill};
+use crate::app::launch::estate::Simulated;
+use crate::app::launch::source::{self, Subject};
+use crate::engine::input::Consents;
+use crate::model::drill::DrillLevel;
+use crate::model::id::SiteName;
+use crate::model::run::{Mode, Operation};
+use crate::server::auth::Right;
+use crate::server::openapi::Endpoint;
+use crate::server::problem::Problem;
+use crate::server::router::{Body, Caller, IdempotencyKey};
+
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    vec![
+        Endpoint::new(Method::POST, "/api/v1/drills", "start_drill", "Starts a drill.", post(start))
+            .right(Right::Operate)
+            .keyed()
+            .body::<Start>()
+            .answers::<Started>(StatusCode::CREATED, "A new drill.")
+            .answers::<Started>(StatusCode::OK, "The drill that was started with the same key."),
+    ]
+}
+
+/// A drill that is wanted.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Start {
+    /// Name of a service, or of a file in the configured folders without its ending.
+    runbook: String,
+    /// check, simulate, isolated or live; default: as the runbook says, else simulate.
+    #[serde(default)]
+    level: Option<DrillLevel>,
+    /// failover or switchover; default: as the runbook says, else failover.
+    #[serde(default)]
+    operation: Option<Operation>,
+    /// Why; required for a drill with real effects.
+    #[serde(default)]
+    reason: Option<String>,
+    /// graceful or ungraceful.
+    #[serde(default)]
+    mode: Option<Mode>,
+    /// Site the service leaves.
+    #[serde(default)]
+    from: Option<SiteName>,
+    /// Site the service moves to.
+    #[serde(default)]
+    to: Option<SiteName>,
+    /// Values of parameters.
+    #[serde(default)]
+    parameters: BTreeMap<String, Value>,
+    /// What is accepted before the point of no return.
+    #[serde(default)]
+    consents: Consents,
+}
+
+async fn start(
+    caller: Caller,
+    IdempotencyKey(key): IdempotencyKey,
+    Body(start): Body<Start>,
+) -> Result<Response, Problem> {
+    let (session, said) = caller.session();
+    let mut wanted = WantedDrill {
+        binding: Binding {
+            runbook: start.runbook,
+            mode: start.mode,
+            from: start.from,
+            to: start.to,
+            values: start.parameters,
+            accept_lint: Vec::new(),
+        },
+        level: start.level,
+        operation: start.operation,
+        reason: start.reason,
+        trigger: "api".to_owned(),
+        consents: start.consents,
+        simulated: Simulated::default(),
+        idempotency_key: key,
+        notes: BTreeMap::from([("command".to_owned(), "drill".to_owned())]),
+    };
+    let subject = source::named(&session.config, &wanted.binding, session.voice.as_ref())?;
+    let Subject::One(source) = subject else {
+        return Err(Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "is_fleet",
+            "a fleet has no drills of its own",
+        ));
+    };
+    if matches!(wanted.choices().level(&source.runbook), DrillLevel::Isolated | DrillLevel::Live) {
+        wanted.reason = Some(app::reason("a drill with effects", wanted.reason.as_deref())?);
+    }
+    let began = drill::start(&session, &wanted, &source).await?;
+    answer(&caller, &session, began, || said.lines()).await
+}

@@ -1,0 +1,29 @@
+//! What the API answers: one file for each kind of thing.
+
+mod controls;
+mod drills;
+mod events;
+mod journal;
+mod runbooks;
+mod runs;
+mod schedules;
+mod services;
+mod system;
+
+use super::openapi::Endpoint;
+
+/// Every endpoint.
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    let parts = [
+        system::endpoints(),
+        runs::endpoints(),
+        events::endpoints(),
+        controls::endpoints(),
+        drills::endpoints(),
+        runbooks::endpoints(),
+        services::endpoints(),
+        schedules::endpoints(),
+        journal::endpoints(),
+    ];
+    parts.into_iter().flatten().collect()
+}

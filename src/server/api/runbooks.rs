@@ -1,0 +1,211 @@
+//! Runbooks of the configured folders: listed, shown, planned; and texts that are checked without being kept.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::http::{Method, StatusCode};
+use axum::routing::{get, post};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::app::launch::files;
+use crate::app::launch::planned;
+use crate::app::launch::source::{self, Subject};
+use crate::app::launch::{Binding, route};
+use crate::compile;
+use crate::engine::service::ServiceRecord;
+use crate::model::id::SiteName;
+use crate::model::run::{Intent, Mode, Operation};
+use crate::plan::Plan;
+use crate::runtime;
+use crate::server::auth::Right;
+use crate::server::openapi::Endpoint;
+use crate::server::problem::Problem;
+use crate::server::router::{Body, Caller, Path};
+
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    let endpoint = Endpoint::new;
+    vec![
+        endpoint(Method::GET, "/api/v1/runbooks", "list_runbooks", "Lists runbooks and fleets.", get(list))
+            .right(Right::View)
+            .answers::<Vec<Entry>>(StatusCode::OK, "Those of the configured folders."),
+        endpoint(
+            Method::GET,
+            "/api/v1/runbooks/{name}",
+            "show_runbook",
+            "Shows the text of a runbook.",
+            get(show),
+        )
+        .right(Right::View)
+        .answers::<Text>(StatusCode::OK, "Its text."),
+        endpoint(
+            Method::POST,
+            "/api/v1/runbooks/{name}/plan",
+            "plan_runbook",
+            "Plans an operation.",
+            post(plan),
+        )
+        .right(Right::View)
+        .body::<ToPlan>()
+        .answers::<Planned>(StatusCode::OK, "What it would do now."),
+        endpoint(
+            Method::POST,
+            "/api/v1/validate",
+            "validate",
+            "Checks the text of a runbook.",
+            post(validate),
+        )
+        .right(Right::View)
+        .body::<ToCheck>()
+        .answers::<Checked>(StatusCode::OK, "What was found."),
+    ]
+}
+
+/// A runbook or fleet.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Entry {
+    /// Name it is asked for by.
+    name: String,
+    /// `Runbook` or `Fleet`.
+    kind: String,
+    /// Whether it compiles, where that was looked at.
+    sound: Option<bool>,
+}
+
+async fn list(caller: Caller) -> Result<Json<Vec<Entry>>, Problem> {
+    let (session, _) = caller.session();
+    let options = source::options(&session.config)?;
+    let folders = session.config.runbooks.iter().filter(|folder| folder.is_dir());
+    let mut entries = BTreeMap::new();
+    for path in folders.flat_map(|folder| files::files(folder).unwrap_or_default()) {
+        let Ok(text) = source::read(&path) else { continue };
+        let Some(kind @ ("Runbook" | "Fleet")) = files::kind(&text) else { continue };
+        let (kind, fleet) = (kind.to_owned(), files::is_fleet(&text));
+        let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        let sound = (!fleet).then(|| compile::compile_with(&text, &options).0.is_some());
+        entries.insert(name.clone(), Entry { name, kind, sound });
+    }
+    Ok(Json(entries.into_values().collect()))
+}
+
+/// The text of a runbook.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Text {
+    /// YAML.
+    text: String,
+}
+
+async fn show(caller: Caller, Path(name): Path<String>) -> Result<Json<Text>, Problem> {
+    let (session, _) = caller.session();
+    let path = source::find_named(&session.config, &name)?;
+    Ok(Json(Text { text: source::read(&path)? }))
+}
+
+/// What is planned.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ToPlan {
+    /// failover, switchover or failback.
+    operation: Operation,
+    /// graceful or ungraceful.
+    #[serde(default)]
+    mode: Option<Mode>,
+    /// Site the service leaves.
+    #[serde(default)]
+    from: Option<SiteName>,
+    /// Site the service moves to.
+    #[serde(default)]
+    to: Option<SiteName>,
+    /// Values of parameters.
+    #[serde(default)]
+    parameters: BTreeMap<String, Value>,
+    /// Plan a simulated run.
+    #[serde(default)]
+    simulate: bool,
+}
+
+/// A plan.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Planned {
+    /// As `drctl plan --output json` prints it.
+    #[schemars(with = "Value")]
+    plan: Plan,
+    /// What matters beside it.
+    notes: Vec<String>,
+}
+
+async fn plan(
+    caller: Caller,
+    Path(name): Path<String>,
+    Body(wanted): Body<ToPlan>,
+) -> Result<Json<Planned>, Problem> {
+    let (session, said) = caller.session();
+    let intent = if wanted.simulate { Intent::Simulate } else { Intent::Real };
+    let binding = Binding {
+        runbook: name,
+        mode: wanted.mode,
+        from: wanted.from,
+        to: wanted.to,
+        values: wanted.parameters,
+        accept_lint: Vec::new(),
+    };
+    let plan = match source::named(&session.config, &binding, session.voice.as_ref())? {
+        Subject::One(source) => {
+            let record = match intent {
+                Intent::Simulate => ServiceRecord::default(),
+                _ => runtime::service_record(session.journal.as_ref(), &source.runbook.metadata.name).await?,
+            };
+            let choices = route::choices(&binding, wanted.operation, intent, &source.runbook, &record)?;
+            planned::bind(&source, &choices)?
+        }
+        Subject::Fleet(source) => {
+            let plan = planned::fleet_plan(&source, &binding, wanted.operation, intent)?;
+            let records = source.shelf.records(&session, &plan).await?;
+            source.shelf.nest(&source.path, plan, &records)?.0
+        }
+    };
+    Ok(Json(Planned { plan, notes: said.lines() }))
+}
+
+/// A text to be checked.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ToCheck {
+    /// YAML of a runbook.
+    text: String,
+}
+
+/// What was found in a text.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Checked {
+    /// Whether it compiles.
+    sound: bool,
+    /// What was found.
+    findings: Vec<Finding>,
+}
+
+/// Something that was found.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Finding {
+    code: String,
+    severity: String,
+    message: String,
+    line: Option<u32>,
+    column: Option<u32>,
+    help: Option<String>,
+}
+
+async fn validate(caller: Caller, Body(wanted): Body<ToCheck>) -> Result<Json<Checked>, Problem> {
+    let (session, _) = caller.session();
+    let (runbook, found) = compile::compile_with(&wanted.text, &source::options(&session.config)?);
+    let finding = |found: compile::Diagnostic| Finding {
+        code: found.code.to_string(),
+        severity: found.severity.to_string(),
+        message: found.message,
+        line: found.span.map(|span| span.line),
+        column: found.span.map(|span| span.column),
+        help: found.help,
+    };
+    Ok(Json(Checked { sound: runbook.is_some(), findings: found.into_iter().map(finding).collect() }))
+}

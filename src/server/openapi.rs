@@ -1,0 +1,188 @@
+//! One registration of an endpoint makes its route and its part of the document of the API, so that the two
+//! cannot drift apart.
+
+use std::sync::Arc;
+
+use axum::http::{Method, StatusCode};
+use axum::routing::MethodRouter;
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde_json::{Map, Value, json};
+
+use super::auth::Right;
+use super::problem::Problem;
+use super::state::Server;
+
+type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
+
+/// An endpoint: where it is, what it does, who may ask it, and what asks and answers look like.
+pub(super) struct Endpoint {
+    pub(super) method: Method,
+    pub(super) path: &'static str,
+    pub(super) right: Option<Right>,
+    pub(super) route: MethodRouter<Arc<Server>>,
+    id: &'static str,
+    summary: &'static str,
+    query: Option<SchemaOf>,
+    body: Option<SchemaOf>,
+    answers: Vec<Answer>,
+    key: bool,
+}
+
+struct Answer {
+    status: StatusCode,
+    what: &'static str,
+    content: &'static str,
+    schema: Option<SchemaOf>,
+}
+
+impl Endpoint {
+    /// An endpoint that anybody may ask.
+    pub(super) fn new(
+        method: Method,
+        path: &'static str,
+        id: &'static str,
+        summary: &'static str,
+        route: MethodRouter<Arc<Server>>,
+    ) -> Self {
+        let (query, body, answers) = (None, None, Vec::new());
+        Self { method, path, right: None, route, id, summary, query, body, answers, key: false }
+    }
+
+    pub(super) fn right(mut self, right: Right) -> Self {
+        self.right = Some(right);
+        self
+    }
+
+    pub(super) fn query<T: JsonSchema>(mut self) -> Self {
+        self.query = Some(T::json_schema);
+        self
+    }
+
+    pub(super) fn body<T: JsonSchema>(mut self) -> Self {
+        self.body = Some(SchemaGenerator::subschema_for::<T>);
+        self
+    }
+
+    /// A JSON answer.
+    pub(super) fn answers<T: JsonSchema>(self, status: StatusCode, what: &'static str) -> Self {
+        self.answer(status, what, "application/json", Some(SchemaGenerator::subschema_for::<T>))
+    }
+
+    /// An answer that is no JSON.
+    pub(super) fn text(self, what: &'static str, content: &'static str) -> Self {
+        self.answer(StatusCode::OK, what, content, None)
+    }
+
+    /// The same `Idempotency-Key` starts something once.
+    pub(super) fn keyed(mut self) -> Self {
+        self.key = true;
+        self
+    }
+
+    fn answer(
+        mut self,
+        status: StatusCode,
+        what: &'static str,
+        content: &'static str,
+        schema: Option<SchemaOf>,
+    ) -> Self {
+        self.answers.push(Answer { status, what, content, schema });
+        self
+    }
+
+    fn document(&self, generator: &mut SchemaGenerator) -> Value {
+        let mut parameters: Vec<Value> = in_path(self.path).collect();
+        if let Some(query) = self.query {
+            parameters.extend(in_query(&query(generator)));
+        }
+        if self.key {
+            parameters.push(json!({
+                "name": "Idempotency-Key", "in": "header", "required": false,
+                "description": "The same key starts something once, however often it is sent.",
+                "schema": {"type": "string", "minLength": 1, "maxLength": 200},
+            }));
+        }
+        let mut responses = Map::new();
+        for answer in &self.answers {
+            let schema =
+                answer.schema.map_or(json!({"type": "string"}), |schema| schema(generator).to_value());
+            let code = answer.status.as_u16().to_string();
+            let entry =
+                responses.entry(code).or_insert_with(|| json!({"description": answer.what, "content": {}}));
+            entry["content"][answer.content] = json!({"schema": schema});
+        }
+        let problem = generator.subschema_for::<Problem>().to_value();
+        responses.insert(
+            "default".to_owned(),
+            json!({
+                "description": "What went wrong.",
+                "content": {"application/problem+json": {"schema": problem}},
+            }),
+        );
+        let mut document = json!({
+            "operationId": self.id, "summary": self.summary, "tags": [tag(self.path)],
+            "parameters": parameters, "responses": responses,
+        });
+        if let Some(body) = self.body {
+            let schema = body(generator).to_value();
+            document["requestBody"] =
+                json!({"required": true, "content": {"application/json": {"schema": schema}}});
+        }
+        match self.right {
+            Some(right) => {
+                document["security"] = json!([{"token": []}]);
+                document["description"] = format!("Needs the role `{}`.", right.role()).into();
+            }
+            None => document["security"] = json!([]),
+        }
+        document
+    }
+}
+
+/// The parameters that stand in braces.
+fn in_path(path: &'static str) -> impl Iterator<Item = Value> {
+    path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')).map(|name| {
+        json!({"name": name, "in": "path", "required": true, "schema": {"type": "string", "minLength": 1}})
+    })
+}
+
+/// The properties of a query, each a parameter.
+fn in_query(schema: &Schema) -> Vec<Value> {
+    let properties = schema.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
+    let one = |(name, mut schema): (String, Value)| {
+        let description = schema.as_object_mut().and_then(|fields| fields.remove("description"));
+        json!({"name": name, "in": "query", "required": false, "schema": schema, "description": description.unwrap_or_default()})
+    };
+    properties.into_iter().map(one).collect()
+}
+
+fn tag(path: &str) -> &str {
+    path.trim_start_matches("/api/v1/").split('/').find(|part| !part.is_empty()).unwrap_or("server")
+}
+
+/// The document of all endpoints.
+pub(super) fn document(endpoints: &[Endpoint]) -> Value {
+    let settings = SchemaSettings::draft2020_12()
+        .with(|settings| settings.definitions_path = "/components/schemas".into());
+    let mut generator = settings.into_generator();
+    let mut paths = Map::new();
+    for endpoint in endpoints {
+        let operation = endpoint.document(&mut generator);
+        let path = paths.entry(endpoint.path.to_owned()).or_insert_with(|| json!({}));
+        path[endpoint.method.as_str().to_ascii_lowercase()] = operation;
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "drctl", "version": env!("CARGO_PKG_VERSION"),
+            "description": "Disaster recovery, orchestrated: runbooks compiled into durable failovers.",
+            "license": {"name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0"},
+        },
+        "paths": paths,
+        "components": {
+            "schemas": generator.take_definitions(true),
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+    })
+}

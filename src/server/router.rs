@@ -1,0 +1,210 @@
+//! From endpoints to a router: who may ask, limits, ids of requests, headers, and the log of what was asked.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Request, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, X_CONTENT_TYPE_OPTIONS};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use serde::de::DeserializeOwned;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use super::api;
+use super::auth::Right;
+use super::listen::Peer;
+use super::problem::Problem;
+use super::state::{Said, Server};
+use crate::app::{RandomIds, Session};
+use crate::model::run::Identity;
+use crate::ports::IdSource;
+
+/// A request that has not been answered by then never will be; streams of events answer at once.
+const ANSWER_WITHIN: Duration = Duration::from_mins(2);
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const REFERRER_POLICY: HeaderName = HeaderName::from_static("referrer-policy");
+const FRAME_OPTIONS: HeaderName = HeaderName::from_static("x-frame-options");
+
+/// Everything the server answers.
+pub(super) fn router(server: Arc<Server>) -> Router {
+    let mut router = Router::new();
+    for endpoint in api::endpoints() {
+        let route = match endpoint.right {
+            Some(right) => endpoint.route.layer(from_fn_with_state((Arc::clone(&server), right), let_in)),
+            None => endpoint.route,
+        };
+        router = router.route(endpoint.path, route);
+    }
+    let body = server.config().max_body_bytes;
+    router
+        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "unknown_path", "there is nothing here"))
+        .method_not_allowed_fallback(async || {
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "unknown_method", "this cannot be done here")
+        })
+        .with_state(Arc::clone(&server))
+        .layer(DefaultBodyLimit::max(body))
+        .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "bug", "drctl has a bug; its log says more")
+                .into_response()
+        }))
+        .layer(from_fn_with_state(server, around))
+}
+
+/// What stands around every request.
+async fn around(State(server): State<Arc<Server>>, request: Request, next: Next) -> Response {
+    let start = Instant::now();
+    let id = request_id(request.headers());
+    let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let mut response = match peer {
+        Some(peer) if !server.limits.admits(peer.ip()) => {
+            let slow = "too many requests from this address";
+            Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", slow).into_response()
+        }
+        Some(_) | None => match tokio::time::timeout(ANSWER_WITHIN, next.run(request)).await {
+            Ok(response) => response,
+            Err(_) => {
+                Problem::new(StatusCode::GATEWAY_TIMEOUT, "too_slow", "not answered in time").into_response()
+            }
+        },
+    };
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (FRAME_OPTIONS, "DENY"),
+        (REFERRER_POLICY, "no-referrer"),
+        (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+        (CACHE_CONTROL, "no-store"),
+    ] {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        headers.insert(REQUEST_ID, value);
+    }
+    let (status, took) = (response.status().as_u16(), start.elapsed().as_millis());
+    let peer = peer.map(|peer| peer.ip().to_string());
+    tracing::info!(target: "drctl::access", id, %method, path, status, took_ms = took, peer);
+    response
+}
+
+/// The id a caller gave its request, where it is fit for a log, else a new one.
+fn request_id(headers: &HeaderMap) -> String {
+    let given = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok());
+    let fits = |id: &&str| {
+        (1..=64).contains(&id.len())
+            && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    };
+    given.filter(fits).map_or_else(|| RandomIds.suffix(), str::to_owned)
+}
+
+/// Lets in who has the right.
+async fn let_in(
+    State((server, right)): State<(Arc<Server>, Right)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    match server.gate.admit(request.headers(), right) {
+        Ok(identity) => {
+            let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
+            let from = peer.map_or_else(|| "api".to_owned(), |peer| format!("api@{peer}"));
+            request.extensions_mut().insert(Caller { server, identity, from });
+            next.run(request).await
+        }
+        Err(problem) => problem.into_response(),
+    }
+}
+
+/// Who asks.
+#[derive(Clone)]
+pub(super) struct Caller {
+    server: Arc<Server>,
+    identity: Identity,
+    from: String,
+}
+
+impl Caller {
+    /// The session of who asks, and what will be said to them.
+    pub(super) fn session(&self) -> (Session, Arc<Said>) {
+        self.server.session_of(self.identity.clone(), self.from.clone())
+    }
+
+    /// Refuses who has not a further right.
+    ///
+    /// # Errors
+    /// When the caller has it not.
+    pub(super) fn demand(&self, right: Right) -> Result<(), Problem> {
+        right.demand(&self.identity)
+    }
+
+    /// The server.
+    pub(super) const fn server(&self) -> &Arc<Server> {
+        &self.server
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let nobody = || Problem::new(StatusCode::UNAUTHORIZED, "not_authenticated", "this needs a token");
+        parts.extensions.get::<Self>().cloned().ok_or_else(nobody)
+    }
+}
+
+/// The query of a request, with a problem for what cannot be read.
+pub(super) struct Query<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let read = axum::extract::Query::<T>::from_request_parts(parts, state).await;
+        read.map(|query| Self(query.0))
+            .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "invalid_query", error.body_text()))
+    }
+}
+
+/// The parts of a path, with a problem for what cannot be read.
+pub(super) struct Path<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let read = axum::extract::Path::<T>::from_request_parts(parts, state).await;
+        read.map(|path| Self(path.0))
+            .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "invalid_path", error.body_text()))
+    }
+}
+
+/// The body of a request, with a problem for what cannot be read.
+pub(super) struct Body<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let read = axum::Json::<T>::from_request(request, state).await;
+        read.map(|body| Self(body.0))
+            .map_err(|error| Problem::new(error.status(), "invalid_body", error.body_text()))
+    }
+}
+
+/// The key under which something is started once.
+pub(super) struct IdempotencyKey(pub Option<String>);
+
+impl<S: Sync> FromRequestParts<S> for IdempotencyKey {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let Some(value) = parts.headers.get("idempotency-key") else { return Ok(Self(None)) };
+        let key = value.to_str().ok().filter(|key| (1..=200).contains(&key.len()));
+        key.map(|key| Self(Some(key.to_owned()))).ok_or_else(|| {
+            let what = "Idempotency-Key is 1 to 200 visible ASCII characters";
+            Problem::new(StatusCode::BAD_REQUEST, "invalid_key", what)
+        })
+    }
+}

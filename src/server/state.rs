@@ -1,0 +1,106 @@
+//! What all requests share: configuration, journal, the keeper of runs, and the hub of their events.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::watch;
+
+use super::auth::Gatekeeper;
+use super::hub::Hub;
+use super::limit::Limits;
+use crate::app::keeper::Keeper;
+use crate::app::{Error, Session, Voice};
+use crate::config::ServerSection;
+use crate::model::run::Identity;
+
+/// The server.
+pub(crate) struct Server {
+    base: Session,
+    pub(super) keeper: Arc<Keeper>,
+    pub(super) hub: Hub,
+    pub(super) gate: Gatekeeper,
+    pub(super) limits: Limits,
+    /// Turns true when no more is served.
+    ended: watch::Sender<bool>,
+}
+
+impl Server {
+    /// Makes it from a session of the process itself.
+    ///
+    /// # Errors
+    /// When a token in the configuration cannot be one.
+    pub(super) fn new(base: Session) -> Result<Arc<Self>, Error> {
+        let base =
+            Session { from: format!("serve@{}", crate::app::host_name()), voice: Arc::new(Log), ..base };
+        Ok(Arc::new(Self {
+            keeper: Arc::new(Keeper::new(base.clone())),
+            hub: Hub::new(base.journal.clone()),
+            gate: Gatekeeper::new(&base.config)?,
+            limits: Limits::new(&base.config.server),
+            ended: watch::Sender::new(false),
+            base,
+        }))
+    }
+
+    /// Tells those who follow runs that no more comes.
+    pub(super) fn end(&self) {
+        self.ended.send_replace(true);
+    }
+
+    /// Turns true when no more is served.
+    pub(super) fn ended(&self) -> watch::Receiver<bool> {
+        self.ended.subscribe()
+    }
+
+    pub(super) fn config(&self) -> &ServerSection {
+        &self.base.config.server
+    }
+
+    /// The session of the process itself.
+    pub(super) fn session(&self) -> &Session {
+        &self.base
+    }
+
+    /// The session of somebody who asks, and what will be said to them.
+    pub(super) fn session_of(&self, identity: Identity, from: String) -> (Session, Arc<Said>) {
+        let said = Arc::new(Said::default());
+        (Session { identity, from, voice: said.clone(), ..self.base.clone() }, said)
+    }
+}
+
+/// Says everything to the log.
+pub(super) struct Log;
+
+impl Voice for Log {
+    fn say(&self, text: &str) {
+        tracing::info!("{}", plain(text));
+    }
+
+    fn is_coloured(&self) -> bool {
+        false
+    }
+}
+
+/// Keeps what is said, for the answer.
+#[derive(Default)]
+pub(super) struct Said(Mutex<Vec<String>>);
+
+impl Said {
+    /// Everything that was said.
+    pub(super) fn lines(&self) -> Vec<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Voice for Said {
+    fn say(&self, text: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(plain(text));
+    }
+
+    fn is_coloured(&self) -> bool {
+        false
+    }
+}
+
+fn plain(text: &str) -> String {
+    anstream::adapter::strip_str(text).to_string()
+}
