@@ -23,7 +23,8 @@ pub(crate) struct Create {
     /// Whose it is; the journal names it.
     #[arg(long)]
     name: String,
-    /// What it may do: viewer, operator, approver, admin, or a role that approvals ask for; may be given often.
+    /// What it may do: viewer, operator, approver, admin, or a role that approvals ask for; may be given
+    /// often.
     #[arg(long = "role", value_name = "ROLE", required = true)]
     roles: Vec<String>,
     /// How long it is good for, such as 90d; default: for ever.

@@ -112,7 +112,7 @@ fn apply_to_run(plan: &IndexedPlan, state: &mut RunState, event: &Event, at: Tim
         Event::WantChanged { want, reason, .. } => want_changed(state, *want, reason.as_ref()),
         Event::ModeSwitched { mode, .. } => switch_mode(plan, state, *mode, at),
         Event::AdoptionRequested { .. } => state.adopt = true,
-        Event::RequestAnswered { id, verb, by, reason, refused } => {
+        Event::RequestAnswered { id, verb, by, reason, refused, .. } => {
             state.answered.insert(id.clone());
             intervened(state, verb, by, reason.as_ref(), refused.is_none(), at);
         }

@@ -29,6 +29,7 @@ pub(super) fn request(decision: &mut Decision<'_>, request: Request) -> Result<(
         id: request.id,
         verb,
         by: request.by,
+        from: Some(request.from),
         reason: request.reason,
         refused,
     });

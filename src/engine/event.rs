@@ -257,6 +257,9 @@ pub enum Event {
         verb: String,
         /// Who asked.
         by: Identity,
+        /// From where, such as `cli@host` or `api@address`; absent in older journals.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<String>,
         /// Why.
         reason: Option<String>,
         /// What was wrong with it; absent: accepted.

@@ -152,7 +152,8 @@ fn in_query(schema: &Schema) -> Vec<Value> {
     let properties = schema.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
     let one = |(name, mut schema): (String, Value)| {
         let description = schema.as_object_mut().and_then(|fields| fields.remove("description"));
-        json!({"name": name, "in": "query", "required": false, "schema": schema, "description": description.unwrap_or_default()})
+        let what = description.unwrap_or_default();
+        json!({"name": name, "in": "query", "required": false, "schema": schema, "description": what})
     };
     properties.into_iter().map(one).collect()
 }

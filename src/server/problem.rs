@@ -12,7 +12,12 @@ use crate::runtime;
 
 /// What went wrong, for people and programs.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct Problem {
+#[serde(transparent)]
+pub(crate) struct Problem(Box<Document>);
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ProblemDocument")]
+struct Document {
     /// `about:blank`: the status says what kind it is.
     #[serde(rename = "type")]
     kind: &'static str,
@@ -32,8 +37,11 @@ pub(crate) struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<u8>,
     /// Every single thing that is wrong.
-    #[serde(skip_serializing_if = "<[Detail]>::is_empty")]
-    details: Box<[Detail]>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    details: Vec<Detail>,
+    /// What was said before, such as what does not compile and where.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
 }
 
 /// One of the things that are wrong.
@@ -47,21 +55,32 @@ struct Detail {
 impl Problem {
     /// A problem that the command line does not know.
     pub(super) fn new(status: StatusCode, reason: &'static str, detail: impl Into<String>) -> Self {
-        Self {
+        Self::of(status, Some(reason), detail.into())
+    }
+
+    fn of(status: StatusCode, reason: Option<&'static str>, detail: String) -> Self {
+        Self(Box::new(Document {
             kind: "about:blank",
             title: status.canonical_reason().unwrap_or("Error"),
             status: status.as_u16(),
-            detail: detail.into(),
-            reason: Some(reason),
+            detail,
+            reason,
             help: None,
             code: None,
-            details: Box::default(),
-        }
+            details: Vec::new(),
+            notes: Vec::new(),
+        }))
     }
 
     /// Adds what to do.
     pub(super) fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+        self.0.help = Some(help.into());
+        self
+    }
+
+    /// Adds what was said before.
+    pub(super) fn notes(mut self, notes: Vec<String>) -> Self {
+        self.0.notes = notes;
         self
     }
 }
@@ -88,16 +107,12 @@ impl From<Error> for Problem {
             tracing::error!(code = error.code, error = %error.message, "request failed");
         }
         let detail = |problem: crate::plan::Problem| Detail { message: problem.what, help: problem.help };
-        Self {
-            kind: "about:blank",
-            title: status.canonical_reason().unwrap_or("Error"),
-            status: status.as_u16(),
-            detail: error.message,
-            reason: error.reason,
-            help: error.help,
-            code: Some(error.code),
-            details: error.details.into_iter().map(detail).collect(),
-        }
+        let Error { code, message, help, reason, details } = error;
+        let mut problem = Self::of(status, reason, message);
+        problem.0.help = help;
+        problem.0.code = Some(code);
+        problem.0.details = details.into_iter().map(detail).collect();
+        problem
     }
 }
 
@@ -115,7 +130,7 @@ impl From<runtime::Error> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, Json(self)).into_response();
         let kind = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, kind);

@@ -84,7 +84,8 @@ async fn around(State(server): State<Arc<Server>>, request: Request, next: Next)
     if let Ok(value) = HeaderValue::from_str(&id) {
         headers.insert(REQUEST_ID, value);
     }
-    let (status, took) = (response.status().as_u16(), start.elapsed().as_millis());
+    let took = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let status = response.status().as_u16();
     let peer = peer.map(|peer| peer.ip().to_string());
     tracing::info!(target: "drctl::access", id, %method, path, status, took_ms = took, peer);
     response

@@ -22,5 +22,6 @@ mod runbooks;
 mod runtime;
 mod schedules;
 mod seal;
+mod server;
 mod simulated;
 mod support;

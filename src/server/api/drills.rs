@@ -91,7 +91,8 @@ async fn start(
         idempotency_key: key,
         notes: BTreeMap::from([("command".to_owned(), "drill".to_owned())]),
     };
-    let subject = source::named(&session.config, &wanted.binding, session.voice.as_ref())?;
+    let subject = source::named(&session.config, &wanted.binding, session.voice.as_ref());
+    let subject = subject.map_err(|error| Problem::from(error).notes(said.lines()))?;
     let Subject::One(source) = subject else {
         return Err(Problem::new(
             StatusCode::UNPROCESSABLE_ENTITY,
@@ -102,6 +103,7 @@ async fn start(
     if matches!(wanted.choices().level(&source.runbook), DrillLevel::Isolated | DrillLevel::Live) {
         wanted.reason = Some(app::reason("a drill with effects", wanted.reason.as_deref())?);
     }
-    let began = drill::start(&session, &wanted, &source).await?;
+    let began = drill::start(&session, &wanted, &source).await;
+    let began = began.map_err(|error| Problem::from(error).notes(said.lines()))?;
     answer(&caller, &session, began, || said.lines()).await
 }

@@ -33,7 +33,8 @@ const WAITING: usize = 64;
 const ALIVE_EVERY: Duration = Duration::from_secs(15);
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
-    let what = "Lists the events of a run, or streams them where `text/event-stream` is asked for: the id of an event is its sequence, and `Last-Event-ID` goes on after it.";
+    let what = "Lists the events of a run, or streams them where `text/event-stream` is asked for: the id of an event is \
+                its sequence, and `Last-Event-ID` goes on after it.";
     vec![
         Endpoint::new(Method::GET, "/api/v1/runs/{run}/events", "list_events", what, get(events))
             .right(Right::View)

@@ -150,7 +150,8 @@ async fn plan(
         values: wanted.parameters,
         accept_lint: Vec::new(),
     };
-    let plan = match source::named(&session.config, &binding, session.voice.as_ref())? {
+    let subject = source::named(&session.config, &binding, session.voice.as_ref());
+    let plan = match subject.map_err(|error| Problem::from(error).notes(said.lines()))? {
         Subject::One(source) => {
             let record = match intent {
                 Intent::Simulate => ServiceRecord::default(),

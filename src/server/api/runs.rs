@@ -208,9 +208,14 @@ async fn start(
 ) -> Result<Response, Problem> {
     let (session, said) = caller.session();
     let wanted = wanted.wanted(key)?;
-    let subject = source::named(&session.config, &wanted.binding, session.voice.as_ref())?;
-    let began = launch::start(&session, &wanted, &subject).await?;
+    let began = begin(&session, &wanted).await;
+    let began = began.map_err(|error| Problem::from(error).notes(said.lines()))?;
     answer(&caller, &session, began, || said.lines()).await
+}
+
+async fn begin(session: &Session, wanted: &Wanted) -> Result<Began, Error> {
+    let subject = source::named(&session.config, &wanted.binding, session.voice.as_ref())?;
+    launch::start(session, wanted, &subject).await
 }
 
 impl Start {

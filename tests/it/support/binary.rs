@@ -92,6 +92,13 @@ impl Drctl {
         command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     }
 
+    /// Begins a command whose standard error is read.
+    pub(crate) fn spawn_talking(&self, line: &str) -> Child {
+        let words: Vec<_> = line.split_whitespace().collect();
+        let mut command = command_in(&self.place(), &words, &[]);
+        command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
     /// Runs a command and draws it as a person would see it: the command, what it printed, its code.
     pub(crate) fn transcript(&self, words: &[&str]) -> String {
         let output = self.run_words(words);

@@ -12,3 +12,4 @@ pub(crate) mod attempt;
 pub(crate) mod binary;
 pub(crate) mod postgres;
 pub(crate) mod runtime;
+pub(crate) mod served;

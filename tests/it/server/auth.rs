@@ -1,0 +1,57 @@
+//! Who may do what.
+
+use reqwest::{Method, StatusCode};
+use serde_json::json;
+
+use super::{ANN, BOB, EVE, OLD, folder};
+use crate::support::served::{Served, answer};
+
+#[tokio::test]
+async fn a_token_opens_what_its_roles_say() {
+    let drctl = folder();
+    let server = Served::start(&drctl);
+    let reason = json!({"reason": "test"});
+    let asked = [
+        (Method::GET, "/healthz", json!(null), [200, 200, 200, 200, 200, 200]),
+        (Method::GET, "/api/v1/runs", json!(null), [401, 401, 401, 200, 200, 200]),
+        (Method::POST, "/api/v1/runs/none-abcdefgh/pause", reason.clone(), [401, 401, 401, 403, 403, 404]),
+        (Method::POST, "/api/v1/runs/none-abcdefgh/approve", reason, [401, 401, 401, 403, 404, 404]),
+        (
+            Method::PUT,
+            "/api/v1/stop-all",
+            json!({"stopped": true, "reason": "test"}),
+            [401, 401, 401, 403, 403, 403],
+        ),
+    ];
+    for (method, path, body, expected) in asked {
+        let mut found = Vec::new();
+        for token in ["", "drctl_nobody", OLD, EVE, BOB, ANN] {
+            let request = server.request(method.clone(), path, token);
+            let request = if body.is_null() { request } else { request.json(&body) };
+            found.push(answer(request).await.0.as_u16());
+        }
+        assert_eq!(found, expected, "{method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn who_approves_is_on_record_and_is_not_who_started() {
+    let drctl = folder();
+    let server = Served::start(&drctl);
+    let start = json!({"runbook": "asking", "operation": "failover", "reason": "fire"});
+    let (status, started) = server.post("/api/v1/runs", ANN, &start).await;
+    assert_eq!(status, StatusCode::CREATED, "{started:#}");
+    let run = super::id_of(&started);
+    server.run_until(&run, ANN, |view| view["status"] == "awaiting_approval").await;
+    let approve = format!("/api/v1/runs/{run}/approve");
+    let (status, refused) = server.post(&approve, ANN, &json!({})).await;
+    assert_eq!((status, &refused["reason"]), (StatusCode::CONFLICT, &json!("refused")), "{refused}");
+    let (status, heard) = server.post(&approve, BOB, &json!({"reason": "looks right"})).await;
+    assert_eq!((status, &heard["answer"]), (StatusCode::OK, &json!("accepted")), "{heard}");
+    let view = server.run_until(&run, EVE, |view| view["status"] == "succeeded").await;
+    assert_eq!(view["started_by"]["authentication"], "authenticated");
+    let (_, page) = server.get(&format!("/api/v1/runs/{run}/events"), EVE).await;
+    let text = page["events"].to_string();
+    assert!(text.contains("\"name\":\"bob\"") && text.contains("api@127.0.0.1"), "{text}");
+    assert!(!text.contains(BOB), "a token is in the journal");
+}
