@@ -31,6 +31,8 @@ pub(crate) enum What {
     Scenario,
     /// A forecast, as `drctl simulate --output json` prints it.
     Forecast,
+    /// The API of `drctl serve`, as an OpenAPI document.
+    Api,
     /// A plan, as `drctl plan --output json` prints it: its top level.
     Plan,
 }
@@ -57,6 +59,7 @@ pub(crate) fn schema(what: What) -> Value {
         What::Policy => compile::policy_schema(),
         What::Scenario => crate::providers::simulated::Scenario::schema(),
         What::Forecast => forecast::schema(),
+        What::Api => crate::server::openapi(),
         What::Plan => plan_schema(),
     }
 }

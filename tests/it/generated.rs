@@ -32,6 +32,12 @@ fn the_reference_of_actions_is_fresh() {
 }
 
 #[test]
+fn the_document_of_the_api_is_fresh() {
+    let document = serde_json::to_string_pretty(&drctl::server::openapi()).unwrap();
+    fresh("schemas/openapi.json", &(document + "\n"));
+}
+
+#[test]
 fn the_reference_of_components_is_fresh() {
     fresh("docs/reference/components.md", &component::reference::reference());
 }
