@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::source::{Source, sources};
 
 /// The modules of `src/`, and which of the others each may name.
-const LAYERS: [(&str, &[&str]); 17] = [
+const LAYERS: [(&str, &[&str]); 19] = [
     ("model", &[]),
     ("compile", &["model"]),
     ("plan", &["model"]),
@@ -18,8 +18,10 @@ const LAYERS: [(&str, &[&str]); 17] = [
     ("providers", &["model", "plan", "engine", "ports"]),
     ("runtime", &["model", "plan", "engine", "ports"]),
     ("seal", &["model", "plan", "engine", "evidence", "ports", "journal"]),
-    ("config", &[]),
-    ("telemetry", &["config"]),
+    ("tail", &["model", "plan", "engine", "ports"]),
+    ("notify", &["model", "plan", "engine", "evidence", "ports", "tail"]),
+    ("config", &["model"]),
+    ("telemetry", &["config", "model", "plan", "engine", "ports", "tail"]),
     (
         "app",
         &[
@@ -30,12 +32,14 @@ const LAYERS: [(&str, &[&str]); 17] = [
             "forecast",
             "journal",
             "model",
+            "notify",
             "plan",
             "policy",
             "ports",
             "providers",
             "runtime",
             "seal",
+            "tail",
             "telemetry",
         ],
     ),
@@ -50,12 +54,14 @@ const LAYERS: [(&str, &[&str]); 17] = [
             "forecast",
             "journal",
             "model",
+            "notify",
             "plan",
             "policy",
             "ports",
             "providers",
             "runtime",
             "seal",
+            "tail",
             "telemetry",
         ],
     ),
@@ -87,14 +93,16 @@ const IMPURE: [&str; 16] = [
 ];
 
 /// Crates that only their adapter knows.
-const ADAPTED: [(&str, &[&str]); 10] = [
+const ADAPTED: [(&str, &[&str]); 12] = [
     ("aws_config", &["providers"]),
     ("aws_sdk_backup", &["providers"]),
     ("aws_sdk_rds", &["providers"]),
     ("aws_sdk_route53", &["providers"]),
     ("aws_sigv4", &["providers"]),
     ("rusqlite", &["journal"]),
-    ("reqwest", &["providers"]),
+    ("lettre", &["notify"]),
+    ("prometheus_client", &["telemetry"]),
+    ("reqwest", &["providers", "notify", "telemetry"]),
     ("tokio_postgres", &["providers"]),
     ("rustls", &["providers", "app"]),
     ("clap", &["cli"]),
