@@ -74,7 +74,7 @@ impl Templates {
     }
 
     fn words(&self, notice: &Notice) -> Result<(String, String), Error> {
-        let context = minijinja::Value::from_serialize(context(notice));
+        let context = minijinja::Value::from(minijinja::value::Serde(context(notice)));
         let render = |part: &'static str| {
             let template = self.environment.get_template(&name(notice.kind, part));
             let text = template.and_then(|template| template.render(&context));
