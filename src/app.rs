@@ -1,8 +1,10 @@
 //! Composition root: turns a configuration into a journal, providers and a runtime. The only place that
 //! knows all adapters.
 
+mod beside;
 mod forecast;
 mod history;
+mod notify;
 mod standing;
 
 use std::path::PathBuf;
@@ -21,8 +23,10 @@ use crate::providers::simulated::{EstateStore, Scenario, SimulatedProvider};
 use crate::providers::{ProgramRunner, Router};
 use crate::runtime::{Runtime, SimulatedOperator, SystemClock, Time, VirtualClock};
 
+pub use beside::Beside;
 pub use forecast::conditions;
 pub use history::{History, history};
+pub use notify::{Labelled, outbox, targets as notify_targets};
 pub use standing::{Listed, Standing, Subject, exercise_findings, standing};
 
 /// Opens the journal of a configuration.

@@ -1,0 +1,97 @@
+//! Notifications and traces beside what a command does: begun before it, ended within seconds after it.
+//! Whatever is wrong with them is said, and keeps no command from its work.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::session::Session;
+use super::shelf::Shelf;
+use super::{Error, exit, output};
+use crate::app::{self, Beside};
+use crate::config::Config;
+use crate::model::id::RunId;
+use crate::model::run::Intent;
+use crate::notify::{Target, Unobserved};
+use crate::ports::StreamName;
+use crate::runtime::{Driver, SystemClock};
+
+/// How long a command waits at its end for what is still to be sent.
+const FLUSH: Duration = Duration::from_secs(5);
+
+/// What goes on beside a command; nothing where nothing is configured.
+#[derive(Debug, Default)]
+pub(crate) struct Notices(Option<Beside>);
+
+impl Notices {
+    /// Tells of a run while this process drives it. Of simulated runs nobody is told.
+    pub(crate) async fn of(session: &Session, driver: &Driver) -> Self {
+        let created = &driver.state().created;
+        if created.intent == Intent::Simulate {
+            return Self::default();
+        }
+        // Targets that were never seen hear of this run from its beginning.
+        Self::begin(session, begin_of(session, &created.run).await)
+    }
+
+    /// Tells of everything from a position on, else from now on.
+    pub(crate) fn begin(session: &Session, begin: Option<u64>) -> Self {
+        if session.config.notify.is_empty() {
+            return Self::default();
+        }
+        let targets = match targets(&session.config) {
+            Ok(targets) => targets,
+            Err(error) => {
+                output::say(&format!("\x1b[1;33mwarning\x1b[0m: nobody is notified: {}", error.message));
+                return Self::default();
+            }
+        };
+        let journal = session.journal.clone();
+        let begun = Beside::begin(move |ended| async move {
+            let clock = Arc::new(SystemClock::real());
+            app::outbox(journal, clock, begin, Arc::new(Unobserved), targets).run(ended).await;
+        });
+        match begun {
+            Ok(beside) => Self(Some(beside)),
+            Err(error) => {
+                output::say(&format!("\x1b[1;33mwarning\x1b[0m: nobody is notified: {error}"));
+                Self::default()
+            }
+        }
+    }
+
+    /// Sends what can be sent within seconds. The rest stays in the journal, for the next process that
+    /// sends from it.
+    pub(crate) async fn end(self) {
+        let Some(beside) = self.0 else { return };
+        if !beside.end(FLUSH).await {
+            output::say("some notifications are not sent yet; the next drctl on this journal sends them");
+        }
+    }
+}
+
+/// The targets of the configuration.
+///
+/// # Errors
+/// When one cannot be used.
+pub(crate) fn targets(config: &Config) -> Result<Vec<Target>, Error> {
+    let shelf = if config.notify.iter().any(|section| !section.labels.is_empty()) {
+        Shelf::of(config, std::path::Path::new("."))?
+    } else {
+        Shelf::default()
+    };
+    let labelled = |labels: &std::collections::BTreeMap<String, String>| {
+        let carries = |source: &super::runbook::Source| {
+            let own = &source.runbook.metadata.labels;
+            labels.iter().all(|(name, value)| own.get(name) == Some(value))
+        };
+        let all = shelf.services().into_iter();
+        let named = all.filter(|(_, _, source)| source.is_some_and(carries));
+        named.map(|(name, _, _)| name.to_string()).collect()
+    };
+    app::notify_targets(config, &labelled).map_err(|error| Error::new(exit::USAGE, error.to_string()))
+}
+
+async fn begin_of(session: &Session, run: &RunId) -> Option<u64> {
+    let first = session.journal.read(&StreamName::run(run), 0, 1).await.ok()?;
+    first.first().map(|record| record.position.saturating_sub(1))
+}
