@@ -14,6 +14,7 @@ use crate::model::run::Intent;
 use crate::notify::{Target, Unobserved};
 use crate::ports::StreamName;
 use crate::runtime::{Driver, SystemClock};
+use crate::tail;
 
 /// How long a command waits at its end for what is still to be sent.
 const FLUSH: Duration = Duration::from_secs(5);
@@ -33,8 +34,14 @@ impl Notices {
         Self::begin(session, begin_of(session, &created.run).await)
     }
 
-    /// Tells of everything from a position on, else from now on.
-    pub(crate) fn begin(session: &Session, begin: Option<u64>) -> Self {
+    /// Tells of everything that happens from now on.
+    pub(crate) async fn from_now(session: &Session) -> Self {
+        let end = tail::end(session.journal.as_ref()).await.ok();
+        Self::begin(session, end)
+    }
+
+    /// Tells of everything; targets that were never seen hear of what lies behind a position.
+    fn begin(session: &Session, begin: Option<u64>) -> Self {
         if session.config.notify.is_empty() {
             return Self::default();
         }

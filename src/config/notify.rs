@@ -149,9 +149,7 @@ impl NotifySection {
             TargetKind::PagerdutyNotes => (&["token", "user"], &["url"]),
             TargetKind::Slack => (&["url"], &[]),
             TargetKind::Webhook => (&["url"], &["secret"]),
-            TargetKind::Smtp => {
-                (&["mail_from", "mail_to"], &["host", "port", "tls", "username", "password"])
-            }
+            TargetKind::Smtp => (&["mail_from", "mail_to"], &["host", "port", "tls", "username", "password"]),
         };
         let mut there: Vec<&str> =
             self.given().iter().filter(|(_, value)| value.is_some()).map(|(key, _)| *key).collect();

@@ -59,7 +59,8 @@ mod tests {
 
     #[test]
     fn the_usual_variables_stand_in_for_the_file() {
-        let only = |known: &'static str| move |name: &str| (name == known).then(|| "http://c:4318/".to_owned());
+        let only =
+            |known: &'static str| move |name: &str| (name == known).then(|| "http://c:4318/".to_owned());
         let mut section = TelemetrySection::default();
         section.complete(only("OTEL_EXPORTER_OTLP_ENDPOINT"));
         assert_eq!(section.traces_url.as_deref(), Some("http://c:4318/v1/traces"));

@@ -26,7 +26,8 @@ mod tests {
 
     #[test]
     fn pauses_double_up_to_five_minutes_and_differ_by_chance() {
-        let longest: Vec<_> = [1, 2, 3, 9, 10, 80].map(|tries| delay(tries, u32::MAX, None).as_millis()).into();
+        let longest: Vec<_> =
+            [1, 2, 3, 9, 10, 80].map(|tries| delay(tries, u32::MAX, None).as_millis()).into();
         assert_eq!(longest, [1_000, 2_000, 4_000, 256_000, 300_000, 300_000]);
         assert_eq!(delay(3, 0, None).as_millis(), 2_000);
     }

@@ -104,7 +104,8 @@ impl Notice {
     /// A notice with which somebody tries a target out.
     #[must_use]
     pub fn trial(id: &str, by: &str, at: Timestamp) -> Self {
-        let message = format!("{by} tries this target out. Nothing has happened, and nothing has to be done.");
+        let message =
+            format!("{by} tries this target out. Nothing has happened, and nothing has to be done.");
         Self {
             id: format!("test/{id}"),
             kind: NoticeKind::Test,

@@ -188,13 +188,13 @@ const fn built_in(kind: NoticeKind) -> (&'static str, &'static str) {
             "{% if drill %}[drill] {% endif %}{{ service }}: {{ operation }} is {{ status | replace('_', ' ') }}",
             "{% if cause %}{{ cause }}\n\n{% endif %}{{ ways_out }}",
         ),
-        NoticeKind::Resumed => {
-            ("{% if drill %}[drill] {% endif %}{{ service }}: {{ operation }} goes on", "Status: {{ status }}.")
-        }
-        NoticeKind::DrillRefused => (
-            "{{ service }}: the drill due at {{ fire }} was not begun: {{ cause }}",
-            "{{ message }}",
+        NoticeKind::Resumed => (
+            "{% if drill %}[drill] {% endif %}{{ service }}: {{ operation }} goes on",
+            "Status: {{ status }}.",
         ),
+        NoticeKind::DrillRefused => {
+            ("{{ service }}: the drill due at {{ fire }} was not begun: {{ cause }}", "{{ message }}")
+        }
         NoticeKind::Ended => (
             "{% if drill %}[drill] {% endif %}{{ service }}: {{ operation }} {{ route }} \
              {{ status | replace('_', ' ') }}, objectives {{ verdict }}",

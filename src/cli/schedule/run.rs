@@ -109,7 +109,7 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
         within: arguments.within,
     });
     let lines = session::block_on(async {
-        let notices = if arguments.dry_run { Notices::default() } else { Notices::begin(&session, None) };
+        let notices = if arguments.dry_run { Notices::default() } else { Notices::from_now(&session).await };
         let lines = look(&scheduler, wanted, arguments.dry_run).await;
         notices.end().await;
         lines

@@ -123,7 +123,8 @@ impl Sender {
 fn masked(answer: Answer, values: &Values) -> Answer {
     let mask = |text: String| {
         let text = values.values().fold(text, |text, value| text.replace(value.as_str(), "***"));
-        let text: String = text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+        let text: String =
+            text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
         text.trim().chars().take(SHOWN).collect()
     };
     match answer {

@@ -46,8 +46,7 @@ fn action(notice: &Notice) -> &'static str {
 
 fn body(notice: &Notice, routing_key: &str) -> Value {
     let action = action(notice);
-    let mut body =
-        json!({"routing_key": routing_key, "event_action": action, "dedup_key": notice.thread});
+    let mut body = json!({"routing_key": routing_key, "event_action": action, "dedup_key": notice.thread});
     if action == "trigger" {
         let severity = match notice.severity {
             Severity::Info => "info",

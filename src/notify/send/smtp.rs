@@ -51,7 +51,8 @@ impl Mail {
             return Err(Error::Setting(format!("`tls = \"none\"` is only for this machine, not for {host}")));
         }
         let mailbox = |text: &str| {
-            text.parse::<Mailbox>().map_err(|error| Error::Setting(format!("`{text}` is no mail address: {error}")))
+            text.parse::<Mailbox>()
+                .map_err(|error| Error::Setting(format!("`{text}` is no mail address: {error}")))
         };
         let to = to.iter().map(|text| mailbox(text)).collect::<Result<Vec<_>, _>>()?;
         if to.is_empty() {

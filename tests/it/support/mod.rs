@@ -10,5 +10,6 @@
 
 pub(crate) mod attempt;
 pub(crate) mod binary;
+pub(crate) mod desk;
 pub(crate) mod postgres;
 pub(crate) mod runtime;
