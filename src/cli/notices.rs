@@ -98,7 +98,11 @@ pub(crate) fn targets(config: &Config) -> Result<Vec<Target>, Error> {
     app::notify_targets(config, &labelled).map_err(|error| Error::new(exit::USAGE, error.to_string()))
 }
 
+/// The position before the first record of a run, which may not be recorded yet.
 async fn begin_of(session: &Session, run: &RunId) -> Option<u64> {
     let first = session.journal.read(&StreamName::run(run), 0, 1).await.ok()?;
-    first.first().map(|record| record.position.saturating_sub(1))
+    match first.first() {
+        Some(record) => Some(record.position.saturating_sub(1)),
+        None => tail::end(session.journal.as_ref()).await.ok(),
+    }
 }

@@ -1,4 +1,4 @@
-//! A notice: what happened, how much it matters, and what to type. The same for every target; holds no secret.
+//! A notice: what happened, how much it matters, what to type. The same for every target; holds no secret.
 
 use serde::Serialize;
 
@@ -76,7 +76,9 @@ pub struct About {
     pub message: Option<String>,
     /// Why the run has its status.
     pub cause: Option<String>,
-    /// Where the run stands and which ways lead out.
+    /// What the run has changed so far.
+    pub changed: Option<String>,
+    /// The same with the ways that lead out.
     pub ways_out: Option<String>,
     /// How far the standby's data was behind.
     pub lag: Option<String>,

@@ -1,9 +1,9 @@
 //! Tells people what runs do, from the journal: which record is worth a notice, what it says, and sending it.
 //! Never fails, holds up or changes a run: what cannot be sent is tried again, then given up and recorded.
 //!
-//! [`tell`] and [`Templates`] are pure: a record becomes a [`Notice`]. [`Outbox`] follows the journal for each
-//! target on its own, behind a cursor kept in the stream `notify/<target>`, and hands notices to the target's
-//! [`Sender`].
+//! [`tell`] and [`Templates`] are pure: a record becomes a [`Notice`]. [`Outbox`] follows the journal for
+//! each target on its own, behind a cursor kept in the stream `notify/<target>`, and hands notices to the
+//! target's [`Sender`].
 
 mod backoff;
 mod cursor;

@@ -9,7 +9,7 @@ use crate::model::id::ServiceName;
 use crate::model::notice::{NoticeKind, Severity};
 use crate::model::run::{Intent, RunStatus, Verdict};
 use crate::model::time::{Duration, Timestamp};
-use crate::plan::NodeIndex;
+use crate::plan::{NodeIndex, NodeKind};
 use crate::ports::Record;
 use crate::tail::{Before, Fact, Run};
 
@@ -112,11 +112,15 @@ fn asked(run: &Run, node: NodeIndex, message: Option<&str>, record: &Record) -> 
     needed.retain(|needed| needed.step.as_deref() == Some(&step));
     let text = needed.first().map(|needed| needed.text.clone());
     let message = message.filter(|text| !text.is_empty()).map(str::to_owned).or(text);
-    let about = About { step: Some(step), message, ..About::default() };
+    let id = &run.state.created.run;
     let mut commands: Vec<_> = needed.into_iter().map(|needed| needed.command).collect();
-    commands.push(format!("drctl deny {} …", run.state.created.run));
-    let manual = commands.first().is_some_and(|command| command.starts_with("drctl done"));
-    commands.truncate(if manual { 1 } else { 2 });
+    let kind = run.plan.plan.nodes.get(node as usize).map(|node| &node.kind);
+    match kind {
+        Some(NodeKind::Approval { .. }) => commands.push(format!("drctl deny {id} {step} --reason …")),
+        Some(NodeKind::Gate) => commands.push(format!("drctl deny {id} --reason …")),
+        _ => {}
+    }
+    let about = About { step: Some(step), message, ..About::default() };
     Some(Notice { about, commands, ..blank(run, record, NoticeKind::Approval, Severity::Critical) })
 }
 
@@ -167,7 +171,9 @@ fn stuck(run: &Run, cause: Option<&str>, record: &Record) -> Notice {
     commands.extend(ways.undo.clone());
     commands.extend([ways.hold.clone()]);
     let cause = cause.map(|cause| first_line(cause).to_owned());
-    let about = About { cause, ways_out: Some(ways.text()), ..About::default() };
+    let text = ways.text();
+    let changed = text.split("\n\n").next().map(str::to_owned);
+    let about = About { cause, changed, ways_out: Some(text), ..About::default() };
     Notice { about, commands, ..blank(run, record, NoticeKind::Stuck, Severity::Critical) }
 }
 

@@ -186,7 +186,7 @@ const fn built_in(kind: NoticeKind) -> (&'static str, &'static str) {
         ),
         NoticeKind::Stuck => (
             "{% if drill %}[drill] {% endif %}{{ service }}: {{ operation }} is {{ status | replace('_', ' ') }}",
-            "{% if cause %}{{ cause }}\n\n{% endif %}{{ ways_out }}",
+            "{% if cause %}{{ cause }}\n\n{% endif %}{{ changed }}",
         ),
         NoticeKind::Resumed => (
             "{% if drill %}[drill] {% endif %}{{ service }}: {{ operation }} goes on",

@@ -4,6 +4,7 @@ mod lines;
 mod live;
 mod prompt;
 mod screen;
+mod silent;
 mod stopped;
 mod summary;
 
@@ -13,6 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub(crate) use live::{Picture, size};
 pub(crate) use prompt::{ask, ask_consents};
 pub(crate) use screen::render as render_screen;
+pub(crate) use silent::Silent;
 pub(crate) use summary::render as render_summary;
 
 use super::notices::Notices;
@@ -22,7 +24,7 @@ use crate::engine::{IndexedPlan, RunState};
 use crate::evidence;
 use crate::model::run::RunStatus;
 use crate::ports::Clock;
-use crate::runtime::{Driver, Follower, Stop, SystemClock};
+use crate::runtime::{Driver, Stop, SystemClock};
 
 /// How long a command follows the run it drives.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -111,13 +113,4 @@ fn into_background(session: &Session, run: &str) -> Result<u32, Error> {
         arguments.extend(["--journal".to_owned(), format!("sqlite:{}", path.display())]);
     }
     Ok(detach::spawn(&arguments, &log)?.id())
-}
-
-/// A follower that shows nothing.
-#[derive(Debug, Default)]
-pub(crate) struct Silent;
-
-impl Follower for Silent {
-    fn recorded(&self, _: &IndexedPlan, _: &RunState, _: &[crate::runtime::Recorded]) {}
-    fn progress(&self, _: &IndexedPlan, _: crate::plan::NodeIndex, _: &str) {}
 }

@@ -4,155 +4,31 @@
 mod http;
 mod note;
 mod pagerduty;
+mod sender;
 mod slack;
 mod smtp;
 mod webhook;
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 pub use http::client;
 pub use note::NoteDesk;
 pub use pagerduty::PagerdutyDesk;
+pub use sender::{Answer, Sender, Transport};
 pub use slack::SlackDesk;
 pub use smtp::{Mail, Protection};
 pub use webhook::WebhookDesk;
 
-use super::message::Notice;
-use crate::model::notice::TargetKind;
-use crate::model::time::{Duration, Timestamp};
-use crate::model::values::Secret;
-use crate::ports::SecretSource;
+use std::collections::BTreeMap;
 
 /// Longest time of one try.
-pub(super) const WITHIN: std::time::Duration = std::time::Duration::from_secs(10);
+const WITHIN: std::time::Duration = std::time::Duration::from_secs(10);
 /// Longest text that is repeated of what a target says, in characters.
 const SHOWN: usize = 300;
 
 /// Values of secrets by what they are for: `url`, `routing_key`, `token`, `password`, `secret`.
 type Values = BTreeMap<String, String>;
 
-/// What came of a try.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
-    /// The target took it, and said this.
-    Taken(String),
-    /// It may take it later.
-    Later {
-        /// What is in the way.
-        why: String,
-        /// When the target asked to be left alone: for how long.
-        after: Option<Duration>,
-    },
-    /// It will not take it, whenever it is tried.
-    Refused(String),
-}
-
-/// How notices reach a target.
-pub enum Transport {
-    /// As alerts.
-    Pagerduty(PagerdutyDesk),
-    /// As notes on an incident.
-    PagerdutyNotes(NoteDesk),
-    /// As messages in a channel.
-    Slack(SlackDesk),
-    /// As JSON.
-    Webhook(WebhookDesk),
-    /// As mail.
-    Smtp(Mail),
-}
-
-/// Sends notices to one target.
-pub struct Sender {
-    /// How they reach it.
-    pub transport: Transport,
-    /// Where its secrets are, by what they are for.
-    pub secrets: BTreeMap<String, Secret>,
-    /// What reads them, for each notice anew: a secret may be changed at any time.
-    pub source: Arc<dyn SecretSource>,
-}
-
-impl Sender {
-    /// What kind of target it is.
-    #[must_use]
-    pub fn kind(&self) -> TargetKind {
-        match self.transport {
-            Transport::Pagerduty(_) => TargetKind::Pagerduty,
-            Transport::PagerdutyNotes(_) => TargetKind::PagerdutyNotes,
-            Transport::Slack(_) => TargetKind::Slack,
-            Transport::Webhook(_) => TargetKind::Webhook,
-            Transport::Smtp(_) => TargetKind::Smtp,
-        }
-    }
-
-    /// Says whether there is a place for a notice: a note needs an incident.
-    #[must_use]
-    pub fn takes(&self, notice: &Notice) -> bool {
-        match self.transport {
-            Transport::PagerdutyNotes(_) => notice.incident.is_some(),
-            Transport::Pagerduty(_) | Transport::Slack(_) | Transport::Webhook(_) | Transport::Smtp(_) => {
-                true
-            }
-        }
-    }
-
-    /// Tries once. `now` is signed where the target wants a signature.
-    pub async fn send(&self, notice: &Notice, now: Timestamp) -> Answer {
-        let values = match self.source.resolve(&self.secrets).await {
-            Ok(values) => values,
-            Err(error) => return Answer::Later { why: error.to_string(), after: None },
-        };
-        let sent = async {
-            match &self.transport {
-                Transport::Pagerduty(desk) => desk.send(notice, &values).await,
-                Transport::PagerdutyNotes(desk) => desk.send(notice, &values).await,
-                Transport::Slack(desk) => desk.send(notice, &values).await,
-                Transport::Webhook(desk) => desk.send(notice, &values, now).await,
-                Transport::Smtp(mail) => mail.send(notice, &values).await,
-            }
-        };
-        let answer = match tokio::time::timeout(WITHIN, sent).await {
-            Ok(answer) => answer,
-            Err(_) => later(&format!("no answer within {} s", WITHIN.as_secs())),
-        };
-        masked(answer, &values)
-    }
-}
-
-/// Takes every secret out of what is said about a try.
-fn masked(answer: Answer, values: &Values) -> Answer {
-    let mask = |text: String| {
-        let text = values.values().fold(text, |text, value| text.replace(value.as_str(), "***"));
-        let text: String =
-            text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
-        text.trim().chars().take(SHOWN).collect()
-    };
-    match answer {
-        Answer::Taken(text) => Answer::Taken(mask(text)),
-        Answer::Later { why, after } => Answer::Later { why: mask(why), after },
-        Answer::Refused(text) => Answer::Refused(mask(text)),
-    }
-}
-
-fn later(why: &str) -> Answer {
-    Answer::Later { why: why.to_owned(), after: None }
-}
-
 /// A value that is a secret, or stands in the configuration.
 fn value<'a>(values: &'a Values, name: &str, plain: Option<&'a str>) -> Result<&'a str, Answer> {
     let value = values.get(name).map(String::as_str).or(plain);
     value.ok_or_else(|| Answer::Refused(format!("it has no {name}")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_said_about_a_try_holds_no_secret_and_has_an_end() {
-        let values = Values::from([("token".to_owned(), "s3cret".to_owned())]);
-        let answer = masked(Answer::Refused(format!("bad s3cret\u{1b}{}", "x".repeat(900))), &values);
-        let Answer::Refused(text) = answer else { panic!("{answer:?}") };
-        assert!(text.starts_with("bad *** xxx") && text.chars().count() == SHOWN, "{text}");
-    }
 }

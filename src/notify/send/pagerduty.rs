@@ -1,5 +1,5 @@
-//! PagerDuty, Events API v2: one alert for each run, triggered by what needs people, acknowledged when the run
-//! goes on, resolved when it has ended well. Contract: developer.pagerduty.com, "Events API v2 Overview".
+//! PagerDuty, Events API v2: one alert for each run, triggered by what needs people, acknowledged when the
+//! run goes on, resolved when it has ended well. Contract: developer.pagerduty.com, "Events API v2 Overview".
 
 use reqwest::Client;
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
-//! Any address that takes JSON. With a secret, the body is signed: `X-Drctl-Signature: v1=` and the HMAC-SHA256
-//! in hex over the value of `X-Drctl-Timestamp`, a full stop and the body.
+//! Any address that takes JSON. With a secret, the body is signed: `X-Drctl-Signature: v1=` and the
+//! HMAC-SHA256 in hex over the value of `X-Drctl-Timestamp`, a full stop and the body.
 
 use reqwest::Client;
 use ring::hmac;

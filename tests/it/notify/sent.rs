@@ -151,6 +151,7 @@ async fn answers_decide_whether_a_notice_is_tried_again() {
 
 #[tokio::test]
 async fn what_is_in_the_way_is_said_without_the_secret() {
+    drop(Desk::open());
     let notice = story().await.remove(0);
     // Nobody listens on a port that was just given back.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();

@@ -28,13 +28,13 @@ metadata: {name: pay}
 objectives: {rto: 10m, rpo: 30s}
 sites: {east: {role: active}, west: {role: standby}}
 recovery_point:
-  - {uses: postgres.check_replication, with: {connection: "host=west"}}
+  - {uses: postgres.check_replication, with: {standby: "host=west"}}
 workflows:
   failover:
     steps:
-      - {id: fence, phase: fence, uses: postgres.fence, with: {connection: "host=east"}}
+      - {id: fence, phase: fence, uses: postgres.fence, with: {primary: "host=east", method: read_only}, drill: skip}
       - {id: ask, uses: approval.request, with: {message: "Is <east> really lost?"}}
-      - {id: promote, phase: promote, uses: postgres.promote, with: {connection: "host=west"}}
+      - {id: promote, phase: promote, uses: postgres.promote, with: {standby: "host=west"}, drill: skip}
       - {id: works, phase: validate, uses: http.check, with: {url: "https://west/ok"}}
 "#;
 
