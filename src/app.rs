@@ -6,6 +6,7 @@ mod forecast;
 mod history;
 mod notify;
 mod standing;
+mod telemetry;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ pub use forecast::conditions;
 pub use history::{History, history};
 pub use notify::{Labelled, outbox, targets as notify_targets};
 pub use standing::{Listed, Standing, Subject, exercise_findings, standing};
+pub use telemetry::{Counted, follow, holder};
 
 /// Opens the journal of a configuration.
 ///
@@ -182,7 +184,7 @@ fn runtime(
 ) -> Runtime {
     let secrets: Arc<dyn SecretSource> = Arc::new(Secrets::new(config::environment));
     let ids: Arc<dyn IdSource> = Arc::new(RandomIds);
-    let holder = format!("{}@{} (pid {})", config.user, host_name(), std::process::id());
+    let holder = holder(config);
     Runtime { journal, provider, time, secrets, ids, holder, host: host_name(), operator }
 }
 

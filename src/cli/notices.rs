@@ -42,20 +42,25 @@ impl Notices {
 
     /// Tells of everything; targets that were never seen hear of what lies behind a position.
     fn begin(session: &Session, begin: Option<u64>) -> Self {
-        if session.config.notify.is_empty() {
+        let config = session.config.clone();
+        let targets = targets(&config).unwrap_or_else(|error| {
+            output::say(&format!("\x1b[1;33mwarning\x1b[0m: nobody is notified: {}", error.message));
+            Vec::new()
+        });
+        let traced = config.telemetry.traces_url.is_some();
+        if targets.is_empty() && !traced {
             return Self::default();
         }
-        let targets = match targets(&session.config) {
-            Ok(targets) => targets,
-            Err(error) => {
-                output::say(&format!("\x1b[1;33mwarning\x1b[0m: nobody is notified: {}", error.message));
-                return Self::default();
-            }
-        };
         let journal = session.journal.clone();
         let begun = Beside::begin(move |ended| async move {
             let clock = Arc::new(SystemClock::real());
-            app::outbox(journal, clock, begin, Arc::new(Unobserved), targets).run(ended).await;
+            let outbox = app::outbox(journal.clone(), clock, begin, Arc::new(Unobserved), targets);
+            let sending = outbox.run(ended.clone());
+            if traced {
+                tokio::join!(sending, app::follow(config, journal, Arc::default(), begin, ended));
+            } else {
+                sending.await;
+            }
         });
         match begun {
             Ok(beside) => Self(Some(beside)),
@@ -71,7 +76,9 @@ impl Notices {
     pub(crate) async fn end(self) {
         let Some(beside) = self.0 else { return };
         if !beside.end(FLUSH).await {
-            output::say("some notifications are not sent yet; the next drctl on this journal sends them");
+            output::say(
+                "some notifications or traces are not sent yet; the next drctl on this journal tells the rest",
+            );
         }
     }
 }

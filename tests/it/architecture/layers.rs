@@ -21,7 +21,7 @@ const LAYERS: [(&str, &[&str]); 19] = [
     ("tail", &["model", "plan", "engine", "ports"]),
     ("notify", &["model", "plan", "engine", "evidence", "ports", "tail"]),
     ("config", &["model"]),
-    ("telemetry", &["config", "model", "plan", "engine", "ports", "tail"]),
+    ("telemetry", &["config", "model", "plan", "engine", "evidence", "ports", "tail"]),
     (
         "app",
         &[
