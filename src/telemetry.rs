@@ -1,5 +1,5 @@
-//! What drctl tells about itself: logging to standard error, metrics, traces. Never writes to standard output,
-//! never sees a secret: values are masked before.
+//! What drctl tells about itself: logging to standard error, metrics, traces. Never writes to standard
+//! output, never sees a secret: values are masked before.
 
 mod exposition;
 mod follower;

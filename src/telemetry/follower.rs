@@ -30,8 +30,8 @@ pub struct Follower {
 }
 
 impl Follower {
-    /// Follows until it is told to end, and then to the end of the journal. Never fails: what is in the way is
-    /// logged, and tried again.
+    /// Follows until it is told to end, and then to the end of the journal. Never fails: what is in the way
+    /// is logged, and tried again.
     pub async fn run(mut self, ended: CancelSignal) {
         let mut tail: Option<Tail> = None;
         loop {

@@ -25,3 +25,4 @@ mod schedules;
 mod seal;
 mod simulated;
 mod support;
+mod telemetry;

@@ -11,6 +11,6 @@
 mod command;
 mod mail;
 mod sent;
-mod story;
+pub(crate) mod story;
 mod survives;
 mod told;

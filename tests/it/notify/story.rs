@@ -15,7 +15,8 @@ use drctl::notify::{
 };
 use drctl::plan::{Choices, NodeIndex, Plan, bind};
 use drctl::ports::{
-    Append, BoxFuture, CancelSwitch, Clock, Journal, NewRecord, SecretError, SecretSource, StreamName,
+    Append, BoxFuture, CancelSwitch, Clock, Journal, NewRecord, RunSummary, SecretError, SecretSource,
+    StreamName,
 };
 use drctl::tail::{self, Tail};
 use sha2::{Digest, Sha256};
@@ -117,14 +118,30 @@ impl Story {
             notes: opening.notes,
             parent: opening.child.then_some(parent),
         };
-        story.append(Event::RunCreated(Box::new(created)), vec![(digest, bytes.into())]).await;
+        let summary = RunSummary {
+            run: created.run.clone(),
+            service: created.service.clone(),
+            operation: created.operation,
+            intent: created.intent,
+            status: RunStatus::Running,
+            from: None,
+            to: None,
+            created_at: begin(),
+            ended_at: None,
+            idempotency_key: None,
+            locks_service: false,
+            verdict: None,
+            parent: None,
+        };
+        let blobs = vec![(digest, bytes.into())];
+        story.append(Event::RunCreated(Box::new(created)), blobs, Some(summary)).await;
         story
     }
 
     /// Records a fact some seconds after the last one.
     pub(crate) async fn tell(&mut self, seconds: u64, event: Event) {
         self.at = self.at.plus(Duration::from_secs(seconds));
-        self.append(event, Vec::new()).await;
+        self.append(event, Vec::new(), None).await;
     }
 
     /// Records a status.
@@ -143,7 +160,7 @@ impl Story {
         self.plan.nodes.iter().map(|node| node.address.as_str()).collect()
     }
 
-    async fn append(&mut self, event: Event, blobs: Vec<(String, Arc<[u8]>)>) {
+    async fn append(&mut self, event: Event, blobs: Vec<(String, Arc<[u8]>)>, summary: Option<RunSummary>) {
         let body = serde_json::to_string(&event).unwrap();
         let append = Append {
             stream: Some(StreamName::run(&self.run)),
@@ -151,6 +168,7 @@ impl Story {
             at: Some(self.at),
             records: vec![NewRecord { kind: event.kind(), version: 1, body }],
             blobs,
+            summary,
             ..Append::default()
         };
         self.journal.append(vec![append]).await.unwrap();
