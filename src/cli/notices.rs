@@ -52,7 +52,7 @@ impl Notices {
             return Self::default();
         }
         let journal = session.journal.clone();
-        let begun = Beside::begin(move |ended| async move {
+        let work = Beside::begin(move |ended| async move {
             let clock = Arc::new(SystemClock::real());
             let outbox = app::outbox(journal.clone(), clock, begin, Arc::new(Unobserved), targets);
             let sending = outbox.run(ended.clone());
@@ -62,7 +62,7 @@ impl Notices {
                 sending.await;
             }
         });
-        match begun {
+        match work {
             Ok(beside) => Self(Some(beside)),
             Err(error) => {
                 output::say(&format!("\x1b[1;33mwarning\x1b[0m: nobody is notified: {error}"));

@@ -51,13 +51,13 @@ fn of_run(run: &Run, before: Before, event: &Event, record: &Record) -> Option<N
                 Some(_) => vec![format!("drctl start {}", created.run)],
                 None => vec![format!("drctl runs watch {}", created.run)],
             };
-            Some(Notice { about, commands, ..notice(kind, severity)? })
+            Some(Notice { commands, about, ..notice(kind, severity)? })
         }
         Event::RunStarted { by } => {
             let reason = state.created.reason.clone();
             let about = About { by: Some(by.name.clone()), reason, ..About::default() };
             let commands = vec![format!("drctl runs watch {}", state.created.run)];
-            Some(Notice { about, commands, ..notice(NoticeKind::Started, Severity::Warning)? })
+            Some(Notice { commands, about, ..notice(NoticeKind::Started, Severity::Warning)? })
         }
         Event::BurnReached { percent, elapsed } => {
             let severity = match percent {
@@ -121,7 +121,7 @@ fn asked(run: &Run, node: NodeIndex, message: Option<&str>, record: &Record) -> 
         _ => {}
     }
     let about = About { step: Some(step), message, ..About::default() };
-    Some(Notice { about, commands, ..blank(run, record, NoticeKind::Approval, Severity::Critical) })
+    Some(Notice { commands, about, ..blank(run, record, NoticeKind::Approval, Severity::Critical) })
 }
 
 /// The run has another status.
@@ -145,7 +145,7 @@ fn changed(
             let message = Some("the drill is over: say whether it has passed".to_owned());
             let about = About { message, ..About::default() };
             let notice = blank(run, record, NoticeKind::Approval, Severity::Warning);
-            Some(Notice { about, commands, ..notice })
+            Some(Notice { commands, about, ..notice })
         }
         RunStatus::Running | RunStatus::Unwinding | RunStatus::AwaitingApproval => {
             let stood = matches!(before.status, RunStatus::Stuck | RunStatus::Paused | RunStatus::Pausing);
@@ -170,11 +170,11 @@ fn stuck(run: &Run, cause: Option<&str>, record: &Record) -> Notice {
     let mut commands = ways.forward.clone();
     commands.extend(ways.undo.clone());
     commands.extend([ways.hold.clone()]);
-    let cause = cause.map(|cause| first_line(cause).to_owned());
+    let cause = cause.map(first_line);
     let text = ways.text();
     let changed = text.split("\n\n").next().map(str::to_owned);
     let about = About { cause, changed, ways_out: Some(text), ..About::default() };
-    Notice { about, commands, ..blank(run, record, NoticeKind::Stuck, Severity::Critical) }
+    Notice { commands, about, ..blank(run, record, NoticeKind::Stuck, Severity::Critical) }
 }
 
 fn ended(run: &Run, status: RunStatus, cause: Option<&str>, record: &Record) -> Notice {
@@ -189,7 +189,7 @@ fn ended(run: &Run, status: RunStatus, cause: Option<&str>, record: &Record) -> 
     };
     let healthy = state.clock.healthy_at.map(|healthy| healthy.since(state.clock_zero()));
     let about = About {
-        cause: cause.map(|cause| first_line(cause).to_owned()),
+        cause: cause.map(first_line),
         recovery_time: shown(healthy),
         objective: shown(plan.plan.objectives.rto),
         data_loss: shown(clock::data_loss(plan, state)),
@@ -199,7 +199,7 @@ fn ended(run: &Run, status: RunStatus, cause: Option<&str>, record: &Record) -> 
     let settled = succeeded || status == RunStatus::Expired;
     let ending = Some(if settled { Ending::Settled } else { Ending::Unsettled });
     let commands = vec![format!("drctl runs report {}", state.created.run)];
-    Notice { about, ending, commands, ..blank(run, record, NoticeKind::Ended, severity) }
+    Notice { commands, about, ending, ..blank(run, record, NoticeKind::Ended, severity) }
 }
 
 /// A reading beyond the objective, where no earlier one of the run was.

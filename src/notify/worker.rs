@@ -128,20 +128,15 @@ impl Worker {
             return Ok(Next::GoOn);
         }
         let at_end = self.fill().await?;
-        match self.waiting.front() {
-            Some((position, notice)) => {
-                let (position, notice) = (*position, notice.clone());
-                self.deliver(position, &notice).await
-            }
-            None => {
-                self.pass().await?;
-                Ok(match (at_end, self.ended.is_cancelled()) {
-                    (false, _) => Next::GoOn,
-                    (true, true) => Next::End,
-                    (true, false) => Next::Rest,
-                })
-            }
+        if let Some((position, notice)) = self.waiting.front().cloned() {
+            return self.deliver(position, &notice).await;
         }
+        self.pass().await?;
+        Ok(match (at_end, self.ended.is_cancelled()) {
+            (false, _) => Next::GoOn,
+            (true, true) => Next::End,
+            (true, false) => Next::Rest,
+        })
     }
 
     /// Reads on as far as there is room. Says whether the end of the journal was reached.

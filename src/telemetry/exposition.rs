@@ -1,4 +1,4 @@
-//! Metrics as text: OpenMetrics, and the older text format of Prometheus for those who do not ask for it.
+//! Metrics as text: `OpenMetrics`, and the older format of Prometheus for those who do not ask for it.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use prometheus_client::registry::Registry;
 /// A text format of metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exposition {
-    /// OpenMetrics 1.0.
+    /// `OpenMetrics` 1.0.
     OpenMetrics,
     /// The text format of Prometheus, version 0.0.4.
     Prometheus,
@@ -42,8 +42,8 @@ pub(super) fn render(registry: &Registry, exposition: Exposition) -> String {
     }
 }
 
-/// The same in the older format: there a counter's family has the suffix that OpenMetrics gives to its
-/// samples alone, and neither units nor an end are known.
+/// The same in the older format: there a counter's family has the suffix that `OpenMetrics` gives to
+/// its samples alone, and neither units nor an end are known.
 fn older(text: &str) -> String {
     let mut out = String::new();
     let mut help: Option<&str> = None;

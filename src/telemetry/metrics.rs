@@ -78,86 +78,37 @@ impl Metrics {
         put(&mut registry, "build_info", "The version of drctl, as a label; always 1", info);
         let minutes: fn() -> Histogram = || Histogram::new(MINUTES);
         let millis: fn() -> Histogram = || Histogram::new(MILLIS);
+        let minutes = || Family::new_with_constructor(minutes);
         let r = &mut registry;
         Self {
-            runs_started: put(r, "runs_started", "Runs that have begun", Family::default()),
-            runs_ended: put(r, "runs_ended", "Runs that are over, by how they ended", Family::default()),
-            runs_taken_over: put(r, "run_takeovers", "Drivers that took a run over", Family::default()),
-            runs_open: put(r, "runs_open", "Runs that are not over, by status", Family::default()),
-            runs_waiting: put(r, "runs_waiting_for_person", "Runs that wait for a person", Gauge::default()),
-            burn: put(r, "run_rto_burn_ratio", "Part of the RTO used up by the open run", Family::default()),
-            forecast: put(
-                r,
-                "run_rto_forecast_ratio",
-                "Expected recovery time of the open run as part of its RTO",
-                Family::default(),
-            ),
-            recovery: put(
-                r,
-                "run_recovery_time_seconds",
-                "Recovery times of runs that passed their validation",
-                Family::new_with_constructor(minutes),
-            ),
-            loss: put(
-                r,
-                "run_data_loss_seconds",
-                "Most data lost by the last run, where measured",
-                Family::default(),
-            ),
-            lag: put(
-                r,
-                "recovery_point_lag_seconds",
-                "How far the data to recover from was behind when it was last read",
-                Family::default(),
-            ),
-            objective: put(
-                r,
-                "objective_seconds",
-                "Objectives of a service, as of its last run",
-                Family::default(),
-            ),
-            steps: put(
-                r,
-                "step_duration_seconds",
-                "How long steps took with all their attempts",
-                Family::new_with_constructor(minutes),
-            ),
-            retries: put(
-                r,
-                "step_retries",
-                "Attempts that failed and were followed by another",
-                Family::default(),
-            ),
-            doubts: put(r, "attempts_in_doubt", "Attempts whose outcome was unknown", Family::default()),
-            fires: put(r, "schedule_fires", "Drills that were due, by what came of them", Family::default()),
-            readiness: put(
-                r,
-                "service_readiness",
-                "1 for how ready a service is, 0 for the rest",
-                Family::default(),
-            ),
+            runs_started: zero(r, "runs_started", "Runs that have begun"),
+            runs_ended: zero(r, "runs_ended", "Runs that are over, by how they ended"),
+            runs_taken_over: zero(r, "run_takeovers", "Drivers that took a run over"),
+            runs_open: zero(r, "runs_open", "Runs that are not over, by status"),
+            runs_waiting: zero(r, "runs_waiting_for_person", "Runs that wait for a person"),
+            burn: zero(r, "run_rto_burn_ratio", "Part of the RTO used up by the open run"),
+            forecast: zero(r, "run_rto_forecast_ratio", "Expected recovery time as part of the RTO"),
+            recovery: put(r, "run_recovery_time_seconds", "Recovery times of validated runs", minutes()),
+            loss: zero(r, "run_data_loss_seconds", "Most data lost by the last run, where measured"),
+            lag: zero(r, "recovery_point_lag_seconds", "How far the data was behind when last read"),
+            objective: zero(r, "objective_seconds", "Objectives of a service, as of its last run"),
+            steps: put(r, "step_duration_seconds", "Steps with all their attempts", minutes()),
+            retries: zero(r, "step_retries", "Attempts that failed and were followed by another"),
+            doubts: zero(r, "attempts_in_doubt", "Attempts whose outcome was unknown"),
+            fires: zero(r, "schedule_fires", "Drills that were due, by what came of them"),
+            readiness: zero(r, "service_readiness", "1 for how ready a service is, 0 for the rest"),
             appends: put(
                 r,
                 "journal_append_duration_seconds",
                 "How long appends to the journal took until they were durable",
                 Family::new_with_constructor(millis),
             ),
-            appending: put(
-                r,
-                "journal_appends_waiting",
-                "Appends that are not answered yet",
-                Gauge::default(),
-            ),
-            sent: put(r, "notifications_sent", "Notices that targets took", Family::default()),
-            given_up: put(
-                r,
-                "notifications_given_up",
-                "Notices that are not sent any more",
-                Family::default(),
-            ),
-            failed: put(r, "notification_failures", "Tries to send a notice that failed", Family::default()),
-            waiting: put(r, "notifications_waiting", "Notices that wait to be sent", Family::default()),
-            spans_dropped: put(r, "trace_spans_dropped", "Spans that were not exported", Counter::default()),
+            appending: zero(r, "journal_appends_waiting", "Appends that are not answered yet"),
+            sent: zero(r, "notifications_sent", "Notices that targets took"),
+            given_up: zero(r, "notifications_given_up", "Notices that are not sent any more"),
+            failed: zero(r, "notification_failures", "Tries to send a notice that failed"),
+            waiting: zero(r, "notifications_waiting", "Notices that wait to be sent"),
+            spans_dropped: zero(r, "trace_spans_dropped", "Spans that were not exported"),
             services: Mutex::default(),
             registry,
         }
@@ -209,6 +160,10 @@ impl Metrics {
         }
         OTHERS.into()
     }
+}
+
+fn zero<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
+    put(registry, name, help, M::default())
 }
 
 fn put<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {

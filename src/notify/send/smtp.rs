@@ -134,7 +134,8 @@ fn said(error: &lettre::transport::smtp::Error) -> String {
 fn body(notice: &Notice) -> String {
     let mut parts = vec![notice.text.clone()];
     if !notice.commands.is_empty() {
-        parts.push(notice.commands.iter().map(|command| format!("  {command}\n")).collect());
+        let lines = notice.commands.iter();
+        parts.push(lines.fold(String::new(), |text, command| text + "  " + command + "\n"));
     }
     let run = notice.run.as_deref().unwrap_or(&notice.service);
     parts.push(format!("{run}, {}, {}\n", notice.kind, notice.at));

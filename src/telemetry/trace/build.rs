@@ -65,7 +65,9 @@ impl Tracer {
         }
         let ours = self.holder.as_ref().is_none_or(|holder| run.state.holder.as_ref() == Some(holder));
         if new && ours {
-            over.into_iter().for_each(|span| self.out.push(span));
+            for span in over {
+                self.out.push(span);
+            }
         }
     }
 }
@@ -124,7 +126,7 @@ fn step(run: &Run, (node, direction): (NodeIndex, Direction), half: Half, at: Ti
         NodeStatus::Skipped | NodeStatus::Cancelled => Outcome::Unset,
         _ => Outcome::Error(it.failure.as_ref().map_or_else(
             || format!("the run ended while it was {}", it.status),
-            |failure| first_line(&failure.message).to_owned(),
+            |failure| first_line(&failure.message),
         )),
     };
     Some(Span {
@@ -162,9 +164,7 @@ fn whole(run: &Run, events: Vec<SpanEvent>, at: Timestamp) -> Span {
     attributes.extend(cloud(to, None));
     let outcome = match state.status {
         RunStatus::Succeeded | RunStatus::SucceededWithWarnings => Outcome::Ok,
-        status => Outcome::Error(
-            state.cause.as_deref().map_or_else(|| status.to_string(), |cause| first_line(cause).to_owned()),
-        ),
+        status => Outcome::Error(state.cause.as_deref().map_or_else(|| status.to_string(), first_line)),
     };
     let parent = created.parent.as_ref();
     let link =
@@ -213,11 +213,11 @@ fn about(event: &Event) -> Attributes {
     match event {
         Event::AttemptStarted(started) => vec![attempt(started.attempt.attempt)],
         Event::AttemptInDoubt { attempt: key, why } => {
-            vec![attempt(key.attempt), ("drctl.why", Value::Text(first_line(why).to_owned()))]
+            vec![attempt(key.attempt), ("drctl.why", Value::Text(first_line(why)))]
         }
         Event::RetryScheduled { failure, .. } | Event::NodeFailed { failure, .. } => vec![
             ("drctl.failure.class", Value::Text(failure.class.to_string())),
-            ("drctl.failure.message", Value::Text(first_line(&failure.message).to_owned())),
+            ("drctl.failure.message", Value::Text(first_line(&failure.message))),
         ],
         Event::StatusChanged { status, .. } => vec![("drctl.status", Value::Text(status.to_string()))],
         Event::ClockMarked { mark } => vec![("drctl.mark", Value::Text(mark.to_string()))],

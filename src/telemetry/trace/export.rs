@@ -134,9 +134,9 @@ impl Exporter {
             self.source.resolve(&self.headers).await.map_err(|error| Fault::Later(error.to_string()))?;
         let mut headers = HeaderMap::new();
         for (name, value) in &values {
-            let bad = |_| Fault::Refused(format!("header `{name}` is none"));
-            let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad(()))?;
-            let mut value = HeaderValue::from_str(value).map_err(|_| bad(()))?;
+            let bad = || Fault::Refused(format!("header `{name}` is none"));
+            let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad())?;
+            let mut value = HeaderValue::from_str(value).map_err(|_| bad())?;
             value.set_sensitive(true);
             headers.insert(key, value);
         }
