@@ -92,7 +92,7 @@ fn serve(mut stream: TcpStream, shared: &Mutex<Shared>) {
         shared.answers.pop_front().unwrap_or_else(|| shared.usual.clone())
     };
     let (status, headers) = answer.split_once('\n').unwrap_or((&answer, ""));
-    let headers: String = headers.lines().map(|line| format!("{line}\r\n")).collect();
+    let headers = headers.lines().fold(String::new(), |text, line| text + line + "\r\n");
     let text = format!("HTTP/1.1 {status}\r\n{headers}content-length: 3\r\nconnection: close\r\n\r\nok\n");
     drop(stream.write_all(text.as_bytes()));
 }
