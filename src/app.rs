@@ -1,15 +1,18 @@
 //! Composition root: turns a configuration into a journal, providers and a runtime. The only place that
 //! knows all adapters.
 
+mod beside;
 mod error;
 pub mod exit;
 mod forecast;
 mod history;
 pub(crate) mod keeper;
 pub(crate) mod launch;
+mod notify;
 pub(crate) mod services;
 mod session;
 mod standing;
+mod telemetry;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,11 +30,14 @@ use crate::providers::simulated::{EstateStore, Scenario, SimulatedProvider};
 use crate::providers::{ProgramRunner, Router};
 use crate::runtime::{Runtime, SimulatedOperator, SystemClock, Time, VirtualClock};
 
+pub use beside::Beside;
 pub use error::Error;
 pub use forecast::conditions;
 pub use history::{History, history};
+pub use notify::{configured_targets, outbox};
 pub use session::{Session, Voice, new_journal, now, reason};
 pub use standing::{Listed, Standing, Subject, exercise_findings, standing};
+pub use telemetry::{Counted, follow, holder};
 
 /// Opens the journal of a configuration.
 ///
@@ -186,7 +192,7 @@ fn runtime(
 ) -> Runtime {
     let secrets: Arc<dyn SecretSource> = Arc::new(Secrets::new(config::environment));
     let ids: Arc<dyn IdSource> = Arc::new(RandomIds);
-    let holder = format!("{}@{} (pid {})", config.user, host_name(), std::process::id());
+    let holder = holder(config);
     Runtime { journal, provider, time, secrets, ids, holder, host: host_name(), operator }
 }
 

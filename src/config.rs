@@ -1,6 +1,8 @@
 //! Configuration: flags over environment over `drctl.toml` over defaults. The only reader of the environment.
 
+mod notify;
 mod server;
+mod telemetry;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,6 +11,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use self::server::{AuthSection, OidcSection, ServerSection, TlsFiles, TokenEntry};
+pub use notify::{MailProtection, NotifySection, TemplateSection};
+pub use telemetry::TelemetrySection;
 
 /// Why the configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +86,10 @@ pub struct Config {
     pub server: ServerSection,
     /// Who may use it.
     pub auth: AuthSection,
+    /// Who is told what runs do.
+    pub notify: Vec<NotifySection>,
+    /// Where traces go.
+    pub telemetry: TelemetrySection,
 }
 
 /// What a configuration says about the review of runbooks.
@@ -149,6 +157,10 @@ struct File {
     server: ServerSection,
     /// Who may use it.
     auth: AuthSection,
+    /// Who is told what runs do.
+    notify: Vec<NotifySection>,
+    /// Where traces go.
+    telemetry: TelemetrySection,
 }
 
 /// Where runs are recorded.
@@ -234,9 +246,24 @@ impl Config {
         let policy = policy_file(file.as_deref(), content.policy);
         let mut aws = content.aws;
         aws.endpoint_url = environment("AWS_ENDPOINT_URL").or(aws.endpoint_url);
-        let lints = content.lints;
+        let (lints, notify, mut telemetry) = (content.lints, content.notify, content.telemetry);
+        telemetry.complete(environment);
         let (server, auth, roles) = (content.server, content.auth, content.roles);
-        Ok(Self { file, journal, runbooks, state, user, roles, aws, lints, policy, server, auth })
+        Ok(Self {
+            file,
+            journal,
+            runbooks,
+            state,
+            user,
+            roles,
+            aws,
+            lints,
+            policy,
+            server,
+            auth,
+            notify,
+            telemetry,
+        })
     }
 
     /// Reads no more than what runbooks are held to: needs neither home nor journal.
@@ -345,8 +372,10 @@ fn find() -> Result<(Option<PathBuf>, File), Error> {
 fn read(path: &Path) -> Result<File, Error> {
     let text = std::fs::read_to_string(path)
         .map_err(|source| Error::Unreadable { path: path.to_owned(), source })?;
-    toml::from_str(&text)
-        .map_err(|error| Error::Invalid { path: path.to_owned(), message: error.to_string() })
+    let invalid = |message: String| Error::Invalid { path: path.to_owned(), message };
+    let file: File = toml::from_str(&text).map_err(|error| invalid(error.to_string()))?;
+    notify::check(&file.notify).and_then(|()| file.telemetry.check()).map_err(invalid)?;
+    Ok(file)
 }
 
 #[cfg(test)]

@@ -1,5 +1,17 @@
-//! Diagnostic logging to standard error. Never writes to standard output, never sees a secret: values are
-//! masked before.
+//! What drctl tells about itself: logging to standard error, metrics, traces. Never writes to standard
+//! output, never sees a secret: values are masked before.
+
+mod exposition;
+mod follower;
+mod measure;
+mod metrics;
+mod timed_journal;
+pub mod trace;
+
+pub use exposition::Exposition;
+pub use follower::Follower;
+pub use metrics::Metrics;
+pub use timed_journal::TimedJournal;
 
 use tracing_subscriber::EnvFilter;
 

@@ -35,6 +35,10 @@ has_postgres || { echo "PostgreSQL could not be installed: initdb, postgres, pg_
 . tests/emulators.sh
 emulators
 
+# What checks metrics, alert rules and traces.
+. tests/monitoring.sh
+monitoring
+
 # Snapshots are compared, never written; a wrong one is a failure.
 export INSTA_UPDATE="${INSTA_UPDATE:-no}"
 if cargo nextest --version >/dev/null 2>&1; then

@@ -28,6 +28,8 @@ mod follow;
 mod iam;
 mod init;
 mod journal;
+mod notices;
+mod notify;
 mod output;
 mod plan;
 mod replay;
@@ -173,6 +175,9 @@ enum Command {
     Actions(actions::Arguments),
     /// Print a JSON schema.
     Schema(schema::Arguments),
+    /// Try out who is told what runs do.
+    #[command(subcommand)]
+    Notify(notify::Command),
     /// Look after the journal.
     #[command(subcommand)]
     Journal(journal::Command),
@@ -261,6 +266,7 @@ fn run(cli: Cli) -> Result<u8, Error> {
         Command::Explain(arguments) => explain::run(&global, &arguments),
         Command::Actions(arguments) => actions::run(&global, &arguments),
         Command::Schema(arguments) => schema::run(&global, &arguments),
+        Command::Notify(command) => notify::run(&global, &command),
         Command::Journal(command) => journal::run(&global, &command),
         Command::Doctor(arguments) => doctor::run(&global, &arguments),
         Command::Completions(arguments) => completions::run(&arguments),

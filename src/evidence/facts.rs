@@ -45,7 +45,8 @@ pub fn is_news(plan: &IndexedPlan, event: &Event) -> bool {
 }
 
 /// The node a fact is about.
-fn node_of(event: &Event) -> Option<NodeIndex> {
+#[must_use]
+pub fn node_of(event: &Event) -> Option<NodeIndex> {
     match event {
         Event::AttemptStarted(started) => Some(started.attempt.node),
         Event::HandleReturned { attempt, .. }

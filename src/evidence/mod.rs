@@ -13,7 +13,7 @@ mod view;
 mod ways_out;
 
 pub use exercise::{Exercise, Millis, exercises, is_exercise};
-pub use facts::{describe, is_news};
+pub use facts::{describe, is_news, node_of};
 pub use line::first_line;
 pub use members::{LeftView, MembersView, MissedView};
 pub use people::{PersonNeeded, needs_person};

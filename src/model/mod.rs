@@ -11,6 +11,7 @@ pub mod given;
 pub mod governance;
 pub mod id;
 pub mod limits;
+pub mod notice;
 pub mod policy;
 pub mod run;
 pub mod runbook;

@@ -4,6 +4,7 @@
 mod journal;
 mod provider;
 mod record;
+pub mod trace;
 
 pub use journal::{Holder, Journal, JournalAdmin, JournalError, Lease, RunFilter, Verification};
 pub use provider::{

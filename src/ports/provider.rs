@@ -155,6 +155,12 @@ impl CancelSwitch {
 }
 
 impl CancelSignal {
+    /// Says whether it is to be given up.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        *self.0.borrow()
+    }
+
     /// Waits until the attempt is to be given up; for ever when it never is.
     pub async fn cancelled(&self) {
         let mut receiver = self.0.clone();

@@ -11,7 +11,7 @@ use crate::model::run::{Intent, Operation, RunStatus, Verdict};
 use crate::model::time::Timestamp;
 
 /// Name of a stream of the journal: `run/<id>`, `evidence/<run>`, `service/<name>`, `schedule/<service>`,
-/// `journal`.
+/// `notify/<target>`, `journal`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct StreamName(String);
@@ -39,6 +39,12 @@ impl StreamName {
     #[must_use]
     pub fn schedule(name: &ServiceName) -> Self {
         Self(format!("schedule/{name}"))
+    }
+
+    /// Stream of what was sent to a target of notifications.
+    #[must_use]
+    pub fn notify(target: &str) -> Self {
+        Self(format!("notify/{target}"))
     }
 
     /// Stream of what was done to the journal itself.

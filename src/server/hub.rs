@@ -11,6 +11,7 @@ use crate::journal::record::hex;
 use crate::model::id::RunId;
 use crate::model::time::Duration;
 use crate::ports::{JournalAdmin, JournalError, Record, StreamName};
+use crate::tail;
 
 /// Records read at once.
 const PAGE: usize = 1_000;
@@ -137,7 +138,7 @@ impl Hub {
     async fn read_on(&self, position: &mut Option<u64>) -> Result<(), JournalError> {
         let mut after = match *position {
             Some(position) => position,
-            None => self.end().await?,
+            None => tail::end(self.journal.as_ref()).await?,
         };
         loop {
             *position = Some(after);
@@ -151,20 +152,6 @@ impl Hub {
                 }
             }
         }
-    }
-
-    /// Where the journal ends: positions have no gaps, so that halving finds it.
-    async fn end(&self) -> Result<u64, JournalError> {
-        let (mut low, mut high) = (0_u64, 1_u64);
-        while !self.journal.read_after(high, 1).await?.is_empty() {
-            (low, high) = (high, high.saturating_mul(2));
-        }
-        while high - low > 1 {
-            let middle = low + (high - low) / 2;
-            if self.journal.read_after(middle, 1).await?.is_empty() { high = middle } else { low = middle }
-        }
-        let last = self.journal.read_after(low, 1).await?;
-        Ok(last.last().map_or(low, |record| record.position))
     }
 
     /// Drops what nobody follows any more.

@@ -3,6 +3,7 @@
 
 mod api;
 mod auth;
+mod beside;
 mod hub;
 mod limit;
 mod listen;
@@ -36,10 +37,12 @@ pub(crate) async fn serve(session: Session) -> Result<u8, Error> {
     let keeping = tokio::spawn(Arc::clone(&server.keeper).watch());
     let hub = Arc::clone(&server);
     let following = tokio::spawn(async move { hub.hub.pump().await });
+    let beside = beside::Beside::begin(&server).await;
     let scheduling = tokio::spawn(schedules::watch(Arc::clone(&server)));
     let serving = listener.serve(router::router(Arc::clone(&server)), listen::told_to_end()).await;
     // No new request comes in from here on; what runs is let go and found again by whoever is next.
     let left = server.keeper.drain(server.config().drain).await;
+    beside.end().await;
     following.abort();
     scheduling.abort();
     keeping.abort();

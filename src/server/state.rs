@@ -11,6 +11,8 @@ use crate::app::keeper::Keeper;
 use crate::app::{Error, Session, Voice};
 use crate::config::ServerSection;
 use crate::model::run::Identity;
+use crate::ports::JournalAdmin;
+use crate::telemetry::{Metrics, TimedJournal};
 
 /// The server.
 pub(crate) struct Server {
@@ -19,6 +21,7 @@ pub(crate) struct Server {
     pub(super) hub: Hub,
     pub(super) gate: Gatekeeper,
     pub(super) limits: Limits,
+    pub(super) metrics: Arc<Metrics>,
     /// Turns true when no more is served.
     ended: watch::Sender<bool>,
 }
@@ -31,11 +34,16 @@ impl Server {
     pub(super) fn new(base: Session) -> Result<Arc<Self>, Error> {
         let base =
             Session { from: format!("serve@{}", crate::app::host_name()), voice: Arc::new(Log), ..base };
+        let metrics = Arc::new(Metrics::new());
+        let journal: Arc<dyn JournalAdmin> =
+            Arc::new(TimedJournal::new(base.journal.clone(), Arc::clone(&metrics)));
+        let base = Session { journal, ..base };
         Ok(Arc::new(Self {
             keeper: Arc::new(Keeper::new(base.clone())),
             hub: Hub::new(base.journal.clone()),
             gate: Gatekeeper::new(&base.config)?,
             limits: Limits::new(&base.config.server),
+            metrics,
             ended: watch::Sender::new(false),
             base,
         }))

@@ -15,6 +15,7 @@ pub(crate) use prompt::{ask, ask_consents};
 pub(crate) use screen::render as render_screen;
 pub(crate) use summary::render as render_summary;
 
+use super::notices::Notices;
 use super::session::Session;
 use super::{Error, Format, Global, detach, exit, output};
 use crate::engine::{IndexedPlan, RunState};
@@ -46,6 +47,7 @@ pub(crate) async fn drive(
     let terminal = output::is_terminal() && std::io::IsTerminal::is_terminal(&std::io::stdin());
     let stop = if terminal && followed == Followed::ByTerminal { Stop::Never } else { Stop::AtPerson };
     let run = driver.state().created.run.clone();
+    let notices = Notices::of(session, &driver).await;
     let ended = if terminal {
         live::drive(session, driver, stop).await
     } else {
@@ -56,6 +58,7 @@ pub(crate) async fn drive(
         signal.abort();
         result.map(Some).map_err(Error::from)
     };
+    notices.end().await;
     match ended {
         Ok(Some((plan, state))) => finish(global, &plan, &state),
         Ok(None) => Ok(exit::SUCCESS),

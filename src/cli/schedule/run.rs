@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::app::launch::board::{Board, Broken, Entry, utc};
 use crate::app::launch::schedule::Launcher;
+use crate::cli::notices::Notices;
 use crate::cli::output::Terminal;
 use crate::cli::session::{self, Session};
 use crate::cli::{Error, Format, Global, exit, output};
@@ -108,7 +109,12 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
         launch: Arc::new(Launcher { session: Arc::clone(&session), follower: Arc::new(Silent), sources }),
         within: arguments.within,
     });
-    let lines = session::block_on(look(&scheduler, wanted, arguments.dry_run))?;
+    let lines = session::block_on(async {
+        let notices = if arguments.dry_run { Notices::default() } else { Notices::from_now(&session).await };
+        let lines = look(&scheduler, wanted, arguments.dry_run).await;
+        notices.end().await;
+        lines
+    })?;
     let report = Report { dry_run: arguments.dry_run, schedules: lines, broken };
     let board = Board { broken: report.broken.clone(), ..Board::default() };
     if global.output == Format::Text {

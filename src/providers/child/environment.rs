@@ -1,6 +1,6 @@
 //! What every program is told about the attempt it belongs to. Must never hold a secret.
 
-use crate::ports::AttemptContext;
+use crate::ports::{AttemptContext, trace};
 
 /// Name of the variable that carries the idempotency key; a live child is found by it.
 pub(in crate::providers) const KEY_VARIABLE: &str = "DRCTL_IDEMPOTENCY_KEY";
@@ -16,5 +16,6 @@ pub(in crate::providers) fn environment(context: &AttemptContext) -> Vec<(&'stat
         ("DRCTL_DIRECTION", context.direction.to_string()),
         ("DRCTL_MODE", context.mode.to_string()),
         ("DRCTL_INTENT", context.intent.to_string()),
+        ("TRACEPARENT", trace::traceparent(&context.run, &context.node, context.direction)),
     ]
 }

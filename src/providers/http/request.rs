@@ -10,7 +10,7 @@ use super::permanent;
 use super::status::{self, Stake};
 use crate::model::action::http::{Method, Request};
 use crate::model::run::{Failure, FailureClass};
-use crate::ports::AttemptContext;
+use crate::ports::{AttemptContext, trace};
 use crate::providers::excerpt;
 
 /// Characters of a body shown in a failure.
@@ -67,6 +67,11 @@ fn build(
         (None, Some(body)) => built.body(body.clone()),
         (None, None) => built,
     };
+    // A step that goes on with a trace of its own says so.
+    if !request.headers.keys().any(|name| name.eq_ignore_ascii_case("traceparent")) {
+        let traceparent = trace::traceparent(&context.run, &context.node, context.direction);
+        built = built.header("traceparent", traceparent);
+    }
     Ok(built
         .header("Idempotency-Key", &context.idempotency_key)
         .header("X-Drctl-Fencing-Token", context.fencing_token.to_string()))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{Method, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, put};
 use schemars::JsonSchema;
@@ -18,6 +18,7 @@ use crate::server::openapi::Endpoint;
 use crate::server::problem::Problem;
 use crate::server::router::{Body, Caller};
 use crate::server::state::Server;
+use crate::telemetry::Exposition;
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     let endpoint = Endpoint::new;
@@ -27,6 +28,8 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         endpoint(Method::GET, "/readyz", "ready", "Says whether it can drive runs.", get(ready))
             .answers::<Health>(StatusCode::OK, "It can.")
             .answers::<Health>(StatusCode::SERVICE_UNAVAILABLE, "It cannot, or it is about to end."),
+        endpoint(Method::GET, "/metrics", "metrics", "Shows metrics for Prometheus.", get(metrics))
+            .text("All of them.", "text/plain"),
         endpoint(Method::GET, "/openapi.json", "openapi", "This document.", get(document))
             .answers::<serde_json::Value>(StatusCode::OK, "An OpenAPI 3.1 document."),
         endpoint(Method::GET, "/api/v1/stop-all", "show_stop_all", "Shows the stop switch.", get(show))
@@ -71,6 +74,12 @@ async fn ready(State(server): State<Arc<Server>>) -> Response {
         Ok(_) => Json(Health::of(&server, "ok")).into_response(),
         Err(error) => no(&error.to_string()),
     }
+}
+
+async fn metrics(State(server): State<Arc<Server>>, headers: HeaderMap) -> Response {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    let exposition = Exposition::accepted(accept);
+    ([(header::CONTENT_TYPE, exposition.content_type())], server.metrics.render(exposition)).into_response()
 }
 
 async fn document() -> Json<serde_json::Value> {

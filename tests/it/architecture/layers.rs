@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::source::{Source, sources};
 
 /// The modules of `src/`, and which of the others each may name.
-const LAYERS: [(&str, &[&str]); 18] = [
+const LAYERS: [(&str, &[&str]); 20] = [
     ("model", &[]),
     ("compile", &["model"]),
     ("plan", &["model"]),
@@ -18,8 +18,10 @@ const LAYERS: [(&str, &[&str]); 18] = [
     ("providers", &["model", "plan", "engine", "ports"]),
     ("runtime", &["model", "plan", "engine", "ports"]),
     ("seal", &["model", "plan", "engine", "evidence", "ports", "journal"]),
+    ("tail", &["model", "plan", "engine", "ports"]),
+    ("notify", &["model", "plan", "engine", "evidence", "ports", "tail"]),
     ("config", &["model"]),
-    ("telemetry", &["config"]),
+    ("telemetry", &["config", "model", "plan", "engine", "evidence", "ports", "tail"]),
     (
         "app",
         &[
@@ -30,18 +32,34 @@ const LAYERS: [(&str, &[&str]); 18] = [
             "forecast",
             "journal",
             "model",
+            "notify",
             "plan",
             "policy",
             "ports",
             "providers",
             "runtime",
             "seal",
+            "tail",
             "telemetry",
         ],
     ),
     (
         "server",
-        &["app", "compile", "config", "engine", "evidence", "journal", "model", "plan", "ports", "runtime"],
+        &[
+            "app",
+            "compile",
+            "config",
+            "engine",
+            "evidence",
+            "journal",
+            "model",
+            "notify",
+            "plan",
+            "ports",
+            "runtime",
+            "tail",
+            "telemetry",
+        ],
     ),
     (
         "cli",
@@ -54,6 +72,7 @@ const LAYERS: [(&str, &[&str]); 18] = [
             "forecast",
             "journal",
             "model",
+            "notify",
             "plan",
             "policy",
             "ports",
@@ -61,6 +80,7 @@ const LAYERS: [(&str, &[&str]); 18] = [
             "runtime",
             "seal",
             "server",
+            "tail",
             "telemetry",
         ],
     ),
@@ -92,14 +112,16 @@ const IMPURE: [&str; 16] = [
 ];
 
 /// Crates that only their adapter knows.
-const ADAPTED: [(&str, &[&str]); 12] = [
+const ADAPTED: [(&str, &[&str]); 14] = [
     ("aws_config", &["providers"]),
     ("aws_sdk_backup", &["providers"]),
     ("aws_sdk_rds", &["providers"]),
     ("aws_sdk_route53", &["providers"]),
     ("aws_sigv4", &["providers"]),
     ("rusqlite", &["journal"]),
-    ("reqwest", &["providers"]),
+    ("lettre", &["notify"]),
+    ("prometheus_client", &["telemetry"]),
+    ("reqwest", &["providers", "notify", "telemetry"]),
     ("tokio_postgres", &["providers"]),
     ("rustls", &["providers", "app", "server"]),
     ("clap", &["cli"]),
