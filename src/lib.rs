@@ -16,3 +16,4 @@ pub mod providers;
 pub mod runtime;
 pub mod seal;
 pub mod telemetry;
+pub mod webhook;

@@ -10,7 +10,7 @@ use crate::model::run::{Intent, Operation, RunStatus, Verdict};
 use crate::model::time::Timestamp;
 
 /// Name of a stream of the journal: `run/<id>`, `evidence/<run>`, `service/<name>`, `schedule/<service>`,
-/// `journal`.
+/// `trigger/<service>`, `webhook/<name>`, `journal`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct StreamName(String);
@@ -38,6 +38,18 @@ impl StreamName {
     #[must_use]
     pub fn schedule(name: &ServiceName) -> Self {
         Self(format!("schedule/{name}"))
+    }
+
+    /// Stream of what became of what was reported about a service.
+    #[must_use]
+    pub fn trigger(name: &ServiceName) -> Self {
+        Self(format!("trigger/{name}"))
+    }
+
+    /// Stream of what a webhook has delivered.
+    #[must_use]
+    pub fn webhook(name: &str) -> Self {
+        Self(format!("webhook/{name}"))
     }
 
     /// Stream of what was done to the journal itself.
