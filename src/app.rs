@@ -4,6 +4,7 @@
 mod forecast;
 mod history;
 mod standing;
+mod triggers;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use crate::runtime::{Runtime, SimulatedOperator, SystemClock, Time, VirtualClock
 pub use forecast::conditions;
 pub use history::{History, history};
 pub use standing::{Listed, Standing, Subject, exercise_findings, standing};
+pub use triggers::{Hooks, hooks, source_of, watches};
 
 /// Opens the journal of a configuration.
 ///

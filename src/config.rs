@@ -1,10 +1,14 @@
 //! Configuration: flags over environment over `drctl.toml` over defaults. The only reader of the environment.
 
+mod webhooks;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+
+pub use webhooks::{BasicSection, SecretReference, WebhookKind, WebhookSection};
 
 /// Why the configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +78,8 @@ pub struct Config {
     pub lints: BTreeMap<String, LintLevel>,
     /// File with the policy every runbook and run is held to.
     pub policy: Option<PathBuf>,
+    /// Webhooks that deliveries arrive at, by name.
+    pub webhooks: BTreeMap<String, WebhookSection>,
 }
 
 /// What a configuration says about the review of runbooks.
@@ -137,6 +143,8 @@ struct File {
     lints: BTreeMap<String, LintLevel>,
     /// What every runbook and run is held to.
     policy: PolicySection,
+    /// Webhooks that deliveries arrive at, by name: what triggers of runbooks listen to.
+    webhooks: BTreeMap<String, WebhookSection>,
 }
 
 /// Where runs are recorded.
@@ -222,8 +230,8 @@ impl Config {
         let policy = policy_file(file.as_deref(), content.policy);
         let mut aws = content.aws;
         aws.endpoint_url = environment("AWS_ENDPOINT_URL").or(aws.endpoint_url);
-        let lints = content.lints;
-        Ok(Self { file, journal, runbooks, state, user, roles: content.roles, aws, lints, policy })
+        let (lints, webhooks) = (content.lints, content.webhooks);
+        Ok(Self { file, journal, runbooks, state, user, roles: content.roles, aws, lints, policy, webhooks })
     }
 
     /// Reads no more than what runbooks are held to: needs neither home nor journal.
@@ -332,8 +340,13 @@ fn find() -> Result<(Option<PathBuf>, File), Error> {
 fn read(path: &Path) -> Result<File, Error> {
     let text = std::fs::read_to_string(path)
         .map_err(|source| Error::Unreadable { path: path.to_owned(), source })?;
-    toml::from_str(&text)
-        .map_err(|error| Error::Invalid { path: path.to_owned(), message: error.to_string() })
+    let invalid = |message: String| Error::Invalid { path: path.to_owned(), message };
+    let content: File = toml::from_str(&text).map_err(|error| invalid(error.to_string()))?;
+    let problem = |(name, webhook): (&String, &WebhookSection)| {
+        webhook.problem(name).map(|problem| format!("webhooks.{name}: {problem}"))
+    };
+    content.webhooks.iter().find_map(problem).map_or(Ok(()), |problem| Err(invalid(problem)))?;
+    Ok(content)
 }
 
 #[cfg(test)]

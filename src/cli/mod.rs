@@ -48,6 +48,7 @@ mod status;
 mod stop_all;
 mod table;
 mod takeover;
+mod trigger;
 mod unfilled;
 mod validate;
 mod warnings;
@@ -164,6 +165,9 @@ enum Command {
     /// When drills run, and what came of that; run what is due, for the system's cron.
     #[command(subcommand)]
     Schedule(schedule::Command),
+    /// What listens to webhooks, what came of it, and what it would do with an event.
+    #[command(subcommand)]
+    Trigger(trigger::Command),
     /// Halt all triggers and schedules, or let them work again. Runs in progress go on.
     StopAll(stop_all::Arguments),
     /// Make one file that works without network: binary, runbooks, plans, manual steps, schemas.
@@ -251,6 +255,7 @@ fn run(cli: Cli) -> Result<u8, Error> {
         Command::Mode(arguments) => control::mode(&global, &arguments),
         Command::Service(command) => service::run(&global, &command),
         Command::Schedule(command) => schedule::run(&global, &command),
+        Command::Trigger(command) => trigger::run(&global, &command),
         Command::StopAll(arguments) => stop_all::run(&global, &arguments),
         Command::Bundle(arguments) => bundle::run(&global, &arguments),
         Command::Explain(arguments) => explain::run(&global, &arguments),

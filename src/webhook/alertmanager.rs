@@ -41,8 +41,12 @@ pub(super) fn read(body: &[u8]) -> Result<Delivery, Error> {
     }
     let alerts = document.get("alerts").and_then(Value::as_array);
     let alerts = alerts.ok_or_else(|| Error::malformed("it has no `alerts`"))?;
-    let events: Vec<Event> =
-        alerts.iter().filter_map(Value::as_object).take(EVENTS).map(|alert| event(alert, &document)).collect();
+    let events: Vec<Event> = alerts
+        .iter()
+        .filter_map(Value::as_object)
+        .take(EVENTS)
+        .map(|alert| event(alert, &document))
+        .collect();
     let left_out = alerts.len() - events.len();
     Ok(Delivery { id: digest(body), events, left_out })
 }

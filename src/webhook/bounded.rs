@@ -29,11 +29,9 @@ pub(super) fn object(body: &[u8]) -> Result<Map<String, Value>, Error> {
         Ok(Value::Object(fields)) => Ok(fields),
         Ok(_) => Err(Error::malformed("it is no JSON object")),
         // What serde says of a body names a place, never a value.
-        Err(error) => Err(Error::malformed(format!(
-            "it is no JSON: line {} column {}",
-            error.line(),
-            error.column()
-        ))),
+        Err(error) => {
+            Err(Error::malformed(format!("it is no JSON: line {} column {}", error.line(), error.column())))
+        }
     }
 }
 

@@ -37,7 +37,8 @@ pub(super) fn read(headers: &Headers, body: &[u8]) -> Result<Delivery, Error> {
     let document = object(body)?;
     let event = document.get("event").and_then(Value::as_object);
     let event = event.ok_or_else(|| Error::malformed("it has no `event`"))?;
-    let kind = text(event.get("event_type")).ok_or_else(|| Error::malformed("its event has no `event_type`"))?;
+    let kind =
+        text(event.get("event_type")).ok_or_else(|| Error::malformed("its event has no `event_type`"))?;
     let id = text(event.get("id")).unwrap_or_else(|| digest(body));
     let empty = Map::new();
     let data = event.get("data").and_then(Value::as_object).unwrap_or(&empty);

@@ -26,7 +26,9 @@ pub(super) fn check(runbook: &Runbook, gaps: &Gaps, reporter: &mut Reporter<'_>)
         at += 1;
         if !names.insert(trigger.name.as_str()) {
             let message = format!("there are two triggers `{}`", trigger.name);
-            reporter.value(Code::BrokenTrigger, &format!("{pointer}/name"), message).help("rename one of them");
+            reporter
+                .value(Code::BrokenTrigger, &format!("{pointer}/name"), message)
+                .help("rename one of them");
         }
         if gaps.touches(&pointer) {
             continue;
@@ -64,7 +66,9 @@ fn form(trigger: &Trigger, pointer: &str, reporter: &mut Reporter<'_>) {
         let pointer = format!("{pointer}/signals/{at}");
         if !names.insert(signal.name.as_str()) {
             let message = format!("`{name}` has two signals `{}`", signal.name);
-            reporter.value(Code::BrokenTrigger, &format!("{pointer}/name"), message).help("rename one of them");
+            reporter
+                .value(Code::BrokenTrigger, &format!("{pointer}/name"), message)
+                .help("rename one of them");
         }
         if !sources.insert((signal.on, signal.webhook.as_ref().map(|webhook| webhook.as_str()))) {
             let message = format!("another signal of `{name}` listens to {} as well", signal.on);
@@ -132,9 +136,7 @@ fn start(trigger: &Trigger, pointer: &str, runbook: &Runbook, gaps: &Gaps, repor
     }
     if start.operation != Operation::Failover && start.mode == Some(Mode::Ungraceful) {
         let message = format!("a {} begins gracefully", start.operation);
-        reporter
-            .value(Code::BrokenStart, &at("mode"), message)
-            .help("leave `mode` out, or start a failover");
+        reporter.value(Code::BrokenStart, &at("mode"), message).help("leave `mode` out, or start a failover");
     }
     if let Some(to) = &start.to
         && !gaps.touches("/sites")
@@ -145,17 +147,17 @@ fn start(trigger: &Trigger, pointer: &str, runbook: &Runbook, gaps: &Gaps, repor
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("known here: {}", suggest::list(names())),
         };
-        reporter
-            .value(Code::BrokenStart, &at("to"), format!("`{to}` is no site of this runbook"))
-            .help(help);
+        reporter.value(Code::BrokenStart, &at("to"), format!("`{to}` is no site of this runbook")).help(help);
     }
     if trigger.how() == HowToStart::Immediate {
-        let missing: Vec<_> = [("`start.to`", start.to.is_none()), ("`cooldown`", trigger.cooldown.is_none())]
-            .into_iter()
-            .filter_map(|(key, missing)| missing.then_some(key))
-            .collect();
+        let missing: Vec<_> =
+            [("`start.to`", start.to.is_none()), ("`cooldown`", trigger.cooldown.is_none())]
+                .into_iter()
+                .filter_map(|(key, missing)| missing.then_some(key))
+                .collect();
         if !missing.is_empty() {
-            let message = format!("`{}` starts runs by itself, without {}", trigger.name, missing.join(" and "));
+            let message =
+                format!("`{}` starts runs by itself, without {}", trigger.name, missing.join(" and "));
             reporter
                 .value(Code::StartWithoutBounds, &at("how"), message)
                 .help(format!("add {}, or stage the run", missing.join(" and ")));

@@ -40,7 +40,8 @@ fn unknown(name: &Name<'_>) -> Option<Fault> {
         ("incident", "service") | ("event", "labels" | "details") => None,
         _ => {
             let none = std::iter::empty();
-            let fault = Fault::unknown(&format!("`{root}.{field}` is no object: it has no"), deeper, none, "");
+            let fault =
+                Fault::unknown(&format!("`{root}.{field}` is no object: it has no"), deeper, none, "");
             Some(fault.help(format!("write `{root}.{field}`")))
         }
     }

@@ -94,8 +94,7 @@ fn of_trigger(
     }
     match heard_best(trigger, facts) {
         (Hearing::Match, signal) => {
-            let signal =
-                if signal.is_empty() { String::new() } else { format!("signal {signal} is red; ") };
+            let signal = if signal.is_empty() { String::new() } else { format!("signal {signal} is red; ") };
             let (outcome, why) = judged(watch, trigger, record, facts);
             (outcome, format!("{signal}{why}"))
         }
@@ -148,9 +147,7 @@ fn judged(watch: &Watch, trigger: &Trigger, record: &TriggerRecord, facts: &Fact
         _ => (Outcome::Decided, String::new()),
     };
     match judge(watch, trigger, record, facts) {
-        Err(Step::Record(events)) => {
-            events.first().map_or((Outcome::Decided, String::new()), own)
-        }
+        Err(Step::Record(events)) => events.first().map_or((Outcome::Decided, String::new()), own),
         Err(Step::Ask(_)) => (Outcome::Waits, "the sender is asked first".to_owned()),
         Err(_) | Ok(None) => (Outcome::Decided, "it was decided about this before".to_owned()),
         Ok(Some(until)) => (Outcome::Waits, format!("dwell: until {until}")),

@@ -4,7 +4,6 @@
 use super::event::{Calm, Noted, Source, TriggerEvent};
 use super::facts::{Arrival, Facts, Reported, Watch};
 use super::record::{TriggerRecord, name};
-use crate::model::run::words;
 use crate::model::time::Duration;
 use crate::model::trigger::{Event, Listening, SignalStatus, TriggerSource};
 
@@ -13,22 +12,21 @@ const SAID_AGAIN: Duration = Duration::from_secs(6 * 3600);
 /// Most deliveries without a meaning before the place is recorded.
 const PASSED: usize = 200;
 
-words! {
-    /// What an event is to something that listens.
-    Hearing {
-        /// It comes from elsewhere.
-        Elsewhere = "elsewhere",
-        /// It is a test of the connection.
-        Test = "test",
-        /// It says that its incident is over.
-        Resolves = "resolves",
-        /// The condition does not hold.
-        NoMatch = "no_match",
-        /// The condition cannot be worked out.
-        Broken = "broken",
-        /// The condition holds.
-        Match = "match",
-    }
+/// What an event is to something that listens, the least first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Hearing {
+    /// It comes from elsewhere.
+    Elsewhere,
+    /// It is a test of the connection.
+    Test,
+    /// It says that its incident is over.
+    Resolves,
+    /// The condition does not hold.
+    NoMatch,
+    /// The condition cannot be worked out.
+    Broken,
+    /// The condition holds.
+    Match,
 }
 
 /// What an event is to something that listens, and what is wrong with the condition.

@@ -64,7 +64,9 @@ pub(super) fn judge(
         }
         let due = standing.since.map(|since| since.plus(trigger.dwell()));
         match due {
-            Some(due) if due <= facts.now => return Err(decided_now(watch, trigger, record, facts, &standing)),
+            Some(due) if due <= facts.now => {
+                return Err(decided_now(watch, trigger, record, facts, &standing));
+            }
             due => {
                 wait(trigger, record, &standing, due)?;
                 next = [next, due].into_iter().flatten().min();
@@ -125,9 +127,8 @@ fn decided_now(
             source: None,
         });
         let all = asked.resolved.len() == standing.reds.len();
-        let refused = all.then(|| {
-            refused(Refusal::IncidentResolved, "the sender says that it is over".to_owned())
-        });
+        let refused =
+            all.then(|| refused(Refusal::IncidentResolved, "the sender says that it is over".to_owned()));
         return Step::Record(refused.into_iter().chain(green).collect());
     }
     let unconfirmed = |red: &&&Red| red.old && !asked.open.contains(&&***red);

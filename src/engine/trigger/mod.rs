@@ -14,7 +14,9 @@ mod record;
 pub use decide::decide;
 pub use event::{Calm, NoteDue, NoteOutcome, Noted, Refusal, Source, TriggerEvent, Waiting, WithdrawOutcome};
 pub use explain::{Outcome, Told, explain};
-pub use facts::{Answer, Answered, Arrival, Facts, Hook, NoteOrder, Order, Reported, Step, Watch, Withdrawal};
+pub use facts::{
+    Answer, Answered, Arrival, Facts, Hook, NoteOrder, Order, Reported, Step, Watch, Withdrawal,
+};
 pub use launch::launched;
 pub use record::{Last, Red, TriggerRecord};
 

@@ -193,7 +193,8 @@ impl TriggerRecord {
     }
 
     fn redden(&mut self, event: &TriggerEvent, recorded: Timestamp) {
-        let TriggerEvent::Red { trigger, signal, source, incident, opening, at, old, title, began_at } = event
+        let TriggerEvent::Red { trigger, signal, source, incident, opening, at, old, title, began_at } =
+            event
         else {
             return;
         };

@@ -8,18 +8,8 @@ pub use event::{Event, Incident, IncidentService, SignalStatus};
 pub use rule::{HowToStart, Listening, Signal, Trigger, TriggerSource, TriggerStart};
 
 /// What an expression can read of `event`.
-pub const EVENT_FIELDS: &[&str] = &[
-    "id",
-    "type",
-    "source",
-    "webhook",
-    "status",
-    "severity",
-    "title",
-    "occurred_at",
-    "labels",
-    "details",
-];
+pub const EVENT_FIELDS: &[&str] =
+    &["id", "type", "source", "webhook", "status", "severity", "title", "occurred_at", "labels", "details"];
 /// What an expression can read of `incident`.
 pub const INCIDENT_FIELDS: &[&str] =
     &["id", "number", "status", "title", "priority", "urgency", "url", "service"];

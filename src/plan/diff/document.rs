@@ -6,8 +6,8 @@ use super::change::{Change, Topic, Weight, grown};
 use super::drills::drills;
 use crate::model::id::SiteName;
 use crate::model::runbook::{Accept, Runbook};
-use crate::model::trigger::{HowToStart, Trigger};
 use crate::model::time::Duration;
+use crate::model::trigger::{HowToStart, Trigger};
 use crate::model::values::{Secret, Site};
 
 /// Every difference that does not depend on the operation.

@@ -5,18 +5,19 @@ use std::collections::BTreeSet;
 use super::source::{Source, sources};
 
 /// The modules of `src/`, and which of the others each may name.
-const LAYERS: [(&str, &[&str]); 17] = [
+const LAYERS: [(&str, &[&str]); 18] = [
     ("model", &[]),
     ("compile", &["model"]),
     ("plan", &["model"]),
     ("policy", &["compile", "model", "plan"]),
     ("engine", &["model", "plan"]),
     ("evidence", &["model", "plan", "engine"]),
+    ("webhook", &["model"]),
     ("forecast", &["model", "plan"]),
     ("ports", &["model", "plan", "engine"]),
     ("journal", &["model", "plan", "engine", "ports"]),
     ("providers", &["model", "plan", "engine", "ports"]),
-    ("runtime", &["model", "plan", "engine", "ports"]),
+    ("runtime", &["model", "plan", "engine", "ports", "webhook"]),
     ("seal", &["model", "plan", "engine", "evidence", "ports", "journal"]),
     ("config", &[]),
     ("telemetry", &["config"]),
@@ -37,6 +38,7 @@ const LAYERS: [(&str, &[&str]); 17] = [
             "runtime",
             "seal",
             "telemetry",
+            "webhook",
         ],
     ),
     (
@@ -57,16 +59,18 @@ const LAYERS: [(&str, &[&str]); 17] = [
             "runtime",
             "seal",
             "telemetry",
+            "webhook",
         ],
     ),
     ("main", &["cli"]),
 ];
 
 /// Adapters of one folder that never name each other; what they share lies beside them.
-const PROVIDERS: [&str; 5] = ["aws", "command", "http", "postgres", "simulated"];
+const PROVIDERS: [&str; 6] = ["aws", "command", "http", "incident", "postgres", "simulated"];
 
 /// Pure: the same answer to the same question, for ever.
-const PURE: [&str; 8] = ["model", "compile", "plan", "policy", "engine", "forecast", "evidence", "seal"];
+const PURE: [&str; 9] =
+    ["model", "compile", "plan", "policy", "engine", "forecast", "evidence", "seal", "webhook"];
 const IMPURE: [&str; 16] = [
     "tokio::",
     "async ",
@@ -87,7 +91,7 @@ const IMPURE: [&str; 16] = [
 ];
 
 /// Crates that only their adapter knows.
-const ADAPTED: [(&str, &[&str]); 10] = [
+const ADAPTED: [(&str, &[&str]); 12] = [
     ("aws_config", &["providers"]),
     ("aws_sdk_backup", &["providers"]),
     ("aws_sdk_rds", &["providers"]),
@@ -97,6 +101,8 @@ const ADAPTED: [(&str, &[&str]); 10] = [
     ("reqwest", &["providers"]),
     ("tokio_postgres", &["providers"]),
     ("rustls", &["providers", "app"]),
+    ("rustls_pki_types", &["webhook"]),
+    ("webpki", &["webhook"]),
     ("clap", &["cli"]),
 ];
 
