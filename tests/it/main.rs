@@ -24,3 +24,4 @@ mod schedules;
 mod seal;
 mod simulated;
 mod support;
+mod triggers;
