@@ -10,8 +10,8 @@ use serde::Deserialize;
 pub struct WebhookSection {
     /// Who sends.
     pub kind: WebhookKind,
-    /// Secrets the sender signs with, for `pagerduty` and `webhook`: any of them is enough, so that one can be
-    /// replaced by another.
+    /// Secrets the sender signs with, for `pagerduty` and `webhook`: any of them is enough, so that one can
+    /// be replaced by another.
     #[serde(default)]
     pub secrets: Vec<SecretReference>,
     /// Bearer tokens the sender shows, for `alertmanager`.
@@ -32,7 +32,8 @@ pub struct WebhookSection {
     /// Address of PagerDuty's REST API; default `https://api.pagerduty.com`.
     #[serde(default)]
     pub api_url: Option<String>,
-    /// E-mail address of the PagerDuty user in whose name notes are written to incidents; without it none are.
+    /// E-mail address of the PagerDuty user in whose name notes are written to incidents; without it none
+    /// are.
     #[serde(default)]
     pub notes_from: Option<String>,
 }

@@ -1,5 +1,5 @@
-//! Prometheus Alertmanager's webhook, version 4: a group of alerts as they are now. It signs nothing: a bearer
-//! token or a password proves the sender.
+//! Prometheus Alertmanager's webhook, version 4: a group of alerts as they are now. It signs nothing: a
+//! bearer token or a password proves the sender.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

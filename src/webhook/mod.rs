@@ -1,5 +1,5 @@
-//! What arrives at a webhook: proved to come from its sender, and read into events. Pure: bytes and a time in,
-//! events out. Trusts nothing that arrives, keeps little of it, and never shows a secret.
+//! What arrives at a webhook: proved to come from its sender, and read into events. Pure: bytes and a time
+//! in, events out. Trusts nothing that arrives, keeps little of it, and never shows a secret.
 
 mod alertmanager;
 mod bounded;

@@ -1,5 +1,5 @@
-//! PagerDuty's V3 webhook: one event a request, signed with HMAC-SHA256 over the raw body by every secret that
-//! is active. Nothing signed names a time: repetitions are found by their ids.
+//! PagerDuty's V3 webhook: one event a request, signed with HMAC-SHA256 over the raw body by every secret
+//! that is active. Nothing signed names a time: repetitions are found by their ids.
 
 use serde_json::{Map, Value};
 

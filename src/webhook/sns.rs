@@ -1,5 +1,5 @@
-//! The envelope of Amazon SNS: what it says, and whether SNS signed it. The certificate is fetched by somebody
-//! else, and only from SNS itself.
+//! The envelope of Amazon SNS: what it says, and whether SNS signed it. The certificate is fetched by
+//! somebody else, and only from SNS itself.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -140,8 +140,8 @@ fn signed(kind: SnsKind, document: &Map<String, Value>) -> String {
     text
 }
 
-/// What follows in an address of SNS, `https://sns.<region>.amazonaws.com/`, after the slash. A text comparison
-/// on purpose: what needs more to be understood is not one.
+/// What follows in an address of SNS, `https://sns.<region>.amazonaws.com/`, after the slash. A text
+/// comparison on purpose: what needs more to be understood is not one.
 fn path_of_sns(address: &str) -> Option<&str> {
     let plain = |c: u8| c.is_ascii_alphanumeric() || b"-._~/?=&%:+".contains(&c);
     if address.len() > ADDRESS || !address.bytes().all(plain) {

@@ -81,11 +81,9 @@ fn of_trigger(
     facts: &Facts,
     heard: &[TriggerEvent],
 ) -> (Outcome, String) {
-    let noted = heard.iter().find_map(|event| match event {
-        TriggerEvent::Noted { trigger: of, reason, detail, .. } if *of == trigger.name.as_str() => {
-            Some((*reason, detail.clone()))
-        }
-        _ => None,
+    let noted = heard.iter().find_map(|event| {
+        let TriggerEvent::Noted { trigger: of, reason, detail, .. } = event else { return None };
+        (*of == trigger.name.as_str()).then(|| (*reason, detail.clone()))
     });
     if let Some((reason, detail)) = noted {
         let broken = reason == super::Noted::ConditionFailed;
@@ -144,7 +142,15 @@ fn judged(watch: &Watch, trigger: &Trigger, record: &TriggerRecord, facts: &Fact
             let instead = instead.as_ref().map_or_else(String::new, |why| format!("; {why}"));
             (outcome, format!("a {} under the key {key}{instead}", trigger.start.operation))
         }
-        _ => (Outcome::Decided, String::new()),
+        TriggerEvent::Watching { .. }
+        | TriggerEvent::Passed { .. }
+        | TriggerEvent::Red { .. }
+        | TriggerEvent::Green { .. }
+        | TriggerEvent::Noted { .. }
+        | TriggerEvent::Launched { .. }
+        | TriggerEvent::Over { .. }
+        | TriggerEvent::Withdrawn { .. }
+        | TriggerEvent::NoteTried { .. } => (Outcome::Decided, String::new()),
     };
     match judge(watch, trigger, record, facts) {
         Err(Step::Record(events)) => events.first().map_or((Outcome::Decided, String::new()), own),

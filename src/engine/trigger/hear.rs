@@ -1,5 +1,5 @@
-//! What a delivery means for the triggers of a service: what turns red, what turns green, what is left out and
-//! why.
+//! What a delivery means for the triggers of a service: what turns red, what turns green, what is left out
+//! and why.
 
 use super::event::{Calm, Noted, Source, TriggerEvent};
 use super::facts::{Arrival, Facts, Reported, Watch};
@@ -48,7 +48,7 @@ pub(super) fn hearing(
         let fires = event.status == SignalStatus::Firing;
         return (if fires { Hearing::Match } else { Hearing::NoMatch }, None);
     };
-    match when.is_true(&event.names(source, webhook)) {
+    match event.fits(when, source, webhook) {
         Ok(true) => (Hearing::Match, None),
         Ok(false) => (Hearing::NoMatch, None),
         Err(error) => (Hearing::Broken, Some(error.message)),

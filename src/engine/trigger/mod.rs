@@ -1,6 +1,6 @@
-//! The state machine of a service's triggers: what is reported makes signals red or green, and what stands red
-//! long enough is decided once: a run, or a reason against it. A fold of its own stream, like the schedule's;
-//! never does I/O or reads a clock.
+//! The state machine of a service's triggers: what is reported makes signals red or green, and what stands
+//! red long enough is decided once: a run, or a reason against it. A fold of its own stream, like the
+//! schedule's; never does I/O or reads a clock.
 
 mod decide;
 mod event;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::rule::TriggerSource;
-use crate::model::expression::Context;
+use crate::model::expression::{self, Context, Expression};
 use crate::model::run::words;
 use crate::model::time::Timestamp;
 
@@ -100,10 +100,32 @@ pub struct IncidentService {
 }
 
 impl Event {
-    /// The names an expression reads. Those that the sender did not fill are `none`, so that a condition can
-    /// compare them.
-    #[must_use]
-    pub fn names(&self, source: TriggerSource, webhook: &str) -> Context {
+    /// Whether a condition holds for it. A label that is named and not there is `none`, so that a condition
+    /// over labels is false for what lacks them.
+    ///
+    /// # Errors
+    /// When the condition cannot be worked out.
+    pub fn fits(
+        &self,
+        when: &Expression,
+        source: TriggerSource,
+        webhook: &str,
+    ) -> Result<bool, expression::Error> {
+        let read = when.check()?;
+        let labels = read.iter().filter_map(|name| name.strip_prefix("event.labels."));
+        let named = labels.map(|name| name.split('.').next().unwrap_or(name));
+        when.is_true(&self.names(source, webhook, named))
+    }
+
+    /// The names an expression reads. Those that the sender did not fill are `none`.
+    fn names<'n>(
+        &self,
+        source: TriggerSource,
+        webhook: &str,
+        named: impl Iterator<Item = &'n str>,
+    ) -> Context {
+        let mut labels: BTreeMap<&str, Option<&str>> = named.map(|name| (name, None)).collect();
+        labels.extend(self.labels.iter().map(|(name, value)| (name.as_str(), Some(value.as_str()))));
         let incident = self.incident.clone().unwrap_or_default();
         let id = self.incident.as_ref().map(|incident| &incident.id);
         Context::new(&json!({
@@ -116,7 +138,7 @@ impl Event {
                 "severity": self.severity,
                 "title": self.title,
                 "occurred_at": self.occurred_at.map(|at| at.to_string()),
-                "labels": self.labels,
+                "labels": labels,
                 "details": self.details,
             },
             "incident": {
@@ -136,7 +158,6 @@ impl Event {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::expression::Expression;
     use crate::model::trigger::{EVENT_FIELDS, INCIDENT_FIELDS, SERVICE_FIELDS};
 
     #[test]
@@ -153,7 +174,7 @@ mod tests {
             labels: BTreeMap::new(),
             details: Value::Null,
         };
-        let names = event.names(TriggerSource::Webhook, "w");
+        let names = event.names(TriggerSource::Webhook, "w", std::iter::empty());
         let fields = |root: &str, fields: &[&str]| {
             fields.iter().map(|field| format!("{root}.{field}")).collect::<Vec<_>>()
         };
@@ -165,8 +186,11 @@ mod tests {
         for name in all.concat() {
             assert!(Expression::new(name.as_str()).evaluate(&names).is_ok(), "{name}");
         }
-        assert!(!Expression::new("incident.priority == 'P1'").is_true(&names).unwrap());
-        assert!(!Expression::new("event.labels.team == 'a'").is_true(&names).unwrap());
-        assert!(Expression::new("incident.prio == 'P1' or incident.prio.x").is_true(&names).is_err());
+        let fits = |text: &str| event.fits(&Expression::new(text), TriggerSource::Webhook, "w");
+        assert_eq!(fits("incident.priority == 'P1'"), Ok(false));
+        assert_eq!(fits("event.labels.team == 'a' or not event.labels.env"), Ok(true));
+        assert_eq!(fits("event.labels['team-x'] | default('') == 'a'"), Ok(false));
+        assert_eq!(fits("'team' in event.labels"), Ok(false));
+        assert!(fits("event.details.x.y == 1").is_err());
     }
 }

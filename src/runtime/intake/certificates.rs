@@ -1,5 +1,5 @@
-//! The certificates with which SNS signs. Kept in the journal once they have proved something: the region that
-//! serves them may be the one that is lost.
+//! The certificates with which SNS signs. Kept in the journal once they have proved something: the region
+//! that serves them may be the one that is lost.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! What a webhook has delivered of late: enough to tell a repetition, and news that comes too late. Built from
-//! the journal, so that a restart forgets nothing.
+//! What a webhook has delivered of late: enough to tell a repetition, and news that comes too late. Built
+//! from the journal, so that a restart forgets nothing.
 
 use std::collections::{HashMap, VecDeque};
 

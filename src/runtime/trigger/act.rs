@@ -11,8 +11,8 @@ use crate::runtime::{Error, Follower, LaunchError, Runtime, Stop, load};
 
 /// What a processor needs from whoever runs it.
 pub trait Act: Send + Sync {
-    /// Begins the run of an order under its key, staged or at once, and returns when it exists: not when it is
-    /// over. Where a run of this key exists, that is returned.
+    /// Begins the run of an order under its key, staged or at once, and returns when it exists: not when it
+    /// is over. Where a run of this key exists, that is returned.
     fn launch<'a>(
         &'a self,
         service: &'a ServiceName,

@@ -1,5 +1,5 @@
-//! One incident after the other: staged once, withdrawn when it is over, refused with a reason, and nothing is
-//! lost or done twice when the process dies.
+//! One incident after the other: staged once, withdrawn when it is over, refused with a reason, and nothing
+//! is lost or done twice when the process dies.
 
 use drctl::model::run::RunStatus;
 use drctl::model::time::Duration;

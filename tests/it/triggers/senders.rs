@@ -236,7 +236,10 @@ proptest! {
 
     /// Whatever bytes arrive, signed or not: an answer, and what is kept is bounded.
     #[test]
-    fn no_bytes_break_a_door(body in proptest::collection::vec(any::<u8>(), 0..400), signed in any::<bool>()) {
+    fn no_bytes_break_a_door(
+        body in proptest::collection::vec(any::<u8>(), 0..400),
+        signed in any::<bool>(),
+    ) {
         let now = time("2026-11-22T03:00:02Z");
         let doors = [pager(), Door::Cloudwatch(vec![TOPIC.to_owned()]), Door::Webhook(vec![Key::new("k")])];
         for door in doors {

@@ -92,7 +92,7 @@ async fn a_signal_fades() {
     world.at("2026-11-25T03:00:14Z");
     world.alerts("alertmanager-firing.json").await;
     world.look().await;
-    assert_eq!(world.told().await[2..], ["red probes", "green faded"]);
+    assert_eq!(world.told().await[2..], ["red probes", "green faded", "waiting quorum 1/2"]);
     world.at("2026-11-25T04:00:14Z");
     world.look().await;
     assert_eq!(world.runs().await, []);

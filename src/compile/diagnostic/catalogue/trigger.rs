@@ -37,8 +37,8 @@ pub(crate) const START_WITHOUT_BOUNDS: Entry = error(
 pub(crate) const ONE_SOURCE_DECIDES: Entry = warning(
     "one source decides alone that a run starts",
     "A monitoring system that has lost its own connection reports every service as lost. What starts a run \
-     without a person should have seen more than one source red, for some time: use `signals`, a `quorum` of two \
-     or more, and a `dwell`. Or stage the run, which costs a person a minute.",
+     without a person should have seen more than one source red, for some time: use `signals`, a `quorum` of \
+     two or more, and a `dwell`. Or stage the run, which costs a person a minute.",
     "{name: pager, on: pagerduty, when: …, start: {operation: failover, to: west, how: immediate}, cooldown: 1h}",
     "{name: both, signals: [{name: pager, on: pagerduty, when: …}, {name: probes, on: alertmanager, when: …}], \
      quorum: 2, dwell: 3m, …}",
