@@ -37,11 +37,11 @@ pub async fn hooks(config: &Config, journal: Arc<dyn Journal>) -> anyhow::Result
     let _ = rustls::crypto::ring::default_provider().install_default();
     let (mut webhooks, mut uses) = (BTreeMap::new(), BTreeMap::new());
     for (name, section) in &config.webhooks {
-        let (webhook, used) = one(section)
+        let (webhook, usable) = one(section)
             .await
             .map_err(|error| anyhow::anyhow!("the webhook `{name}` cannot be used: {error:#}"))?;
         webhooks.insert(name.clone(), webhook);
-        uses.insert(name.clone(), used);
+        uses.insert(name.clone(), usable);
     }
     let signers = Arc::new(SnsSigners::default());
     Ok(Hooks { intake: Intake::new(journal, signers, webhooks), uses })

@@ -1,4 +1,4 @@
-//! The alarms of CloudWatch, as SNS delivers them: directly, or as an event of EventBridge.
+//! The alarms of CloudWatch, as SNS delivers them: directly, or as an event of `EventBridge`.
 
 use std::collections::BTreeMap;
 

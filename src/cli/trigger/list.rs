@@ -1,5 +1,6 @@
 //! `drctl trigger list`: what each trigger listens to and starts, and what came of it last.
 
+use std::fmt::Write;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -10,7 +11,7 @@ use crate::cli::table::Table;
 use crate::cli::table::Yield::{Cut, Wrap};
 use crate::cli::{Error, Global, exit, output};
 use crate::config::Config;
-use crate::engine::trigger::{Last, TriggerRecord};
+use crate::engine::trigger::{Last, Red, TriggerRecord};
 use crate::journal::OpenMode;
 use crate::model::id::ServiceName;
 use crate::model::time::Duration;
@@ -99,7 +100,7 @@ fn line(config: &Config, service: &ServiceName, trigger: &Trigger, record: &Trig
         quorum: trigger.quorum(),
         dwell: trigger.dwell(),
         cooldown: trigger.cooldown,
-        red: record.red.iter().filter(|red| red.trigger == name).map(|red| red.episode()).collect(),
+        red: record.red.iter().filter(|red| red.trigger == name).map(Red::episode).collect(),
         last: record.last.get(&name).cloned(),
         trigger: name,
     }
@@ -108,10 +109,9 @@ fn line(config: &Config, service: &ServiceName, trigger: &Trigger, record: &Trig
 fn render(report: &Report) -> String {
     let mut lines = String::new();
     for Broken { path, why } in &report.broken {
-        lines.push_str(&format!(
-            "\x1b[33mwarning\x1b[0m: {}: none of its triggers listens: {why}\n",
-            path.display()
-        ));
+        let path = path.display();
+        // Writing into a string cannot fail.
+        let _ = writeln!(lines, "\x1b[33mwarning\x1b[0m: {path}: none of its triggers listens: {why}");
     }
     if report.triggers.is_empty() {
         lines.push_str("no runbook in the configured folders has triggers");

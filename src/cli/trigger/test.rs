@@ -1,6 +1,7 @@
 //! `drctl trigger test`: what each trigger of a runbook would do with an event, and why. Asks no sender.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -13,10 +14,14 @@ use crate::cli::session::{self, Session};
 use crate::cli::table::Table;
 use crate::cli::table::Yield::Wrap;
 use crate::cli::{Error, Global, exit, output, runbook};
+use crate::engine::schedule::RunLine;
 use crate::engine::trigger::{Arrival, Facts, Hook, Outcome, Reported, Told, explain};
 use crate::journal::OpenMode;
+use crate::model::id::ServiceName;
 use crate::model::time::Timestamp;
 use crate::model::trigger::{Event, TriggerSource};
+use crate::ports::{RunFilter, RunSummary};
+use crate::runtime::stop_switch;
 use crate::webhook::{self, Delivery};
 
 /// Arguments of `trigger test`.
@@ -70,7 +75,10 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     let session = if journal { Some(Session::open_as(global, OpenMode::ReadOnly)?) } else { None };
     let record = record_of(session.as_ref(), &name)?;
     let now = arguments.now.unwrap_or_else(session::now);
-    let facts = facts(&webhook, sender, &delivery, now);
+    let mut facts = facts(&webhook, sender, &delivery, now);
+    if let Some(session) = &session {
+        (facts.stopped, facts.runs) = session::block_on(standing(session, &name))?;
+    }
     let triggers = explain(&watch, &record, &facts);
     let acts = |told: &Told| matches!(told.outcome, Outcome::Stages | Outcome::Starts | Outcome::Shadow);
     let code = if triggers.iter().any(acts) { exit::SUCCESS } else { exit::REFUSED };
@@ -91,6 +99,18 @@ fn delivery(arguments: &Arguments) -> Result<(TriggerSource, Delivery), Error> {
     Ok((sender, delivery))
 }
 
+/// Who has halted triggers, and the runs of a service that are not over.
+async fn standing(session: &Session, name: &ServiceName) -> Result<(Option<String>, Vec<RunLine>), Error> {
+    let journal = session.journal.as_ref();
+    let stopped = stop_switch(journal).await?.stopped.then(|| "stop-all is on".to_owned());
+    let filter = RunFilter { service: Some(name.clone()), open: true, ..RunFilter::default() };
+    let line = |run: RunSummary| {
+        let RunSummary { run, intent, status, verdict, idempotency_key: key, .. } = run;
+        RunLine { run, intent, status, verdict, key, driven: false }
+    };
+    Ok((stopped, journal.runs(&filter).await?.into_iter().map(line).collect()))
+}
+
 /// Whose delivery it looks like.
 fn as_it_looks(body: &[u8]) -> TriggerSource {
     let document: Value = serde_json::from_slice(body).unwrap_or_default();
@@ -105,7 +125,7 @@ fn as_it_looks(body: &[u8]) -> TriggerSource {
     }
 }
 
-/// The delivery as if it arrived now; nothing else stands against it.
+/// The delivery as if it arrived now.
 fn facts(webhook: &str, source: TriggerSource, delivery: &Delivery, now: Timestamp) -> Facts {
     let hook = Hook { source, asks: false, notes: false, from: 0 };
     let reported = |event: &Event| Reported { event: event.clone(), stale: false, old: false };
@@ -129,16 +149,22 @@ fn render(report: &Report) -> String {
     let mut text = String::new();
     for event in &report.events {
         let incident = event.incident.as_ref().map_or("none", |incident| incident.id.as_str());
-        let title = event.title.as_deref().unwrap_or("");
-        text.push_str(&format!(
-            "{} {} at {}: {}, incident {incident} {title}\n",
-            report.source, event.kind, report.webhook, event.status
-        ));
+        let title = event.title.as_ref().map_or_else(String::new, |title| format!(": {title}"));
+        let (kind, status) = (&event.kind, event.status);
+        // Writing into a string cannot fail.
+        let _ = writeln!(
+            text,
+            "{} {kind} at {}: {status}, incident {incident}{title}",
+            report.source, report.webhook
+        );
     }
-    let mut table = Table::new(&["TRIGGER", "WOULD", "WHY"]);
+    let several = report.events.len() > 1;
+    let mut table = Table::new(&["EVENT", "TRIGGER", "WOULD", "WHY"]);
     for told in &report.triggers {
-        table.row([told.trigger.clone(), told.outcome.to_string(), told.why.clone()]);
+        let number = report.events.iter().position(|event| event.id == told.event).map_or(1, |at| at + 1);
+        let event = if several { number.to_string() } else { "-".to_owned() };
+        table.row([event, told.trigger.clone(), told.outcome.to_string(), told.why.clone()]);
     }
-    text.push_str(&table.fit("", output::width(), &[Wrap(2)]));
+    text.push_str(&table.fit("", output::width(), &[Wrap(3)]));
     text
 }

@@ -70,7 +70,7 @@ fn form(trigger: &Trigger, pointer: &str, reporter: &mut Reporter<'_>) {
                 .value(Code::BrokenTrigger, &format!("{pointer}/name"), message)
                 .help("rename one of them");
         }
-        if !sources.insert((signal.on, signal.webhook.as_ref().map(|webhook| webhook.as_str()))) {
+        if !sources.insert((signal.on, signal.webhook.as_ref())) {
             let message = format!("another signal of `{name}` listens to {} as well", signal.on);
             let help = "take another source, or name the two webhooks with `webhook`";
             reporter.value(Code::SameSource, &format!("{pointer}/on"), message).help(help);
@@ -109,15 +109,13 @@ fn conditions(trigger: &Trigger, pointer: &str, reporter: &mut Reporter<'_>) {
 }
 
 fn condition(when: Option<&Expression>, pointer: &str, reporter: &mut Reporter<'_>) {
-    match when {
-        Some(when) => expression::event(when.as_str(), &format!("{pointer}/when"), reporter),
-        None => {
-            let message = "everything that is reported as wrong there counts, whatever it is about";
-            reporter
-                .key(Code::AnyEventStarts, &format!("{pointer}/on"), message)
-                .help("say which service, alarm or label is meant, with `when`");
-        }
+    if let Some(when) = when {
+        return expression::event(when.as_str(), &format!("{pointer}/when"), reporter);
     }
+    let message = "everything that is reported as wrong there counts, whatever it is about";
+    reporter
+        .key(Code::AnyEventStarts, &format!("{pointer}/on"), message)
+        .help("say which service, alarm or label is meant, with `when`");
 }
 
 fn start(trigger: &Trigger, pointer: &str, runbook: &Runbook, gaps: &Gaps, reporter: &mut Reporter<'_>) {

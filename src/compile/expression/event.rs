@@ -4,6 +4,7 @@
 use super::fault::Fault;
 use super::names::Name;
 use super::policy::sound;
+use crate::compile::diagnostic::Code;
 use crate::compile::reporter::Reporter;
 use crate::model::trigger::{EVENT_FIELDS, INCIDENT_FIELDS, SERVICE_FIELDS};
 
@@ -32,7 +33,12 @@ fn unknown(name: &Name<'_>) -> Option<Fault> {
     if !fields.contains(field) {
         return Some(Fault::unknown(what, field, fields.iter().copied(), ""));
     }
-    let deeper = name.path.get(2)?;
+    let Some(deeper) = name.path.get(2) else {
+        let whole = *root == "incident" && *field == "service" && !name.computed && !name.guarded;
+        let fault =
+            Fault::new(Code::BrokenExpression, "`incident.service` has an id and a name, and is neither");
+        return whole.then(|| fault.help("write `incident.service.id` or `incident.service.name`"));
+    };
     match (*root, *field) {
         ("incident", "service") if !SERVICE_FIELDS.contains(deeper) => {
             Some(Fault::unknown("`incident.service` has no", deeper, SERVICE_FIELDS.iter().copied(), ""))

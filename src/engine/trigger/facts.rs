@@ -124,6 +124,8 @@ pub struct Order {
     pub webhook: String,
     /// The incident.
     pub incident: String,
+    /// The incident that takes a note, and its webhook.
+    pub note_to: Option<(String, String)>,
 }
 
 /// A staged run that is to be ended.

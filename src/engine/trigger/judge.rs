@@ -33,7 +33,7 @@ pub(super) fn standing<'r>(trigger: &Trigger, record: &'r TriggerRecord) -> Vec<
         return own().map(one).collect();
     }
     let mut reds: Vec<&Red> = own().collect();
-    reds.sort_by(|one, other| (one.since, one.episode()).cmp(&(other.since, other.episode())));
+    reds.sort_by_key(|red| (red.since, red.episode()));
     let Some(first) = reds.first() else { return Vec::new() };
     let mut signals: Vec<(&str, Timestamp)> = Vec::new();
     for red in &reds {

@@ -23,9 +23,9 @@ pub(super) fn of_opened(watch: &Watch, record: &TriggerRecord, opened: &Opened, 
         return refused(Refusal::NotStarted, "the runbook no longer has this trigger");
     };
     let standing = standing(trigger, record);
-    let red = standing.iter().find(|standing| standing.episode == opened.episode);
+    let standing = standing.iter().find(|standing| standing.episode == opened.episode);
     let begun = facts.runs.iter().find(|line| line.key.as_deref() == Some(&opened.key));
-    let Some(red) = red.and_then(|standing| standing.reds.first()) else {
+    let Some((standing, red)) = standing.and_then(|standing| Some((standing, standing.reds.first()?))) else {
         // Over before it began: a run that a crash has hidden is withdrawn like any other.
         return match begun {
             Some(line) => Step::Record(vec![hidden(opened, line.run.clone())]),
@@ -33,8 +33,11 @@ pub(super) fn of_opened(watch: &Watch, record: &TriggerRecord, opened: &Opened, 
         };
     };
     let mut order = order(trigger, opened, red);
+    let takes_notes = |red: &&&Red| facts.hooks.get(&red.webhook).is_some_and(|hook| hook.notes);
+    let noted = standing.reds.iter().find(takes_notes);
+    order.note_to = noted.map(|red| (red.webhook.clone(), red.incident.clone()));
     if let Some(line) = begun {
-        return Step::Record(vec![launched(&order, line.run.clone(), facts)]);
+        return Step::Record(vec![launched(&order, line.run.clone())]);
     }
     if let Some(stopped) = &facts.stopped {
         return refused(Refusal::Stopped, stopped);
@@ -72,19 +75,16 @@ fn order(trigger: &Trigger, opened: &Opened, red: &Red) -> Order {
         detected_at: red.since,
         webhook: red.webhook.clone(),
         incident: red.incident.clone(),
+        note_to: None,
     }
 }
 
 /// The fact that a run has begun, with the note that its incident is owed.
 #[must_use]
-pub fn launched(order: &Order, run: RunId, facts: &Facts) -> TriggerEvent {
+pub fn launched(order: &Order, run: RunId) -> TriggerEvent {
     let command = command(order.how, &run);
-    let takes_notes = facts.hooks.get(&order.webhook).is_some_and(|hook| hook.notes);
-    let note = takes_notes.then(|| NoteDue {
-        webhook: order.webhook.clone(),
-        incident: order.incident.clone(),
-        text: note(order, &run, &command),
-    });
+    let text = note(order, &run, &command);
+    let note = order.note_to.clone().map(|(webhook, incident)| NoteDue { webhook, incident, text });
     TriggerEvent::Launched {
         trigger: order.trigger.clone(),
         episode: order.episode.clone(),

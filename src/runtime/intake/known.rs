@@ -138,6 +138,8 @@ impl Known {
     fn heard(&mut self, event: &Event, at: Timestamp) {
         self.know(of_event(&event.id), at);
         if let (Some(incident), Some(occurred)) = (&event.incident, event.occurred_at) {
+            // A sender whose clock is ahead must not make everything stale that comes later.
+            let occurred = occurred.min(at);
             let newest = self.newest.entry(incident.id.clone()).or_insert(occurred);
             *newest = occurred.max(*newest);
         }

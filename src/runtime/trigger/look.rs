@@ -89,7 +89,7 @@ impl Processor {
                     }
                     continue;
                 }
-                Step::Launch(order) => vec![self.launch(watch, &order, &facts).await?],
+                Step::Launch(order) => vec![self.launch(watch, &order).await?],
                 Step::Withdraw(withdrawal) => vec![self.withdraw(withdrawal).await?],
                 Step::Note(order) => vec![self.note(order).await],
             };
@@ -107,12 +107,11 @@ impl Processor {
         for name in self.heard_by(watch) {
             let Some(used) = self.hooks.get(name) else { continue };
             let cursor = kept.record.cursors.get(name);
-            let from = match cursor {
-                Some(_) => 0,
-                None => {
-                    let since = self.clock.now().minus(GRACE);
-                    sequence_before(journal, &StreamName::webhook(name), since).await?
-                }
+            let from = if cursor.is_some() {
+                0
+            } else {
+                let since = self.clock.now().minus(GRACE);
+                sequence_before(journal, &StreamName::webhook(name), since).await?
             };
             let (asks, notes) = (used.incidents.is_some(), used.notes.is_some());
             hooks.insert(name.to_owned(), Hook { source: used.source, asks, notes, from });
@@ -165,9 +164,9 @@ impl Processor {
         Answered { webhook, incident, answer, why }
     }
 
-    async fn launch(&self, watch: &Watch, order: &Order, facts: &Facts) -> Looking<TriggerEvent> {
+    async fn launch(&self, watch: &Watch, order: &Order) -> Looking<TriggerEvent> {
         match self.act.launch(&watch.service, order).await {
-            Ok(run) => Ok(launched(order, run, facts)),
+            Ok(run) => Ok(launched(order, run)),
             Err(LaunchError::Failed(error)) => Err(error),
             Err(LaunchError::Refused(detail)) => {
                 let (trigger, episode) = (order.trigger.clone(), order.episode.clone());

@@ -11,11 +11,18 @@ use super::look::Kept;
 use crate::engine::trigger::{TriggerEvent, Watch};
 use crate::model::id::ServiceName;
 use crate::model::time::{Duration, Timestamp};
-use crate::model::trigger::TriggerSource;
-use crate::ports::{Clock, Incidents, Journal, Notes};
+use crate::model::trigger::{Trigger, TriggerSource};
+use crate::ports::{Clock, Incidents, Journal, Notes, StreamName};
 
 /// Longest time between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(15);
+/// Longest time between two questions whether something has arrived: a change that woke somebody else on the
+/// same journal may not wake this task.
+const ASK_EVERY: Duration = Duration::from_secs(1);
+/// Least time between two questions whether something has arrived.
+const BREATH: std::time::Duration = std::time::Duration::from_millis(20);
+/// Most records that are read at once.
+const PAGE: usize = 1_000;
 /// Most services that are looked at together: one that asks its sender keeps no other waiting.
 const TOGETHER: usize = 32;
 
@@ -102,19 +109,45 @@ impl Processor {
         stop: impl Future<Output = ()> + Send,
     ) {
         tokio::pin!(stop);
+        let mut heads = BTreeMap::new();
         loop {
             let now = Arc::clone(&watches.borrow_and_update());
+            // Asked for before the look: what arrives during it is looked at again.
+            self.arrived(&mut heads).await;
             let looked = self.look(&now).await;
             let longest = self.clock.now().plus(LOOK_EVERY);
             let next = looked.next.unwrap_or(longest).min(longest);
-            let changed = watches.changed();
-            tokio::select! {
-                () = &mut stop => return,
-                () = self.journal.changed(LOOK_EVERY) => {}
-                () = self.clock.sleep_until(next) => {}
-                Ok(()) = changed => {}
+            loop {
+                tokio::select! {
+                    () = &mut stop => return,
+                    () = self.clock.sleep_until(next) => break,
+                    Ok(()) = watches.changed() => break,
+                    () = self.journal.changed(ASK_EVERY) => {
+                        if self.arrived(&mut heads).await {
+                            break;
+                        }
+                        // Runs under way change the journal all the time.
+                        tokio::time::sleep(BREATH).await;
+                    }
+                }
             }
         }
+    }
+
+    /// Whether any webhook has delivered something since this was asked last. One that cannot be read counts
+    /// as one that has: the look says what is wrong with it.
+    async fn arrived(&self, heads: &mut BTreeMap<String, u64>) -> bool {
+        let mut arrived = false;
+        for name in self.hooks.keys() {
+            let stream = StreamName::webhook(name);
+            let head = heads.entry(name.clone()).or_default();
+            loop {
+                let Ok(records) = self.journal.read(&stream, *head, PAGE).await else { return true };
+                let Some(last) = records.last() else { break };
+                (*head, arrived) = (last.sequence, true);
+            }
+        }
+        arrived
     }
 
     pub(super) fn kept(&self, service: &ServiceName) -> Arc<tokio::sync::Mutex<Kept>> {
@@ -126,7 +159,7 @@ impl Processor {
     pub(super) fn heard_by(&self, watch: &Watch) -> BTreeSet<&str> {
         let listens = |name: &str, hook: &HookUse| {
             let all = watch.triggers.iter();
-            all.flat_map(|trigger| trigger.listening()).any(|one| one.hears(hook.source, name))
+            all.flat_map(Trigger::listening).any(|one| one.hears(hook.source, name))
         };
         let hooks = self.hooks.iter().filter(|(name, hook)| listens(name, hook));
         hooks.map(|(name, _)| name.as_str()).collect()
