@@ -2,6 +2,7 @@
 //! staged runs of a runbook that nobody performs.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::sync::{Arc, Mutex};
 
 use drctl::engine::input::{Control, Request};
@@ -33,7 +34,7 @@ pub(super) const TOPIC: &str = "arn:aws:sns:us-east-1:123456789012:dr-alarms";
 pub(super) const CERTIFICATE: &[u8] = include_bytes!("../../fixtures/webhooks/sns-certificate.pem");
 
 /// A service whose steps a person performs.
-pub(super) const PAY: &str = r#"
+pub(super) const PAY: &str = r"
 apiVersion: drctl/v1
 kind: Runbook
 metadata: {name: payments}
@@ -43,7 +44,7 @@ workflows:
     steps:
       - {id: call, uses: manual.task, with: {instructions: Call the team}, drill: skip}
 triggers:
-"#;
+";
 
 /// Staged by one incident of PagerDuty.
 pub(super) const PAGER: &str = "  - {name: pager, on: pagerduty, start: {operation: failover, to: west},
@@ -60,7 +61,10 @@ pub(super) fn fixture(name: &str) -> Vec<u8> {
 
 pub(super) fn sign(secret: &str, text: &[u8]) -> String {
     let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()), text);
-    tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    tag.as_ref().iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
 }
 
 pub(super) fn headers(pairs: &[(&str, &str)]) -> Headers {
