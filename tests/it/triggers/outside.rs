@@ -88,7 +88,7 @@ async fn a_note_is_written_in_somebodys_name() {
     assert_eq!(pager.note("P1", "drctl start pay-1").await, Ok(()));
     let request = requests.recv().unwrap();
     assert!(request.starts_with("POST /incidents/P1/notes HTTP/1.1\r\n"), "{request}");
-    assert!(request.contains("from: dr@example.com\r\n"), "{request}");
+    assert!(request.contains("\r\nfrom: dr@example.com\r\n"), "{request}");
     assert!(request.ends_with(r#"{"note":{"content":"drctl start pay-1"}}"#), "{request}");
     assert!(pager.note("P1", "x").await.unwrap_err().message.contains("403"));
     let nobody = PagerDuty::new(&address, "t0ken".to_owned(), None);

@@ -255,6 +255,8 @@ async fn a_note_that_fails_is_tried_again() {
         world.clock.advance_to(next);
     }
     let told = world.told().await;
+    // 20 s, doubled six times.
+    assert_eq!(world.now(), time(NOW).plus(Duration::from_secs(2_540)));
     assert_eq!(told.iter().filter(|word| *word == "note failed").count(), 7);
     assert_eq!(told.last().map(String::as_str), Some("note given_up"));
 }
