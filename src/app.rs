@@ -13,6 +13,7 @@ pub(crate) mod services;
 mod session;
 mod standing;
 mod telemetry;
+mod triggers;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -38,6 +39,7 @@ pub use notify::{configured_targets, outbox};
 pub use session::{Session, Voice, new_journal, now, reason};
 pub use standing::{Listed, Standing, Subject, exercise_findings, standing};
 pub use telemetry::{Counted, follow, holder};
+pub use triggers::{Hooks, hooks, source_of, watches};
 
 /// Opens the journal of a configuration.
 ///

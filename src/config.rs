@@ -3,6 +3,7 @@
 mod notify;
 mod server;
 mod telemetry;
+mod webhooks;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use serde::Deserialize;
 pub use self::server::{AuthSection, OidcSection, ServerSection, TlsFiles, TokenEntry};
 pub use notify::{MailProtection, NotifySection, TemplateSection};
 pub use telemetry::TelemetrySection;
+pub use webhooks::{BasicSection, SecretReference, WebhookKind, WebhookSection};
 
 /// Why the configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -90,6 +92,8 @@ pub struct Config {
     pub notify: Vec<NotifySection>,
     /// Where traces go.
     pub telemetry: TelemetrySection,
+    /// Webhooks that deliveries arrive at, by name.
+    pub webhooks: BTreeMap<String, WebhookSection>,
 }
 
 /// What a configuration says about the review of runbooks.
@@ -161,6 +165,8 @@ struct File {
     notify: Vec<NotifySection>,
     /// Where traces go.
     telemetry: TelemetrySection,
+    /// Webhooks that deliveries arrive at, by name: what triggers of runbooks listen to.
+    webhooks: BTreeMap<String, WebhookSection>,
 }
 
 /// Where runs are recorded.
@@ -249,6 +255,7 @@ impl Config {
         let (lints, notify, mut telemetry) = (content.lints, content.notify, content.telemetry);
         telemetry.complete(environment);
         let (server, auth, roles) = (content.server, content.auth, content.roles);
+        let webhooks = content.webhooks;
         Ok(Self {
             file,
             journal,
@@ -263,6 +270,7 @@ impl Config {
             auth,
             notify,
             telemetry,
+            webhooks,
         })
     }
 
@@ -375,6 +383,10 @@ fn read(path: &Path) -> Result<File, Error> {
     let invalid = |message: String| Error::Invalid { path: path.to_owned(), message };
     let file: File = toml::from_str(&text).map_err(|error| invalid(error.to_string()))?;
     notify::check(&file.notify).and_then(|()| file.telemetry.check()).map_err(invalid)?;
+    let problem = |(name, webhook): (&String, &WebhookSection)| {
+        webhook.problem(name).map(|problem| format!("webhooks.{name}: {problem}"))
+    };
+    file.webhooks.iter().find_map(problem).map_or(Ok(()), |problem| Err(invalid(problem)))?;
     Ok(file)
 }
 

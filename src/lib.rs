@@ -19,3 +19,4 @@ pub mod seal;
 pub mod server;
 pub mod tail;
 pub mod telemetry;
+pub mod webhook;

@@ -11,7 +11,7 @@ use super::launch::takeover::take_over;
 use super::{Error, Session, now};
 use crate::engine::{IndexedPlan, RunState};
 use crate::model::id::RunId;
-use crate::model::run::Intent;
+use crate::model::run::{Intent, RunStatus};
 use crate::model::time::{Duration, Timestamp};
 use crate::plan::NodeIndex;
 use crate::ports::{RunFilter, RunSummary};
@@ -66,11 +66,13 @@ impl Keeper {
     pub(crate) fn drive(self: &Arc<Self>, driver: Driver) {
         let run = driver.state().created.run.clone();
         let (keeper, id) = (Arc::clone(self), run.clone());
+        // A staged run is nobody's until somebody asks something of it: then it can be withdrawn as well.
+        let stop = if driver.state().status == RunStatus::Staged { Stop::AtPerson } else { Stop::Never };
         // Held until the task is in the book, so that it cannot be struck out before it was put in.
         let mut book = self.book();
         let task = tokio::spawn(async move {
             let follower = Leaves(Arc::clone(&keeper.leave));
-            match driver.drive(&follower, Stop::Never).await {
+            match driver.drive(&follower, stop).await {
                 Ok((_, state)) => tracing::info!(run = %id, status = %state.status, "run let go"),
                 Err(error) => {
                     tracing::error!(run = %id, %error, "run not driven on");
@@ -103,7 +105,8 @@ impl Keeper {
             if self.is_draining() {
                 break;
             }
-            if !self.is_known(&summary.run) && !self.is_driven(&summary.run).await? {
+            let free = !self.is_known(&summary.run) && !self.is_driven(&summary.run).await?;
+            if free && self.has_work(&summary).await? {
                 self.adopt(&summary).await;
             }
         }
@@ -119,6 +122,16 @@ impl Keeper {
     async fn is_driven(&self, run: &RunId) -> Result<bool, Error> {
         let lease = self.session.journal.lease(run).await?;
         Ok(lease.is_some_and(|lease| lease.alive && lease.holder.is_some()))
+    }
+
+    /// Says whether a run needs a driver: a staged one does when something is asked of it, or its time is up.
+    async fn has_work(&self, summary: &RunSummary) -> Result<bool, Error> {
+        if summary.status != RunStatus::Staged || !self.session.journal.inbox(&summary.run).await?.is_empty()
+        {
+            return Ok(true);
+        }
+        let loaded = runtime::load(self.session.journal.as_ref(), &summary.run).await?;
+        Ok(loaded.state.created.staged_until.is_none_or(|until| until <= now()))
     }
 
     async fn adopt(self: &Arc<Self>, summary: &RunSummary) {

@@ -46,6 +46,7 @@ mod status;
 mod stop_all;
 mod table;
 mod token;
+mod trigger;
 mod validate;
 
 pub use crate::app::{Error, exit};
@@ -165,6 +166,9 @@ enum Command {
     /// Make tokens for the API of `drctl serve`.
     #[command(subcommand)]
     Token(token::Command),
+    /// What listens to webhooks, what came of it, and what it would do with an event.
+    #[command(subcommand)]
+    Trigger(trigger::Command),
     /// Halt all triggers and schedules, or let them work again. Runs in progress go on.
     StopAll(stop_all::Arguments),
     /// Make one file that works without network: binary, runbooks, plans, manual steps, schemas.
@@ -261,6 +265,7 @@ fn run(cli: Cli) -> Result<u8, Error> {
         Command::Schedule(command) => schedule::run(&global, &command),
         Command::Serve(arguments) => serve::run(&global, &arguments),
         Command::Token(command) => token::run(&global, &command),
+        Command::Trigger(command) => trigger::run(&global, &command),
         Command::StopAll(arguments) => stop_all::run(&global, &arguments),
         Command::Bundle(arguments) => bundle::run(&global, &arguments),
         Command::Explain(arguments) => explain::run(&global, &arguments),

@@ -26,6 +26,7 @@ pub mod state;
 mod status;
 mod takeover;
 mod transition;
+pub mod trigger;
 mod unwind;
 mod wake;
 

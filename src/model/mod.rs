@@ -18,4 +18,5 @@ pub mod runbook;
 pub mod schedule;
 pub mod step;
 pub mod time;
+pub mod trigger;
 pub mod values;

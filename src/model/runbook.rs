@@ -9,12 +9,12 @@ use serde_json::{Map, Value};
 
 use super::action::ActionName;
 pub use super::drill::{Attestation, Boundary, Drill, DrillLevel, DrillSuccess};
-use super::expression::Expression;
-use super::id::{ServiceName, SiteName, StepId};
-use super::run::{Mode, Operation, words};
+use super::id::{ServiceName, SiteName};
+use super::run::words;
 use super::schedule::Missed;
 use super::step::Step;
 use super::time::Duration;
+use super::trigger::Trigger;
 use super::values::{Objectives, Parameter, Secret, Site};
 
 words! {
@@ -91,7 +91,7 @@ pub struct Runbook {
     /// How the service is rehearsed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drill: Option<Drill>,
-    /// What starts a run; not run by this version.
+    /// What starts a run from outside.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub triggers: Vec<Trigger>,
     /// Findings the author accepts.
@@ -188,60 +188,6 @@ pub struct Schedule {
     /// What becomes of a fire that was missed: `skip` (default) or `run_once`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missed: Option<Missed>,
-}
-
-words! {
-    /// Where a trigger listens.
-    TriggerSource {
-        /// PagerDuty's V3 webhook.
-        Pagerduty = "pagerduty",
-        /// Prometheus Alertmanager.
-        Alertmanager = "alertmanager",
-        /// A signed webhook of any sender.
-        Webhook = "webhook",
-    }
-}
-
-words! {
-    /// What a trigger does.
-    HowToStart {
-        /// A person starts the run.
-        Staged = "staged",
-        /// The run starts at once.
-        Immediate = "immediate",
-    }
-}
-
-/// What starts a run from outside.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Trigger {
-    /// Its name.
-    pub name: StepId,
-    /// Where it listens.
-    pub on: TriggerSource,
-    /// Condition over the event.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub when: Option<Expression>,
-    /// What it starts.
-    pub start: TriggerStart,
-    /// Shortest time between two starts.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cooldown: Option<Duration>,
-}
-
-/// What a trigger starts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct TriggerStart {
-    /// Operation.
-    pub operation: Operation,
-    /// Mode.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mode: Option<Mode>,
-    /// Staged or immediate.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub how: Option<HowToStart>,
 }
 
 /// A finding the author accepts, with a reason and an end.

@@ -1,11 +1,13 @@
 //! What the runtime needs from the world, as traits. Adapters implement them; nothing here knows SQL, HTTP
 //! or an SDK.
 
+mod incident;
 mod journal;
 mod provider;
 mod record;
 pub mod trace;
 
+pub use incident::{IncidentState, Incidents, Notes, OutsideError, Signers};
 pub use journal::{Holder, Journal, JournalAdmin, JournalError, Lease, RunFilter, Verification};
 pub use provider::{
     AttemptContext, CancelSignal, CancelSwitch, ChildOf, Polled, Precheck, Provider, Started,

@@ -11,7 +11,7 @@ use crate::model::run::{Intent, Operation, RunStatus, Verdict};
 use crate::model::time::Timestamp;
 
 /// Name of a stream of the journal: `run/<id>`, `evidence/<run>`, `service/<name>`, `schedule/<service>`,
-/// `notify/<target>`, `journal`.
+/// `notify/<target>`, `trigger/<service>`, `webhook/<name>`, `journal`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct StreamName(String);
@@ -45,6 +45,18 @@ impl StreamName {
     #[must_use]
     pub fn notify(target: &str) -> Self {
         Self(format!("notify/{target}"))
+    }
+
+    /// Stream of what became of what was reported about a service.
+    #[must_use]
+    pub fn trigger(name: &ServiceName) -> Self {
+        Self(format!("trigger/{name}"))
+    }
+
+    /// Stream of what a webhook has delivered.
+    #[must_use]
+    pub fn webhook(name: &str) -> Self {
+        Self(format!("webhook/{name}"))
     }
 
     /// Stream of what was done to the journal itself.

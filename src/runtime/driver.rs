@@ -259,6 +259,15 @@ impl Driver {
         Ok(())
     }
 
+    /// Leaves the run to others without a turn.
+    ///
+    /// # Errors
+    /// When the journal cannot be reached.
+    pub async fn let_go(self) -> Result<(), Error> {
+        self.journal.release(&self.state.created.run, self.token).await?;
+        Ok(())
+    }
+
     /// Makes everything decided so far durable, then tells the follower.
     async fn record(&mut self, follower: &dyn Follower) -> Result<(), Error> {
         let mut facts = std::mem::take(&mut self.untold);

@@ -8,6 +8,7 @@ mod dispatch;
 mod driver;
 mod evidence;
 mod history;
+mod intake;
 mod load;
 mod outputs;
 mod redact;
@@ -15,17 +16,20 @@ mod scheduler;
 mod service;
 mod stop_switch;
 mod task;
+mod trigger;
 
 pub use clock::{SystemClock, Time, VirtualClock};
 pub use create::{NewRun, Runtime};
 pub use driver::{Driver, Follower, Recorded, Silent, SimulatedOperator, Stop};
 pub use evidence::{Told, tell, told};
 pub use history::history;
+pub use intake::{Answer, Delivered, Intake, Webhook};
 pub use load::{Loaded, load, load_plan};
 pub use redact::Redactor;
 pub use scheduler::{Launch, LaunchError, Scheduled, Scheduler, Turn, schedule_record};
 pub use service::{service_record, service_record_and_head};
 pub use stop_switch::{StopSwitch, Turned, stop_switch, turn_stop_switch};
+pub use trigger::{Act, HookUse, Looked, Processor, trigger_record, withdraw};
 
 use crate::model::id::RunId;
 use crate::model::time::Timestamp;

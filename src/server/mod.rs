@@ -13,6 +13,7 @@ mod router;
 mod schedules;
 mod state;
 mod tls;
+mod triggers;
 
 use std::sync::Arc;
 
@@ -31,7 +32,7 @@ pub fn openapi() -> serde_json::Value {
 /// # Errors
 /// When it cannot listen, or the configuration cannot be used.
 pub(crate) async fn serve(session: Session) -> Result<u8, Error> {
-    let server = Server::new(session)?;
+    let server = Server::new(session).await?;
     let listener = listen::Listener::bind(&server).await?;
     tracing::info!(address = %listener.address(), "listening");
     let keeping = tokio::spawn(Arc::clone(&server.keeper).watch());
@@ -39,11 +40,13 @@ pub(crate) async fn serve(session: Session) -> Result<u8, Error> {
     let following = tokio::spawn(async move { hub.hub.pump().await });
     let beside = beside::Beside::begin(&server).await;
     let scheduling = tokio::spawn(schedules::watch(Arc::clone(&server)));
+    let triggering = tokio::spawn(triggers::watch(Arc::clone(&server)));
     let serving = listener.serve(router::router(Arc::clone(&server)), listen::told_to_end()).await;
     // No new request comes in from here on; what runs is let go and found again by whoever is next.
     let left = server.keeper.drain(server.config().drain).await;
     beside.end().await;
     following.abort();
+    triggering.abort();
     scheduling.abort();
     keeping.abort();
     if left > 0 {

@@ -1,5 +1,6 @@
 //! What all requests share: configuration, journal, the keeper of runs, and the hub of their events.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
@@ -8,10 +9,11 @@ use super::auth::Gatekeeper;
 use super::hub::Hub;
 use super::limit::Limits;
 use crate::app::keeper::Keeper;
-use crate::app::{Error, Session, Voice};
+use crate::app::{self, Error, Hooks, Session, Voice, exit};
 use crate::config::ServerSection;
 use crate::model::run::Identity;
 use crate::ports::JournalAdmin;
+use crate::runtime::{HookUse, Intake};
 use crate::telemetry::{Metrics, TimedJournal};
 
 /// The server.
@@ -22,6 +24,9 @@ pub(crate) struct Server {
     pub(super) gate: Gatekeeper,
     pub(super) limits: Limits,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) intake: Intake,
+    /// What triggers use of webhooks, by name.
+    pub(super) uses: BTreeMap<String, HookUse>,
     /// Turns true when no more is served.
     ended: watch::Sender<bool>,
 }
@@ -31,19 +36,22 @@ impl Server {
     ///
     /// # Errors
     /// When a token in the configuration cannot be one.
-    pub(super) fn new(base: Session) -> Result<Arc<Self>, Error> {
-        let base =
-            Session { from: format!("serve@{}", crate::app::host_name()), voice: Arc::new(Log), ..base };
+    pub(super) async fn new(base: Session) -> Result<Arc<Self>, Error> {
+        let base = Session { from: format!("serve@{}", app::host_name()), voice: Arc::new(Log), ..base };
         let metrics = Arc::new(Metrics::new());
         let journal: Arc<dyn JournalAdmin> =
             Arc::new(TimedJournal::new(base.journal.clone(), Arc::clone(&metrics)));
         let base = Session { journal, ..base };
+        let hooks = app::hooks(&base.config, base.journal.clone()).await;
+        let Hooks { intake, uses } = hooks.map_err(|error| Error::new(exit::USAGE, error.to_string()))?;
         Ok(Arc::new(Self {
             keeper: Arc::new(Keeper::new(base.clone())),
             hub: Hub::new(base.journal.clone()),
             gate: Gatekeeper::new(&base.config)?,
             limits: Limits::new(&base.config.server),
             metrics,
+            intake,
+            uses,
             ended: watch::Sender::new(false),
             base,
         }))

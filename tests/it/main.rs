@@ -27,3 +27,4 @@ mod server;
 mod simulated;
 mod support;
 mod telemetry;
+mod triggers;

@@ -16,6 +16,8 @@ pub(crate) mod shelf;
 pub(crate) mod source;
 mod start;
 pub(crate) mod takeover;
+pub(crate) mod trigger;
+pub(crate) mod triggers;
 pub(crate) mod unfilled;
 pub(crate) mod warnings;
 

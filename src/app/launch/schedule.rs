@@ -134,7 +134,7 @@ fn wanted(service: &ServiceName) -> WantedDrill {
 
 /// A journal that fails is no refusal, nor is a service that was moved meanwhile: the next look may find them
 /// well again.
-fn failed(error: Error) -> LaunchError {
+pub(super) fn failed(error: Error) -> LaunchError {
     match (error.code, error.reason) {
         (_, Some("service_changed")) => LaunchError::Failed(runtime::Error::NotReady(told(error))),
         (_, Some("journal_unavailable")) => {

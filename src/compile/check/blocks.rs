@@ -1,4 +1,4 @@
-//! Sites, residency, objectives, dependencies, and blocks that this version does not run.
+//! Sites, residency, objectives, dependencies, and workflows as a whole.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,6 @@ use crate::model::runbook::{Runbook, Strategy};
 use crate::model::values::{Site, SiteRole};
 
 pub(super) fn check(runbook: &Runbook, gaps: &Gaps, reporter: &mut Reporter<'_>) {
-    not_run(runbook, gaps, reporter);
     if !gaps.touches("/sites") {
         sites(runbook, reporter);
         dependencies(runbook, gaps, reporter);
@@ -20,15 +19,6 @@ pub(super) fn check(runbook: &Runbook, gaps: &Gaps, reporter: &mut Reporter<'_>)
     residency(runbook, reporter);
     objectives(runbook, reporter);
     workflows(runbook, gaps, reporter);
-}
-
-fn not_run(runbook: &Runbook, gaps: &Gaps, reporter: &mut Reporter<'_>) {
-    if !runbook.triggers.is_empty() || gaps.touches("/triggers") {
-        let code = Code::TriggersNotRun;
-        reporter
-            .key(code, "/triggers", code.entry().title)
-            .help("leave the block out and start runs by hand");
-    }
 }
 
 fn workflows(runbook: &Runbook, gaps: &Gaps, reporter: &mut Reporter<'_>) {

@@ -9,6 +9,7 @@ mod schedule;
 mod secret;
 mod sites;
 mod step;
+mod trigger;
 mod values;
 
 use super::expression::{Expressions, Place, Subject};
@@ -39,6 +40,7 @@ pub(super) struct Assumed<'a> {
 pub(super) fn check(runbook: &Runbook, gaps: &Gaps, assumed: &Assumed<'_>, reporter: &mut Reporter<'_>) {
     blocks::check(runbook, gaps, reporter);
     schedule::check(runbook, gaps, assumed.today, reporter);
+    trigger::check(runbook, gaps, reporter);
     if !gaps.touches("/sites") {
         sites::check(runbook, reporter);
     }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::Severity;
 use super::catalogue::{
     blocks, design, drill, exposure, expressions, fleet, graph, objectives, order, policy, safety, schedule,
-    strategy, survival, syntax,
+    strategy, survival, syntax, trigger,
 };
 
 /// What the catalogue says about a code.
@@ -88,7 +88,6 @@ codes! {
     BrokenComponent = "DR0139", blocks::BROKEN_COMPONENT;
     Placeholder = "DR0140", blocks::PLACEHOLDER;
     FleetNotHere = "DR0191", blocks::FLEET_NOT_HERE;
-    TriggersNotRun = "DR0193", blocks::TRIGGERS_NOT_RUN;
     DuplicateId = "DR0201", graph::DUPLICATE_ID;
     UnknownNeed = "DR0202", graph::UNKNOWN_NEED;
     Cycle = "DR0203", graph::CYCLE;
@@ -168,6 +167,13 @@ codes! {
     NeverFires = "DR0624", schedule::NEVER_FIRES;
     AlwaysBlackout = "DR0625", schedule::ALWAYS_BLACKOUT;
     JitterTooLong = "DR0626", schedule::JITTER_TOO_LONG;
+    BrokenTrigger = "DR0630", trigger::BROKEN_TRIGGER;
+    BrokenQuorum = "DR0631", trigger::BROKEN_QUORUM;
+    BrokenStart = "DR0632", trigger::BROKEN_START;
+    StartWithoutBounds = "DR0633", trigger::START_WITHOUT_BOUNDS;
+    OneSourceDecides = "DR0634", trigger::ONE_SOURCE_DECIDES;
+    SameSource = "DR0635", trigger::SAME_SOURCE;
+    AnyEventStarts = "DR0636", trigger::ANY_EVENT_STARTS;
     BeyondRto = "DR0701", objectives::BEYOND_RTO;
     TtlBeyondRto = "DR0702", objectives::TTL_BEYOND_RTO;
     RpoUnmeasured = "DR0703", objectives::RPO_UNMEASURED;

@@ -2,6 +2,7 @@
 //! evaluates with values of the estate.
 
 mod checker;
+mod event;
 mod fault;
 mod lexer;
 mod names;
@@ -10,6 +11,7 @@ mod resolve;
 mod scope;
 
 pub(super) use checker::{Expressions, Subject};
+pub(super) use event::event;
 pub(super) use lexer::{Kind, template};
 pub(super) use policy::policy;
 pub(super) use scope::Place;

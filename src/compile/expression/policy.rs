@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::checker::{too_long, why_unknown};
 use super::fault::Fault;
 use super::lexer::{self, Kind, Token};
-use super::names::{self, Name};
+use super::names::{self, Found, Name};
 use crate::compile::diagnostic::Code;
 use crate::compile::reporter::Reporter;
 use crate::model::expression::{self, Expression};
@@ -16,15 +16,31 @@ use crate::model::governance::{
 
 /// Checks one text of a rule: a bare expression, or one that may hold templates.
 pub(in crate::compile) fn policy(text: &str, is_template: bool, pointer: &str, reporter: &mut Reporter<'_>) {
+    let Some((tokens, found)) = sound(text, is_template, pointer, reporter) else { return };
+    let named = found.names.iter().filter_map(|name| Some((name.at, unknown(name)?)));
+    let given = attributes(&tokens).filter_map(|(path, at)| Some((at, unknown_attribute(path)?)));
+    for (at, fault) in named.chain(given) {
+        reporter.within(fault.code, pointer, text, at, fault.message).help = fault.help;
+    }
+}
+
+/// Reads a text that belongs to no workflow and reports what is wrong with it but for its names: what it
+/// consists of, unless it cannot be read.
+pub(super) fn sound<'t>(
+    text: &'t str,
+    is_template: bool,
+    pointer: &str,
+    reporter: &mut Reporter<'_>,
+) -> Option<(Vec<Token<'t>>, Found<'t>)> {
     if !is_template && text.trim_start().starts_with("{{") {
         let message = "an expression here is written without braces";
         reporter.value(Code::BrokenExpression, pointer, message).help("leave the braces out");
-        return;
+        return None;
     }
     let tokens = if is_template { lexer::template(text) } else { lexer::expression(text) };
     if let Some(message) = too_long(&tokens) {
-        reporter.value(Code::BrokenExpression, pointer, message).help("make several rules of it");
-        return;
+        reporter.value(Code::BrokenExpression, pointer, message).help("make several of it");
+        return None;
     }
     let compiled = if is_template { expression::check_template(text) } else { Expression::new(text).check() };
     let free: BTreeSet<String> = match compiled {
@@ -32,7 +48,7 @@ pub(in crate::compile) fn policy(text: &str, is_template: bool, pointer: &str, r
         Err(error) => {
             let message = format!("this expression cannot be read: {error}");
             reporter.value(Code::BrokenExpression, pointer, message).help("expressions are minijinja");
-            return;
+            return None;
         }
     };
     let found = names::find(&tokens, &free);
@@ -43,11 +59,7 @@ pub(in crate::compile) fn policy(text: &str, is_template: bool, pointer: &str, r
                 .help("minijinja's built-in ones can be used");
         }
     }
-    let named = found.names.iter().filter_map(|name| Some((name.at, unknown(name)?)));
-    let given = attributes(&tokens).filter_map(|(path, at)| Some((at, unknown_attribute(path)?)));
-    for (at, fault) in named.chain(given) {
-        reporter.within(fault.code, pointer, text, at, fault.message).help = fault.help;
-    }
+    Some((tokens, found))
 }
 
 /// What is wrong with a name that is read.

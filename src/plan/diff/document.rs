@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::change::{Change, Topic, Weight, grown};
 use super::drills::drills;
 use crate::model::id::SiteName;
-use crate::model::runbook::{Accept, HowToStart, Runbook, Trigger};
+use crate::model::runbook::{Accept, Runbook};
 use crate::model::time::Duration;
+use crate::model::trigger::{HowToStart, Trigger};
 use crate::model::values::{Secret, Site};
 
 /// Every difference that does not depend on the operation.
@@ -274,7 +275,7 @@ fn dependencies(old: &Runbook, new: &Runbook) -> Vec<Change> {
 }
 
 fn triggers(old: &Runbook, new: &Runbook) -> Vec<Change> {
-    let at_once = |trigger: &Trigger| trigger.start.how == Some(HowToStart::Immediate);
+    let at_once = |trigger: &Trigger| trigger.how() == HowToStart::Immediate && !trigger.shadow;
     let find = |runbook: &Runbook, name: &str| {
         runbook.triggers.iter().find(|trigger| trigger.name.as_str() == name).cloned()
     };

@@ -9,6 +9,7 @@ mod runs;
 mod schedules;
 mod services;
 mod system;
+mod webhooks;
 
 use super::openapi::Endpoint;
 
@@ -24,6 +25,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         services::endpoints(),
         schedules::endpoints(),
         journal::endpoints(),
+        webhooks::endpoints(),
     ];
     parts.into_iter().flatten().collect()
 }

@@ -5,18 +5,19 @@ use std::collections::BTreeSet;
 use super::source::{Source, sources};
 
 /// The modules of `src/`, and which of the others each may name.
-const LAYERS: [(&str, &[&str]); 20] = [
+const LAYERS: [(&str, &[&str]); 21] = [
     ("model", &[]),
     ("compile", &["model"]),
     ("plan", &["model"]),
     ("policy", &["compile", "model", "plan"]),
     ("engine", &["model", "plan"]),
     ("evidence", &["model", "plan", "engine"]),
+    ("webhook", &["model"]),
     ("forecast", &["model", "plan"]),
     ("ports", &["model", "plan", "engine"]),
     ("journal", &["model", "plan", "engine", "ports"]),
     ("providers", &["model", "plan", "engine", "ports"]),
-    ("runtime", &["model", "plan", "engine", "ports"]),
+    ("runtime", &["model", "plan", "engine", "ports", "webhook"]),
     ("seal", &["model", "plan", "engine", "evidence", "ports", "journal"]),
     ("tail", &["model", "plan", "engine", "ports"]),
     ("notify", &["model", "plan", "engine", "evidence", "ports", "tail"]),
@@ -41,6 +42,7 @@ const LAYERS: [(&str, &[&str]); 20] = [
             "seal",
             "tail",
             "telemetry",
+            "webhook",
         ],
     ),
     (
@@ -59,6 +61,7 @@ const LAYERS: [(&str, &[&str]); 20] = [
             "runtime",
             "tail",
             "telemetry",
+            "webhook",
         ],
     ),
     (
@@ -82,16 +85,18 @@ const LAYERS: [(&str, &[&str]); 20] = [
             "server",
             "tail",
             "telemetry",
+            "webhook",
         ],
     ),
     ("main", &["cli"]),
 ];
 
 /// Adapters of one folder that never name each other; what they share lies beside them.
-const PROVIDERS: [&str; 5] = ["aws", "command", "http", "postgres", "simulated"];
+const PROVIDERS: [&str; 6] = ["aws", "command", "http", "incident", "postgres", "simulated"];
 
 /// Pure: the same answer to the same question, for ever.
-const PURE: [&str; 8] = ["model", "compile", "plan", "policy", "engine", "forecast", "evidence", "seal"];
+const PURE: [&str; 9] =
+    ["model", "compile", "plan", "policy", "engine", "forecast", "evidence", "seal", "webhook"];
 const IMPURE: [&str; 16] = [
     "tokio::",
     "async ",
@@ -112,7 +117,7 @@ const IMPURE: [&str; 16] = [
 ];
 
 /// Crates that only their adapter knows.
-const ADAPTED: [(&str, &[&str]); 14] = [
+const ADAPTED: [(&str, &[&str]); 16] = [
     ("aws_config", &["providers"]),
     ("aws_sdk_backup", &["providers"]),
     ("aws_sdk_rds", &["providers"]),
@@ -124,6 +129,8 @@ const ADAPTED: [(&str, &[&str]); 14] = [
     ("reqwest", &["providers", "notify", "telemetry"]),
     ("tokio_postgres", &["providers"]),
     ("rustls", &["providers", "app", "server"]),
+    ("rustls_pki_types", &["webhook", "server"]),
+    ("webpki", &["webhook"]),
     ("clap", &["cli"]),
     ("axum", &["server"]),
     ("governor", &["server"]),

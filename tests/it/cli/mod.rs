@@ -17,6 +17,7 @@ mod runs;
 mod schedule;
 mod service;
 mod status;
+mod trigger;
 mod unwinds;
 mod validate;
 

@@ -115,3 +115,15 @@ async fn runbooks_are_shown_checked_and_planned() {
     assert_eq!(checked["sound"], false);
     assert!(checked["findings"][0]["code"].as_str().unwrap().starts_with("DR"), "{checked}");
 }
+
+#[tokio::test]
+async fn metrics_are_shown_to_prometheus() {
+    let drctl = folder();
+    let server = Served::start(&drctl);
+    let (_, run) = server.post("/api/v1/runs", ANN, &simulated(0)).await;
+    server.run_until(&id_of(&run), EVE, |view| view["status"] == "succeeded").await;
+    let response = server.request(Method::GET, "/metrics", "").send().await.unwrap();
+    assert_eq!(response.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+    let text = response.text().await.unwrap();
+    assert!(text.contains("# TYPE drctl_journal_append_duration_seconds histogram"), "{text}");
+}

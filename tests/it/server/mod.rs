@@ -11,6 +11,7 @@ mod api;
 mod auth;
 mod lasting;
 mod stream;
+mod webhooks;
 
 use serde_json::{Value, json};
 

@@ -104,11 +104,3 @@ pub(crate) const FLEET_NOT_HERE: Entry = error(
     "kind: Fleet",
     "kind: Runbook",
 );
-
-pub(crate) const TRIGGERS_NOT_RUN: Entry = error(
-    "`triggers` are not run by this version",
-    "Starting runs from outside comes in a later version. A trigger that does not fire would be found out \
-     on the bad day.",
-    "triggers: [{name: pager, on: pagerduty, start: {operation: failover}}]",
-    "# start it by hand: drctl failover payments",
-);

@@ -15,6 +15,7 @@ pub(super) mod schedule;
 pub(super) mod strategy;
 pub(super) mod survival;
 pub(super) mod syntax;
+pub(super) mod trigger;
 
 use super::Severity;
 use super::code::Entry;

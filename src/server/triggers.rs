@@ -1,0 +1,60 @@
+//! Has what webhooks deliver looked at by the triggers of the configured runbooks.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::state::Server;
+use crate::app::launch::trigger::Starter;
+use crate::app::launch::triggers::Board;
+use crate::engine::trigger::Watch;
+use crate::runtime::{Processor, SystemClock};
+
+/// Looks until no more is served.
+pub(super) async fn watch(server: Arc<Server>) {
+    if server.uses.is_empty() {
+        return;
+    }
+    let session = server.session().clone();
+    let keeper = Arc::clone(&server.keeper);
+    let act = Arc::new(Starter { session: session.clone(), keeper });
+    let clock = Arc::new(SystemClock::real());
+    let processor = Arc::new(Processor::new(session.journal.clone(), clock, act, server.uses.clone()));
+    let (sender, watches) = watch::channel(Arc::new(read(&server)));
+    let mut ended = server.ended();
+    let stop = async move {
+        let _ = ended.wait_for(|ended| *ended).await;
+    };
+    let refreshing = async {
+        loop {
+            tokio::time::sleep(server.config().schedules_every.to_std()).await;
+            let now = Arc::new(read(&server));
+            sender.send_if_modified(|known| {
+                let changed = *known != now;
+                *known = now;
+                changed
+            });
+        }
+    };
+    tokio::select! {
+        () = processor.run(watches, stop) => {}
+        () = refreshing => {}
+    }
+}
+
+/// The triggers there are now. A runbook that does not compile any more is said each time: it listens to
+/// nothing.
+fn read(server: &Server) -> Vec<Watch> {
+    match Board::read(&server.session().config) {
+        Ok(board) => {
+            for broken in &board.broken {
+                tracing::error!(path = %broken.path.display(), why = broken.why, "its triggers listen to nothing");
+            }
+            crate::app::watches(&board.runbooks)
+        }
+        Err(error) => {
+            tracing::error!(error = %error.message, "triggers cannot be read");
+            Vec::new()
+        }
+    }
+}
