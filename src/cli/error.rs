@@ -67,6 +67,9 @@ impl From<JournalError> for Error {
             JournalError::Fenced { .. } => Self::new(exit::HELD, message)
                 .help("another process has taken the run over; this one has stopped")
                 .reason("fenced"),
+            JournalError::Lapsed { .. } => Self::new(exit::HELD, message)
+                .help("`drctl resume` takes the run up again; what was under way is looked at first")
+                .reason("lease_lapsed"),
             JournalError::Conflict { stream, .. } if stream.as_str().starts_with("service/") => {
                 Self::new(exit::HELD, "the service was moved while this run was planned; nothing was started")
                     .help("run the command again: it is planned by where the service is now")

@@ -162,25 +162,8 @@ impl Store {
             stored.chain(news.iter().copied()).filter(|run| run.run != summary.run)
         };
         let known = self.runs.contains_key(&summary.run) || news.iter().any(|new| new.run == summary.run);
-        if !known && summary.idempotency_key.is_some() {
-            let same = others().find(|run| run.idempotency_key == summary.idempotency_key);
-            if let Some(run) = same {
-                return Err(JournalError::DuplicateStart { run: run.run.clone() });
-            }
-        }
-        if !known && let Some(run) = others().find(|run| rules::keeps_out(run, summary)) {
-            return Err(JournalError::ServiceLocked { service: run.service.clone(), run: run.run.clone() });
-        }
-        if rules::locks(summary) {
-            let owner = others().find(|run| run.service == summary.service && rules::locks(run));
-            if let Some(run) = owner {
-                return Err(JournalError::ServiceLocked {
-                    service: run.service.clone(),
-                    run: run.run.clone(),
-                });
-            }
-        }
-        Ok(())
+        let others: Vec<&RunSummary> = others().collect();
+        rules::admit(summary, known, others.iter().copied())
     }
 
     fn write(&mut self, facts: Facts, placed: Vec<rules::Placed>, head: Head) -> Head {

@@ -60,6 +60,14 @@ pub enum JournalError {
         /// Token in force.
         current: u64,
     },
+    /// The lease has run out, because this process was held up or cut off; nothing was written.
+    #[error("the lease of {stream} has run out (token {token}): this process was held up, or cut off from the journal")]
+    Lapsed {
+        /// The stream.
+        stream: StreamName,
+        /// Token of the lease.
+        token: u64,
+    },
     /// Somebody else has appended; nothing was written.
     #[error("{stream} is at {actual}, not at {expected}")]
     Conflict {
@@ -143,11 +151,35 @@ pub trait Journal: Send + Sync {
     /// holder has it.
     fn grant<'a>(&'a self, run: &'a RunId) -> BoxFuture<'a, Result<u64, JournalError>>;
 
+    /// Makes sure that a lease this process was granted is good for a while longer: to be asked before each
+    /// effect, so that none is begun under a lease that is about to run out. Where leases do not run out, it
+    /// always is.
+    fn confirm<'a>(&'a self, _run: &'a RunId, _token: u64) -> BoxFuture<'a, Result<(), JournalError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
     /// Gives a lease back.
     fn release<'a>(&'a self, run: &'a RunId, token: u64) -> BoxFuture<'a, Result<(), JournalError>>;
 
     /// Who holds the lease of a run.
     fn lease<'a>(&'a self, run: &'a RunId) -> BoxFuture<'a, Result<Option<Lease>, JournalError>>;
+
+    /// Runs that are not over and that no live process drives, oldest first, at most `limit`.
+    fn undriven(&self, limit: usize) -> BoxFuture<'_, Result<Vec<RunSummary>, JournalError>> {
+        Box::pin(async move {
+            let filter = RunFilter { open: true, ..RunFilter::default() };
+            let mut found = Vec::new();
+            for run in self.runs(&filter).await?.into_iter().rev() {
+                if found.len() >= limit {
+                    break;
+                }
+                if !self.lease(&run.run).await?.is_some_and(|lease| lease.alive) {
+                    found.push(run);
+                }
+            }
+            Ok(found)
+        })
+    }
 
     /// Puts a request into a run's inbox. A request with a known id changes nothing.
     fn submit<'a>(&'a self, run: &'a RunId, request: &'a Request) -> BoxFuture<'a, Result<(), JournalError>>;

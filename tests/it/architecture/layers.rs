@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::source::{Source, sources};
 
 /// The modules of `src/`, and which of the others each may name.
-const LAYERS: [(&str, &[&str]); 17] = [
+const LAYERS: [(&str, &[&str]); 18] = [
     ("model", &[]),
     ("compile", &["model"]),
     ("plan", &["model"]),
@@ -14,8 +14,9 @@ const LAYERS: [(&str, &[&str]); 17] = [
     ("evidence", &["model", "plan", "engine"]),
     ("forecast", &["model", "plan"]),
     ("ports", &["model", "plan", "engine"]),
-    ("journal", &["model", "plan", "engine", "ports"]),
-    ("providers", &["model", "plan", "engine", "ports"]),
+    ("dial", &[]),
+    ("journal", &["model", "plan", "engine", "ports", "dial"]),
+    ("providers", &["model", "plan", "engine", "ports", "dial"]),
     ("runtime", &["model", "plan", "engine", "ports"]),
     ("seal", &["model", "plan", "engine", "evidence", "ports", "journal"]),
     ("config", &[]),
@@ -95,8 +96,8 @@ const ADAPTED: [(&str, &[&str]); 10] = [
     ("aws_sigv4", &["providers"]),
     ("rusqlite", &["journal"]),
     ("reqwest", &["providers"]),
-    ("tokio_postgres", &["providers"]),
-    ("rustls", &["providers", "app"]),
+    ("tokio_postgres", &["dial", "journal", "providers"]),
+    ("rustls", &["dial", "providers", "app"]),
     ("clap", &["cli"]),
 ];
 
