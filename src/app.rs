@@ -1,6 +1,7 @@
 //! Composition root: turns a configuration into a journal, providers and a runtime. The only place that
 //! knows all adapters.
 
+mod copy;
 mod forecast;
 mod history;
 mod standing;
@@ -21,6 +22,7 @@ use crate::providers::simulated::{EstateStore, Scenario, SimulatedProvider};
 use crate::providers::{ProgramRunner, Router};
 use crate::runtime::{Runtime, SimulatedOperator, SystemClock, Time, VirtualClock};
 
+pub use copy::{Copied, CopyError, backup, commit_times, copy};
 pub use forecast::conditions;
 pub use history::{History, history};
 pub use standing::{Listed, Standing, Subject, exercise_findings, standing};
@@ -34,6 +36,7 @@ pub fn open_journal(config: &Config, mode: OpenMode) -> Result<Arc<dyn JournalAd
     Ok(match &config.journal {
         JournalPlace::Sqlite(path) => Arc::new(SqliteJournal::open(path, facts, mode)?),
         JournalPlace::Memory => Arc::new(MemoryJournal::new()),
+        JournalPlace::Postgres(url) => copy::open_postgres(url, facts, mode)?,
     })
 }
 

@@ -27,7 +27,7 @@ pub(crate) fn run(global: &Global, key: Option<&str>) -> Result<u8, Error> {
     std::fs::create_dir_all(&folder)?;
     let log = folder.join(format!("{key}.log"));
     let file = std::fs::File::create(&log)?;
-    let mut child = spawn(&arguments, &file)?;
+    let mut child = spawn(&arguments, None, &file)?;
     session::block_on(async {
         let clock = SystemClock::real();
         let until = clock.now().plus(STARTS_WITHIN);
@@ -57,13 +57,19 @@ pub(crate) fn run(global: &Global, key: Option<&str>) -> Result<u8, Error> {
 }
 
 /// Starts drctl again in a process group of its own, so that this terminal's signals do not reach it.
+/// `journal`: address that must not stand among the arguments.
 ///
 /// # Errors
 /// When the process cannot be started.
 #[expect(clippy::disallowed_methods, reason = "drctl starting itself again is no action of a runbook")]
-pub(crate) fn spawn(arguments: &[String], log: &std::fs::File) -> Result<std::process::Child, Error> {
+pub(crate) fn spawn(
+    arguments: &[String],
+    journal: Option<&str>,
+    log: &std::fs::File,
+) -> Result<std::process::Child, Error> {
     use std::os::unix::process::CommandExt;
     let mut command = std::process::Command::new(std::env::current_exe()?);
+    command.envs(journal.map(|address| ("DRCTL_JOURNAL", address)));
     command.args(arguments).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log.try_clone()?);
     Ok(command.process_group(0).spawn()?)
 }

@@ -10,7 +10,7 @@ use super::runbook::{self, Binding, Source, Subject};
 use super::session::{self, Session};
 use super::shelf::{Records, Shelf};
 use super::{Error, Format, Global, drill, exit, iam, output, policy, route, start};
-use crate::config::{Config, JournalPlace};
+use crate::config::Config;
 use crate::engine::service::ServiceRecord;
 use crate::journal::OpenMode;
 use crate::model::drill::DrillLevel;
@@ -174,8 +174,7 @@ pub(crate) fn choices(
 
 /// The service record, where there is a journal that can be read. Looking at a plan needs none.
 pub(crate) fn recorded(global: &Global, config: &Config, service: &ServiceName) -> ServiceRecord {
-    let JournalPlace::Sqlite(path) = &config.journal else { return ServiceRecord::default() };
-    if !path.exists() {
+    if !session::has_journal(config) {
         return ServiceRecord::default();
     }
     let read = Session::open_as(global, OpenMode::ReadOnly).and_then(|session| {
@@ -194,8 +193,7 @@ pub(crate) fn recorded(global: &Global, config: &Config, service: &ServiceName) 
 
 /// Where the services of the runs inside a plan are, where there is a journal that can be read.
 pub(crate) fn all_recorded(global: &Global, config: &Config, shelf: &Shelf, plan: &Plan) -> Records {
-    let is_there = matches!(&config.journal, JournalPlace::Sqlite(path) if path.exists());
-    if !is_there {
+    if !session::has_journal(config) {
         return Records::new();
     }
     let read = Session::open_as(global, OpenMode::ReadOnly)

@@ -10,7 +10,7 @@ use super::session::{self, Session};
 use super::shelf::Shelf;
 use super::{Error, Format, Global, exit, output, plan};
 use crate::app;
-use crate::config::{Config, JournalPlace};
+use crate::config::Config;
 use crate::forecast::{self, Conditions, MOST_RUNS, Question, Report, render};
 use crate::journal::OpenMode;
 use crate::model::run::Operation;
@@ -109,8 +109,7 @@ fn planned(global: &Global, config: &Config, arguments: &Arguments, source: &Sou
 
 /// What earlier runs of the service took, where there is a journal that can be read.
 fn history(global: &Global, config: &Config, plan: &Plan) -> History {
-    let is_there = matches!(&config.journal, JournalPlace::Sqlite(path) if path.exists());
-    if !is_there {
+    if !session::has_journal(config) {
         return History::default();
     }
     let read = Session::open_as(global, OpenMode::ReadOnly).and_then(|session| {

@@ -16,7 +16,7 @@ use crate::model::run::Intent;
 use crate::model::time::{Duration, Timestamp};
 use crate::ports::{
     Append, BoxFuture, Checkpoint, Head, Holder, Journal, JournalAdmin, JournalError, Lease, NewRecord,
-    Record, RunFilter, RunSummary, StreamName, Verification,
+    Part, Record, RunFilter, RunSummary, StreamName, Verification,
 };
 
 /// A journal in memory. Each value acts as a process of its own; [`MemoryJournal::another_holder`] makes a
@@ -405,6 +405,14 @@ impl Journal for MemoryJournal {
 }
 
 impl JournalAdmin for MemoryJournal {
+    fn dump(&self, _: tokio::sync::mpsc::Sender<Part>) -> BoxFuture<'_, Result<String, JournalError>> {
+        Box::pin(std::future::ready(Err(not_copied())))
+    }
+
+    fn fill(&self, _: Part) -> BoxFuture<'_, Result<(), JournalError>> {
+        Box::pin(std::future::ready(Err(not_copied())))
+    }
+
     fn verify(&self) -> BoxFuture<'_, Result<Verification, JournalError>> {
         Box::pin(async move { Ok(self.store().verify()) })
     }
@@ -433,4 +441,8 @@ impl JournalAdmin for MemoryJournal {
     fn describe(&self) -> String {
         format!("memory: lost when the process ends, format {}", super::FORMAT)
     }
+}
+
+fn not_copied() -> JournalError {
+    JournalError::Unavailable("a journal in memory ends with its process and is not copied".to_owned())
 }

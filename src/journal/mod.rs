@@ -12,6 +12,7 @@
 
 mod audit;
 mod changes;
+mod copying;
 pub mod export;
 mod memory;
 #[cfg(feature = "postgres")]

@@ -212,8 +212,31 @@ pub struct RunFilter {
     pub limit: usize,
 }
 
+/// A part of a journal on its way into another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// Records in order of position, each with the SHA-256 of its body where that was pruned.
+    Records(Vec<(Record, Option<[u8; 32]>)>),
+    /// Content-addressed blobs.
+    Blobs(Vec<(String, Vec<u8>)>),
+    /// Lines of the list of runs, and whether what the run did was pruned.
+    Runs(Vec<(RunSummary, bool)>),
+    /// Requests, oldest first: the run, the id, and the request as JSON where it is not answered yet.
+    Requests(Vec<(String, String, Option<String>)>),
+    /// The newest fencing token of each run. Who held it is not copied.
+    Tokens(Vec<(String, u64)>),
+}
+
 /// What a person does to a journal as a whole.
 pub trait JournalAdmin: Journal {
+    /// Sends everything but checkpoints, as it is at one moment: first the records, then the rest. Returns the
+    /// hash over all heads, in hex, as [`Verification::head`].
+    fn dump(&self, into: tokio::sync::mpsc::Sender<Part>) -> BoxFuture<'_, Result<String, JournalError>>;
+
+    /// Takes a part of another journal as it is: positions, times, hashes and tokens stay. Records must follow
+    /// those that are there.
+    fn fill(&self, part: Part) -> BoxFuture<'_, Result<(), JournalError>>;
+
     /// Checks every chain, head, digest and the store itself.
     fn verify(&self) -> BoxFuture<'_, Result<Verification, JournalError>>;
 

@@ -5,7 +5,7 @@ mod journal;
 mod provider;
 mod record;
 
-pub use journal::{Holder, Journal, JournalAdmin, JournalError, Lease, RunFilter, Verification};
+pub use journal::{Holder, Journal, JournalAdmin, JournalError, Lease, Part, RunFilter, Verification};
 pub use provider::{
     AttemptContext, CancelSignal, CancelSwitch, ChildOf, Polled, Precheck, Provider, Started,
 };

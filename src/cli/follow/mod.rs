@@ -17,6 +17,7 @@ pub(crate) use summary::render as render_summary;
 
 use super::session::Session;
 use super::{Error, Format, Global, detach, exit, output};
+use crate::config::JournalPlace;
 use crate::engine::{IndexedPlan, RunState};
 use crate::evidence;
 use crate::model::run::RunStatus;
@@ -104,10 +105,16 @@ fn into_background(session: &Session, run: &str) -> Result<u32, Error> {
     std::fs::create_dir_all(&folder)?;
     let log = std::fs::File::create(folder.join(format!("{run}.log")))?;
     let mut arguments = vec!["resume".to_owned(), run.to_owned()];
-    if let crate::config::JournalPlace::Sqlite(path) = &session.config.journal {
-        arguments.extend(["--journal".to_owned(), format!("sqlite:{}", path.display())]);
+    let mut address = None;
+    match &session.config.journal {
+        JournalPlace::Sqlite(path) => {
+            arguments.extend(["--journal".to_owned(), format!("sqlite:{}", path.display())]);
+        }
+        // Everybody on this machine could read it among the arguments.
+        JournalPlace::Postgres(url) => address = Some(url.text.as_str()),
+        JournalPlace::Memory => {}
     }
-    Ok(detach::spawn(&arguments, &log)?.id())
+    Ok(detach::spawn(&arguments, address, &log)?.id())
 }
 
 /// A follower that shows nothing.

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::lease::unsigned;
-use super::link::{Session, open};
-use super::link::Target;
+use super::link::{Session, Target, open};
 use super::place::Fault;
 use super::read::{hash, stored};
 use super::{Core, READS};
@@ -22,7 +21,7 @@ const PAGE: i64 = 2_000;
 const PRUNE_RUNS: i64 = 50;
 
 /// A session with one snapshot of everything.
-async fn snapshot(core: &Core) -> Result<Session, Fault> {
+pub(super) async fn snapshot(core: &Core) -> Result<Session, Fault> {
     let target = if core.mode == OpenMode::ReadOnly { Target::Any } else { Target::Primary };
     let (session, _) = open(&core.place, target).await?;
     session.batch("begin isolation level repeatable read read only").await?;
@@ -100,7 +99,7 @@ async fn heads(session: &Session) -> Result<BTreeMap<String, Head>, Fault> {
     rows.iter().map(|row| Ok((session.get(row, "name")?, head(session, row, "sequence", "hash")?))).collect()
 }
 
-async fn tip(session: &Session) -> Result<Tip, Fault> {
+pub(super) async fn tip(session: &Session) -> Result<Tip, Fault> {
     let row = session.one("select position, chain, recorded_at from drctl.tip", &[]).await?;
     let Head { sequence, hash, recorded_at } = head(session, &row, "position", "chain")?;
     Ok(Tip { position: sequence, chain: hash, recorded_at })
@@ -141,4 +140,23 @@ pub(super) fn pruned(before: Timestamp, at: Timestamp, runs: &[String]) -> Resul
         records: vec![NewRecord { kind: PRUNED, version: 1, body }],
         ..Append::default()
     }])
+}
+
+/// Microseconds that some commits take, in order.
+pub(super) async fn commit_times(core: &Core, count: usize) -> Result<Vec<u128>, JournalError> {
+    const COMMIT: &str = "insert into drctl.writer as w (id, batch) values ('doctor', 1) \
+                          on conflict (id) do update set batch = w.batch + 1";
+    let measure = async {
+        let session = core.writing.session().await?;
+        let mut times = Vec::with_capacity(count);
+        session.query(COMMIT, &[]).await?;
+        for _ in 0..count {
+            let began = std::time::Instant::now();
+            session.query(COMMIT, &[]).await?;
+            times.push(began.elapsed().as_micros());
+        }
+        times.sort_unstable();
+        Ok(times)
+    };
+    measure.await.map_err(|fault: Fault| core.place.explain(fault))
 }

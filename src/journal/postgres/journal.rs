@@ -9,18 +9,26 @@ use tokio::sync::oneshot;
 use super::batch::Submission;
 use super::link::Target;
 use super::writer::Waiting;
-use super::{Core, PostgresJournal, admin, inbox, lease, listen, read};
+use super::{Core, PostgresJournal, admin, copy, inbox, lease, listen, read};
 use crate::engine::input::Request;
 use crate::journal::rules::{self, Facts};
 use crate::journal::{OpenMode, postgres::schema};
 use crate::model::id::RunId;
 use crate::model::time::{Duration, Timestamp};
 use crate::ports::{
-    Append, BoxFuture, Checkpoint, Head, Journal, JournalAdmin, JournalError, Lease, Record, RunFilter,
+    Append, BoxFuture, Checkpoint, Head, Journal, JournalAdmin, JournalError, Lease, Part, Record, RunFilter,
     RunSummary, StreamName, Verification,
 };
 
 impl PostgresJournal {
+    /// Microseconds that commits take here, in order; each is as durable as an append. Leaves no record.
+    ///
+    /// # Errors
+    /// When the journal was opened for reading only, or the database cannot be reached.
+    pub async fn commit_times(&self, count: usize) -> Result<Vec<u128>, JournalError> {
+        self.change(move |core| async move { admin::commit_times(&core, count).await }).await
+    }
+
     /// The journal, if it was opened for writing.
     pub(super) fn writing(&self) -> Result<(), JournalError> {
         match self.core.mode {
@@ -183,6 +191,14 @@ impl Journal for PostgresJournal {
 }
 
 impl JournalAdmin for PostgresJournal {
+    fn dump(&self, into: tokio::sync::mpsc::Sender<Part>) -> BoxFuture<'_, Result<String, JournalError>> {
+        Box::pin(self.on_thread(move |core| async move { copy::dump(&core, &into).await }))
+    }
+
+    fn fill(&self, part: Part) -> BoxFuture<'_, Result<(), JournalError>> {
+        Box::pin(self.change(move |core| async move { copy::fill(&core, &part).await }))
+    }
+
     fn verify(&self) -> BoxFuture<'_, Result<Verification, JournalError>> {
         Box::pin(self.on_thread(|core| async move { admin::verify(&core).await }))
     }

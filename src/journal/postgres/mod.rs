@@ -7,6 +7,7 @@
 
 mod admin;
 mod batch;
+mod copy;
 mod ends;
 mod inbox;
 mod journal;
