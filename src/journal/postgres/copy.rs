@@ -100,7 +100,7 @@ pub(super) async fn fill(core: &Core, part: &Part) -> Result<(), JournalError> {
             }
             Part::Tokens(all) => {
                 const SQL: &str = "insert into drctl.lease as l (run, token, generation) \
-                                   select $1, $2, generation from drctl.server \
+                                   select $1, $2, drctl.arrive(interval '0') \
                                    on conflict (run) do update set token = greatest(l.token, excluded.token)";
                 for (run, token) in all {
                     session.query(SQL, &[run, &signed(*token)]).await?;

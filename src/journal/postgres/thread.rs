@@ -16,9 +16,10 @@ use crate::ports::JournalError;
 
 /// Settings of a session that only reads.
 const READER: &str = "set default_transaction_read_only = on; set statement_timeout = '60s'; \
-                      set client_min_messages = warning";
+                      set client_min_messages = warning; set jit = off";
 /// Settings of the session that renews leases: it must fail while there is still time for another try.
-const KEEPER: &str = "set statement_timeout = '2s'; set lock_timeout = '2s'; set client_min_messages = warning";
+const KEEPER: &str = "set statement_timeout = '2s'; set lock_timeout = '2s'; set jit = off; \
+                      set client_min_messages = warning";
 
 /// What the thread begins with.
 pub(super) struct Start {

@@ -90,7 +90,7 @@ async fn until_dead(journal: &impl Journal) -> Duration {
 async fn a_stopped_process_cannot_append_once_its_lease_has_passed() {
     let databases = Databases::start();
     for taken_over in [false, true] {
-        let url = databases.url(if taken_over { "taken" } else { "left" }).await + "?lease_ttl=1s";
+        let url = databases.url(if taken_over { "taken" } else { "passed" }).await + "?lease_ttl=1s";
         let (mut other, journal, run) = (Other::start(&url), open(&url), run_id("shop-1"));
         let held = journal.grant(&run).await.unwrap_err();
         assert!(matches!(&held, JournalError::Held { holder, .. } if holder.pid == other.child.id()), "{held}");
