@@ -26,7 +26,9 @@ pub enum Error {
         message: String,
     },
     /// The journal's address is of no known kind.
-    #[error("a journal at `{0}:…` is of no known kind: use a path, `sqlite:PATH`, `memory:` or `postgres://…`")]
+    #[error(
+        "a journal at `{0}:…` is of no known kind: use a path, `sqlite:PATH`, `memory:` or `postgres://…`"
+    )]
     Journal(String),
     /// There is no place for the journal.
     #[error("there is no home directory to keep the journal in: set HOME, or use --local or --journal PATH")]

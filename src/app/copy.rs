@@ -118,7 +118,9 @@ pub async fn copy(from: &dyn JournalAdmin, to: &dyn JournalAdmin) -> Result<Copi
         return Err(CopyError::Unsound(first.clone()));
     }
     if found.head != head {
-        return Err(CopyError::Unsound("its records are not those of the journal it was made from".to_owned()));
+        return Err(CopyError::Unsound(
+            "its records are not those of the journal it was made from".to_owned(),
+        ));
     }
     let driven = driven(from).await.map_err(CopyError::Source)?;
     Ok(Copied { records: found.records, streams: found.streams, head, driven })
@@ -140,7 +142,9 @@ async fn driven(journal: &dyn JournalAdmin) -> Result<Vec<String>, JournalError>
 /// When the file exists or cannot be written, or the copy does not verify.
 pub async fn backup(config: &Config, journal: &dyn JournalAdmin, file: &Path) -> Result<(), CopyError> {
     match &config.journal {
-        JournalPlace::Sqlite(_) | JournalPlace::Memory => journal.backup(file).await.map_err(CopyError::Source),
+        JournalPlace::Sqlite(_) | JournalPlace::Memory => {
+            journal.backup(file).await.map_err(CopyError::Source)
+        }
         JournalPlace::Postgres(_) => {
             let target = SqliteJournal::open(file, HolderFacts::here(&config.user), OpenMode::ReadWrite);
             let copied = copy(journal, &target.map_err(CopyError::Target)?).await;

@@ -172,7 +172,12 @@ fn database(global: &Global, config: &Config, findings: &mut Findings) {
     match measured {
         Ok(times) => {
             let advice = "every step of a run waits for one: keep drctl near the primary and its standby";
-            commit(&times.unwrap_or_default(), "one round trip each, as durable as an append", advice, findings);
+            commit(
+                &times.unwrap_or_default(),
+                "one round trip each, as durable as an append",
+                advice,
+                findings,
+            );
         }
         Err(error) => {
             findings.journal_unusable = true;
@@ -186,7 +191,8 @@ fn database(global: &Global, config: &Config, findings: &mut Findings) {
 fn commit(times: &[u128], what: &str, advice: &str, findings: &mut Findings) {
     let median = times.get(times.len() / 2).copied().unwrap_or(0);
     let worst = times.last().copied().unwrap_or(0);
-    let text = format!("{} median, {} worst of {} commits, {what}", millis(median), millis(worst), times.len());
+    let text =
+        format!("{} median, {} worst of {} commits, {what}", millis(median), millis(worst), times.len());
     findings.add("commit", if median > SLOW_US { State::Note } else { State::Ok }, text);
     if median > SLOW_US {
         findings.help(advice);

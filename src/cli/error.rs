@@ -98,7 +98,9 @@ impl From<CopyError> for Error {
         let (code, help) = match error {
             CopyError::Source(error) | CopyError::Target(error) => return Self { message, ..error.into() },
             CopyError::NotEmpty => (exit::REFUSED, "name a new file, or a database without a schema `drctl`"),
-            CopyError::Unsound(_) => (exit::DAMAGED, "use the old journal; see what `drctl journal verify` says of it"),
+            CopyError::Unsound(_) => {
+                (exit::DAMAGED, "use the old journal; see what `drctl journal verify` says of it")
+            }
         };
         Self::new(code, message).help(help)
     }

@@ -155,10 +155,15 @@ fn copy(global: &Global, arguments: &CopyArguments) -> Result<u8, Error> {
     let to = open(&arguments.to, OpenMode::ReadWrite)?;
     let copied = session::block_on(async { Ok(app::copy(from.as_ref(), to.as_ref()).await?) })?;
     for run in &copied.driven {
-        output::say(&format!("note: {run} is being driven in the old journal, and what it does from now on is only there"));
+        output::say(&format!(
+            "note: {run} is being driven in the old journal, and what it does from now on is only there"
+        ));
     }
     output::print(global.output, &copied, || {
-        format!("copied and verified: {} records in {} streams\nhead {}", copied.records, copied.streams, copied.head)
+        format!(
+            "copied and verified: {} records in {} streams\nhead {}",
+            copied.records, copied.streams, copied.head
+        )
     })?;
     Ok(exit::SUCCESS)
 }

@@ -29,9 +29,8 @@ pub(super) fn connector(authorities: Option<&Path>) -> Result<MakeRustlsConnect,
 }
 
 fn read(path: &Path) -> Result<RootCertStore, String> {
-    let unusable = |why: &dyn std::fmt::Display| {
-        format!("sslrootcert {} cannot be used: {why}", path.display())
-    };
+    let unusable =
+        |why: &dyn std::fmt::Display| format!("sslrootcert {} cannot be used: {why}", path.display());
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(path).map_err(|error| unusable(&error))? {
         let certificate = certificate.map_err(|error| unusable(&error))?;

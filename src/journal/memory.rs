@@ -15,8 +15,8 @@ use crate::model::limits;
 use crate::model::run::Intent;
 use crate::model::time::{Duration, Timestamp};
 use crate::ports::{
-    Append, BoxFuture, Checkpoint, Head, Holder, Journal, JournalAdmin, JournalError, Lease, NewRecord,
-    Part, Record, RunFilter, RunSummary, StreamName, Verification,
+    Append, BoxFuture, Checkpoint, Head, Holder, Journal, JournalAdmin, JournalError, Lease, NewRecord, Part,
+    Record, RunFilter, RunSummary, StreamName, Verification,
 };
 
 /// A journal in memory. Each value acts as a process of its own; [`MemoryJournal::another_holder`] makes a
@@ -163,7 +163,7 @@ impl Store {
         };
         let known = self.runs.contains_key(&summary.run) || news.iter().any(|new| new.run == summary.run);
         let others: Vec<&RunSummary> = others().collect();
-        rules::admit(summary, known, others.iter().copied())
+        rules::admit(summary, known, &others.iter().copied())
     }
 
     fn write(&mut self, facts: Facts, placed: Vec<rules::Placed>, head: Head) -> Head {

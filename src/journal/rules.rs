@@ -139,7 +139,7 @@ pub(super) fn keeps_drills_out(run: &RunSummary) -> bool {
 pub(super) fn admit<'r>(
     new: &RunSummary,
     known: bool,
-    others: impl Iterator<Item = &'r RunSummary> + Clone,
+    others: &(impl Iterator<Item = &'r RunSummary> + Clone),
 ) -> Result<(), JournalError> {
     let keyed = |other: &&RunSummary| other.idempotency_key == new.idempotency_key;
     if !known
@@ -156,7 +156,9 @@ pub(super) fn admit<'r>(
         return locked(other);
     }
     let owns = |other: &&RunSummary| other.service == new.service && locks(other);
-    if locks(new) && let Some(other) = others.clone().find(owns) {
+    if locks(new)
+        && let Some(other) = others.clone().find(owns)
+    {
         return locked(other);
     }
     Ok(())

@@ -61,7 +61,9 @@ pub enum JournalError {
         current: u64,
     },
     /// The lease has run out, because this process was held up or cut off; nothing was written.
-    #[error("the lease of {stream} has run out (token {token}): this process was held up, or cut off from the journal")]
+    #[error(
+        "the lease of {stream} has run out (token {token}): this process was held up, or cut off from the journal"
+    )]
     Lapsed {
         /// The stream.
         stream: StreamName,

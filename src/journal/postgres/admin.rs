@@ -105,12 +105,7 @@ pub(super) async fn tip(session: &Session) -> Result<Tip, Fault> {
     Ok(Tip { position: sequence, chain: hash, recorded_at })
 }
 
-fn head(
-    session: &Session,
-    row: &tokio_postgres::Row,
-    number: &str,
-    column: &str,
-) -> Result<Head, Fault> {
+fn head(session: &Session, row: &tokio_postgres::Row, number: &str, column: &str) -> Result<Head, Fault> {
     let recorded_at = Timestamp::from_millis(session.get(row, "recorded_at")?);
     let hash = hash(session, row, column)?.unwrap_or(NO_HASH);
     Ok(Head { sequence: unsigned(session.get(row, number)?), hash, recorded_at })
@@ -121,10 +116,12 @@ pub(super) async fn over(core: &Core, before: Timestamp) -> Result<Vec<String>, 
     const READ: &str = "select id from drctl.run where terminal and not pruned and ended_at < $1 \
                         order by ended_at limit $2";
     core.reading
-        .retry(READS, |session| Box::pin(async move {
-            let rows = session.query(READ, &[&before.as_millis(), &PRUNE_RUNS]).await?;
-            rows.iter().map(|row| session.get(row, "id")).collect()
-        }))
+        .retry(READS, |session| {
+            Box::pin(async move {
+                let rows = session.query(READ, &[&before.as_millis(), &PRUNE_RUNS]).await?;
+                rows.iter().map(|row| session.get(row, "id")).collect()
+            })
+        })
         .await
 }
 

@@ -206,7 +206,11 @@ impl Batch {
 
     /// Where its streams end, once it is written.
     pub(super) fn ends(&self) -> impl Iterator<Item = (&str, &End)> {
-        self.streams.0.iter().filter(|(_, stream)| stream.make).map(|(name, stream)| (name.as_str(), &stream.end))
+        self.streams
+            .0
+            .iter()
+            .filter(|(_, stream)| stream.make)
+            .map(|(name, stream)| (name.as_str(), &stream.end))
     }
 
     /// Names of its streams.
@@ -239,7 +243,8 @@ impl Batch {
         if self.summaries.is_empty() {
             return Ok(None);
         }
-        let rows = self.summaries.values().map(|(_, summary)| line(summary)).collect::<Result<Vec<_>, _>>()?;
+        let rows =
+            self.summaries.values().map(|(_, summary)| line(summary)).collect::<Result<Vec<_>, _>>()?;
         serde_json::to_string(&rows).map(Some)
     }
 }
@@ -322,7 +327,7 @@ fn admit<'s>(
 ) -> Result<(), JournalError> {
     let known = existed || news.iter().any(|(other, _)| other.run == new.run);
     let others = news.iter().map(|(other, _)| *other).filter(|other| other.run != new.run);
-    rules::admit(new, known, others)?;
+    rules::admit(new, known, &others)?;
     news.retain(|(other, _)| other.run != new.run);
     news.push((new, known));
     Ok(())

@@ -85,7 +85,8 @@ pub(super) async fn fill(core: &Core, part: &Part) -> Result<(), JournalError> {
         match part {
             Part::Records(all) => fill_records(&session, all).await?,
             Part::Blobs(all) => {
-                const SQL: &str = "insert into drctl.blob(digest, body) values ($1, $2) on conflict do nothing";
+                const SQL: &str =
+                    "insert into drctl.blob(digest, body) values ($1, $2) on conflict do nothing";
                 for (digest, body) in all {
                     session.query(SQL, &[digest, body]).await?;
                 }
@@ -156,7 +157,8 @@ async fn fill_records(session: &Session, all: &[(Record, Option<Hash>)]) -> Resu
     let version = |record: &Record| i32::try_from(record.version).unwrap_or(i32::MAX);
     let versions: Vec<i32> = all.iter().map(|(record, _)| version(record)).collect();
     let hashes: Vec<&[u8]> = all.iter().map(|(record, _)| record.hash.as_slice()).collect();
-    let pruned: Vec<Option<&[u8]>> = all.iter().map(|(_, pruned)| pruned.as_ref().map(|it| &it[..])).collect();
+    let pruned: Vec<Option<&[u8]>> =
+        all.iter().map(|(_, pruned)| pruned.as_ref().map(|it| &it[..])).collect();
     session
         .query(
             EVENTS,

@@ -76,9 +76,11 @@ pub(super) async fn submit(link: &Link, run: &RunId, request: &Request) -> Resul
         .map_err(|error| JournalError::Unavailable(format!("a request cannot be written ({error})")))?;
     let most = signed(limits::INBOX as u64);
     let answer: String = link
-        .retry(PATIENCE, |session| Box::pin(async move {
-            session.get(&session.one(SUBMIT, &[&run.as_str(), &request.id, body, &most]).await?, "answer")
-        }))
+        .retry(PATIENCE, |session| {
+            Box::pin(async move {
+                session.get(&session.one(SUBMIT, &[&run.as_str(), &request.id, body, &most]).await?, "answer")
+            })
+        })
         .await?;
     match answer.as_str() {
         "unknown" => Err(JournalError::UnknownRun(run.to_string())),

@@ -99,11 +99,15 @@ impl Journal for PostgresJournal {
         limit: usize,
     ) -> BoxFuture<'a, Result<Vec<Record>, JournalError>> {
         let stream = stream.clone();
-        Box::pin(self.on_thread(move |core| async move { read::read(&core.reading, &stream, after, limit).await }))
+        Box::pin(
+            self.on_thread(move |core| async move { read::read(&core.reading, &stream, after, limit).await }),
+        )
     }
 
     fn read_after(&self, position: u64, limit: usize) -> BoxFuture<'_, Result<Vec<Record>, JournalError>> {
-        Box::pin(self.on_thread(move |core| async move { read::read_after(&core.reading, position, limit).await }))
+        Box::pin(
+            self.on_thread(move |core| async move { read::read_after(&core.reading, position, limit).await }),
+        )
     }
 
     fn checkpoint<'a>(&'a self, run: &'a RunId) -> BoxFuture<'a, Result<Option<Checkpoint>, JournalError>> {
@@ -128,11 +132,9 @@ impl Journal for PostgresJournal {
             return Box::pin(std::future::ready(Ok(())));
         }
         let run = run.clone();
-        Box::pin(
-            self.on_thread(
-                move |core| async move { lease::confirm(&core.writing, &core.own, &run, token).await },
-            ),
-        )
+        Box::pin(self.on_thread(move |core| async move {
+            lease::confirm(&core.writing, &core.own, &run, token).await
+        }))
     }
 
     fn release<'a>(&'a self, run: &'a RunId, token: u64) -> BoxFuture<'a, Result<(), JournalError>> {
@@ -220,7 +222,8 @@ impl JournalAdmin for PostgresJournal {
             self.writing()?;
             let mut total = 0;
             loop {
-                let runs = self.on_thread(move |core| async move { admin::over(&core, before).await }).await?;
+                let runs =
+                    self.on_thread(move |core| async move { admin::over(&core, before).await }).await?;
                 if runs.is_empty() {
                     return Ok(total);
                 }

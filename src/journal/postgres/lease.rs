@@ -145,12 +145,7 @@ enum Granted {
     Lapsed,
 }
 
-async fn grant_once(
-    session: &Session,
-    me: &Holder,
-    lease: Duration,
-    run: &RunId,
-) -> Result<Granted, Fault> {
+async fn grant_once(session: &Session, me: &Holder, lease: Duration, run: &RunId) -> Result<Granted, Fault> {
     const GRANT: &str = "select * from drctl.grant_lease($1, $2, $3, $4, $5, \
                          $6::bigint * interval '1 millisecond')";
     let values: [&(dyn tokio_postgres::types::ToSql + Sync); 6] =
@@ -174,9 +169,11 @@ fn holder(session: &Session, row: &Row) -> Result<Holder, Fault> {
 pub(super) async fn release(link: &Link, own: &Own, run: &RunId, token: u64) -> Result<(), JournalError> {
     const RELEASE: &str = "select drctl.release_lease($1, $2) as token";
     let current: Option<i64> = link
-        .retry(PATIENCE, |session| Box::pin(async move {
-            session.get(&session.one(RELEASE, &[&run.as_str(), &signed(token)]).await?, "token")
-        }))
+        .retry(PATIENCE, |session| {
+            Box::pin(async move {
+                session.get(&session.one(RELEASE, &[&run.as_str(), &signed(token)]).await?, "token")
+            })
+        })
         .await?;
     match current.map(unsigned) {
         None => Err(JournalError::UnknownRun(run.to_string())),
@@ -196,14 +193,16 @@ pub(super) async fn lease(link: &Link, run: &RunId) -> Result<Option<Lease>, Jou
         select l.token, l.holder as held_by, coalesce(o.pid, 0) as held_pid, coalesce(o.host, '') as held_host, \
         coalesce(o.name, '') as held_name, coalesce(o.expires_at > clock_timestamp(), false) as alive \
         from drctl.lease l left join drctl.holder o on o.id = l.holder where l.run = $1";
-    link.retry(READS, |session| Box::pin(async move {
-        let rows = session.query(LEASE, &[&run.as_str()]).await?;
-        let Some(row) = rows.first() else { return Ok(None) };
-        let held: Option<String> = session.get(row, "held_by")?;
-        let holder = held.map(|_| holder(&session, row)).transpose()?;
-        let token = unsigned(session.get(row, "token")?);
-        Ok(Some(Lease { token, holder, alive: session.get(row, "alive")? }))
-    }))
+    link.retry(READS, |session| {
+        Box::pin(async move {
+            let rows = session.query(LEASE, &[&run.as_str()]).await?;
+            let Some(row) = rows.first() else { return Ok(None) };
+            let held: Option<String> = session.get(row, "held_by")?;
+            let holder = held.map(|_| holder(&session, row)).transpose()?;
+            let token = unsigned(session.get(row, "token")?);
+            Ok(Some(Lease { token, holder, alive: session.get(row, "alive")? }))
+        })
+    })
     .await
 }
 
@@ -227,11 +226,13 @@ async fn renew(link: &Link, own: &Own, patience: Duration) -> Result<(), Journal
     const RENEW: &str = "select drctl.renew($1, $2::bigint * interval '1 millisecond') as alive";
     let id = &own.id();
     let (alive, sent) = link
-        .retry(patience, |session| Box::pin(async move {
-            let sent = since_boot();
-            let row = session.one(RENEW, &[id, &millis(own.lease)]).await?;
-            Ok((session.get::<bool>(&row, "alive")?, sent))
-        }))
+        .retry(patience, |session| {
+            Box::pin(async move {
+                let sent = since_boot();
+                let row = session.one(RENEW, &[id, &millis(own.lease)]).await?;
+                Ok((session.get::<bool>(&row, "alive")?, sent))
+            })
+        })
         .await?;
     if alive {
         own.renewed(id, sent);

@@ -27,10 +27,12 @@ pub(super) async fn read(
         left join lateral (select * from drctl.event where stream = h.id and sequence > $2 \
         order by sequence limit $3) e on true where h.name = $1 order by e.sequence";
     let values = &(name.as_str(), signed(after), bound(limit));
-    link.retry(READS, |session| Box::pin(async move {
-        let rows = session.query(READ, &[&values.0, &values.1, &values.2]).await?;
-        part(&session, name, after, limit, &rows)
-    }))
+    link.retry(READS, |session| {
+        Box::pin(async move {
+            let rows = session.query(READ, &[&values.0, &values.1, &values.2]).await?;
+            part(&session, name, after, limit, &rows)
+        })
+    })
     .await
 }
 
@@ -56,7 +58,8 @@ fn part(
         None if after == 0 => NO_HASH,
         None => return Err(damaged(format!("record {after} is missing"))),
     };
-    let there = |row: &&Row| row.try_get::<_, Option<i64>>("position").is_ok_and(|position| position.is_some());
+    let there =
+        |row: &&Row| row.try_get::<_, Option<i64>>("position").is_ok_and(|position| position.is_some());
     let rows = rows.iter().filter(there).map(|row| stored(session, row)).collect::<Result<Vec<_>, _>>()?;
     let end = (rows.len() < limit).then_some(&head);
     check(&rows, after, &previous, end).map_err(damaged)?;
@@ -92,45 +95,57 @@ pub(super) fn hash(session: &Session, row: &Row, column: &str) -> Result<Option<
 /// Positions are given while the one row of the journal's tip is locked, and the lock is held until they are
 /// committed; so they become visible in order and without gaps, and a reader that has seen one never misses
 /// an earlier one.
-pub(super) async fn read_after(link: &Link, position: u64, limit: usize) -> Result<Vec<Record>, JournalError> {
+pub(super) async fn read_after(
+    link: &Link,
+    position: u64,
+    limit: usize,
+) -> Result<Vec<Record>, JournalError> {
     const READ: &str = "\
         select t.position as last, h.name, e.* from drctl.tip t \
         left join (select * from drctl.event where position > $1 order by position limit $2) e on true \
         left join drctl.stream h on h.id = e.stream order by e.position";
-    link.retry(READS, |session| Box::pin(async move {
-        let rows = session.query(READ, &[&signed(position), &bound(limit)]).await?;
-        let (mut at, mut end) = (position, position);
-        let mut records = Vec::with_capacity(rows.len());
-        for row in &rows {
-            end = unsigned(session.get(row, "last")?);
-            if session.get::<Option<i64>>(row, "position")?.is_none() {
-                continue;
+    link.retry(READS, |session| {
+        Box::pin(async move {
+            let rows = session.query(READ, &[&signed(position), &bound(limit)]).await?;
+            let (mut at, mut end) = (position, position);
+            let mut records = Vec::with_capacity(rows.len());
+            for row in &rows {
+                end = unsigned(session.get(row, "last")?);
+                if session.get::<Option<i64>>(row, "position")?.is_none() {
+                    continue;
+                }
+                let record = stored(&session, row)?.record;
+                if record.position != at + 1 {
+                    break;
+                }
+                at = record.position;
+                records.push(record);
             }
-            let record = stored(&session, row)?.record;
-            if record.position != at + 1 {
-                break;
+            if records.len() < limit && end > at {
+                return Err(session.place().damaged(&format!("position {} is missing", at + 1)).into());
             }
-            at = record.position;
-            records.push(record);
-        }
-        if records.len() < limit && end > at {
-            return Err(session.place().damaged(&format!("position {} is missing", at + 1)).into());
-        }
-        Ok(records)
-    }))
+            Ok(records)
+        })
+    })
     .await
 }
 
 /// Newest checkpoint of a run.
 pub(super) async fn checkpoint(link: &Link, run: &RunId) -> Result<Option<Checkpoint>, JournalError> {
     const READ: &str = "select sequence, engine, body from drctl.checkpoint where run = $1";
-    link.retry(READS, |session| Box::pin(async move {
-        let rows = session.query(READ, &[&run.as_str()]).await?;
-        let Some(row) = rows.first() else { return Ok(None) };
-        let body: Vec<u8> = session.get(row, "body")?;
-        let engine = u32::try_from(session.get::<i32>(row, "engine")?).unwrap_or(0);
-        Ok(Some(Checkpoint { sequence: unsigned(session.get(row, "sequence")?), engine, body: body.into() }))
-    }))
+    link.retry(READS, |session| {
+        Box::pin(async move {
+            let rows = session.query(READ, &[&run.as_str()]).await?;
+            let Some(row) = rows.first() else { return Ok(None) };
+            let body: Vec<u8> = session.get(row, "body")?;
+            let engine = u32::try_from(session.get::<i32>(row, "engine")?).unwrap_or(0);
+            Ok(Some(Checkpoint {
+                sequence: unsigned(session.get(row, "sequence")?),
+                engine,
+                body: body.into(),
+            }))
+        })
+    })
     .await
 }
 
@@ -138,10 +153,12 @@ pub(super) async fn checkpoint(link: &Link, run: &RunId) -> Result<Option<Checkp
 pub(super) async fn blob(link: &Link, place: &Place, name: &str) -> Result<Option<Vec<u8>>, JournalError> {
     const READ: &str = "select body from drctl.blob where digest = $1";
     let body: Option<Vec<u8>> = link
-        .retry(READS, |session| Box::pin(async move {
-            let rows = session.query(READ, &[&name]).await?;
-            rows.first().map(|row| session.get(row, "body")).transpose()
-        }))
+        .retry(READS, |session| {
+            Box::pin(async move {
+                let rows = session.query(READ, &[&name]).await?;
+                rows.first().map(|row| session.get(row, "body")).transpose()
+            })
+        })
         .await?;
     match body {
         Some(body) if hex(&digest(&body)) != name => {
@@ -154,15 +171,17 @@ pub(super) async fn blob(link: &Link, place: &Place, name: &str) -> Result<Optio
 /// Unanswered requests, oldest first.
 pub(super) async fn inbox(link: &Link, run: &RunId) -> Result<Vec<Request>, JournalError> {
     const READ: &str = "select body from drctl.inbox where run = $1 and body is not null order by number";
-    link.retry(READS, |session| Box::pin(async move {
-        let rows = session.query(READ, &[&run.as_str()]).await?;
-        let read = |row: &Row| {
-            let text: String = session.get(row, "body")?;
-            let damaged = |error| session.place().damaged(&format!("inbox of run {run}: {error}"));
-            serde_json::from_str(&text).map_err(|error| damaged(error).into())
-        };
-        rows.iter().map(read).collect()
-    }))
+    link.retry(READS, |session| {
+        Box::pin(async move {
+            let rows = session.query(READ, &[&run.as_str()]).await?;
+            let read = |row: &Row| {
+                let text: String = session.get(row, "body")?;
+                let damaged = |error| session.place().damaged(&format!("inbox of run {run}: {error}"));
+                serde_json::from_str(&text).map_err(|error| damaged(error).into())
+            };
+            rows.iter().map(read).collect()
+        })
+    })
     .await
 }
 
@@ -174,12 +193,14 @@ pub(super) async fn runs(link: &Link, filter: &RunFilter) -> Result<Vec<RunSumma
         and (not $6 or parent is null) order by created_at desc, id desc limit $5";
     let limit = (filter.limit > 0).then(|| bound(filter.limit));
     let service = filter.service.as_ref().map(ServiceName::as_str);
-    link.retry(READS, |session| Box::pin(async move {
-        let (open, simulated, outermost) = (&filter.open, &filter.simulated, &filter.outermost);
-        let rows =
-            session.query(READ, &[&filter.prefix, &service, open, simulated, &limit, outermost]).await?;
-        summaries(&session, &rows)
-    }))
+    link.retry(READS, |session| {
+        Box::pin(async move {
+            let (open, simulated, outermost) = (&filter.open, &filter.simulated, &filter.outermost);
+            let rows =
+                session.query(READ, &[&filter.prefix, &service, open, simulated, &limit, outermost]).await?;
+            summaries(&session, &rows)
+        })
+    })
     .await
 }
 
@@ -207,10 +228,12 @@ fn summaries(session: &Session, rows: &[Row]) -> Result<Vec<RunSummary>, Fault> 
 /// Names of the streams that begin with a text.
 pub(super) async fn streams(link: &Link, prefix: &str) -> Result<Vec<StreamName>, JournalError> {
     const READ: &str = "select name from drctl.stream where starts_with(name, $1) order by name";
-    link.retry(READS, |session| Box::pin(async move {
-        let rows = session.query(READ, &[&prefix]).await?;
-        rows.iter().map(|row| Ok(StreamName::typed(session.get::<String>(row, "name")?))).collect()
-    }))
+    link.retry(READS, |session| {
+        Box::pin(async move {
+            let rows = session.query(READ, &[&prefix]).await?;
+            rows.iter().map(|row| Ok(StreamName::typed(session.get::<String>(row, "name")?))).collect()
+        })
+    })
     .await
 }
 

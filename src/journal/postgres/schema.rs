@@ -10,7 +10,8 @@ use crate::ports::JournalError;
 pub(super) const FORMAT: u32 = 1;
 
 /// Schema changes, in order: the one at index `n` leads to format `n + 1`.
-const MIGRATIONS: [[&str; 2]; FORMAT as usize] = [[include_str!("schema.sql"), include_str!("functions.sql")]];
+const MIGRATIONS: [[&str; 2]; FORMAT as usize] =
+    [[include_str!("schema.sql"), include_str!("functions.sql")]];
 
 /// Keeps two processes from making the schema together: `drctl` in bytes.
 const LOCK: &str = "select pg_advisory_xact_lock(431298536556)";
@@ -60,8 +61,7 @@ async fn migrate(session: &Session) -> Result<(), Fault> {
 
 /// The format found; 0 where there is none.
 async fn found(session: &Session) -> Result<u32, Fault> {
-    let there =
-        session.one("select to_regclass('drctl.format') is not null as there", &[]).await?;
+    let there = session.one("select to_regclass('drctl.format') is not null as there", &[]).await?;
     if !session.get::<bool>(&there, "there")? {
         return Ok(0);
     }

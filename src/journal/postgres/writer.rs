@@ -97,7 +97,7 @@ impl Writer {
             if !ask.is_empty() {
                 match self.ask(&ask).await {
                     Ok(()) => fresh.extend(ask),
-                    Err(error) => return self.give_up(waiting, heads.len(), &error),
+                    Err(error) => return give_up(waiting, heads.len(), &error),
                 }
                 continue;
             }
@@ -108,7 +108,7 @@ impl Writer {
                 Ok(Answer::Done) => return self.done(&batch, heads, waiting),
                 Ok(Answer::Stale) => match self.ask(&batch.names().cloned().collect()).await {
                     Ok(()) => fresh = batch.names().cloned().collect(),
-                    Err(error) => return self.give_up(waiting, heads.len(), &error),
+                    Err(error) => return give_up(waiting, heads.len(), &error),
                 },
                 Ok(Answer::Refused(run, error)) => {
                     let at = batch.submission_of(&run).unwrap_or(0);
@@ -122,11 +122,11 @@ impl Writer {
                     }
                     return;
                 }
-                Err(fault) => return self.give_up(waiting, heads.len(), &self.place.explain(fault)),
+                Err(fault) => return give_up(waiting, heads.len(), &self.place.explain(fault)),
             }
         }
         let error = self.place.unavailable("other processes kept an append waiting; nothing was written");
-        self.give_up(waiting, 1, &error);
+        give_up(waiting, 1, &error);
     }
 
     /// Makes a batch of what waits, answers what is refused, and says for which streams the database must be
@@ -162,13 +162,6 @@ impl Writer {
         }
     }
 
-    /// Answers the first of those who wait with an error.
-    fn give_up(&self, waiting: &mut VecDeque<Waiting>, count: usize, error: &JournalError) {
-        for _ in 0..count.max(1) {
-            answer(waiting.pop_front(), Err(error.clone()));
-        }
-    }
-
     /// Asks the database where streams end, and which tokens are in force.
     async fn ask(&mut self, names: &BTreeSet<String>) -> Result<(), JournalError> {
         const ENDS: &str = "\
@@ -181,10 +174,12 @@ impl Writer {
         let (asked, holder) = &(names.iter().collect::<Vec<&String>>(), self.own.id());
         let ends: Vec<(String, End, Timestamp)> = self
             .link
-            .retry(PATIENCE, |session| Box::pin(async move {
-                let rows = session.query(ENDS, &[asked, holder]).await?;
-                rows.iter().map(|row| end(&session, row)).collect()
-            }))
+            .retry(PATIENCE, |session| {
+                Box::pin(async move {
+                    let rows = session.query(ENDS, &[asked, holder]).await?;
+                    rows.iter().map(|row| end(&session, row)).collect()
+                })
+            })
             .await?;
         for (name, end, latest) in ends {
             self.ends.latest = self.ends.latest.max(latest);
@@ -245,6 +240,13 @@ impl Writer {
     }
 }
 
+/// Answers the first of those who wait with an error.
+fn give_up(waiting: &mut VecDeque<Waiting>, count: usize, error: &JournalError) {
+    for _ in 0..count.max(1) {
+        answer(waiting.pop_front(), Err(error.clone()));
+    }
+}
+
 fn answer(waiting: Option<Waiting>, answer: Result<Vec<Head>, JournalError>) {
     let Some(Waiting { reply, permit, .. }) = waiting else { return };
     drop(permit);
@@ -267,9 +269,9 @@ fn end(session: &Session, row: &tokio_postgres::Row) -> Result<(String, End, Tim
         }
         _ => empty_head(),
     };
-    let held = session.get(row, "held")?;
+    let mine = session.get(row, "held")?;
     let latest = Timestamp::from_millis(session.get(row, "latest")?);
-    Ok((name, End { head, token, held, lost: None }, latest))
+    Ok((name, End { head, token, held: mine, lost: None }, latest))
 }
 
 async fn call(

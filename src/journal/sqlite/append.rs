@@ -132,7 +132,11 @@ fn kept_out_by(connection: &Connection, new: &RunSummary) -> Result<Option<RunId
     Ok(None)
 }
 
-pub(super) fn create_stream(connection: &Connection, name: &str, head: &Head) -> Result<i64, rusqlite::Error> {
+pub(super) fn create_stream(
+    connection: &Connection,
+    name: &str,
+    head: &Head,
+) -> Result<i64, rusqlite::Error> {
     const SQL: &str = "insert into stream(name, sequence, hash, recorded_at) values (?1, ?2, ?3, ?4)";
     let values = params![name, signed(head.sequence), head.hash, head.recorded_at.as_millis()];
     connection.prepare_cached(SQL)?.insert(values)

@@ -8,8 +8,8 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, NoTls, Row};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::sqlstate::{self, Stake};
 use super::permanent;
+use super::sqlstate::{self, Stake};
 use crate::dial;
 use crate::model::run::{Failure, FailureClass};
 use crate::ports::AttemptContext;

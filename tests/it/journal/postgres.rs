@@ -6,6 +6,7 @@ mod failover;
 mod leases;
 mod nodes;
 mod proxy;
+mod speed;
 
 use std::sync::Arc;
 
@@ -92,7 +93,8 @@ async fn an_append_whose_answer_was_lost_is_written_once() {
     let databases = Databases::start();
     let url = databases.url("lost").await;
     let proxy = Proxy::start(databases.0.server.port());
-    let journal = open(&url.replace(&format!(":{}/", databases.0.server.port()), &format!(":{}/", proxy.port())));
+    let journal =
+        open(&url.replace(&format!(":{}/", databases.0.server.port()), &format!(":{}/", proxy.port())));
     let stream = StreamName::typed("service/shop");
     journal.append(vec![to(stream.clone(), Some(0), &["0"])]).await.unwrap();
     for n in 1..=5 {
@@ -164,7 +166,10 @@ async fn no_message_holds_the_password() {
     let unencrypted = format!("postgres://ann:hunter2@127.0.0.1:{}/dr?sslmode=require", server.port());
     for url in [&gone, closed, &unencrypted] {
         let error = open_as(url, OpenMode::ReadWrite).unwrap_err();
-        assert!(!error.to_string().contains("hunter2") && matches!(error, JournalError::Unavailable(_)), "{error}");
+        assert!(
+            !error.to_string().contains("hunter2") && matches!(error, JournalError::Unavailable(_)),
+            "{error}"
+        );
     }
 }
 

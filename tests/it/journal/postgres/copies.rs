@@ -29,7 +29,11 @@ async fn everything(journal: &dyn JournalAdmin) -> String {
     let inbox = journal.inbox(&run_id("pay-1")).await.unwrap();
     let lease = journal.lease(&run_id("pay-1")).await.unwrap().unwrap();
     let streams = journal.streams("").await.unwrap();
-    format!("{records:?}\n{runs:?}\n{inbox:?}\n{}\n{streams:?}\n{:?}", lease.token, journal.verify().await.unwrap())
+    format!(
+        "{records:?}\n{runs:?}\n{inbox:?}\n{}\n{streams:?}\n{:?}",
+        lease.token,
+        journal.verify().await.unwrap()
+    )
 }
 
 #[tokio::test]

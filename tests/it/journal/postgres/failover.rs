@@ -14,7 +14,11 @@ const RUNS: usize = 24;
 
 /// Appends to a run until told that the standby has taken over, and a few times more. Returns how much was
 /// acknowledged.
-async fn drive(journal: Arc<PostgresJournal>, number: usize, promoted: tokio::sync::watch::Receiver<bool>) -> u64 {
+async fn drive(
+    journal: Arc<PostgresJournal>,
+    number: usize,
+    promoted: tokio::sync::watch::Receiver<bool>,
+) -> u64 {
     let run = run_id(&format!("shop{number}-1"));
     let token = create(&*journal, &run).await;
     let (mut sequence, mut more) = (3, 5);
@@ -81,6 +85,9 @@ async fn the_pair_says_when_the_database_has_lost_what_it_had_acknowledged() {
     pair.standby.start();
     pair.standby.run("select pg_promote()").await;
     let lost = journal.append(vec![to_run(&run, token, 4, &["{\"n\":5}"])]).await.unwrap_err();
-    assert!(matches!(&lost, drctl::ports::JournalError::Damaged(why) if why.contains("acknowledged record 4")), "{lost}");
+    assert!(
+        matches!(&lost, drctl::ports::JournalError::Damaged(why) if why.contains("acknowledged record 4")),
+        "{lost}"
+    );
     assert_eq!(bodies(&journal, &StreamName::run(&run)).await.len(), 3);
 }

@@ -15,7 +15,11 @@ const JOURNAL: &str = "DRCTL_TEST_POSTGRES";
 
 /// Not a test: the other process. Takes a lease, appends, and tries again at every line it is sent.
 #[tokio::test]
-#[expect(clippy::disallowed_methods, clippy::print_stdout, reason = "it is told its journal, and tells its parent")]
+#[expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "it is told its journal, and tells its parent"
+)]
 #[ignore = "started by others"]
 async fn hold_and_append() {
     let Ok(url) = std::env::var(JOURNAL) else { return };
@@ -93,7 +97,10 @@ async fn a_stopped_process_cannot_append_once_its_lease_has_passed() {
         let url = databases.url(if taken_over { "taken" } else { "passed" }).await + "?lease_ttl=1s";
         let (mut other, journal, run) = (Other::start(&url), open(&url), run_id("shop-1"));
         let held = journal.grant(&run).await.unwrap_err();
-        assert!(matches!(&held, JournalError::Held { holder, .. } if holder.pid == other.child.id()), "{held}");
+        assert!(
+            matches!(&held, JournalError::Held { holder, .. } if holder.pid == other.child.id()),
+            "{held}"
+        );
         other.signal(Signal::STOP);
         let lasted = until_dead(&journal).await;
         assert!(lasted < Duration::from_secs(2), "it took {lasted:?}");

@@ -222,7 +222,11 @@ async fn round(databases: &Databases, seed: u64) {
     check_effects(&nodes.effects(), &runs);
     check_records(&journal, &runs).await;
     let refused = nodes.effects().lines().filter(|line| line.starts_with("refused")).count();
-    eprintln!("seed {seed}: {:?} in {:?}, {refused} effects refused by the target", nodes.struck, began.elapsed());
+    eprintln!(
+        "seed {seed}: {:?} in {:?}, {refused} effects refused by the target",
+        nodes.struck,
+        began.elapsed()
+    );
     assert!(nodes.struck.values().sum::<u32>() >= 5, "nothing was struck");
 }
 
