@@ -231,12 +231,12 @@ pub enum Part {
 
 /// What a person does to a journal as a whole.
 pub trait JournalAdmin: Journal {
-    /// Sends everything but checkpoints, as it is at one moment: first the records, then the rest. Returns the
-    /// hash over all heads, in hex, as [`Verification::head`].
+    /// Sends everything but checkpoints, as it is at one moment: first the records, then the rest. Returns
+    /// the hash over all heads, in hex, as [`Verification::head`].
     fn dump(&self, into: tokio::sync::mpsc::Sender<Part>) -> BoxFuture<'_, Result<String, JournalError>>;
 
-    /// Takes a part of another journal as it is: positions, times, hashes and tokens stay. Records must follow
-    /// those that are there.
+    /// Takes a part of another journal as it is: positions, times, hashes and tokens stay. Records must
+    /// follow those that are there.
     fn fill(&self, part: Part) -> BoxFuture<'_, Result<(), JournalError>>;
 
     /// Checks every chain, head, digest and the store itself.

@@ -16,8 +16,7 @@ pub(crate) use screen::render as render_screen;
 pub(crate) use summary::render as render_summary;
 
 use super::session::Session;
-use super::{Error, Format, Global, detach, exit, output};
-use crate::config::JournalPlace;
+use super::{Error, Format, Global, exit, output};
 use crate::engine::{IndexedPlan, RunState};
 use crate::evidence;
 use crate::model::run::RunStatus;
@@ -94,27 +93,6 @@ pub(crate) fn finish(global: &Global, plan: &IndexedPlan, state: &RunState) -> R
         output::say(&format!("nobody drives {} now: `drctl resume {}` goes on", view.id, view.id));
     }
     Ok(exit::of_run(plan, state))
-}
-
-/// Starts a process that goes on with a run in the background.
-///
-/// # Errors
-/// When it cannot be started.
-fn into_background(session: &Session, run: &str) -> Result<u32, Error> {
-    let folder = session.config.state.join("detached");
-    std::fs::create_dir_all(&folder)?;
-    let log = std::fs::File::create(folder.join(format!("{run}.log")))?;
-    let mut arguments = vec!["resume".to_owned(), run.to_owned()];
-    let mut address = None;
-    match &session.config.journal {
-        JournalPlace::Sqlite(path) => {
-            arguments.extend(["--journal".to_owned(), format!("sqlite:{}", path.display())]);
-        }
-        // Everybody on this machine could read it among the arguments.
-        JournalPlace::Postgres(url) => address = Some(url.text.as_str()),
-        JournalPlace::Memory => {}
-    }
-    Ok(detach::spawn(&arguments, address, &log)?.id())
 }
 
 /// A follower that shows nothing.

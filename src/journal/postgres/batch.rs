@@ -275,7 +275,7 @@ impl Streams {
         Self(known.collect())
     }
 
-    /// The stream of some facts. Nobody tells of one yet: it is taken for new, and the database says otherwise.
+    /// The stream of some facts. One that nothing is known of is taken for new; the database knows better.
     fn entry(&mut self, facts: &Facts, ends: &Ends) -> &mut Stream {
         let name = facts.stream.as_str();
         self.0.entry(name.to_owned()).or_insert_with(|| {

@@ -1,4 +1,5 @@
-//! A journal in PostgreSQL as the source or the target of a copy. Never changes a hash, a position or a token.
+//! A journal in PostgreSQL as the source or the target of a copy. Never changes a hash, a position or a
+//! token.
 
 use std::collections::BTreeMap;
 
@@ -130,7 +131,8 @@ async fn fill_records(session: &Session, all: &[(Record, Option<Hash>)]) -> Resu
         on conflict (name) do update set sequence = excluded.sequence, hash = excluded.hash, \
         recorded_at = excluded.recorded_at";
     const EVENTS: &str = "\
-        insert into drctl.event(position, stream, sequence, token, recorded_at, kind, version, body, hash, pruned) \
+        insert into drctl.event(position, stream, sequence, token, recorded_at, kind, version, body, hash, \
+        pruned) \
         select e.position, h.id, e.sequence, e.token, e.at, e.kind, e.version, e.body, e.hash, e.pruned \
         from unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], \
         $7::integer[], $8::text[], $9::bytea[], $10::bytea[]) \

@@ -20,8 +20,7 @@ mod schema;
 mod thread;
 mod writer;
 
-use std::future::Future;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -100,32 +99,5 @@ impl PostgresJournal {
             close: Some(close),
             thread: Mutex::new(Some(thread)),
         })
-    }
-
-    /// Does some work on the journal's thread.
-    async fn on_thread<T, W>(&self, work: impl FnOnce(Arc<Core>) -> W) -> Result<T, JournalError>
-    where
-        T: Send + 'static,
-        W: Future<Output = Result<T, JournalError>> + Send + 'static,
-    {
-        let done = self.core.handle.spawn(work(Arc::clone(&self.core))).await;
-        done.map_err(|error| self.core.place.unavailable(&format!("a call did not end ({error})")))?
-    }
-}
-
-impl std::fmt::Debug for PostgresJournal {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("PostgresJournal").field("place", &self.core.place).finish_non_exhaustive()
-    }
-}
-
-impl Drop for PostgresJournal {
-    /// Lets the thread finish what is queued, and gives the leases of this process up.
-    fn drop(&mut self) {
-        drop(self.queue.take());
-        drop(self.close.take());
-        if let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            let _ = thread.join();
-        }
     }
 }

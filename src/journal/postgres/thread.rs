@@ -1,6 +1,6 @@
 //! The thread of a journal: opens it, writes, renews, and closes it. Never ends before what is queued has.
 
-use std::sync::{Arc, OnceLock, mpsc as blocking};
+use std::sync::{Arc, OnceLock, PoisonError, mpsc as blocking};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -9,7 +9,7 @@ use super::lease::{self, Own};
 use super::link::{Link, Target};
 use super::place::Place;
 use super::writer::{self, Waiting, Writer};
-use super::{CLOSES_WITHIN, Core, schema};
+use super::{CLOSES_WITHIN, Core, PostgresJournal, schema};
 use crate::journal::OpenMode;
 use crate::journal::changes::Changes;
 use crate::ports::JournalError;
@@ -96,5 +96,34 @@ impl Start {
         let _ = tokio::time::timeout(CLOSES_WITHIN, &mut writing).await;
         keeper.abort();
         lease::leave(&core.writing, &own).await;
+    }
+}
+
+impl PostgresJournal {
+    /// Does some work on the journal's thread.
+    pub(super) async fn on_thread<T, W>(&self, work: impl FnOnce(Arc<Core>) -> W) -> Result<T, JournalError>
+    where
+        T: Send + 'static,
+        W: Future<Output = Result<T, JournalError>> + Send + 'static,
+    {
+        let done = self.core.handle.spawn(work(Arc::clone(&self.core))).await;
+        done.map_err(|error| self.core.place.unavailable(&format!("a call did not end ({error})")))?
+    }
+}
+
+impl std::fmt::Debug for PostgresJournal {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("PostgresJournal").field("place", &self.core.place).finish_non_exhaustive()
+    }
+}
+
+impl Drop for PostgresJournal {
+    /// Lets the thread finish what is queued, and gives the leases of this process up.
+    fn drop(&mut self) {
+        drop(self.queue.take());
+        drop(self.close.take());
+        if let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            let _ = thread.join();
+        }
     }
 }

@@ -32,8 +32,8 @@ pub(super) const SETUP: &str = "\
     select set_config('synchronous_commit', 'on', false) \
     where current_setting('synchronous_commit') in ('off', 'local', 'remote_write'); \
     set statement_timeout = 0; set lock_timeout = '5s'; set idle_in_transaction_session_timeout = '10s'; \
-    set jit = off; set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set enable_hashjoin = off; \
-    set enable_mergejoin = off; set client_min_messages = warning";
+    set jit = off; set plan_cache_mode = force_generic_plan; set enable_seqscan = off; \
+    set enable_hashjoin = off; set enable_mergejoin = off; set client_min_messages = warning";
 
 /// A submission, and who waits for it.
 #[derive(Debug)]
@@ -143,7 +143,7 @@ impl Writer {
                 Added::Refused(error) => answer(waiting.remove(heads.len()), Err(error)),
                 Added::Ask(streams) => {
                     ask.extend(streams);
-                    // It is in no batch before the database has answered, but those behind it may ask with it.
+                    // It is in no batch before the database has answered; those behind it ask with it.
                     heads.push(Vec::new());
                 }
                 Added::Later => break,

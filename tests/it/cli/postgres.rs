@@ -13,9 +13,9 @@ sites:
 workflows:
   failover:
     steps:
-      - {id: fence, phase: fence, uses: command.run, with: {argv: [/bin/true], idempotent: true}, drill: skip}
-      - {id: promote, phase: promote, uses: command.run, with: {argv: [/bin/true], idempotent: true}, drill: skip}
-      - {id: check, phase: validate, uses: command.run, with: {argv: [/bin/true], idempotent: true}, drill: skip}
+      - {id: fence, phase: fence, uses: command.run, with: {argv: [/bin/true], idempotent: true}}
+      - {id: promote, phase: promote, uses: command.run, with: {argv: [/bin/true], idempotent: true}}
+      - {id: check, phase: validate, uses: command.run, with: {argv: [/bin/true], idempotent: true}}
 ";
 
 #[test]
@@ -51,7 +51,7 @@ fn a_run_its_evidence_and_its_upkeep_on_postgres() {
     ok("journal backup saved.db");
     let saved = drctl.run("journal verify --journal saved.db");
     let verified = ok("journal verify");
-    assert_eq!(saved.stdout, verified.lines().map(|line| format!("{line}\n")).collect::<String>());
+    assert_eq!(saved.stdout, verified);
     expect(&format!("journal copy {url} sqlite:moved.db"), "copied and verified");
     let again = run(&format!("journal copy {url} sqlite:moved.db"));
     assert!(again.0 != 0 && again.1.contains("has records already"), "{again:?}");

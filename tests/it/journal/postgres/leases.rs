@@ -64,7 +64,8 @@ impl Other {
 
     fn wait_for(&mut self, text: &str) -> String {
         let line = self.lines.by_ref().map_while(Result::ok).find(|line| line.contains(text));
-        line.unwrap_or_else(|| panic!("the other process did not say `{text}`"))
+        assert!(line.is_some(), "the other process did not say `{text}`");
+        line.unwrap_or_default()
     }
 
     /// Lets it append, and returns what it says.

@@ -2,6 +2,7 @@
 //! that is printed. Runs end all the same, and no effect and no record of a stale driver is accepted.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -18,21 +19,17 @@ const SERVICES: usize = 4;
 
 /// A runbook whose steps may all be asked or repeated, so that no doubt needs a person.
 fn runbook(service: &str) -> String {
-    let steps: String = ["freeze", "fence", "promote", "scale", "enable", "check"]
-        .iter()
-        .enumerate()
-        .map(|(at, step)| {
-            let how = if at % 2 == 0 { "observes: true" } else { "idempotent: true" };
-            let phase = if *step == "check" { "validate" } else { step };
-            format!(
-                "      - {{id: {step}, phase: {phase}, uses: command.run, \
-                 with: {{argv: [./step, {step}], {how}}}, drill: skip}}\n"
-            )
-        })
-        .collect();
+    let mut steps = String::new();
+    for (at, step) in ["freeze", "fence", "promote", "scale", "enable", "check"].into_iter().enumerate() {
+        let how = if at % 2 == 0 { "observes: true" } else { "idempotent: true" };
+        let phase = if step == "check" { "validate" } else { step };
+        let call = format!("uses: command.run, with: {{argv: [./step, {step}], {how}}}");
+        writeln!(steps, "      - {{id: {step}, phase: {phase}, {call}}}").unwrap();
+    }
     format!(
         "apiVersion: drctl/v1\nkind: Runbook\nmetadata: {{name: {service}, title: {service}, owner: team}}\n\
-         sites:\n  east: {{role: active, provider: on_premises}}\n  west: {{role: standby, provider: on_premises}}\n\
+         sites:\n  east: {{role: active, provider: on_premises}}\n  \
+         west: {{role: standby, provider: on_premises}}\n\
          workflows:\n  failover:\n    steps:\n{steps}"
     )
 }
@@ -96,6 +93,7 @@ impl Nodes {
         Self { folder, url, alive: Vec::new(), random: Random(seed), struck: BTreeMap::new() }
     }
 
+    #[expect(clippy::disallowed_methods, reason = "the built program is what is tested")]
     fn start(&mut self, words: &[&str]) {
         let child = Command::new(env!("CARGO_BIN_EXE_drctl"))
             .arg("--local")
@@ -174,6 +172,7 @@ async fn check_records(journal: &PostgresJournal, runs: &[String]) {
     sound(journal).await;
 }
 
+#[expect(clippy::print_stderr, reason = "what was struck, for whoever looks at a round")]
 async fn round(databases: &Databases, seed: u64) {
     let url = databases.url(&format!("nodes{seed}")).await + "?lease_ttl=1s";
     let (mut nodes, journal) = (Nodes::new(url.clone(), seed), open(&url));

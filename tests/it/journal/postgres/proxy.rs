@@ -1,5 +1,5 @@
-//! A proxy before a server that can swallow an answer: the server has done what was asked, and nobody hears of
-//! it.
+//! A proxy before a server that can swallow an answer: the server has done what was asked, and nobody hears
+//! of it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -1,5 +1,5 @@
-//! How fast appends are, beside what the same server does without a journal, measured in the same run. Asserts
-//! nothing about time.
+//! How fast appends are, beside what the same server does without a journal, measured in the same run.
+//! Asserts nothing about time.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -73,6 +73,7 @@ async fn fleet(journal: &Arc<PostgresJournal>, prefix: &str) -> f64 {
 
 #[tokio::test]
 #[ignore = "a measurement: `cargo nextest run --run-ignored only -E 'test(postgres::speed)' --no-capture`"]
+#[expect(clippy::print_stderr, reason = "the numbers are what it is for")]
 async fn appends_beside_plain_commits() {
     let databases = Databases::start();
     databases.0.server.run("alter system set fsync = on").await;
