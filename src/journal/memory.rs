@@ -365,6 +365,15 @@ impl Journal for MemoryJournal {
         Box::pin(async move { self.change(|store| store.grant(run, &self.holder)) })
     }
 
+    /// A holder that was killed for the others has no lease that is good.
+    fn confirm<'a>(&'a self, run: &'a RunId, token: u64) -> BoxFuture<'a, Result<(), JournalError>> {
+        Box::pin(async move {
+            let alive = self.store().holders.get(&self.holder).is_some_and(|(_, alive)| *alive);
+            let lapsed = || JournalError::Lapsed { stream: StreamName::run(run), token };
+            alive.then_some(()).ok_or_else(lapsed)
+        })
+    }
+
     fn release<'a>(&'a self, run: &'a RunId, token: u64) -> BoxFuture<'a, Result<(), JournalError>> {
         Box::pin(async move { self.change(|store| store.release(run, token)) })
     }

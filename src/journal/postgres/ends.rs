@@ -46,10 +46,10 @@ impl Ends {
         self.streams.get(name)
     }
 
-    /// Notes what the database has said. It must never be behind what it has acknowledged.
+    /// Notes what the database has said. Where that is behind what it has acknowledged, it is told once.
     pub(super) fn told(&mut self, name: &str, mut end: End) {
-        let known = self.streams.get(name).map(|known| known.lost.unwrap_or(known.head.sequence));
-        end.lost = known.filter(|known| *known > end.head.sequence);
+        let known = self.streams.get(name).filter(|known| known.lost.is_none());
+        end.lost = known.map(|known| known.head.sequence).filter(|known| *known > end.head.sequence);
         self.latest = self.latest.max(end.head.recorded_at);
         self.note(name, end);
     }
@@ -61,5 +61,29 @@ impl Ends {
             self.streams.clear();
         }
         self.streams.insert(name.to_owned(), end);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(sequence: u64) -> End {
+        let head = Head { sequence, ..empty_head() };
+        End { head, ..End::unknown(1) }
+    }
+
+    #[test]
+    fn what_was_acknowledged_and_is_gone_is_told_once() {
+        let mut ends = Ends::new();
+        ends.told("run/a-1", at(3));
+        assert_eq!(ends.get("run/a-1").unwrap().lost, None);
+        ends.note("run/a-1", at(5));
+        ends.told("run/a-1", at(4));
+        assert_eq!(ends.get("run/a-1").unwrap().lost, Some(5));
+        ends.told("run/a-1", at(4));
+        assert_eq!(ends.get("run/a-1").unwrap().lost, None);
+        ends.told("run/a-1", at(6));
+        assert_eq!(ends.get("run/a-1").unwrap(), &at(6));
     }
 }

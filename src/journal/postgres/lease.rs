@@ -258,6 +258,12 @@ pub(super) async fn keep(place: Arc<Place>, link: Arc<Link>, own: Arc<Own>) {
 /// Ends the life of this process as a holder.
 pub(super) async fn leave(link: &Link, own: &Own) {
     const LEAVE: &str = "update drctl.holder set expires_at = '-infinity' where id = $1";
+    // Nobody can come back under these ids any more.
+    const TIDY: &str = "\
+        delete from drctl.writer where seen_at < clock_timestamp() - interval '7 days'; \
+        delete from drctl.holder h where expires_at < clock_timestamp() - interval '7 days' \
+        and not exists (select 1 from drctl.lease l where l.holder = h.id); \
+        select pg_notify('drctl_journal', '')";
     if !own.holds() {
         return;
     }
@@ -265,7 +271,7 @@ pub(super) async fn leave(link: &Link, own: &Own) {
     let left = async {
         let session = link.session().await?;
         session.query(LEAVE, &[&id]).await?;
-        session.batch("select pg_notify('drctl_journal', '')").await
+        session.batch(TIDY).await
     };
     // Otherwise others wait until the lease has passed.
     let _ = tokio::time::timeout(Duration::from_secs(2), left).await;

@@ -17,11 +17,13 @@ pub(crate) struct PostgresPair {
 }
 
 /// A server by itself. Stopped when this is dropped.
+#[cfg(feature = "postgres")]
 pub(crate) struct PostgresAlone {
     pub(crate) server: PostgresServer,
     _folder: TempDir,
 }
 
+#[cfg(feature = "postgres")]
 impl PostgresAlone {
     /// Starts one.
     pub(crate) fn start() -> Self {
@@ -106,11 +108,13 @@ impl PostgresServer {
     }
 
     /// Address of a database, for a journal.
+    #[cfg(feature = "postgres")]
     pub(crate) fn url(&self, database: &str) -> String {
         format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
     }
 
     /// Port it listens on.
+    #[cfg(feature = "postgres")]
     pub(crate) fn port(&self) -> u16 {
         self.port
     }
