@@ -191,7 +191,8 @@ pub(super) async fn release(link: &Link, own: &Own, run: &RunId, token: u64) -> 
 pub(super) async fn lease(link: &Link, run: &RunId) -> Result<Option<Lease>, JournalError> {
     const LEASE: &str = "\
         select l.token, l.holder as held_by, coalesce(o.pid, 0) as held_pid, \
-        coalesce(o.host, '') as held_host, coalesce(o.name, '') as held_name, coalesce(o.expires_at > clock_timestamp(), false) as alive \
+        coalesce(o.host, '') as held_host, coalesce(o.name, '') as held_name, \
+        coalesce(o.expires_at > clock_timestamp(), false) as alive \
         from drctl.lease l left join drctl.holder o on o.id = l.holder where l.run = $1";
     link.retry(READS, |session| {
         Box::pin(async move {
