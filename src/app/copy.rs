@@ -88,7 +88,6 @@ pub async fn commit_times(config: &Config, count: usize) -> Result<Option<Vec<u1
 /// # Errors
 /// Never.
 #[cfg(not(feature = "postgres"))]
-#[expect(clippy::unused_async, reason = "it is with the feature")]
 pub async fn commit_times(_: &Config, _: usize) -> Result<Option<Vec<u128>>, JournalError> {
     Ok(None)
 }
