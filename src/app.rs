@@ -2,6 +2,7 @@
 //! knows all adapters.
 
 mod beside;
+mod copy;
 mod error;
 pub mod exit;
 mod forecast;
@@ -32,11 +33,12 @@ use crate::providers::{ProgramRunner, Router};
 use crate::runtime::{Runtime, SimulatedOperator, SystemClock, Time, VirtualClock};
 
 pub use beside::Beside;
+pub use copy::{Copied, CopyError, backup, commit_times, copy};
 pub use error::Error;
 pub use forecast::conditions;
 pub use history::{History, history};
 pub use notify::{configured_targets, outbox};
-pub use session::{Session, Voice, new_journal, now, reason};
+pub use session::{Session, Voice, has_journal, new_journal, now, reason};
 pub use standing::{Listed, Standing, Subject, exercise_findings, standing};
 pub use telemetry::{Counted, follow, holder};
 pub use triggers::{Hooks, hooks, source_of, watches};
@@ -50,6 +52,7 @@ pub fn open_journal(config: &Config, mode: OpenMode) -> Result<Arc<dyn JournalAd
     Ok(match &config.journal {
         JournalPlace::Sqlite(path) => Arc::new(SqliteJournal::open(path, facts, mode)?),
         JournalPlace::Memory => Arc::new(MemoryJournal::new()),
+        JournalPlace::Postgres(url) => copy::open_postgres(url, facts, mode)?,
     })
 }
 

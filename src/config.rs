@@ -36,7 +36,9 @@ pub enum Error {
         message: String,
     },
     /// The journal's address is of no known kind.
-    #[error("journal `{0}` is of no known kind: use a path, `sqlite:PATH` or `memory:`")]
+    #[error(
+        "a journal at `{0}:…` is of no known kind: use a path, `sqlite:PATH`, `memory:` or `postgres://…`"
+    )]
     Journal(String),
     /// There is no place for the journal.
     #[error("there is no home directory to keep the journal in: set HOME, or use --local or --journal PATH")]
@@ -61,6 +63,34 @@ pub enum JournalPlace {
     Sqlite(PathBuf),
     /// Nowhere: it is gone with the process.
     Memory,
+    /// A PostgreSQL database.
+    Postgres(DatabaseUrl),
+}
+
+impl JournalPlace {
+    /// Reads an address: a path, `sqlite:PATH`, `memory:` or `postgres://…`, with the password in the address
+    /// or in `PGPASSWORD`.
+    ///
+    /// # Errors
+    /// When it is of no known kind.
+    pub fn read(url: &str) -> Result<Self, Error> {
+        place(url)
+    }
+}
+
+/// Address of a database. It may hold a password, and is not shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DatabaseUrl {
+    /// As it was given.
+    pub text: String,
+    /// Password to use where it holds none.
+    pub password: Option<String>,
+}
+
+impl std::fmt::Debug for DatabaseUrl {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("DatabaseUrl(not shown)")
+    }
 }
 
 /// The configuration in force.
@@ -173,7 +203,8 @@ struct File {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct JournalSection {
-    /// A path, `sqlite:PATH` or `memory:`; default: journal.db in the state folder.
+    /// A path, `sqlite:PATH`, `memory:` or `postgres://USER@HOST,HOST/DATABASE`; default: journal.db in the
+    /// state folder. The password of a database is better given as `PGPASSWORD`.
     url: Option<String>,
 }
 
@@ -337,8 +368,13 @@ fn place(url: &str) -> Result<JournalPlace, Error> {
     match url.split_once(':') {
         Some(("sqlite", path)) => Ok(JournalPlace::Sqlite(PathBuf::from(path.trim_start_matches("//")))),
         Some(("memory", "")) => Ok(JournalPlace::Memory),
+        Some(("postgres" | "postgresql", _)) => {
+            let password = environment("PGPASSWORD");
+            Ok(JournalPlace::Postgres(DatabaseUrl { text: url.to_owned(), password }))
+        }
         Some((scheme, _)) if scheme.len() > 1 && scheme.bytes().all(|c| c.is_ascii_alphabetic()) => {
-            Err(Error::Journal(url.to_owned()))
+            // The rest may hold a password.
+            Err(Error::Journal(scheme.to_owned()))
         }
         Some(_) | None => Ok(JournalPlace::Sqlite(PathBuf::from(url))),
     }
@@ -399,7 +435,10 @@ mod tests {
         assert_eq!(place("/var/lib/j.db").unwrap(), JournalPlace::Sqlite("/var/lib/j.db".into()));
         assert_eq!(place("sqlite:///var/lib/j.db").unwrap(), JournalPlace::Sqlite("/var/lib/j.db".into()));
         assert_eq!(place("memory:").unwrap(), JournalPlace::Memory);
-        assert!(matches!(place("mysql://host/db"), Err(Error::Journal(_))));
+        assert!(matches!(place("postgres://a:hunter2@h/d"), Ok(JournalPlace::Postgres(_))));
+        assert!(!format!("{:?}", place("postgres://a:hunter2@h/d")).contains("hunter2"));
+        let error = place("mysql://a:hunter2@host/db").unwrap_err().to_string();
+        assert!(error.contains("`mysql:…`") && !error.contains("hunter2"), "{error}");
     }
 
     #[test]

@@ -4,6 +4,7 @@ pub mod app;
 pub mod cli;
 pub mod compile;
 pub mod config;
+pub mod dial;
 pub mod engine;
 pub mod evidence;
 pub mod forecast;

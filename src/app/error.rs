@@ -1,6 +1,7 @@
 //! Errors at the edge: each has an exit code and says what to do.
 
 use super::exit;
+use crate::app::CopyError;
 use crate::plan::Problem;
 use crate::ports::JournalError;
 use crate::{config, runtime};
@@ -67,6 +68,9 @@ impl From<JournalError> for Error {
             JournalError::Fenced { .. } => Self::new(exit::HELD, message)
                 .help("another process has taken the run over; this one has stopped")
                 .reason("fenced"),
+            JournalError::Lapsed { .. } => Self::new(exit::HELD, message)
+                .help("`drctl resume` takes the run up again; what was under way is looked at first")
+                .reason("lease_lapsed"),
             JournalError::Conflict { stream, .. } if stream.as_str().starts_with("service/") => {
                 Self::new(exit::HELD, "the service was moved while this run was planned; nothing was started")
                     .help("run the command again: it is planned by where the service is now")
@@ -85,6 +89,20 @@ impl From<JournalError> for Error {
                 .help("`--journal PATH` uses another one; `--break-glass` starts a run on a fresh one")
                 .reason("journal_unavailable"),
         }
+    }
+}
+
+impl From<CopyError> for Error {
+    fn from(error: CopyError) -> Self {
+        let message = error.to_string();
+        let (code, help) = match error {
+            CopyError::Source(error) | CopyError::Target(error) => return Self { message, ..error.into() },
+            CopyError::NotEmpty => (exit::REFUSED, "name a new file, or a database without a schema `drctl`"),
+            CopyError::Unsound(_) => {
+                (exit::DAMAGED, "use the old journal; see what `drctl journal verify` says of it")
+            }
+        };
+        Self::new(code, message).help(help)
     }
 }
 

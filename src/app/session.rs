@@ -62,7 +62,18 @@ impl Session {
 pub fn new_journal(config: &Config) -> Option<&Path> {
     match &config.journal {
         JournalPlace::Sqlite(path) => Some(path.as_path()).filter(|path| !path.exists()),
-        JournalPlace::Memory => None,
+        // A database is there, or opening it says that it is not.
+        JournalPlace::Memory | JournalPlace::Postgres(_) => None,
+    }
+}
+
+/// Says whether there is a journal to read.
+#[must_use]
+pub fn has_journal(config: &Config) -> bool {
+    match &config.journal {
+        JournalPlace::Sqlite(path) => path.exists(),
+        JournalPlace::Memory => false,
+        JournalPlace::Postgres(_) => true,
     }
 }
 

@@ -4,6 +4,7 @@ use std::process::Stdio;
 
 use super::session::{self, Session};
 use super::{Error, Global, exit, output};
+use crate::config::JournalPlace;
 use crate::model::time::Duration;
 use crate::ports::{Clock, IdSource, RunFilter};
 use crate::runtime::SystemClock;
@@ -27,7 +28,7 @@ pub(crate) fn run(global: &Global, key: Option<&str>) -> Result<u8, Error> {
     std::fs::create_dir_all(&folder)?;
     let log = folder.join(format!("{key}.log"));
     let file = std::fs::File::create(&log)?;
-    let mut child = spawn(&arguments, &file)?;
+    let mut child = spawn(&arguments, None, &file)?;
     session::block_on(async {
         let clock = SystemClock::real();
         let until = clock.now().plus(STARTS_WITHIN);
@@ -56,14 +57,41 @@ pub(crate) fn run(global: &Global, key: Option<&str>) -> Result<u8, Error> {
     })
 }
 
+/// Starts a process that goes on with a run in the background.
+///
+/// # Errors
+/// When it cannot be started.
+pub(crate) fn resume(session: &Session, run: &str) -> Result<u32, Error> {
+    let folder = session.config.state.join("detached");
+    std::fs::create_dir_all(&folder)?;
+    let log = std::fs::File::create(folder.join(format!("{run}.log")))?;
+    let mut arguments = vec!["resume".to_owned(), run.to_owned()];
+    let mut address = None;
+    match &session.config.journal {
+        JournalPlace::Sqlite(path) => {
+            arguments.extend(["--journal".to_owned(), format!("sqlite:{}", path.display())]);
+        }
+        // Everybody on this machine could read it among the arguments.
+        JournalPlace::Postgres(url) => address = Some(url.text.as_str()),
+        JournalPlace::Memory => {}
+    }
+    Ok(spawn(&arguments, address, &log)?.id())
+}
+
 /// Starts drctl again in a process group of its own, so that this terminal's signals do not reach it.
+/// `journal`: address that must not stand among the arguments.
 ///
 /// # Errors
 /// When the process cannot be started.
 #[expect(clippy::disallowed_methods, reason = "drctl starting itself again is no action of a runbook")]
-pub(crate) fn spawn(arguments: &[String], log: &std::fs::File) -> Result<std::process::Child, Error> {
+fn spawn(
+    arguments: &[String],
+    journal: Option<&str>,
+    log: &std::fs::File,
+) -> Result<std::process::Child, Error> {
     use std::os::unix::process::CommandExt;
     let mut command = std::process::Command::new(std::env::current_exe()?);
+    command.envs(journal.map(|address| ("DRCTL_JOURNAL", address)));
     command.args(arguments).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log.try_clone()?);
     Ok(command.process_group(0).spawn()?)
 }

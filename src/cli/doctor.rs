@@ -115,24 +115,16 @@ fn render(findings: &[Finding]) -> String {
 }
 
 fn journal(global: &Global, config: &Config, findings: &mut Findings) {
+    if matches!(config.journal, JournalPlace::Postgres(_)) {
+        return database(global, config, findings);
+    }
     let JournalPlace::Sqlite(path) = &config.journal else {
         findings.add("journal", State::Note, "in memory: gone with the process; use it for simulations only");
         return clock(None, findings);
     };
     let folder = existing_folder(path);
     let newest = if path.exists() {
-        match Session::open_as(global, OpenMode::ReadOnly) {
-            Ok(session) => {
-                findings.add("journal", State::Ok, session.journal.describe());
-                open_runs(&session, findings)
-            }
-            Err(error) => {
-                findings.journal_unusable = true;
-                findings.add("journal", State::Problem, error.message);
-                findings.help(error.help.unwrap_or_default());
-                None
-            }
-        }
+        opened(global, findings)
     } else {
         findings.add("journal", State::Ok, format!("{}: none yet, the first run makes it", path.display()));
         None
@@ -140,18 +132,8 @@ fn journal(global: &Global, config: &Config, findings: &mut Findings) {
     file_system(&folder, findings);
     match commit_times(config, &folder) {
         Ok(times) => {
-            let (median, worst) =
-                (times.get(times.len() / 2).copied().unwrap_or(0), times.last().copied().unwrap_or(0));
-            let text = format!(
-                "{} median, {} worst of {} commits, each synced to the disk",
-                millis(median),
-                millis(worst),
-                times.len()
-            );
-            findings.add("commit", if median > SLOW_US { State::Note } else { State::Ok }, text);
-            if median > SLOW_US {
-                findings.help("every step of a run waits for one: keep the journal on a local, faster disk");
-            }
+            let advice = "every step of a run waits for one: keep the journal on a local, faster disk";
+            commit(&times, "each synced to the disk", advice, findings);
         }
         Err(error) => {
             findings.journal_unusable = true;
@@ -164,6 +146,58 @@ fn journal(global: &Global, config: &Config, findings: &mut Findings) {
         }
     }
     clock(newest, findings);
+}
+
+/// What is open in the journal; returns the newest time it knows.
+fn opened(global: &Global, findings: &mut Findings) -> Option<Timestamp> {
+    match Session::open_as(global, OpenMode::ReadOnly) {
+        Ok(session) => {
+            let described = session.journal.describe();
+            let sound = !described.contains("NOT DURABLE");
+            findings.add("journal", if sound { State::Ok } else { State::Problem }, described);
+            open_runs(&session, findings)
+        }
+        Err(error) => {
+            findings.journal_unusable = true;
+            findings.add("journal", State::Problem, error.message);
+            findings.help(error.help.unwrap_or_default());
+            None
+        }
+    }
+}
+
+/// A journal in PostgreSQL.
+fn database(global: &Global, config: &Config, findings: &mut Findings) {
+    let newest = opened(global, findings);
+    let measured = session::block_on(async { Ok(app::commit_times(config, COMMITS).await?) });
+    match measured {
+        Ok(times) => {
+            let advice = "every step of a run waits for one: keep drctl near the primary and its standby";
+            commit(
+                &times.unwrap_or_default(),
+                "one round trip each, as durable as an append",
+                advice,
+                findings,
+            );
+        }
+        Err(error) => {
+            findings.journal_unusable = true;
+            findings.add("commit", State::Problem, format!("nothing can be recorded: {}", error.message));
+            findings.help(error.help.unwrap_or_default());
+        }
+    }
+    clock(newest, findings);
+}
+
+fn commit(times: &[u128], what: &str, advice: &str, findings: &mut Findings) {
+    let median = times.get(times.len() / 2).copied().unwrap_or(0);
+    let worst = times.last().copied().unwrap_or(0);
+    let text =
+        format!("{} median, {} worst of {} commits, {what}", millis(median), millis(worst), times.len());
+    findings.add("commit", if median > SLOW_US { State::Note } else { State::Ok }, text);
+    if median > SLOW_US {
+        findings.help(advice);
+    }
 }
 
 fn millis(micros: u128) -> String {

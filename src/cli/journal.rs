@@ -9,6 +9,8 @@ use serde_json::json;
 use super::session::{self, Session};
 use super::table::local;
 use super::{Error, Global, exit, follow, output};
+use crate::app;
+use crate::config::{Config, JournalPlace};
 use crate::journal::{OpenMode, export};
 use crate::model::time::Timestamp;
 use crate::ports::{Append, NewRecord, Record, StreamName};
@@ -22,8 +24,10 @@ const DAY_MS: i64 = 86_400_000;
 pub(crate) enum Command {
     /// Check every chain, head, digest and the store itself.
     Verify,
-    /// Write a consistent copy while work goes on.
+    /// Write a consistent copy while work goes on: a SQLite file, also of a journal in PostgreSQL.
     Backup(BackupArguments),
+    /// Copy a journal into an empty one of another kind or place, and verify the copy.
+    Copy(CopyArguments),
     /// Print every record as JSON lines.
     Export(ExportArguments),
     /// Drop the contents of old runs; the list of runs and all hashes stay.
@@ -35,6 +39,15 @@ pub(crate) enum Command {
 pub(crate) struct BackupArguments {
     /// File; must not exist.
     file: PathBuf,
+}
+
+/// Arguments of `journal copy`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct CopyArguments {
+    /// The journal to copy: a path, `sqlite:PATH` or `postgres://…`.
+    from: String,
+    /// Where to: the same; must be empty, or not there yet.
+    to: String,
 }
 
 /// Arguments of `journal export`.
@@ -82,6 +95,7 @@ fn age(text: &str) -> Result<i64, String> {
 /// When the journal cannot be used; damage has an exit code of its own.
 pub(crate) fn run(global: &Global, command: &Command) -> Result<u8, Error> {
     let mode = match command {
+        Command::Copy(arguments) => return copy(global, arguments),
         Command::Prune(_) => OpenMode::ReadWrite,
         Command::Verify | Command::Backup(_) | Command::Export(_) => OpenMode::ReadOnly,
     };
@@ -90,6 +104,7 @@ pub(crate) fn run(global: &Global, command: &Command) -> Result<u8, Error> {
         match command {
             Command::Verify => verify(global, &session).await,
             Command::Backup(arguments) => backup(global, &session, arguments).await,
+            Command::Copy(_) => Ok(exit::BUG), // Handled above: it opens two journals of its own.
             Command::Export(arguments) => export(&session, arguments).await,
             Command::Prune(arguments) => prune(global, &session, arguments).await,
         }
@@ -122,11 +137,33 @@ async fn backup(global: &Global, session: &Session, arguments: &BackupArguments)
         return Err(Error::new(exit::USAGE, format!("{} exists already", file.display()))
             .help("a backup overwrites nothing: name a new file"));
     }
-    session.journal.backup(file).await?;
+    app::backup(&session.config, session.journal.as_ref(), file).await?;
     let bytes = std::fs::metadata(file)?.len();
     let done = json!({"file": file, "bytes": bytes, "verified": true});
     output::print(global.output, &done, || {
         format!("{}: {} KiB, verified\nuse it with --journal {0}", file.display(), bytes.div_ceil(1024))
+    })?;
+    Ok(exit::SUCCESS)
+}
+
+fn copy(global: &Global, arguments: &CopyArguments) -> Result<u8, Error> {
+    let config = session::config(global)?;
+    let open = |url: &str, mode| -> Result<_, Error> {
+        Ok(app::open_journal(&Config { journal: JournalPlace::read(url)?, ..config.clone() }, mode)?)
+    };
+    let from = open(&arguments.from, OpenMode::ReadOnly)?;
+    let to = open(&arguments.to, OpenMode::ReadWrite)?;
+    let copied = session::block_on(async { Ok(app::copy(from.as_ref(), to.as_ref()).await?) })?;
+    for run in &copied.driven {
+        output::say(&format!(
+            "note: {run} is being driven in the old journal, and what it does from now on is only there"
+        ));
+    }
+    output::print(global.output, &copied, || {
+        format!(
+            "copied and verified: {} records in {} streams\nhead {}",
+            copied.records, copied.streams, copied.head
+        )
     })?;
     Ok(exit::SUCCESS)
 }

@@ -71,7 +71,7 @@ pub struct Global {
     /// Configuration file.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Journal: a path, `sqlite:PATH` or `memory:`.
+    /// Journal: a path, `sqlite:PATH`, `memory:` or `postgres://…`.
     #[arg(long, global = true, value_name = "URL")]
     journal: Option<String>,
     /// Keep journal and output below ./.drctl/.

@@ -13,7 +13,7 @@ use super::{Error, Format, Global, exit, iam, output};
 use crate::app::launch::shelf::{Records, Shelf};
 use crate::app::launch::source::{self, Source, Subject};
 use crate::app::launch::{Binding, drill, planned, policy, route};
-use crate::config::{Config, JournalPlace};
+use crate::config::Config;
 use crate::engine::service::ServiceRecord;
 use crate::journal::OpenMode;
 use crate::model::drill::DrillLevel;
@@ -186,8 +186,7 @@ pub(crate) fn choices(
 
 /// The service record, where there is a journal that can be read. Looking at a plan needs none.
 pub(crate) fn recorded(global: &Global, config: &Config, service: &ServiceName) -> ServiceRecord {
-    let JournalPlace::Sqlite(path) = &config.journal else { return ServiceRecord::default() };
-    if !path.exists() {
+    if !session::has_journal(config) {
         return ServiceRecord::default();
     }
     let read = Session::open_as(global, OpenMode::ReadOnly).and_then(|session| {
@@ -206,8 +205,7 @@ pub(crate) fn recorded(global: &Global, config: &Config, service: &ServiceName) 
 
 /// Where the services of the runs inside a plan are, where there is a journal that can be read.
 pub(crate) fn all_recorded(global: &Global, config: &Config, shelf: &Shelf, plan: &Plan) -> Records {
-    let is_there = matches!(&config.journal, JournalPlace::Sqlite(path) if path.exists());
-    if !is_there {
+    if !session::has_journal(config) {
         return Records::new();
     }
     let read = Session::open_as(global, OpenMode::ReadOnly)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::output::Terminal;
 use super::{Error, Global, exit};
 use crate::app::{self, FindRunError};
-pub(crate) use crate::app::{Session, new_journal, now, reason};
+pub(crate) use crate::app::{Session, has_journal, new_journal, now, reason};
 use crate::config::{Config, Flags};
 use crate::journal::OpenMode;
 use crate::model::id::RunId;

@@ -13,7 +13,7 @@ use crate::app;
 use crate::app::launch::Binding;
 use crate::app::launch::shelf::Shelf;
 use crate::app::launch::source::{self, Source, Subject};
-use crate::config::{Config, JournalPlace};
+use crate::config::Config;
 use crate::forecast::{self, Conditions, MOST_RUNS, Question, Report, render};
 use crate::journal::OpenMode;
 use crate::model::run::Operation;
@@ -118,8 +118,7 @@ fn planned(
 
 /// What earlier runs of the service took, where there is a journal that can be read.
 fn history(global: &Global, config: &Config, plan: &Plan) -> History {
-    let is_there = matches!(&config.journal, JournalPlace::Sqlite(path) if path.exists());
-    if !is_there {
+    if !session::has_journal(config) {
         return History::default();
     }
     let read = Session::open_as(global, OpenMode::ReadOnly).and_then(|session| {

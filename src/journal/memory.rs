@@ -15,7 +15,7 @@ use crate::model::limits;
 use crate::model::run::Intent;
 use crate::model::time::{Duration, Timestamp};
 use crate::ports::{
-    Append, BoxFuture, Checkpoint, Head, Holder, Journal, JournalAdmin, JournalError, Lease, NewRecord,
+    Append, BoxFuture, Checkpoint, Head, Holder, Journal, JournalAdmin, JournalError, Lease, NewRecord, Part,
     Record, RunFilter, RunSummary, StreamName, Verification,
 };
 
@@ -162,25 +162,8 @@ impl Store {
             stored.chain(news.iter().copied()).filter(|run| run.run != summary.run)
         };
         let known = self.runs.contains_key(&summary.run) || news.iter().any(|new| new.run == summary.run);
-        if !known && summary.idempotency_key.is_some() {
-            let same = others().find(|run| run.idempotency_key == summary.idempotency_key);
-            if let Some(run) = same {
-                return Err(JournalError::DuplicateStart { run: run.run.clone() });
-            }
-        }
-        if !known && let Some(run) = others().find(|run| rules::keeps_out(run, summary)) {
-            return Err(JournalError::ServiceLocked { service: run.service.clone(), run: run.run.clone() });
-        }
-        if rules::locks(summary) {
-            let owner = others().find(|run| run.service == summary.service && rules::locks(run));
-            if let Some(run) = owner {
-                return Err(JournalError::ServiceLocked {
-                    service: run.service.clone(),
-                    run: run.run.clone(),
-                });
-            }
-        }
-        Ok(())
+        let others: Vec<&RunSummary> = others().collect();
+        rules::admit(summary, known, &others.iter().copied())
     }
 
     fn write(&mut self, facts: Facts, placed: Vec<rules::Placed>, head: Head) -> Head {
@@ -382,6 +365,15 @@ impl Journal for MemoryJournal {
         Box::pin(async move { self.change(|store| store.grant(run, &self.holder)) })
     }
 
+    /// A holder that was killed for the others has no lease that is good.
+    fn confirm<'a>(&'a self, run: &'a RunId, token: u64) -> BoxFuture<'a, Result<(), JournalError>> {
+        Box::pin(async move {
+            let alive = self.store().holders.get(&self.holder).is_some_and(|(_, alive)| *alive);
+            let lapsed = || JournalError::Lapsed { stream: StreamName::run(run), token };
+            alive.then_some(()).ok_or_else(lapsed)
+        })
+    }
+
     fn release<'a>(&'a self, run: &'a RunId, token: u64) -> BoxFuture<'a, Result<(), JournalError>> {
         Box::pin(async move { self.change(|store| store.release(run, token)) })
     }
@@ -422,6 +414,14 @@ impl Journal for MemoryJournal {
 }
 
 impl JournalAdmin for MemoryJournal {
+    fn dump(&self, _: tokio::sync::mpsc::Sender<Part>) -> BoxFuture<'_, Result<String, JournalError>> {
+        Box::pin(std::future::ready(Err(not_copied())))
+    }
+
+    fn fill(&self, _: Part) -> BoxFuture<'_, Result<(), JournalError>> {
+        Box::pin(std::future::ready(Err(not_copied())))
+    }
+
     fn verify(&self) -> BoxFuture<'_, Result<Verification, JournalError>> {
         Box::pin(async move { Ok(self.store().verify()) })
     }
@@ -450,4 +450,8 @@ impl JournalAdmin for MemoryJournal {
     fn describe(&self) -> String {
         format!("memory: lost when the process ends, format {}", super::FORMAT)
     }
+}
+
+fn not_copied() -> JournalError {
+    JournalError::Unavailable("a journal in memory ends with its process and is not copied".to_owned())
 }

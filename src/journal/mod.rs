@@ -1,7 +1,7 @@
-//! Adapters of the `Journal` port: one in memory, one in SQLite. Never imports another adapter or the
+//! Adapters of the `Journal` port: in memory, in SQLite, in PostgreSQL. Never imports another adapter or the
 //! runtime.
 //!
-//! Both keep the same promises, and one conformance suite (`tests/it/journal.rs`) runs on both:
+//! All keep the same promises, and one conformance suite (`tests/it/journal.rs`) runs on each:
 //! - an append is all or nothing, over every stream it names, and durable when it is answered (memory: as
 //!   long as the process lives);
 //! - every record carries a SHA-256 over its envelope and the hash before it in its stream ([`record`]);
@@ -12,13 +12,18 @@
 
 mod audit;
 mod changes;
+mod copying;
 pub mod export;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 pub mod record;
 mod rules;
 mod sqlite;
 
 pub use memory::MemoryJournal;
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresJournal, PostgresUrl};
 pub use sqlite::{HolderFacts, OpenMode, SqliteJournal};
 
 /// Version of the journal's format that this build writes.

@@ -123,10 +123,45 @@ pub(super) fn locks(summary: &RunSummary) -> bool {
 /// Says whether a run that is under way keeps a new one out: one drill of a service at a time, and none
 /// beside a real run. A real run is kept out by the lock alone.
 pub(super) fn keeps_out(other: &RunSummary, new: &RunSummary) -> bool {
-    let waits_for_word = other.status == RunStatus::AwaitingAttestation;
-    let under_way = !other.status.is_terminal() && !waits_for_word;
-    let drills = other.intent == Intent::Drill || other.locks_service;
-    new.intent == Intent::Drill && other.service == new.service && other.run != new.run && under_way && drills
+    let beside = other.service == new.service && other.run != new.run;
+    new.intent == Intent::Drill && beside && keeps_drills_out(other)
+}
+
+/// Says whether no drill of a run's service may begin beside it.
+pub(super) fn keeps_drills_out(run: &RunSummary) -> bool {
+    let waits_for_word = run.status == RunStatus::AwaitingAttestation;
+    let under_way = !run.status.is_terminal() && !waits_for_word;
+    under_way && (run.intent == Intent::Drill || run.locks_service)
+}
+
+/// Refuses the line of a run for its idempotency key, or for another run of its service. `known`: the run is
+/// listed already; `others`: those that are listed beside it.
+pub(super) fn admit<'r>(
+    new: &RunSummary,
+    known: bool,
+    others: &(impl Iterator<Item = &'r RunSummary> + Clone),
+) -> Result<(), JournalError> {
+    let keyed = |other: &&RunSummary| other.idempotency_key == new.idempotency_key;
+    if !known
+        && new.idempotency_key.is_some()
+        && let Some(other) = others.clone().find(keyed)
+    {
+        return Err(JournalError::DuplicateStart { run: other.run.clone() });
+    }
+    let locked = |other: &RunSummary| {
+        let (service, run) = (other.service.clone(), other.run.clone());
+        Err(JournalError::ServiceLocked { service, run })
+    };
+    if !known && let Some(other) = others.clone().find(|other| keeps_out(other, new)) {
+        return locked(other);
+    }
+    let owns = |other: &&RunSummary| other.service == new.service && locks(other);
+    if locks(new)
+        && let Some(other) = others.clone().find(owns)
+    {
+        return locked(other);
+    }
+    Ok(())
 }
 
 /// Puts the facts behind a stream's head and the journal's tip. A time before the stream's last is brought

@@ -60,6 +60,16 @@ pub enum JournalError {
         /// Token in force.
         current: u64,
     },
+    /// The lease has run out, because this process was held up or cut off; nothing was written.
+    #[error(
+        "the lease of {stream} has run out (token {token}): this process was held up, or cut off from the journal"
+    )]
+    Lapsed {
+        /// The stream.
+        stream: StreamName,
+        /// Token of the lease.
+        token: u64,
+    },
     /// Somebody else has appended; nothing was written.
     #[error("{stream} is at {actual}, not at {expected}")]
     Conflict {
@@ -143,11 +153,35 @@ pub trait Journal: Send + Sync {
     /// holder has it.
     fn grant<'a>(&'a self, run: &'a RunId) -> BoxFuture<'a, Result<u64, JournalError>>;
 
+    /// Makes sure that a lease this process was granted is good for a while longer: to be asked before each
+    /// effect, so that none is begun under a lease that is about to run out. Where leases do not run out, it
+    /// always is.
+    fn confirm<'a>(&'a self, _run: &'a RunId, _token: u64) -> BoxFuture<'a, Result<(), JournalError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
     /// Gives a lease back.
     fn release<'a>(&'a self, run: &'a RunId, token: u64) -> BoxFuture<'a, Result<(), JournalError>>;
 
     /// Who holds the lease of a run.
     fn lease<'a>(&'a self, run: &'a RunId) -> BoxFuture<'a, Result<Option<Lease>, JournalError>>;
+
+    /// Runs that are not over and that no live process drives, oldest first, at most `limit`.
+    fn undriven(&self, limit: usize) -> BoxFuture<'_, Result<Vec<RunSummary>, JournalError>> {
+        Box::pin(async move {
+            let filter = RunFilter { open: true, ..RunFilter::default() };
+            let mut found = Vec::new();
+            for run in self.runs(&filter).await?.into_iter().rev() {
+                if found.len() >= limit {
+                    break;
+                }
+                if !self.lease(&run.run).await?.is_some_and(|lease| lease.alive) {
+                    found.push(run);
+                }
+            }
+            Ok(found)
+        })
+    }
 
     /// Puts a request into a run's inbox. A request with a known id changes nothing.
     fn submit<'a>(&'a self, run: &'a RunId, request: &'a Request) -> BoxFuture<'a, Result<(), JournalError>>;
@@ -180,8 +214,31 @@ pub struct RunFilter {
     pub limit: usize,
 }
 
+/// A part of a journal on its way into another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// Records in order of position, each with the SHA-256 of its body where that was pruned.
+    Records(Vec<(Record, Option<[u8; 32]>)>),
+    /// Content-addressed blobs.
+    Blobs(Vec<(String, Vec<u8>)>),
+    /// Lines of the list of runs, and whether what the run did was pruned.
+    Runs(Vec<(RunSummary, bool)>),
+    /// Requests, oldest first: the run, the id, and the request as JSON where it is not answered yet.
+    Requests(Vec<(String, String, Option<String>)>),
+    /// The newest fencing token of each run. Who held it is not copied.
+    Tokens(Vec<(String, u64)>),
+}
+
 /// What a person does to a journal as a whole.
 pub trait JournalAdmin: Journal {
+    /// Sends everything but checkpoints, as it is at one moment: first the records, then the rest. Returns
+    /// the hash over all heads, in hex, as [`Verification::head`].
+    fn dump(&self, into: tokio::sync::mpsc::Sender<Part>) -> BoxFuture<'_, Result<String, JournalError>>;
+
+    /// Takes a part of another journal as it is: positions, times, hashes and tokens stay. Records must
+    /// follow those that are there.
+    fn fill(&self, part: Part) -> BoxFuture<'_, Result<(), JournalError>>;
+
     /// Checks every chain, head, digest and the store itself.
     fn verify(&self) -> BoxFuture<'_, Result<Verification, JournalError>>;
 

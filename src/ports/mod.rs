@@ -8,7 +8,7 @@ mod record;
 pub mod trace;
 
 pub use incident::{IncidentState, Incidents, Notes, OutsideError, Signers};
-pub use journal::{Holder, Journal, JournalAdmin, JournalError, Lease, RunFilter, Verification};
+pub use journal::{Holder, Journal, JournalAdmin, JournalError, Lease, Part, RunFilter, Verification};
 pub use provider::{
     AttemptContext, CancelSignal, CancelSwitch, ChildOf, Polled, Precheck, Provider, Started,
 };

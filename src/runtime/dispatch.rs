@@ -150,6 +150,7 @@ impl Dispatcher {
                 let task = Task {
                     asks,
                     provider: Arc::clone(&self.provider),
+                    journal: Arc::clone(&self.children.runtime.journal),
                     clock: self.time.clock(),
                     redactor: self.redactor.clone(),
                     landing,

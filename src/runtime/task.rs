@@ -14,7 +14,7 @@ use crate::model::action::{Action, Role};
 use crate::model::run::{Failure, FailureClass, Mode};
 use crate::model::time::{Duration, Timestamp};
 use crate::plan::NodeIndex;
-use crate::ports::{AttemptContext, Clock, Polled, Precheck, Provider, Started};
+use crate::ports::{AttemptContext, Clock, Journal, Polled, Precheck, Provider, Started};
 
 /// How long a provider may take to clean up after its program's own grace, before its attempt is dropped.
 const GRACE: Duration = Duration::from_secs(10);
@@ -87,6 +87,8 @@ pub(super) struct Task {
     /// The action is only asked whether it could work.
     pub(super) asks: bool,
     pub(super) provider: Arc<dyn Provider>,
+    /// Where the lease is that an effect is begun under.
+    pub(super) journal: Arc<dyn Journal>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) redactor: Redactor,
     pub(super) landing: Landing,
@@ -168,7 +170,7 @@ impl Task {
         }
         let handle = match handle {
             Some(handle) => handle,
-            None => match self.provider.start(action, context).await? {
+            None => match self.start(action, context).await? {
                 Started::Done(outputs) => return Ok(outputs),
                 Started::Handle(handle) => {
                     let kept = self.redactor.value(handle.clone());
@@ -189,6 +191,14 @@ impl Task {
             let next: Timestamp = self.clock.now().plus(action.name().spec().poll_interval);
             self.clock.sleep_until(next).await;
         }
+    }
+
+    /// Begins the effect, unless the lease is about to run out: then whoever drives on begins it.
+    async fn start(&self, action: &Action, context: &AttemptContext) -> Result<Started, Failure> {
+        if let Err(error) = self.journal.confirm(&context.run, context.fencing_token).await {
+            return Err(Failure::new(FailureClass::Transient, format!("not begun: {error}")));
+        }
+        self.provider.start(action, context).await
     }
 
     /// Asks an action whether it could work. That a lost source cannot be fenced does not stop an ungraceful

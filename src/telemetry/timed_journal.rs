@@ -9,7 +9,7 @@ use crate::engine::input::Request;
 use crate::model::id::RunId;
 use crate::model::time::{Duration, Timestamp};
 use crate::ports::{
-    Append, BoxFuture, Checkpoint, Head, Journal, JournalAdmin, JournalError, Lease, Record, RunFilter,
+    Append, BoxFuture, Checkpoint, Head, Journal, JournalAdmin, JournalError, Lease, Part, Record, RunFilter,
     RunSummary, StreamName, Verification,
 };
 
@@ -76,6 +76,14 @@ impl Journal for TimedJournal {
         self.journal.grant(run)
     }
 
+    fn confirm<'a>(&'a self, run: &'a RunId, token: u64) -> BoxFuture<'a, Result<(), JournalError>> {
+        self.journal.confirm(run, token)
+    }
+
+    fn undriven(&self, limit: usize) -> BoxFuture<'_, Result<Vec<RunSummary>, JournalError>> {
+        self.journal.undriven(limit)
+    }
+
     fn release<'a>(&'a self, run: &'a RunId, token: u64) -> BoxFuture<'a, Result<(), JournalError>> {
         self.journal.release(run, token)
     }
@@ -102,6 +110,14 @@ impl Journal for TimedJournal {
 }
 
 impl JournalAdmin for TimedJournal {
+    fn dump(&self, into: tokio::sync::mpsc::Sender<Part>) -> BoxFuture<'_, Result<String, JournalError>> {
+        self.journal.dump(into)
+    }
+
+    fn fill(&self, part: Part) -> BoxFuture<'_, Result<(), JournalError>> {
+        self.journal.fill(part)
+    }
+
     fn verify(&self) -> BoxFuture<'_, Result<Verification, JournalError>> {
         self.journal.verify()
     }

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod conformance;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod process;
 mod sqlite;
 mod tampering;
@@ -20,6 +22,8 @@ use drctl::ports::{Append, Head, JournalAdmin, JournalError, NewRecord, RunSumma
 enum World {
     Memory(MemoryJournal),
     Sqlite(tempfile::TempDir),
+    #[cfg(feature = "postgres")]
+    Postgres(String),
 }
 
 impl World {
@@ -35,6 +39,8 @@ impl World {
         match self {
             Self::Memory(first) => Arc::new(first.another_holder()),
             Self::Sqlite(folder) => Arc::new(open_sqlite(&folder.path().join("deep/journal.db"))),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(url) => Arc::new(postgres::open(url)),
         }
     }
 }

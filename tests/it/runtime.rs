@@ -70,6 +70,54 @@ impl Provider for Accountant {
 }
 
 #[tokio::test]
+async fn no_effect_is_begun_under_a_lease_that_is_not_good() {
+    let text = "apiVersion: drctl/v1\nkind: Runbook\nmetadata: {name: pay}\n\
+         sites: {a: {role: active}, b: {role: standby}}\nworkflows:\n  failover:\n    steps:\n      \
+         - {id: a, uses: aws.lambda.set_event_source, retry: {attempts: 1}, drill: skip, \
+         with: {region: us-east-1, mapping_id: x, enabled: false}}\n";
+    for killed in [false, true] {
+        let journal = Arc::new(MemoryJournal::new());
+        let accountant = Arc::new(Accountant::default());
+        let runtime = of(Arc::clone(&journal), &accountant);
+        let driver = runtime.create(planned(text), new_run(text)).await.unwrap();
+        if killed {
+            journal.kill_holder();
+        }
+        let (_, state) = driver.drive(&Silent, Stop::AtPerson).await.unwrap();
+        assert_eq!(accountant.starts.lock().unwrap().is_empty(), killed);
+        assert_eq!(state.status == RunStatus::Succeeded, !killed, "{:?}", state.cause);
+    }
+}
+
+fn planned(text: &str) -> plan::Plan {
+    let (runbook, found) = drctl::compile::compile(text, jiff::civil::date(2026, 11, 21));
+    let choices = Choices {
+        operation: Operation::Failover,
+        mode: None,
+        intent: Intent::Simulate,
+        from: None,
+        to: None,
+        unready: BTreeMap::new(),
+        parameters: BTreeMap::new(),
+    };
+    assert!(runbook.is_some(), "{found:?}");
+    plan::bind(&runbook.unwrap(), &choices).unwrap()
+}
+
+fn of(journal: Arc<MemoryJournal>, accountant: &Arc<Accountant>) -> Runtime {
+    Runtime {
+        journal,
+        provider: Arc::clone(accountant) as Arc<dyn Provider>,
+        time: Time::System(SystemClock::real()),
+        secrets: Arc::new(NoSecrets),
+        ids: Arc::new(Counting::default()),
+        holder: "test".to_owned(),
+        host: "here".to_owned(),
+        operator: None,
+    }
+}
+
+#[tokio::test]
 async fn an_action_that_makes_up_for_another_has_read_what_it_needs_itself() {
     let set = "uses: aws.lambda.set_event_source, drill: skip, with: {region: us-east-1";
     let back =
@@ -80,29 +128,9 @@ async fn an_action_that_makes_up_for_another_has_read_what_it_needs_itself() {
          \x20     - {{id: a, {set}, mapping_id: forth, enabled: false}}, undo: {{{back}}}}}\n\
          \x20     - {{id: z, uses: command.run, with: {{argv: [x]}}, on_failure: unwind, drill: skip}}\n"
     );
-    let (runbook, _) = drctl::compile::compile(&text, jiff::civil::date(2026, 11, 21));
-    let choices = Choices {
-        operation: Operation::Failover,
-        mode: None,
-        intent: Intent::Simulate,
-        from: None,
-        to: None,
-        unready: BTreeMap::new(),
-        parameters: BTreeMap::new(),
-    };
-    let plan = plan::bind(&runbook.unwrap(), &choices).unwrap();
     let accountant = Arc::new(Accountant::default());
-    let runtime = Runtime {
-        journal: Arc::new(MemoryJournal::new()),
-        provider: Arc::clone(&accountant) as Arc<dyn Provider>,
-        time: Time::System(SystemClock::real()),
-        secrets: Arc::new(NoSecrets),
-        ids: Arc::new(Counting::default()),
-        holder: "test".to_owned(),
-        host: "here".to_owned(),
-        operator: None,
-    };
-    let driver = runtime.create(plan, new_run(&text)).await.unwrap();
+    let runtime = of(Arc::new(MemoryJournal::new()), &accountant);
+    let driver = runtime.create(planned(&text), new_run(&text)).await.unwrap();
     let (_, state) = driver.drive(&Silent, Stop::AtPerson).await.unwrap();
     assert_eq!(state.status, RunStatus::Unwound, "{:?}", state.cause);
     let read = |mapping: &str| Some(json!({"read for": mapping}));

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::prompt::Typed;
-use super::{into_background, screen};
+use super::screen;
 use crate::app::launch::inbox;
 use crate::cli::session::Session;
-use crate::cli::{Error, output};
+use crate::cli::{Error, detach, output};
 use crate::engine::event::{MissingConsent, Want};
 use crate::engine::input::{Consents, Control};
 use crate::engine::{IndexedPlan, RunState};
@@ -140,7 +140,7 @@ pub(crate) async fn drive(
     live.draw(&plan, clock.as_ref());
     let (plan, state) = result?;
     if background && !state.status.is_terminal() {
-        let pid = into_background(session, run.as_str())?;
+        let pid = detach::resume(session, run.as_str())?;
         output::say(&format!("goes on in the background (pid {pid}); `drctl runs watch {run}` follows it"));
         return Ok(None);
     }

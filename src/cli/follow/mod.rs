@@ -17,7 +17,7 @@ pub(crate) use summary::render as render_summary;
 
 use super::notices::Notices;
 use super::session::Session;
-use super::{Error, Format, Global, detach, exit, output};
+use super::{Error, Format, Global, exit, output};
 use crate::engine::{IndexedPlan, RunState};
 use crate::evidence;
 use crate::model::run::RunStatus;
@@ -96,19 +96,4 @@ pub(crate) fn finish(global: &Global, plan: &IndexedPlan, state: &RunState) -> R
         output::say(&format!("nobody drives {} now: `drctl resume {}` goes on", view.id, view.id));
     }
     Ok(exit::of_run(plan, state))
-}
-
-/// Starts a process that goes on with a run in the background.
-///
-/// # Errors
-/// When it cannot be started.
-fn into_background(session: &Session, run: &str) -> Result<u32, Error> {
-    let folder = session.config.state.join("detached");
-    std::fs::create_dir_all(&folder)?;
-    let log = std::fs::File::create(folder.join(format!("{run}.log")))?;
-    let mut arguments = vec!["resume".to_owned(), run.to_owned()];
-    if let crate::config::JournalPlace::Sqlite(path) = &session.config.journal {
-        arguments.extend(["--journal".to_owned(), format!("sqlite:{}", path.display())]);
-    }
-    Ok(detach::spawn(&arguments, &log)?.id())
 }

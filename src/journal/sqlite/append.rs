@@ -132,13 +132,17 @@ fn kept_out_by(connection: &Connection, new: &RunSummary) -> Result<Option<RunId
     Ok(None)
 }
 
-fn create_stream(connection: &Connection, name: &str, head: &Head) -> Result<i64, rusqlite::Error> {
+pub(super) fn create_stream(
+    connection: &Connection,
+    name: &str,
+    head: &Head,
+) -> Result<i64, rusqlite::Error> {
     const SQL: &str = "insert into stream(name, sequence, hash, recorded_at) values (?1, ?2, ?3, ?4)";
     let values = params![name, signed(head.sequence), head.hash, head.recorded_at.as_millis()];
     connection.prepare_cached(SQL)?.insert(values)
 }
 
-fn store_head(
+pub(super) fn store_head(
     connection: &Connection,
     id: i64,
     sequence: u64,
@@ -195,7 +199,7 @@ fn write_rest(connection: &Connection, facts: &Facts) -> Result<(), Fault> {
     facts.summary.as_ref().map_or(Ok(()), |summary| write_summary(connection, summary))
 }
 
-fn write_summary(connection: &Connection, summary: &RunSummary) -> Result<(), Fault> {
+pub(super) fn write_summary(connection: &Connection, summary: &RunSummary) -> Result<(), Fault> {
     const SQL: &str = "\
         insert into run(id, service, simulated, terminal, locking, created_at, ended_at, idempotency_key, \
         summary) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \

@@ -8,13 +8,13 @@ use tokio::time::Instant;
 
 use super::others::POLL;
 use super::transaction::Worth;
-use super::{SqliteJournal, admin, append, inbox, lease, read};
+use super::{SqliteJournal, admin, append, copy, inbox, lease, read};
 use crate::engine::input::Request;
 use crate::journal::{FORMAT, rules};
 use crate::model::id::RunId;
 use crate::model::time::{Duration, Timestamp};
 use crate::ports::{
-    Append, BoxFuture, Checkpoint, Head, Journal, JournalAdmin, JournalError, Lease, Record, RunFilter,
+    Append, BoxFuture, Checkpoint, Head, Journal, JournalAdmin, JournalError, Lease, Part, Record, RunFilter,
     RunSummary, StreamName, Verification,
 };
 
@@ -119,6 +119,14 @@ impl Journal for SqliteJournal {
 }
 
 impl JournalAdmin for SqliteJournal {
+    fn dump(&self, into: tokio::sync::mpsc::Sender<Part>) -> BoxFuture<'_, Result<String, JournalError>> {
+        Box::pin(self.readers.read(move |connection, place| copy::dump(connection, place, &into)))
+    }
+
+    fn fill(&self, part: Part) -> BoxFuture<'_, Result<(), JournalError>> {
+        Box::pin(async move { self.writing()?.writer.run(move |ledger| copy::fill(ledger, &part)).await })
+    }
+
     fn verify(&self) -> BoxFuture<'_, Result<Verification, JournalError>> {
         Box::pin(self.readers.read(admin::verify))
     }

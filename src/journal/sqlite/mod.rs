@@ -6,6 +6,7 @@
 
 mod admin;
 mod append;
+mod copy;
 mod fault;
 mod format;
 mod holder;

@@ -1,18 +1,16 @@
 //! Connections to PostgreSQL servers. Must never print a connection string: it may hold a password, also
 //! where it is malformed.
 
-use std::fmt::Write as _;
 use std::io;
-use std::path::Path;
 use std::time::Duration;
 
-use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, NoTls, Row};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::permanent;
 use super::sqlstate::{self, Stake};
-use super::{options, permanent, tls};
+use crate::dial;
 use crate::model::run::{Failure, FailureClass};
 use crate::ports::AttemptContext;
 use crate::providers::excerpt;
@@ -67,30 +65,7 @@ impl Server {
     /// # Errors
     /// Permanent, when it cannot be read. The message holds nothing of it.
     pub(super) fn read(text: &str, context: &AttemptContext) -> Result<Self, Failure> {
-        let (text, authorities) = options::take(text, "sslrootcert");
-        let (text, mode) = options::take(&text, "sslmode");
-        let unreadable = || {
-            permanent(
-                "the connection string cannot be read; write `host=… port=… dbname=… user=…` \
-                 or `postgresql://…` (service files are not supported)",
-            )
-        };
-        let mut config: Config = text.parse().map_err(|_| unreadable())?;
-        let tls = match mode.as_deref() {
-            None | Some("prefer" | "allow" | "disable") if authorities.is_none() => None,
-            None | Some("prefer" | "allow" | "disable") => {
-                return Err(permanent("sslrootcert needs sslmode=verify-full beside it"));
-            }
-            // The certificate and the name are always verified, so these differ in name only.
-            Some("require" | "verify-ca" | "verify-full") => {
-                Some(tls::connector(authorities.as_deref().map(Path::new))?)
-            }
-            Some(_) => return Err(unreadable()),
-        };
-        config.ssl_mode(if tls.is_some() { SslMode::Require } else { SslMode::Disable });
-        if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
-            return Err(permanent("the connection string names no host"));
-        }
+        let dial::Target { mut config, tls } = dial::read(text).map_err(permanent)?;
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(CONNECT);
         }
@@ -251,19 +226,5 @@ pub(super) fn time_left(context: &AttemptContext) -> Duration {
 
 /// `host:port/dbname` of a configuration, without anything secret.
 fn shown(config: &Config) -> String {
-    let mut text = String::new();
-    for (at, host) in config.get_hosts().iter().enumerate() {
-        let host = match host {
-            Host::Tcp(name) => name.clone(),
-            Host::Unix(path) => path.to_string_lossy().into_owned(),
-        };
-        let ports = config.get_ports();
-        let port = ports.get(at).or(ports.first()).copied().unwrap_or(5432);
-        let _ = write!(text, "{}{host}:{port}", if at > 0 { "," } else { "" });
-    }
-    if text.is_empty() {
-        text = config.get_hostaddrs().first().map(ToString::to_string).unwrap_or_default();
-    }
-    let database = config.get_dbname().or(config.get_user()).unwrap_or_default();
-    excerpt::head(&format!("{text}/{database}"), 200)
+    excerpt::head(&dial::shown(config), 200)
 }

@@ -5,7 +5,6 @@
 mod connection;
 mod fence;
 mod heartbeat;
-mod options;
 mod promote;
 mod provider;
 mod query;
@@ -14,7 +13,6 @@ mod replication;
 mod role;
 mod rows;
 mod sqlstate;
-mod tls;
 
 use std::future::Future;
 

@@ -57,7 +57,7 @@ pub(super) fn failure_of(error: &Error) -> Failure {
         Error::Journal(JournalError::Conflict { stream, .. }) if stream.as_str().starts_with("service/") => {
             FailureClass::Refused
         }
-        Error::Journal(JournalError::Unavailable(_)) => FailureClass::InDoubt,
+        Error::Journal(JournalError::Unavailable(_) | JournalError::Lapsed { .. }) => FailureClass::InDoubt,
         Error::Journal(_)
         | Error::Secret(_)
         | Error::NotReady(_)

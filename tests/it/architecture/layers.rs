@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::source::{Source, sources};
 
 /// The modules of `src/`, and which of the others each may name.
-const LAYERS: [(&str, &[&str]); 21] = [
+const LAYERS: [(&str, &[&str]); 22] = [
     ("model", &[]),
     ("compile", &["model"]),
     ("plan", &["model"]),
@@ -15,8 +15,9 @@ const LAYERS: [(&str, &[&str]); 21] = [
     ("webhook", &["model"]),
     ("forecast", &["model", "plan"]),
     ("ports", &["model", "plan", "engine"]),
-    ("journal", &["model", "plan", "engine", "ports"]),
-    ("providers", &["model", "plan", "engine", "ports"]),
+    ("dial", &[]),
+    ("journal", &["model", "plan", "engine", "ports", "dial"]),
+    ("providers", &["model", "plan", "engine", "ports", "dial"]),
     ("runtime", &["model", "plan", "engine", "ports", "webhook"]),
     ("seal", &["model", "plan", "engine", "evidence", "ports", "journal"]),
     ("tail", &["model", "plan", "engine", "ports"]),
@@ -127,8 +128,8 @@ const ADAPTED: [(&str, &[&str]); 16] = [
     ("lettre", &["notify"]),
     ("prometheus_client", &["telemetry"]),
     ("reqwest", &["providers", "notify", "telemetry"]),
-    ("tokio_postgres", &["providers"]),
-    ("rustls", &["providers", "app", "server"]),
+    ("tokio_postgres", &["dial", "journal", "providers"]),
+    ("rustls", &["dial", "providers", "app", "server"]),
     ("rustls_pki_types", &["webhook", "server"]),
     ("webpki", &["webhook"]),
     ("clap", &["cli"]),

@@ -13,6 +13,8 @@ mod journal;
 mod look;
 mod moves;
 mod policy;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod runs;
 mod schedule;
 mod service;

@@ -23,6 +23,20 @@ macro_rules! conformance {
             use super::super::World;
             $(#[tokio::test] async fn $name() { super::$name(&World::sqlite()).await; })+
         }
+        #[cfg(feature = "postgres")]
+        mod postgres {
+            use super::super::postgres::Databases;
+            /// All in one test: they share the server.
+            #[tokio::test]
+            async fn every_promise_is_kept() {
+                let databases = Databases::start();
+                $(
+                    let began = std::time::Instant::now();
+                    super::$name(&databases.world(stringify!($name)).await).await;
+                    eprintln!("{}: {:?}", stringify!($name), began.elapsed());
+                )+
+            }
+        }
     };
 }
 

@@ -16,6 +16,26 @@ pub(crate) struct PostgresPair {
     _folder: TempDir,
 }
 
+/// A server by itself. Stopped when this is dropped.
+#[cfg(feature = "postgres")]
+pub(crate) struct PostgresAlone {
+    pub(crate) server: PostgresServer,
+    _folder: TempDir,
+}
+
+#[cfg(feature = "postgres")]
+impl PostgresAlone {
+    /// Starts one.
+    pub(crate) fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        own(folder.path());
+        let server = PostgresServer::make(folder.path(), "alone");
+        server.initialise(folder.path());
+        server.start();
+        Self { server, _folder: folder }
+    }
+}
+
 /// One server.
 pub(crate) struct PostgresServer {
     binaries: PathBuf,
@@ -26,27 +46,11 @@ pub(crate) struct PostgresServer {
 impl PostgresPair {
     /// Starts both and waits until the standby streams.
     pub(crate) async fn start() -> Self {
-        let binaries = binaries();
         let folder = tempfile::tempdir().unwrap();
         own(folder.path());
-        let server = |name: &str| PostgresServer {
-            binaries: binaries.clone(),
-            data: folder.path().join(name),
-            port: free_port(),
-        };
+        let server = |name: &str| PostgresServer::make(folder.path(), name);
         let (primary, standby) = (server("primary"), server("standby"));
-        run(&primary.as_postgres("initdb", &["-D", primary.data(), "-A", "trust", "-U", "postgres", "-N"]));
-        let settings = format!(
-            "listen_addresses = '127.0.0.1'\nunix_socket_directories = '{}'\nfsync = off\n\
-             wal_log_hints = on\n\
-             wal_keep_size = '128MB'\nshared_buffers = '16MB'\nmax_connections = 20\n\
-             wal_receiver_timeout = '5s'\n\
-             wal_retrieve_retry_interval = '100ms'\n",
-            folder.path().display()
-        );
-        let file = primary.data.join("postgresql.conf");
-        let text = std::fs::read_to_string(&file).unwrap() + &settings;
-        std::fs::write(&file, text).unwrap();
+        primary.initialise(folder.path());
         primary.start();
         let source = format!("host=127.0.0.1 port={} user=postgres", primary.port);
         run(&primary.as_postgres(
@@ -84,6 +88,37 @@ impl PostgresPair {
 }
 
 impl PostgresServer {
+    fn make(folder: &Path, name: &str) -> Self {
+        Self { binaries: binaries(), data: folder.join(name), port: free_port() }
+    }
+
+    fn initialise(&self, folder: &Path) {
+        run(&self.as_postgres("initdb", &["-D", self.data(), "-A", "trust", "-U", "postgres", "-N"]));
+        let settings = format!(
+            "listen_addresses = '127.0.0.1'\nunix_socket_directories = '{}'\nfsync = off\n\
+             wal_log_hints = on\n\
+             wal_keep_size = '128MB'\nshared_buffers = '16MB'\nmax_connections = 80\n\
+             wal_receiver_timeout = '5s'\n\
+             wal_retrieve_retry_interval = '100ms'\n",
+            folder.display()
+        );
+        let file = self.data.join("postgresql.conf");
+        let text = std::fs::read_to_string(&file).unwrap() + &settings;
+        std::fs::write(&file, text).unwrap();
+    }
+
+    /// Address of a database, for a journal.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn url(&self, database: &str) -> String {
+        format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// Port it listens on.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Connection string.
     pub(crate) fn connection(&self) -> String {
         format!("host=127.0.0.1 port={} user=postgres dbname=postgres", self.port)

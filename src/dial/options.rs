@@ -4,7 +4,8 @@ use percent_encoding::percent_decode_str;
 
 /// Takes the last value of an option out of a connection string, a URL or `name=value …`. A string that is
 /// neither is returned as it is: the driver says what is wrong with it.
-pub(super) fn take(text: &str, option: &str) -> (String, Option<String>) {
+#[must_use]
+pub fn take(text: &str, option: &str) -> (String, Option<String>) {
     if text.starts_with("postgresql://") || text.starts_with("postgres://") {
         return take_from_url(text, option);
     }

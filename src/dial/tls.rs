@@ -9,15 +9,12 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::permanent;
-use crate::model::run::Failure;
-
 /// Trusts the authorities of a PEM file alone, or those Mozilla trusts.
 ///
 /// # Errors
-/// Permanent, when the file cannot be read or holds no certificate.
+/// When the file cannot be read or holds no certificate, in words.
 #[expect(clippy::expect_used, reason = "the invariant holds for this fixed crypto provider")]
-pub(super) fn connector(authorities: Option<&Path>) -> Result<MakeRustlsConnect, Failure> {
+pub(super) fn connector(authorities: Option<&Path>) -> Result<MakeRustlsConnect, String> {
     let roots = match authorities {
         Some(path) => read(path)?,
         None => webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect(),
@@ -31,10 +28,9 @@ pub(super) fn connector(authorities: Option<&Path>) -> Result<MakeRustlsConnect,
     Ok(MakeRustlsConnect::new(config))
 }
 
-fn read(path: &Path) -> Result<RootCertStore, Failure> {
-    let unusable = |why: &dyn std::fmt::Display| {
-        permanent(format!("sslrootcert {} cannot be used: {why}", path.display()))
-    };
+fn read(path: &Path) -> Result<RootCertStore, String> {
+    let unusable =
+        |why: &dyn std::fmt::Display| format!("sslrootcert {} cannot be used: {why}", path.display());
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(path).map_err(|error| unusable(&error))? {
         let certificate = certificate.map_err(|error| unusable(&error))?;

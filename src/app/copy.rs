@@ -1,0 +1,157 @@
+//! Journals in databases, and copies from one kind of journal to another. A copy that does not verify is no
+//! copy.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::config::{Config, DatabaseUrl, JournalPlace};
+use crate::journal::{HolderFacts, OpenMode, SqliteJournal};
+use crate::ports::{JournalAdmin, JournalError, Part, RunFilter};
+
+/// Parts on their way at the same time.
+const ON_THE_WAY: usize = 4;
+
+/// What was copied.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Copied {
+    /// Records.
+    pub records: u64,
+    /// Streams.
+    pub streams: u64,
+    /// Hash over all heads, in hex; the same in both journals.
+    pub head: String,
+    /// Runs that some process drove meanwhile: they go on in the old journal.
+    pub driven: Vec<String>,
+}
+
+/// Why a copy came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum CopyError {
+    /// The journal that is copied cannot be read.
+    #[error("the journal to copy: {0}")]
+    Source(JournalError),
+    /// The new journal cannot be written.
+    #[error("the new journal: {0}")]
+    Target(JournalError),
+    /// There is something in the new journal.
+    #[error("the new journal has records already; a copy goes into an empty one")]
+    NotEmpty,
+    /// The copy is not sound, or not the same.
+    #[error("the copy does not verify: {0}")]
+    Unsound(String),
+}
+
+/// Opens a journal in PostgreSQL.
+#[cfg(feature = "postgres")]
+pub(super) fn open_postgres(
+    url: &DatabaseUrl,
+    facts: HolderFacts,
+    mode: OpenMode,
+) -> Result<Arc<dyn JournalAdmin>, JournalError> {
+    Ok(Arc::new(open_database(url, facts, mode)?))
+}
+
+#[cfg(feature = "postgres")]
+fn open_database(
+    url: &DatabaseUrl,
+    facts: HolderFacts,
+    mode: OpenMode,
+) -> Result<crate::journal::PostgresJournal, JournalError> {
+    use crate::journal::{PostgresJournal, PostgresUrl};
+    PostgresJournal::open(&PostgresUrl::new(&url.text, url.password.clone()), facts, mode)
+}
+
+/// Says that this program has no journals in PostgreSQL.
+#[cfg(not(feature = "postgres"))]
+pub(super) fn open_postgres(
+    _: &DatabaseUrl,
+    _: HolderFacts,
+    _: OpenMode,
+) -> Result<Arc<dyn JournalAdmin>, JournalError> {
+    let what = "this drctl was built without journals in PostgreSQL (feature `postgres`)";
+    Err(JournalError::Unavailable(what.to_owned()))
+}
+
+/// Microseconds that commits take in a database that is the journal, in order; absent for other journals.
+///
+/// # Errors
+/// When it cannot be opened or written.
+#[cfg(feature = "postgres")]
+pub async fn commit_times(config: &Config, count: usize) -> Result<Option<Vec<u128>>, JournalError> {
+    let JournalPlace::Postgres(url) = &config.journal else { return Ok(None) };
+    let journal = open_database(url, HolderFacts::here(&config.user), OpenMode::ReadWrite)?;
+    journal.commit_times(count).await.map(Some)
+}
+
+/// As with PostgreSQL, which this program was built without.
+///
+/// # Errors
+/// Never.
+#[cfg(not(feature = "postgres"))]
+pub async fn commit_times(_: &Config, _: usize) -> Result<Option<Vec<u128>>, JournalError> {
+    Ok(None)
+}
+
+/// Copies a journal into an empty one, and verifies the copy: every hash, position and token is the same.
+///
+/// # Errors
+/// When one of them cannot be used, the new one is not empty, or the copy does not verify.
+pub async fn copy(from: &dyn JournalAdmin, to: &dyn JournalAdmin) -> Result<Copied, CopyError> {
+    if !to.streams("").await.map_err(CopyError::Target)?.is_empty() {
+        return Err(CopyError::NotEmpty);
+    }
+    let (sender, mut parts) = tokio::sync::mpsc::channel::<Part>(ON_THE_WAY);
+    // What goes wrong in the target ends the channel, and the source gives up: the target's word comes first.
+    let filling = async move {
+        while let Some(part) = parts.recv().await {
+            to.fill(part).await.map_err(CopyError::Target)?;
+        }
+        Ok(())
+    };
+    let dumping = async { from.dump(sender).await.map_err(CopyError::Source) };
+    let (filled, dumped) = tokio::join!(filling, dumping);
+    filled?;
+    let head = dumped?;
+    let found = to.verify().await.map_err(CopyError::Target)?;
+    if let Some(first) = found.damage.first() {
+        return Err(CopyError::Unsound(first.clone()));
+    }
+    if found.head != head {
+        return Err(CopyError::Unsound(
+            "its records are not those of the journal it was made from".to_owned(),
+        ));
+    }
+    let driven = driven(from).await.map_err(CopyError::Source)?;
+    Ok(Copied { records: found.records, streams: found.streams, head, driven })
+}
+
+async fn driven(journal: &dyn JournalAdmin) -> Result<Vec<String>, JournalError> {
+    let mut driven = Vec::new();
+    for run in journal.runs(&RunFilter { open: true, ..RunFilter::default() }).await? {
+        if journal.lease(&run.run).await?.is_some_and(|lease| lease.alive) {
+            driven.push(run.run.to_string());
+        }
+    }
+    Ok(driven)
+}
+
+/// Writes a consistent copy of a journal into a SQLite file, while work goes on.
+///
+/// # Errors
+/// When the file exists or cannot be written, or the copy does not verify.
+pub async fn backup(config: &Config, journal: &dyn JournalAdmin, file: &Path) -> Result<(), CopyError> {
+    match &config.journal {
+        JournalPlace::Sqlite(_) | JournalPlace::Memory => {
+            journal.backup(file).await.map_err(CopyError::Source)
+        }
+        JournalPlace::Postgres(_) => {
+            let target = SqliteJournal::open(file, HolderFacts::here(&config.user), OpenMode::ReadWrite);
+            let copied = copy(journal, &target.map_err(CopyError::Target)?).await;
+            if copied.is_err() {
+                // A copy nobody can trust must not lie around under the name of a backup.
+                let _ = std::fs::remove_file(file);
+            }
+            copied.map(|_| ())
+        }
+    }
+}

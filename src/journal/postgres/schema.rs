@@ -1,0 +1,97 @@
+//! The schema `drctl` of the database: made where there is none, refused where a newer drctl has made it.
+//! Never repairs.
+
+use super::link::Session;
+use super::place::Fault;
+use crate::journal::OpenMode;
+use crate::ports::JournalError;
+
+/// Version of the schema that this build writes.
+pub(super) const FORMAT: u32 = 1;
+
+/// Schema changes, in order: the one at index `n` leads to format `n + 1`.
+const MIGRATIONS: [[&str; 2]; FORMAT as usize] =
+    [[include_str!("schema.sql"), include_str!("functions.sql")]];
+
+/// Keeps two processes from making the schema together: `drctl` in bytes.
+const LOCK: &str = "select pg_advisory_xact_lock(431298536556)";
+
+/// Checks the format, and makes the schema where it is missing or older.
+pub(super) async fn prepare(session: &Session, mode: OpenMode) -> Result<(), Fault> {
+    match (found(session).await?, mode) {
+        (FORMAT, _) => Ok(()),
+        (0, OpenMode::ReadOnly) => Err(session.place().unavailable("there is no journal here").into()),
+        (_, OpenMode::ReadOnly) => {
+            let what = "its format is older; any command that writes brings it up to date";
+            Err(session.place().unavailable(what).into())
+        }
+        (_, OpenMode::ReadWrite) => {
+            let migrated = migrate(session).await;
+            if migrated.is_err() {
+                session.batch("rollback").await?;
+            }
+            migrated
+        }
+    }
+}
+
+async fn migrate(session: &Session) -> Result<(), Fault> {
+    let encoding = session.one("select current_setting('server_encoding') as encoding", &[]).await?;
+    let encoding: String = session.get(&encoding, "encoding")?;
+    if encoding != "UTF8" {
+        let what = format!("its database is encoded in {encoding}; a journal needs one in UTF8");
+        return Err(session.place().unavailable(&what).into());
+    }
+    session.batch("begin").await?;
+    session.batch(LOCK).await?;
+    // Asked again under the lock: another process may have been faster.
+    let found = found(session).await?;
+    if found == 0 {
+        session.batch("create schema if not exists drctl").await?;
+    }
+    for migration in MIGRATIONS.iter().skip(found as usize).flatten() {
+        session.batch(migration).await?;
+    }
+    let set = format!(
+        "insert into drctl.format(version) values ({FORMAT}) on conflict (one) do update \
+         set version = excluded.version; commit"
+    );
+    session.batch(&set).await
+}
+
+/// The format found; 0 where there is none.
+async fn found(session: &Session) -> Result<u32, Fault> {
+    let there = session.one("select to_regclass('drctl.format') is not null as there", &[]).await?;
+    if !session.get::<bool>(&there, "there")? {
+        return Ok(0);
+    }
+    let row = session.query("select version from drctl.format", &[]).await?;
+    let Some(row) = row.first() else { return Ok(0) };
+    let found = u32::try_from(session.get::<i32>(row, "version")?).unwrap_or(u32::MAX);
+    if found > FORMAT {
+        return Err(JournalError::TooNew { found, known: FORMAT }.into());
+    }
+    Ok(found)
+}
+
+/// What the server promises about what it has acknowledged, in words.
+pub(super) async fn describe(session: &Session) -> Result<String, Fault> {
+    const ASK: &str = "\
+        select current_setting('server_version') as version, current_setting('fsync') as fsync, \
+        current_setting('synchronous_standby_names', true) as standbys, \
+        current_setting('synchronous_commit') as commit, pg_is_in_recovery() as standby";
+    let row = session.one(ASK, &[]).await?;
+    let text = |name| session.get::<Option<String>>(&row, name).map(Option::unwrap_or_default);
+    let promise = if session.get::<bool>(&row, "standby")? {
+        "a standby, read only: it may be behind"
+    } else if text("fsync")? != "on" {
+        "NOT DURABLE: the server runs with fsync off"
+    } else if matches!(text("commit")?.as_str(), "off" | "local" | "remote_write") {
+        "survives a power cut; the loss of the server takes what no standby has"
+    } else if text("standbys")?.is_empty() {
+        "survives a power cut; no synchronous standby, so that the loss of the server takes what none has yet"
+    } else {
+        "survives a power cut and the loss of the server (synchronous standby)"
+    };
+    Ok(format!("PostgreSQL {}, {promise}", text("version")?))
+}
