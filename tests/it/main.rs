@@ -14,6 +14,7 @@ mod forecast;
 mod generated;
 mod init;
 mod journal;
+mod pages;
 mod plan;
 mod policy;
 mod providers;

@@ -10,5 +10,6 @@
 
 pub(crate) mod attempt;
 pub(crate) mod binary;
+pub(crate) mod browser;
 pub(crate) mod postgres;
 pub(crate) mod runtime;
