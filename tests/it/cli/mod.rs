@@ -5,6 +5,7 @@
 
 mod consent;
 mod diff;
+mod drill;
 mod errors;
 mod evidence;
 mod fleet;

@@ -1,0 +1,129 @@
+//! `drctl drill`: what an isolated drill gets into accounts with, and what its evidence says about its
+//! boundary.
+
+use serde_json::{Value, json};
+
+use super::json as output;
+use crate::support::binary::Drctl;
+
+/// Two programs that nobody can look into, one request that is checked, and a step that is left out.
+const PAY: &str = r#"apiVersion: drctl/v1
+kind: Runbook
+metadata: {name: pay}
+sites: {east: {role: active}, west: {role: standby}}
+workflows:
+  failover:
+    steps:
+      - {id: fence, phase: fence, uses: command.run, with: {argv: ["true"], idempotent: true}, drill: skip}
+      - id: restore
+        phase: restore
+        uses: command.run
+        with: {argv: ["true"], idempotent: true}
+        undo: {uses: command.run, with: {argv: ["true"], idempotent: true}}
+        drill: {boundary: trusted}
+      - {id: look, phase: validate, uses: wait.for, with: {duration: 10ms}, drill: {boundary: trusted}}
+drill:
+  level: isolated
+  credentials: drill
+  boundary: {sites: [west], names: ["drill-*", "a|b"]}
+"#;
+
+const CONFIGURED: &str = "[aws.credentials.drill]\nprofile = \"drill\"\n";
+
+fn drilled(text: &str) -> Drctl {
+    let drctl = Drctl::with(&[("runbooks/pay.yaml", text), ("drctl.toml", CONFIGURED)]);
+    let drill = drctl.run("drill pay --reason test");
+    assert_eq!(drill.code, 0, "{}{}", drill.stdout, drill.stderr);
+    drctl
+}
+
+#[test]
+fn a_drill_whose_credentials_are_not_configured_does_not_begin() {
+    let drctl = Drctl::with(&[("runbooks/pay.yaml", PAY), ("drctl.toml", "[aws]\nprofile = \"real\"\n")]);
+    let refused = drctl.run("drill pay --reason test");
+    assert_eq!(refused.code, 7, "{}{}", refused.stdout, refused.stderr);
+    let told = "not ready: there are no credentials `drill` for this drill";
+    assert!(refused.stderr.contains(told), "{}", refused.stderr);
+    assert!(refused.stderr.contains("add [aws.credentials.drill]"), "{}", refused.stderr);
+    assert_eq!(output(&drctl, "runs list -o json"), json!([]));
+    // Only what is real and bounded has credentials of its own.
+    assert_eq!(drctl.run("drill pay --level simulate").code, 0);
+    assert!(drctl.run("plan pay --drill isolated").stdout.contains("with the credentials `drill`"));
+}
+
+#[test]
+fn a_drill_is_not_gone_on_with_by_other_credentials() {
+    let held = PAY.replace("  boundary:", "  decide: {roles: [operator], expires: 1h}\n  boundary:");
+    let drctl = Drctl::with(&[
+        ("runbooks/pay.yaml", held.as_str()),
+        ("drctl.toml", &format!("{CONFIGURED}[roles]\noperator = [\"alice\"]\n")),
+    ]);
+    assert_eq!(drctl.run("drill pay --reason test").code, 6);
+    drctl.write("drctl.toml", "[roles]\noperator = [\"alice\"]\n");
+    let resumed = drctl.run("resume latest");
+    assert_eq!(resumed.code, 7, "{}{}", resumed.stdout, resumed.stderr);
+    assert!(resumed.stderr.contains("no credentials `drill`"), "{}", resumed.stderr);
+}
+
+#[test]
+fn the_report_says_for_what_the_boundary_was_not_enforced() {
+    let drctl = drilled(PAY);
+    let report = output(&drctl, "runs report latest --format json");
+    assert_eq!(
+        report["drill"],
+        json!({
+            "level": "isolated",
+            "is_real": true,
+            "boundary": {"sites": ["west"], "names": ["drill-*", "a|b"]},
+            "credentials": "drill",
+            "not_enforced": [
+                {"step": "restore", "action": "command.run", "undo": false, "effect": "taken back"},
+                {"step": "restore", "action": "command.run", "undo": true, "effect": "taken back"},
+            ],
+        })
+    );
+    let text = drctl.run("runs report latest").stdout;
+    assert!(text.contains("| names | drill-\\*, a\\|b |"), "{text}");
+    assert!(text.contains("| accounts | none |\n"), "{text}");
+    assert!(text.contains("| credentials | drill |"), "{text}");
+    assert!(text.contains("**Not enforced for the steps below**"), "{text}");
+    assert!(text.contains("| `restore` | `command.run` | takes it back | taken back |"), "{text}");
+    let page = drctl.run("runs report latest --format html").stdout;
+    assert!(page.contains("<h2>Boundary of the drill</h2>"), "{page}");
+    assert!(
+        page.contains("<tr><td><code>restore</code></td><td>command.run</td><td>takes it back</td>"),
+        "{page}"
+    );
+    // What is taken back in the end was exercised all the same.
+    let controls = report["controls"].as_array().unwrap();
+    let tested = controls.iter().find(|control| control["control"] == "A1.3").unwrap();
+    assert_eq!(
+        (&tested["evidence"], &tested["because"]),
+        (&json!(true), &json!("a drill was carried out; it ended succeeded"))
+    );
+    assert_eq!(report["run"]["notes"]["boundary_not_enforced"], "restore");
+}
+
+#[test]
+fn a_drill_without_such_steps_says_that_all_was_checked() {
+    let checked = PAY.replace("uses: command.run\n", "uses: wait.for\n").replace(
+        "with: {argv: [\"true\"], idempotent: true}\n        undo: {uses: command.run, with: {argv: [\"true\"], idempotent: true}}\n        drill: {boundary: trusted}",
+        "with: {duration: 10ms}",
+    );
+    assert_ne!(checked, PAY);
+    let drctl = drilled(&checked.replace("  credentials: drill\n", ""));
+    let report = output(&drctl, "runs report latest --format json");
+    assert_eq!(
+        (&report["drill"]["credentials"], &report["drill"]["not_enforced"]),
+        (&Value::Null, &json!([]))
+    );
+    let text = drctl.run("runs report latest").stdout;
+    assert!(text.contains("| credentials | those of real runs |"), "{text}");
+    assert!(text.contains("Every action that changed something was checked against it."), "{text}");
+    // What is no drill has no such part, and what changes nothing real says no more than that.
+    drctl.run("drill pay --level simulate");
+    let simulated = output(&drctl, "runs list --simulated -o json")[0]["id"].as_str().unwrap().to_owned();
+    let text = drctl.run(&format!("runs report {simulated}")).stdout;
+    assert!(text.contains("A drill of level simulate: nothing real could be changed."), "{text}");
+    assert!(!text.contains("those of real runs"), "{text}");
+}
