@@ -18,13 +18,13 @@ workflows:
       - id: seed
         phase: scale
         uses: aws.lambda.invoke
-        with: {region: us-west-2, function: seed, payload: {up: true}, undo: {up: false}, idempotent: true}
+        with: {region: us-west-2, function: drill-seed, payload: {up: true}, undo: {up: false}, idempotent: true}
         undo: auto
         drill: {boundary: trusted}
 drill:
   level: isolated
   credentials: drill
-  boundary: {sites: [west]}
+  boundary: {sites: [west], names: ["drill-*"]}
 ";
 
 const KEYS: &str = "[default]\naws_access_key_id = 111122223333\naws_secret_access_key = not-checked\n\

@@ -127,3 +127,35 @@ fn a_drill_without_such_steps_says_that_all_was_checked() {
     assert!(text.contains("A drill of level simulate: nothing real could be changed."), "{text}");
     assert!(!text.contains("those of real runs"), "{text}");
 }
+
+/// What the shipped runbooks say about live drills: nothing that makes the move safe is left out, and the way
+/// back is there. The whole of it is lived on the simulated estate.
+#[test]
+fn shipped_runbooks_can_be_drilled_live() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("runbooks");
+    for name in
+        ["warm-standby", "warm-standby-aurora", "pilot-light", "hybrid-postgres", "postgres-switchover"]
+    {
+        let text = std::fs::read_to_string(folder.join(format!("{name}.yaml"))).unwrap();
+        let drctl = Drctl::with(&[("runbooks/pay.yaml", text.as_str())]);
+        let planned = drctl.run("plan runbooks/pay.yaml --drill live").stderr;
+        let told = planned.lines().filter(|line| line.starts_with("error: "));
+        // Which actions this build can perform is another matter.
+        let wrong: Vec<_> = told
+            .filter(|line| !line.contains("can only simulate") && !line.contains("can be planned"))
+            .collect();
+        assert_eq!(wrong, [""; 0], "{name}");
+        let live = match text.contains("  level: isolated") {
+            true => text.replacen("  level: isolated", "  level: live", 1),
+            false => text + "drill: {level: live}\n",
+        };
+        drctl.write("runbooks/pay.yaml", &live);
+        let drill = drctl.run("drill runbooks/pay.yaml --level simulate --seed 1 -o json");
+        assert_eq!(drill.code, 0, "{name}: {}{}", drill.stdout, drill.stderr);
+        let id = output(&drctl, "runs list --simulated -o json")[0]["id"].as_str().unwrap().to_owned();
+        let report = output(&drctl, &format!("runs report {id} --format json"));
+        let clock = report["clock"].as_array().unwrap();
+        let returned = clock.iter().find(|point| point["point"] == "returned");
+        assert!(returned.is_some_and(|point| !point["at"].is_null()), "{name}: {clock:#?}");
+    }
+}
