@@ -159,3 +159,61 @@ fn shipped_runbooks_can_be_drilled_live() {
         assert!(returned.is_some_and(|point| !point["at"].is_null()), "{name}: {clock:#?}");
     }
 }
+
+/// Waits for a person after it has grown the standby and broken something on purpose.
+const HELD: &str = r#"apiVersion: drctl/v1
+kind: Runbook
+metadata: {name: pay}
+sites: {east: {role: active}, west: {role: standby}}
+workflows:
+  failover:
+    steps:
+      - id: grow
+        phase: scale
+        uses: command.run
+        with: {argv: [./grow], observes: true}
+        undo: {uses: command.run, with: {argv: [rm, grown], idempotent: true}}
+        drill: {boundary: trusted}
+      - {id: shift, phase: shift, uses: command.run, with: {argv: [touch, shifted], idempotent: true}, drill: skip}
+      - {id: works, phase: validate, uses: wait.for, with: {duration: 1ms}}
+drill:
+  level: isolated
+  boundary: {sites: [west]}
+  inject:
+    - id: break
+      uses: command.run
+      with: {argv: [touch, broken], idempotent: true}
+      undo: {uses: command.run, with: {argv: [rm, broken], idempotent: true}}
+      drill: {boundary: trusted}
+  decide: {roles: [operator], expires: 1h}
+"#;
+
+#[test]
+fn a_staged_run_that_starts_interrupts_the_drill_and_goes_on_from_it() {
+    let drctl =
+        Drctl::with(&[("runbooks/pay.yaml", HELD), ("drctl.toml", "[roles]\noperator = [\"bob\"]\n")]);
+    let grow = "#!/bin/sh\nif [ \"$1\" != observe ]; then touch grown; exit; fi\n\
+                if [ -e grown ]; then state=applied; else state=not_applied; fi\necho \"{\\\"state\\\": \\\"$state\\\"}\"\n";
+    drctl.write_program("grow", grow);
+    assert_eq!(drctl.run("drill pay --reason quarterly").code, 6);
+    let consents = "--confirm pay:west --accept-loss unmeasured --accept-unfenced";
+    assert_eq!(drctl.run(&format!("failover pay --stage --reason outage {consents}")).code, 6);
+    let staged = output(&drctl, "runs list -o json")[0]["id"].as_str().unwrap().to_owned();
+    assert!(drctl.path("grown").exists() && drctl.path("broken").exists());
+    let started = drctl.run(&format!("start {staged}"));
+    assert_eq!(started.code, 0, "{}{}", started.stdout, started.stderr);
+    assert!(started.stderr.contains("interrupting drill"), "{}", started.stderr);
+    assert!(started.stderr.contains("taken back: inject/break"), "{}", started.stderr);
+    let all = output(&drctl, "runs list -o json");
+    let status = |intent: &str| {
+        let run = all.as_array().unwrap().iter().find(|run| run["intent"] == intent).unwrap();
+        run["status"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(status("drill"), "aborted", "{all:#}");
+    assert!(status("real").starts_with("succeeded"), "{all:#}");
+    let kept = (drctl.path("grown").exists(), drctl.path("broken").exists(), drctl.path("shifted").exists());
+    assert_eq!(kept, (true, false, true));
+    let shown = output(&drctl, &format!("runs report {staged} --format json"));
+    let grow = shown["run"]["steps"].as_array().unwrap().iter().find(|step| step["id"] == "grow").unwrap();
+    assert_eq!(grow["adopted"], true, "{grow:#}");
+}
