@@ -24,7 +24,7 @@ workflows:
 drill:
   level: isolated
   credentials: drill
-  boundary: {sites: [west], names: ["drill-*"]}
+  boundary: {sites: [west], names: [drill-seed]}
 ";
 
 const KEYS: &str = "[default]\naws_access_key_id = 111122223333\naws_secret_access_key = not-checked\n\

@@ -11,6 +11,7 @@ mod evidence;
 mod fleet;
 mod init;
 mod journal;
+mod lived;
 mod look;
 mod moves;
 mod policy;
