@@ -261,3 +261,27 @@ fn bounded() -> Vec<u8> {
     assert_eq!(made.code, 0, "{}{}", made.stdout, made.stderr);
     std::fs::read(drctl.path("e.tar")).unwrap()
 }
+
+/// A record that does lie on the journal's chain, but is none of this run, has no business in its bundle.
+#[test]
+fn records_of_others_are_not_smuggled_in() {
+    let smuggled = wrong(&forged(|files| {
+        let text = String::from_utf8(files["journal/records.jsonl"].clone()).unwrap();
+        let mut records: Vec<serde_json::Value> =
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let chain = String::from_utf8(files["journal/chain.txt"].clone()).unwrap();
+        let after: u64 = chain.lines().next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+        let taken: Vec<u64> = records.iter().map(|record| record["position"].as_u64().unwrap()).collect();
+        let mut positions = (after + 1..).zip(chain.lines().skip(1));
+        let (position, hash) = positions.find(|(position, _)| !taken.contains(position)).unwrap();
+        let mut other = records[0].clone();
+        other["position"] = position.into();
+        other["hash"] = hash.into();
+        other["stream"] = "service/pay".into();
+        records.push(other);
+        records.sort_by_key(|record| record["position"].as_u64());
+        let lines: Vec<String> = records.iter().map(ToString::to_string).collect();
+        files.insert("journal/records.jsonl".to_owned(), (lines.join("\n") + "\n").into_bytes());
+    }));
+    assert_eq!(smuggled, ["records: journal/records.jsonl: records of other streams are among them"]);
+}
