@@ -145,9 +145,10 @@ fn shipped_runbooks_can_be_drilled_live() {
             .filter(|line| !line.contains("can only simulate") && !line.contains("can be planned"))
             .collect();
         assert_eq!(wrong, [""; 0], "{name}");
-        let live = match text.contains("  level: isolated") {
-            true => text.replacen("  level: isolated", "  level: live", 1),
-            false => text + "drill: {level: live}\n",
+        let live = if text.contains("  level: isolated") {
+            text.replacen("  level: isolated", "  level: live", 1)
+        } else {
+            text + "drill: {level: live}\n"
         };
         drctl.write("runbooks/pay.yaml", &live);
         let drill = drctl.run("drill runbooks/pay.yaml --level simulate --seed 1 -o json");
@@ -161,7 +162,7 @@ fn shipped_runbooks_can_be_drilled_live() {
 }
 
 /// Waits for a person after it has grown the standby and broken something on purpose.
-const HELD: &str = r#"apiVersion: drctl/v1
+const HELD: &str = r"apiVersion: drctl/v1
 kind: Runbook
 metadata: {name: pay}
 sites: {east: {role: active}, west: {role: standby}}
@@ -186,7 +187,7 @@ drill:
       undo: {uses: command.run, with: {argv: [rm, broken], idempotent: true}}
       drill: {boundary: trusted}
   decide: {roles: [operator], expires: 1h}
-"#;
+";
 
 #[test]
 fn a_staged_run_that_starts_interrupts_the_drill_and_goes_on_from_it() {

@@ -96,7 +96,6 @@ fn a_boundary_that_allows_nothing_lets_nothing_through() {
 
 /// Of each action: what lies inside, and each parameter that leads outside when it is another one.
 #[test]
-#[expect(clippy::too_many_lines, reason = "a table")]
 fn every_parameter_that_says_where_an_action_works_counts() {
     let boundary: Boundary = serde_json::from_value(json!({
         "sites": ["west"], "accounts": ["sub", "111122223333"],

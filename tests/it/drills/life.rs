@@ -200,8 +200,8 @@ async fn the_objective_of_a_drill_burns_like_any_other() {
             let (world, journal) = (World::new(), MemoryJournal::new());
             let began = SystemClock::real().now().minus(Duration::from_secs(seconds));
             let runtime = on(Arc::new(journal.another_holder()), &world);
-            let begun = runtime.create(drill(PAY, level), NewRun { incident_at: Some(began), ..new() });
-            let driver = begun.await.unwrap();
+            let wanted = NewRun { incident_at: Some(began), ..new() };
+            let driver = runtime.create(drill(PAY, level), wanted).await.unwrap();
             let run = driver.state().created.run.clone();
             let state = drive(driver).await;
             let loaded = load(&journal, &run).await;

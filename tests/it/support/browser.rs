@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// Longest wait for one answer.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A browser with one open page. It is closed when this is dropped.
 pub(crate) struct Browser {
@@ -25,7 +25,7 @@ pub(crate) struct Browser {
     pub(crate) requests: Vec<String>,
     /// What stands in the console, exceptions and refusals of the page's own policy among it.
     pub(crate) console: Vec<String>,
-    folder: TempDir,
+    _folder: TempDir,
 }
 
 impl Browser {
@@ -85,7 +85,7 @@ impl Browser {
             }
         });
         let (requests, console) = (Vec::new(), Vec::new());
-        Self { process, commands, answers, session: None, last: 0, requests, console, folder }
+        Self { process, commands, answers, session: None, last: 0, requests, console, _folder: folder }
     }
 
     /// Sends one command and waits for its result; what happens meanwhile is noted.
@@ -156,7 +156,6 @@ impl Drop for Browser {
         }
         let _ = self.process.kill();
         let _ = self.process.wait();
-        eprintln!("chromium had to be killed: {}", self.folder.path().display());
     }
 }
 
