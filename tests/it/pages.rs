@@ -73,7 +73,8 @@ fn a_report_opens_in_a_browser_and_prints() {
     let outside = browser.value(
         "(() => { const frame = document.querySelector('svg.gantt').getBoundingClientRect(); \
          return [...document.querySelectorAll('svg.gantt text')].filter(it => { \
-         const box = it.getBoundingClientRect(); return box.left < frame.left - 1 || box.right > frame.right + 1 \
+         const box = it.getBoundingClientRect(); \
+         return box.left < frame.left - 1 || box.right > frame.right + 1 \
          || box.top < frame.top - 1 || box.bottom > frame.bottom + 1; }).map(it => it.textContent); })()",
     );
     assert_eq!(outside, Value::Array(Vec::new()), "words that leave the picture");

@@ -18,7 +18,8 @@ workflows:
       - id: seed
         phase: scale
         uses: aws.lambda.invoke
-        with: {region: us-west-2, function: drill-seed, payload: {up: true}, undo: {up: false}, idempotent: true}
+        with:
+          {region: us-west-2, function: drill-seed, payload: {up: true}, undo: {up: false}, idempotent: true}
         undo: auto
         drill: {boundary: trusted}
 drill:

@@ -1,5 +1,5 @@
-//! A journal as an earlier drctl has left it, with every kind of fact: it opens, verifies and tells the same for
-//! ever. `DRCTL_BLESS=1` writes the next one where a new kind of fact has none yet; those that are there are
+//! A journal as an earlier drctl has left it, with most kinds of facts: it opens, verifies and tells the same
+//! for ever. `DRCTL_BLESS=1` writes the next one where a new kind of fact has none yet; those that are there are
 //! never written again.
 
 use std::collections::BTreeSet;
@@ -28,7 +28,8 @@ workflows:
         drill: {boundary: trusted}
       - {id: shift, phase: shift, uses: command.run, with: {argv: ["true"], idempotent: true}, drill: skip}
       - {id: works, phase: validate, uses: wait.for, with: {duration: 1ms}}
-      - {id: agree, phase: commit, uses: approval.request, with: {expires: 1h, roles: [operator]}, drill: skip}
+      - {id: agree, phase: commit, uses: approval.request, drill: skip,
+         with: {expires: 1h, roles: [operator]}}
 drill:
   level: isolated
   boundary: {sites: [west]}

@@ -76,7 +76,7 @@ fn action(name: &str, with: Value) -> Action {
     Action::new(name, with).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// No action that changes something slips through a boundary that allows nothing; what people do stays with people.
+/// No action that changes something slips through a boundary that allows nothing; what people do is theirs.
 #[test]
 fn a_boundary_that_allows_nothing_lets_nothing_through() {
     let nothing = Boundary::default();

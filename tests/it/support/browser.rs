@@ -1,4 +1,5 @@
-//! A real Chromium without a window, spoken to through a pipe: what a page does when a person opens or prints it.
+//! A real Chromium without a window, spoken to through a pipe: what a page does when a person opens or
+//! prints it.
 //! Reaches no network: every name and address of one resolves to nothing.
 
 use std::io::{BufRead as _, BufReader, Write as _};
