@@ -1,6 +1,6 @@
 //! A journal as an earlier drctl has left it, with most kinds of facts: it opens, verifies and tells the same
-//! for ever. `DRCTL_BLESS=1` writes the next one where a new kind of fact has none yet; those that are there are
-//! never written again.
+//! for ever. `DRCTL_BLESS=1` writes the next one where a new kind of fact has none yet; those that are
+//! there are never written again.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
