@@ -67,17 +67,33 @@ pub fn host_name() -> String {
 /// # Errors
 /// When a provider cannot be set up.
 pub fn real_runtime(config: &Config, journal: Arc<dyn Journal>) -> anyhow::Result<Runtime> {
+    real_runtime_with(config, journal, None)
+}
+
+/// As [`real_runtime`], getting into accounts another way than real runs do.
+///
+/// # Errors
+/// When a provider cannot be set up.
+pub fn real_runtime_with(
+    config: &Config,
+    journal: Arc<dyn Journal>,
+    credentials: Option<&config::AwsCredentials>,
+) -> anyhow::Result<Runtime> {
     // Every HTTP client needs one; an error says that there is one already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runs = config.state.join("runs");
     let postgres = PostgresProvider::new(ProgramRunner::new(runs.clone()));
     let command = CommandProvider::new(runs, std::env::current_exe()?);
-    let router = with_aws(Router::new(command, HttpProvider::new(), postgres), &config.aws);
+    let router = with_aws(Router::new(command, HttpProvider::new(), postgres), &config.aws, credentials);
     Ok(runtime(config, journal, Arc::new(router), Time::System(SystemClock::real()), None))
 }
 
 #[cfg(feature = "aws-base")]
-fn with_aws(router: Router, configured: &config::AwsSection) -> Router {
+fn with_aws(
+    router: Router,
+    configured: &config::AwsSection,
+    other: Option<&config::AwsCredentials>,
+) -> Router {
     use crate::providers::aws::{Access, AwsProvider, Settings};
     let access = |account: &config::AwsAccount| Access {
         profile: account.profile.clone(),
@@ -86,12 +102,17 @@ fn with_aws(router: Router, configured: &config::AwsSection) -> Router {
         session_name: account.session_name.clone(),
         web_identity_token_file: account.web_identity_token_file.clone(),
     };
+    let (profile, accounts) = match other {
+        Some(other) => (&other.profile, &other.accounts),
+        None => (&configured.profile, &configured.accounts),
+    };
     let settings = Settings {
-        profile: configured.profile.clone(),
+        profile: profile.clone(),
+        only_named: other.is_some(),
         endpoint: configured.endpoint_url.clone(),
         endpoints: configured.endpoints.clone(),
         sts_region: configured.sts_region.clone(),
-        accounts: configured.accounts.iter().map(|(id, account)| (id.clone(), access(account))).collect(),
+        accounts: accounts.iter().map(|(id, account)| (id.clone(), access(account))).collect(),
         route53_requests_per_second: configured.route53_requests_per_second,
         keys: None,
     };
@@ -99,7 +120,7 @@ fn with_aws(router: Router, configured: &config::AwsSection) -> Router {
 }
 
 #[cfg(not(feature = "aws-base"))]
-fn with_aws(router: Router, _: &config::AwsSection) -> Router {
+fn with_aws(router: Router, _: &config::AwsSection, _: Option<&config::AwsCredentials>) -> Router {
     router
 }
 

@@ -244,6 +244,19 @@ pub struct AwsSection {
     pub route53_requests_per_second: Option<u32>,
     /// How to get into each account, by its twelve digits.
     pub accounts: BTreeMap<String, AwsAccount>,
+    /// Other ways in, by the names that `drill.credentials` of runbooks call them.
+    pub credentials: BTreeMap<String, AwsCredentials>,
+}
+
+/// A way into AWS that stands for itself: nothing of `[aws]` and of the environment takes its place where it
+/// says nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AwsCredentials {
+    /// Named profile of the shared AWS configuration.
+    pub profile: Option<String>,
+    /// How to get into each account, by its twelve digits.
+    pub accounts: BTreeMap<String, AwsAccount>,
 }
 
 /// How to get into an AWS account. Without a role, the profile's own credentials must belong to it.

@@ -19,10 +19,16 @@ has_postgres() {
   return 1
 }
 
+# A browser: the tests open the pages that drctl writes.
+has_chromium() {
+  command -v chromium || command -v chromium-headless-shell || command -v chromium-browser || command -v google-chrome
+} >/dev/null
+
 missing=()
 command -v cc >/dev/null || missing+=(gcc libc6-dev)
 command -v setpriv >/dev/null || missing+=(util-linux)
 has_postgres || missing+=(postgresql)
+has_chromium || missing+=(chromium)
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3 python3-venv)
 if [ ${#missing[@]} -gt 0 ]; then
   echo "installing ${missing[*]}"
@@ -30,6 +36,7 @@ if [ ${#missing[@]} -gt 0 ]; then
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}"
 fi
 has_postgres || { echo "PostgreSQL could not be installed: initdb, postgres, pg_basebackup, pg_rewind" >&2; exit 1; }
+has_chromium || { echo "Chromium could not be installed: the tests open reports and forecasts in it" >&2; exit 1; }
 
 # Emulators of AWS. The tests start them on 127.0.0.1 and end them.
 . tests/emulators.sh

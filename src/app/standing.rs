@@ -22,6 +22,8 @@ use crate::runtime::{self, Error, Loaded};
 
 /// How the names of streams begin that hold what people added to the record of a run.
 const EVIDENCE: &str = "evidence/";
+/// Most runs that are loaded to find one that has begun: those whose guards are red every time never have.
+const LOOKED_AT: usize = 50;
 
 /// A service that is asked about.
 #[derive(Debug, Clone)]
@@ -264,7 +266,7 @@ impl Desk<'_> {
         over: &[&RunSummary],
         wanted: impl Fn(&&RunSummary) -> bool,
     ) -> Result<Option<Exercise>, Error> {
-        for summary in over.iter().copied().filter(|run| wanted(run)) {
+        for summary in over.iter().copied().filter(|run| wanted(run)).take(LOOKED_AT) {
             if let Some(exercise) = self.exercise(&summary.run).await? {
                 return Ok(Some(exercise));
             }

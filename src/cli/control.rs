@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::follow::{self, Followed};
 use super::session::{self, Session};
 use super::{Error, Global, exit, output};
+use crate::app::launch::drills::{self, Interrupted};
 use crate::app::launch::inbox::{self, Answer, Asked};
 use crate::app::launch::takeover;
 use crate::engine::input::Control;
@@ -203,14 +204,22 @@ pub(crate) async fn ask(
     reason: Option<String>,
 ) -> Result<u8, Error> {
     let (verb, resumes) = (control.verb(), matches!(control, Control::Resume));
+    let interrupted = match control {
+        Control::Start => drills::make_way(session, run, reason.as_deref()).await?,
+        _ => Interrupted::default(),
+    };
     let Asked { id, holder } = inbox::ask(session, run, control, reason).await?;
     if let Some(holder) = holder {
         let who = format!("{} (pid {}, {})", holder.name, holder.pid, holder.host);
-        return answered(inbox::answer(session, run, &id).await?, run, verb, &who);
+        let answer = inbox::answer(session, run, &id).await?;
+        interrupted.settle(session).await;
+        return answered(answer, run, verb, &who);
     }
     output::say(&format!("nobody drives {run}: this process does from here on"));
     let driver = takeover::take_over(session, run, BTreeMap::new(), None).await?;
-    let code = follow::drive(global, session, driver, Followed::default()).await?;
+    let code = follow::drive(global, session, driver, Followed::default()).await;
+    interrupted.settle(session).await;
+    let code = code?;
     match inbox::find(session, run, &id, 0).await? {
         Answer::Refused(why) if !resumes => Err(Error::new(exit::REFUSED, why).reason("refused")),
         Answer::Refused(_) | Answer::Accepted | Answer::None => Ok(code),

@@ -39,7 +39,7 @@ pub(super) fn request(decision: &mut Decision<'_>, request: Request) -> Result<(
 fn grant(decision: &mut Decision<'_>, request: &Request) -> Result<(), Rejection> {
     let by = &request.by;
     let staged = decision.state.status == RunStatus::Staged;
-    if staged && !matches!(request.control, Control::Start | Control::Abort) {
+    if staged && !matches!(request.control, Control::Start | Control::Abort | Control::Adopt) {
         return Err(refused("the run is staged: start it or abort it"));
     }
     match &request.control {

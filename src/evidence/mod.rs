@@ -18,8 +18,9 @@ pub use line::first_line;
 pub use members::{LeftView, MembersView, MissedView};
 pub use people::{PersonNeeded, needs_person};
 pub use report::{
-    Approval, Attestation, ClockPoint, Consent, Control, Drive, Finding, Moment, Override, PlanFacts,
-    RENDERING, RecordFacts, Report, Row, TargetFacts, Tone, Touched, Trail, WARNINGS, Warning, report,
+    Approval, Attestation, ClockPoint, Consent, Control, DrillFacts, Drive, Finding, Moment, NotEnforced,
+    Override, PlanFacts, RENDERING, RecordFacts, Report, Row, TargetFacts, Tone, Touched, Trail, WARNINGS,
+    Warning, report,
 };
 pub use view::{RunView, StepView, view};
 pub use ways_out::{Held, WaysOut, ways_out};

@@ -53,6 +53,10 @@ pub struct Drill {
     /// What an isolated drill may touch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boundary: Option<Boundary>,
+    /// What an isolated drill gets into accounts with, by its name in the configuration:
+    /// `aws.credentials.NAME` of drctl.toml; default: what real runs get in with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<String>,
     /// When it runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule: Option<Schedule>,

@@ -15,6 +15,7 @@ mod generated;
 mod init;
 mod journal;
 mod notify;
+mod pages;
 mod plan;
 mod policy;
 mod providers;

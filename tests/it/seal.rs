@@ -4,12 +4,14 @@
 
 use std::sync::LazyLock;
 
+use drctl::evidence::RENDERING;
 use drctl::journal::record::{digest, hex};
 use drctl::seal::{self, Files, Pair, Signature, Verified};
 
-use crate::support::binary::Drctl;
+use crate::support::binary::{Drctl, blesses};
 
 const REAL: &str = include_str!("../fixtures/cli/real.yaml");
+const BOUNDED: &str = include_str!("../fixtures/seal/bounded.yaml");
 
 /// A bundle of a real run with a finding and a large output, and the key that signed it.
 struct Bundle {
@@ -162,7 +164,7 @@ fn who_has_the_key_cannot_tell_another_story() {
 fn other_words_are_no_damage_and_other_facts_are() {
     let worded = |edits: &[(&str, &str, &str)]| {
         wrong(&forged(|files| {
-            edit(files, "about.json", "\"rendering\": 1", "\"rendering\": 0");
+            edit(files, "about.json", &format!("\"rendering\": {RENDERING}"), "\"rendering\": 0");
             edit(files, "report.md", "# Failover", "# Fail-over");
             for (name, from, to) in edits {
                 edit(files, name, from, to);
@@ -218,4 +220,68 @@ fn a_head_that_was_noted_must_lie_on_the_chain() {
     assert!(seal::verify(bytes, &[pair.public()], Some(&noted)).sound);
     let other = seal::verify(bytes, &[pair.public()], Some(&[1; 32]));
     assert_eq!(wrong(&other), ["journal: the head that was noted is not on the chain"]);
+}
+
+/// Bundles of every wording there has been. When the report looks otherwise, `RENDERING` is raised and
+/// `DRCTL_BLESS=1` adds the bundle of the new wording; those that are there are never written again.
+#[test]
+fn bundles_of_every_wording_verify_for_ever() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/seal");
+    let newest = folder.join(format!("rendering-{RENDERING}.tar"));
+    if blesses() && !newest.exists() {
+        std::fs::write(&newest, bounded()).unwrap();
+    }
+    for rendering in 1..=RENDERING {
+        let file = folder.join(format!("rendering-{rendering}.tar"));
+        let bytes = std::fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let verified = seal::verify(&bytes, &[], None);
+        assert_eq!(
+            (wrong(&verified), verified.signature),
+            (Vec::new(), Signature::UnknownKey),
+            "{rendering}"
+        );
+        let (_, files) = seal::unpack(&bytes).unwrap();
+        let about: serde_json::Value = serde_json::from_slice(&files["about.json"]).unwrap();
+        assert_eq!(about["rendering"], rendering);
+        // The newest is compared byte by byte, an older one by its facts.
+        let report = verified.checks.iter().find(|check| check.check == "report").unwrap();
+        let worded = report.found[0].starts_with("worded by another drctl");
+        assert_eq!(worded, rendering != RENDERING, "{report:?}");
+    }
+}
+
+/// The bundle of a drill with everything in it that a report has a section for.
+fn bounded() -> Vec<u8> {
+    let drctl = Drctl::with(&[("runbooks/pay.yaml", BOUNDED)]);
+    assert_eq!(drctl.run("drill pay --reason golden").code, 0);
+    drctl.run_words(&["runs", "finding", "add", "latest", "slow", "--owner", "bob", "--due", "2027-01-31"]);
+    let pair = Pair::of_seed([9; 32]).unwrap();
+    drctl.write("key.pem", &pair.private_pem());
+    let made = drctl.run("evidence bundle latest --key key.pem --out e.tar");
+    assert_eq!(made.code, 0, "{}{}", made.stdout, made.stderr);
+    std::fs::read(drctl.path("e.tar")).unwrap()
+}
+
+/// A record that does lie on the journal's chain, but is none of this run, has no business in its bundle.
+#[test]
+fn records_of_others_are_not_smuggled_in() {
+    let smuggled = wrong(&forged(|files| {
+        let text = String::from_utf8(files["journal/records.jsonl"].clone()).unwrap();
+        let mut records: Vec<serde_json::Value> =
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let chain = String::from_utf8(files["journal/chain.txt"].clone()).unwrap();
+        let after: u64 = chain.lines().next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+        let taken: Vec<u64> = records.iter().map(|record| record["position"].as_u64().unwrap()).collect();
+        let mut positions = (after + 1..).zip(chain.lines().skip(1));
+        let (position, hash) = positions.find(|(position, _)| !taken.contains(position)).unwrap();
+        let mut other = records[0].clone();
+        other["position"] = position.into();
+        other["hash"] = hash.into();
+        other["stream"] = "service/pay".into();
+        records.push(other);
+        records.sort_by_key(|record| record["position"].as_u64());
+        let lines: Vec<String> = records.iter().map(ToString::to_string).collect();
+        files.insert("journal/records.jsonl".to_owned(), (lines.join("\n") + "\n").into_bytes());
+    }));
+    assert_eq!(smuggled, ["records: journal/records.jsonl: records of other streams are among them"]);
 }

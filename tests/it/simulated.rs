@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "parts of tests")]
 
-mod sample;
+pub(crate) mod sample;
 mod scenarios;
 mod world;
 

@@ -154,7 +154,8 @@ pub(crate) fn new_run(session: &Session, wanted: &WantedDrill, source: &Source, 
     }
     let mut notes = source::accepted_lints(source, &wanted.binding.accept_lint);
     notes.extend(wanted.notes.clone());
-    let trusted = plan::drill::unenforced(plan);
+    let mut trusted: Vec<_> = plan::drill::unenforced(plan).into_iter().map(|it| it.address).collect();
+    trusted.dedup();
     if !trusted.is_empty() {
         let list = trusted.join(", ");
         session.say(&format!("the boundary is not enforced for {list}: their author answers for them"));

@@ -3,8 +3,8 @@
 
 use tokio::task::JoinHandle;
 
-use super::inbox;
 use super::takeover::take_over;
+use super::{inbox, policy};
 use crate::app::{Error, Session, exit};
 use crate::engine::drill::is_moved;
 use crate::engine::input::Control;
@@ -85,6 +85,47 @@ pub(crate) async fn interrupt(
             continue;
         }
         end(session, &drill.run, &loaded, real, fate, why, &mut interrupted).await?;
+    }
+    Ok(interrupted)
+}
+
+/// Makes way for a staged run that is to begin: interrupts the drills of its service, as its start at once
+/// would have done. What is not about to begin for real interrupts nothing.
+///
+/// # Errors
+/// When the policy does not let it begin, or a drill has moved the service or does not let go of it.
+pub(crate) async fn make_way(
+    session: &Session,
+    run: &RunId,
+    reason: Option<&str>,
+) -> Result<Interrupted, Error> {
+    let staged = runtime::load(session.journal.as_ref(), run).await?;
+    let created = &staged.state.created;
+    if staged.state.status != RunStatus::Staged || created.intent != Intent::Real {
+        return Ok(Interrupted::default());
+    }
+    // Nothing is interrupted for the sake of a refusal.
+    policy::may_begin(session, &staged).await?;
+    let filter = RunFilter { service: Some(created.service.clone()), open: true, ..RunFilter::default() };
+    for other in session.journal.runs(&filter).await?.into_iter().filter(|it| it.intent == Intent::Drill) {
+        if stands(&runtime::load(session.journal.as_ref(), &other.run).await?) {
+            let what = format!(
+                "drill {} has moved {}: what was staged leaves from where it is no more",
+                other.run, created.service
+            );
+            return Err(Error::new(exit::REFUSED, what)
+                .help(format!(
+                    "`drctl drill promote {}` makes the drill real; `drctl abort {run}`",
+                    other.run
+                ))
+                .reason("drill_moved"));
+        }
+    }
+    let why = format!("a real run begins: {}", reason.or(created.reason.as_deref()).unwrap_or_default());
+    let plan = Some(&staged.plan.plan);
+    let interrupted = interrupt(session, &created.service, plan, DrillFate::Auto, &why).await?;
+    if !interrupted.promoted.is_empty() {
+        inbox::submit(session, run, Control::Adopt, Some(why)).await?;
     }
     Ok(interrupted)
 }

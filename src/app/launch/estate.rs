@@ -38,9 +38,29 @@ pub(crate) fn runtime_for(
 ) -> Result<Runtime, Error> {
     match simulated {
         Some(simulated) => simulated.runtime(session, plan, notes),
-        None => app::real_runtime(&session.config, session.journal.clone())
-            .map_err(|error| Error::new(exit::BUG, error.to_string())),
+        None => real_runtime(session, credentials_of(plan)),
     }
+}
+
+/// The runtime that acts on real systems, with the credentials of that name.
+///
+/// # Errors
+/// When the configuration has none of that name, or a provider cannot be set up.
+pub(crate) fn real_runtime(session: &Session, credentials: Option<&str>) -> Result<Runtime, Error> {
+    let missing = |name: &str| {
+        Error::new(exit::REFUSED, format!("not ready: there are no credentials `{name}` for this drill"))
+            .help(format!("add [aws.credentials.{name}] with a `profile` to drctl.toml"))
+            .reason("no_drill_credentials")
+    };
+    let all = &session.config.aws.credentials;
+    let own = credentials.map(|name| all.get(name).ok_or_else(|| missing(name))).transpose()?;
+    app::real_runtime_with(&session.config, session.journal.clone(), own)
+        .map_err(|error| Error::new(exit::BUG, error.to_string()))
+}
+
+/// The name of what a plan gets into accounts with, where that is not what real runs do.
+pub(crate) fn credentials_of(plan: &Plan) -> Option<&str> {
+    plan.drill.as_ref().and_then(|drill| drill.credentials.as_deref())
 }
 
 impl Simulated {

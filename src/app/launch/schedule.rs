@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::drill::{self, PlannedDrill, WantedDrill};
+use super::estate::real_runtime;
 use super::policy::{self, Manner};
 use super::source::Source;
 use super::{Began, Binding, takeover};
-use crate::app::{self, Error, Session, exit};
+use crate::app::{Error, Session, exit};
 use crate::engine::schedule::{Answers, Order};
 use crate::evidence::{self, first_line};
 use crate::journal::MemoryJournal;
@@ -45,7 +46,7 @@ impl Launch for Launcher {
             };
             let red = match bind_guards(&source.runbook, &choices) {
                 Ok(None) => Vec::new(),
-                Ok(Some(plan)) => self.red(source, plan).await,
+                Ok(Some(plan)) => self.red(source, plan, choices.credentials(&source.runbook)).await,
                 Err(problems) => problems.into_iter().map(|problem| problem.what).collect(),
             };
             Ok(Answers { policy: policy.map(told), red })
@@ -95,13 +96,13 @@ impl Launcher {
     }
 
     /// The guards that are red. They are asked by a run that nobody keeps: it changes nothing.
-    async fn red(&self, source: &Source, plan: Plan) -> Vec<String> {
+    async fn red(&self, source: &Source, plan: Plan, credentials: Option<String>) -> Vec<String> {
         let mut new = drill::new_run(&self.session, &wanted(&plan.runbook.name), source, &plan);
         new.notes.insert("command".to_owned(), "guards".to_owned());
         new.sensitive = source.sensitive(&plan, BTreeMap::new());
         let asked = async {
-            let real = app::real_runtime(&self.session.config, self.session.journal.clone());
-            let real = real.map_err(|error| error.to_string())?;
+            let real = real_runtime(&self.session, credentials.as_deref());
+            let real = real.map_err(|error| error.message)?;
             let runtime = Runtime { journal: Arc::new(MemoryJournal::new()), ..real };
             let driver = runtime.create(plan, new).await.map_err(|error| error.to_string())?;
             driver.drive(&Silent, Stop::AtPerson).await.map_err(|error| error.to_string())

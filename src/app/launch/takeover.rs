@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::estate::simulated_runtime;
-use crate::app::{self, Error, Session, Speed, exit};
+use super::estate::{credentials_of, real_runtime, simulated_runtime};
+use crate::app::{Error, Session, Speed};
 use crate::model::id::RunId;
 use crate::model::run::Intent;
 use crate::ports::JournalError;
@@ -29,8 +29,7 @@ pub(crate) async fn take_over(
         notes.extend(speed.map(|speed| ("speed".to_owned(), speed.to_string())));
         simulated_runtime(session, &loaded.plan.plan, &notes, loaded.state.last_at)?
     } else {
-        app::real_runtime(&session.config, session.journal.clone())
-            .map_err(|error| Error::new(exit::BUG, error.to_string()))?
+        real_runtime(session, credentials_of(&loaded.plan.plan))?
     };
     match runtime.take_over(run, sensitive).await {
         Err(runtime::Error::Journal(error @ JournalError::Held { .. })) => Err(error.into()),

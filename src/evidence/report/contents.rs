@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::boundary::DrillFacts;
 use super::controls::Control;
 use super::numbers::Row;
 use super::plan::{PlanFacts, Touched, Warning};
@@ -31,6 +32,8 @@ pub struct Report {
     pub clock: Vec<ClockPoint>,
     /// The plan as it was executed.
     pub plan: PlanFacts,
+    /// How far a drill could reach; absent: the run was none.
+    pub drill: Option<DrillFacts>,
     /// What the run changed, or tried to.
     pub resources: Vec<Touched>,
     /// What was known to be wrong with the runbook when the run was started.

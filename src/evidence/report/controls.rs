@@ -70,8 +70,11 @@ impl Facts<'_> {
         if !self.state.status.is_terminal() {
             return Err("the run is not over".to_owned());
         }
+        // What a drill takes back when it ends was carried out all the same.
         let acted = self.state.nodes.iter().filter(|node| {
-            node.attempts > 0 && matches!(node.status, NodeStatus::Succeeded | NodeStatus::Failed)
+            let carried_out =
+                [NodeStatus::Succeeded, NodeStatus::Failed, NodeStatus::Undone, NodeStatus::UndoFailed];
+            node.attempts > 0 && carried_out.contains(&node.status)
         });
         if self.run.clock.started_at.is_none() || acted.count() == 0 {
             return Err("no step was carried out".to_owned());

@@ -58,6 +58,7 @@ pub(super) fn write(report: &Report) -> String {
         steps => data(&steps),
         notes => data(&notes),
         missed => data(&missed),
+        allowed => data(&report.drill.as_ref().map(super::DrillFacts::allowed)),
         most => MOST_ROWS,
         style => Value::from_safe_string(STYLE.to_owned()),
         policy => Value::from_safe_string(policy()),

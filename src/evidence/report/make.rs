@@ -1,7 +1,9 @@
 //! Makes a report of a run's plan, its state and the trail of its records. Words only what is in them.
 
 use super::trail::Trail;
-use super::{ClockPoint, FORMAT, Finding, RecordFacts, Report, controls, numbers, plan as planned, sentence};
+use super::{
+    ClockPoint, FORMAT, Finding, RecordFacts, Report, boundary, controls, numbers, plan as planned, sentence,
+};
 use crate::engine::{IndexedPlan, RunState};
 use crate::evidence::view::{RunView, view};
 use crate::model::evidence::EvidenceFact;
@@ -27,6 +29,7 @@ pub fn report(plan: &IndexedPlan, state: &RunState, trail: &Trail, as_of: Timest
         verdicts,
         clock: clock(state, &run),
         plan: planned::facts(plan, state),
+        drill: boundary::facts(plan, state),
         resources: planned::touched(plan, state),
         warnings: planned::warnings(state),
         overrides,

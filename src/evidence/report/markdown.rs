@@ -3,7 +3,7 @@
 
 use std::fmt::{Result, Write};
 
-use super::{Report, plan::WARNINGS, sentence, span, who, words};
+use super::{Report, boundary, plan::WARNINGS, sentence, span, who, words};
 use crate::engine::event::FenceResult;
 use crate::evidence::view::{RunView, StepView};
 use crate::model::run::Identity;
@@ -21,6 +21,7 @@ pub(super) fn write(report: &Report) -> String {
         .and_then(|()| verdicts(&mut out, report))
         .and_then(|()| clock(&mut out, report))
         .and_then(|()| plan(&mut out, report))
+        .and_then(|()| boundary::write(&mut out, report.drill.as_ref()))
         .and_then(|()| steps(&mut out, report))
         .and_then(|()| resources(&mut out, report))
         .and_then(|()| warnings(&mut out, report))

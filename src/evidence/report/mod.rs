@@ -1,6 +1,7 @@
 //! The report of a run: what a review and an auditor read, as data, Markdown and HTML. Pure; never claims
 //! what was not measured, and never shows a target as an achievement.
 
+mod boundary;
 mod clock_picture;
 mod contents;
 mod controls;
@@ -16,6 +17,7 @@ mod trail;
 use crate::model::run::Identity;
 use crate::model::time::Duration;
 
+pub use boundary::{DrillFacts, NotEnforced};
 pub use contents::{Attestation, ClockPoint, Finding, RecordFacts, Report};
 pub use controls::Control;
 pub use make::report;
@@ -28,7 +30,7 @@ const FORMAT: u32 = 1;
 
 /// Version of what all three forms of a report look like: raised with every change of a byte, so that an old
 /// bundle is not called damaged because a new drctl words it otherwise.
-pub const RENDERING: u32 = 1;
+pub const RENDERING: u32 = 2;
 
 impl Report {
     /// The report as Markdown.

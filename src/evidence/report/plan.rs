@@ -139,7 +139,22 @@ fn touched_by(state: &RunState, node: &Node, it: &NodeState) -> Option<Touched> 
     if traits::effect(call.action, &call.with) == Effect::Read && call.child.is_none() {
         return None;
     }
-    let effect = match (it.status, it.applied, it.direction) {
+    let parameters = serde_json::Value::Object(call.with.clone());
+    Some(Touched {
+        step: node.address.to_string(),
+        action: call.action.as_str().to_owned(),
+        effect: effect(it),
+        attempts: it.attempts,
+        parameters: call.with.iter().map(|(name, value)| (name.clone(), brief(value))).collect(),
+        input_digest: of_value(&parameters),
+        output_digest: (!it.outputs.is_empty())
+            .then(|| of_value(&serde_json::Value::Object(it.outputs.clone()))),
+    })
+}
+
+/// Whether the effect of a node is there.
+pub(super) fn effect(it: &NodeState) -> &'static str {
+    match (it.status, it.applied, it.direction) {
         (NodeStatus::Undone, _, _) => "taken back",
         _ if it.adopted => "already there",
         (NodeStatus::Succeeded | NodeStatus::MarkedDone, _, Direction::Do) | (_, Applied::Yes, _) => {
@@ -147,18 +162,7 @@ fn touched_by(state: &RunState, node: &Node, it: &NodeState) -> Option<Touched> 
         }
         (_, Applied::No, _) if it.current.is_none() => "not applied",
         _ => "unknown",
-    };
-    let parameters = serde_json::Value::Object(call.with.clone());
-    Some(Touched {
-        step: node.address.to_string(),
-        action: call.action.as_str().to_owned(),
-        effect,
-        attempts: it.attempts,
-        parameters: call.with.iter().map(|(name, value)| (name.clone(), brief(value))).collect(),
-        input_digest: of_value(&parameters),
-        output_digest: (!it.outputs.is_empty())
-            .then(|| of_value(&serde_json::Value::Object(it.outputs.clone()))),
-    })
+    }
 }
 
 /// What was known to be wrong at the start, from the note that the start left.

@@ -16,6 +16,7 @@ td,th{padding:.25rem .6rem .25rem 0;border-bottom:1px solid #f3f4f6}\
 .n{text-align:right;font-variant-numeric:tabular-nums}\
 .facts{display:flex;flex-wrap:wrap;gap:1.5rem;margin:1rem 0}\
 .fact b{display:block;font-size:1.3rem}.bad{color:#b91c1c}svg{max-width:100%;height:auto}\
+@media(max-width:600px){table{display:block;overflow-x:auto}}\
 @media print{body{margin:0}h2{break-after:avoid}table,svg{break-inside:avoid}}";
 
 /// Draws a forecast.

@@ -69,6 +69,12 @@ fn both(old: &Drill, new: &Drill) -> Vec<Change> {
     if old.boundary != new.boundary {
         changes.push(change("the boundary of drills is another".to_owned()));
     }
+    if old.credentials != new.credentials {
+        let named = |drill: &Drill| drill.credentials.clone().unwrap_or_else(|| "of real runs".to_owned());
+        let message = format!("credentials of isolated drills are {} (was {})", named(new), named(old));
+        let own = (new.credentials.is_some(), old.credentials.is_some());
+        changes.push(change(message).weighing(grown(&own.0, &own.1)).values(named(old), named(new)));
+    }
     if old.success != new.success {
         changes.push(change("a drill passes under other conditions".to_owned()));
     }

@@ -55,6 +55,14 @@ impl DrillChoices {
         self.operation.or(said).unwrap_or(Operation::Failover)
     }
 
+    /// What a drill of a runbook gets into accounts with, by its name in the configuration; only a drill that
+    /// keeps to a boundary has credentials of its own.
+    #[must_use]
+    pub fn credentials(&self, runbook: &Runbook) -> Option<String> {
+        let said = runbook.drill.as_ref().and_then(|drill| drill.credentials.clone());
+        said.filter(|_| self.level(runbook) == DrillLevel::Isolated)
+    }
+
     /// As what the run of such a drill is kept: one that changes nothing real is no drill to anybody else.
     #[must_use]
     pub fn intent(&self, runbook: &Runbook) -> Intent {
@@ -91,7 +99,8 @@ pub fn bind_drill(runbook: &Runbook, drill_choices: &DrillChoices) -> Result<Pla
     let choices = drill_choices.choices(runbook);
     if level == DrillLevel::Check {
         let mut plan = bind(runbook, &choices)?;
-        plan.drill = Some(DrillPlan { level, boundary: None, returns: false, attestation: None });
+        plan.drill =
+            Some(DrillPlan { level, boundary: None, credentials: None, returns: false, attestation: None });
         return Ok(plan);
     }
     let drill = runbook.drill.clone().unwrap_or_else(|| nothing_said(level));
@@ -129,7 +138,8 @@ pub fn bind_drill(runbook: &Runbook, drill_choices: &DrillChoices) -> Result<Pla
     plan.objectives.rto = wanted.or(plan.objectives.rto);
     // Of a simulation nothing stays that anybody could answer for.
     let attestation = drill.attestation.clone().filter(|_| level != DrillLevel::Simulate);
-    plan.drill = Some(DrillPlan { level, boundary, returns, attestation });
+    let credentials = drill_choices.credentials(runbook);
+    plan.drill = Some(DrillPlan { level, boundary, credentials, returns, attestation });
     Ok(plan)
 }
 
@@ -140,6 +150,7 @@ fn nothing_said(level: DrillLevel) -> Drill {
         operation: None,
         mode: None,
         boundary: None,
+        credentials: None,
         schedule: None,
         guards: Vec::new(),
         inject: Vec::new(),

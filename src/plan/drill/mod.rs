@@ -17,7 +17,7 @@ use crate::model::run::words;
 
 pub use bind::{DrillChoices, bind_drill};
 pub use guards::bind_guards;
-pub use place::unenforced;
+pub use place::{Unenforced, unenforced};
 
 words! {
     /// What a node of a drill is there for. They follow each other in this order.
@@ -62,6 +62,9 @@ pub struct DrillPlan {
     /// What it may touch; absent: anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boundary: Option<Boundary>,
+    /// What it gets into accounts with, by its name in the configuration; absent: what real runs do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<String>,
     /// It moves the service, and returns it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub returns: bool,

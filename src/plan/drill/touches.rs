@@ -57,6 +57,7 @@ pub(super) fn touches(action: &Action) -> Vec<Touch> {
         }
         Action::NetworkSwitchRoute(it) => match it.method {
             SwitchMethod::Command => vec![Touch::Anything(PROGRAM)],
+            _ if it.route_table_ids.is_empty() => vec![Touch::Anything("it names no route table")],
             SwitchMethod::AwsRoute | SwitchMethod::AwsTransitGatewayRoute => {
                 let region = it.region.iter().map(|region| Touch::Region(region.clone()));
                 region.chain(it.route_table_ids.iter().map(|id| name(id))).collect()
@@ -196,7 +197,8 @@ fn aws_others(action: &Action) -> Vec<Touch> {
             all
         }
         Action::AwsLambdaSetEventSource(it) => {
-            let named = [&it.function, &it.mapping_id, &it.event_source_arn].into_iter().flatten().next();
+            // A mapping is found by its id wherever it is given, whatever function stands beside it.
+            let named = [&it.mapping_id, &it.function, &it.event_source_arn].into_iter().flatten().next();
             regional(&it.region, it.account.as_ref(), named.map(String::as_str))
         }
         Action::AwsSsmRunAutomation(it) => {
@@ -217,7 +219,12 @@ fn restored(it: &aws::backup::Restore) -> Vec<Touch> {
     };
     let made: Vec<&str> =
         it.metadata.iter().filter(|(key, _)| is_new(key)).map(|(_, value)| value.as_str()).collect();
-    let unnamed = made.is_empty();
+    // A restore into a file system that is there makes nothing new, whatever token stands beside it.
+    let into = it
+        .metadata
+        .iter()
+        .any(|(key, value)| key.eq_ignore_ascii_case("newFileSystem") && value.eq_ignore_ascii_case("false"));
+    let unnamed = made.is_empty() || into;
     let mut all = regional(&it.region, it.account.as_ref(), made);
     if unnamed {
         all.push(Touch::Anything("what it restores has no name that drctl knows"));

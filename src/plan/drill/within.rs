@@ -23,7 +23,7 @@ pub(super) fn check(
 ) {
     for node in nodes {
         let Some(place) = node.drill.filter(|place| !place.left_out) else { continue };
-        for call in calls(node) {
+        for (call, _) in calls(node) {
             if let Some(why) = refused(call, boundary, sites, place.trusted) {
                 let what = format!(
                     "`{}` ({}) is outside the boundary of the drill: {why}",
@@ -74,18 +74,18 @@ fn changes(node: &Node) -> bool {
     }
 }
 
-/// Every call a node may make that changes something.
-fn calls(node: &Node) -> impl Iterator<Item = &Call> {
+/// Every call a node may make that changes something, and whether it takes back what another one did.
+pub(super) fn calls(node: &Node) -> impl Iterator<Item = (&Call, bool)> {
     let own = match &node.kind {
-        NodeKind::Effect { call } => Some(call),
+        NodeKind::Effect { call } => Some((call, false)),
         _ => None,
     };
     let variant = match &node.ungraceful {
-        Some(NodeVariant::Call(call)) if own.is_some() => Some(call),
+        Some(NodeVariant::Call(call)) if own.is_some() => Some((call, false)),
         Some(NodeVariant::Call(_) | NodeVariant::Skip | NodeVariant::MinSuccess(_)) | None => None,
     };
     let undo = match &node.undo {
-        Some(PlannedUndo::Call(call)) => Some(call),
+        Some(PlannedUndo::Call(call)) => Some((call, true)),
         Some(PlannedUndo::Auto) | None => None,
     };
     [own, variant, undo].into_iter().flatten()

@@ -8,7 +8,7 @@ use super::{plain, shown};
 use crate::model::id::SiteName;
 use crate::model::policy::Reversibility;
 use crate::model::run::{Intent, Phase};
-use crate::plan::drill::Section;
+use crate::plan::drill::{Section, unenforced};
 use crate::plan::gates::is_irreversible;
 use crate::plan::node::{EdgeKind, Node, NodeIndex, NodeKind, Plan};
 use crate::plan::{PlanIndex, Target, digest};
@@ -245,15 +245,12 @@ fn footer_of_drill(out: &mut String, plan: &Plan) -> std::fmt::Result {
             "Afterwards every effect with an undo is taken back, the last first; then the steps of cleanup."
         )?;
     }
-    listed(
-        out,
-        "The boundary is not enforced for",
-        plan.nodes.iter().filter(|node| {
-            drill.boundary.is_some()
-                && node.drill.is_some_and(|place| place.trusted && !place.left_out)
-                && matches!(node.kind, NodeKind::Effect { .. })
-        }),
-    )?;
+    let trusted = unenforced(plan);
+    let trusted = trusted.iter().filter_map(|it| plan.nodes.get(it.node as usize));
+    listed(out, "The boundary is not enforced for", trusted)?;
+    if let Some(credentials) = &drill.credentials {
+        writeln!(out, "It gets into accounts with the credentials `{credentials}` of the configuration.")?;
+    }
     if drill.attestation.is_some() {
         writeln!(out, "In the end a person says whether it has passed.")?;
     }

@@ -178,6 +178,12 @@ async fn base(source: &Source<'_>, access: &Access) -> Result<Credentials, Failu
             let named = ProfileFileCredentialsProvider::builder().configure(&config).profile_name(name);
             named.build().provide_credentials().await
         }
+        None if source.settings.only_named => {
+            return Err(permanent(
+                "the credentials of this drill name neither a profile nor a way into the account: nothing else \
+                 is used in their place; add `profile` to them in drctl.toml",
+            ));
+        }
         None => {
             DefaultCredentialsChain::builder().configure(config).build().await.provide_credentials().await
         }

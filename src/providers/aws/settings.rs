@@ -10,6 +10,8 @@ use std::path::PathBuf;
 pub struct Settings {
     /// Named profile of the shared AWS configuration; absent: `AWS_PROFILE`, else `default`.
     pub profile: Option<String>,
+    /// Nothing but what is named here may be used: neither the environment nor the default profile.
+    pub only_named: bool,
     /// Address of every service in every region, such as that of an emulator.
     pub endpoint: Option<String>,
     /// Addresses by `service` or `service.region`, such as those of VPC endpoints; they win over `endpoint`.

@@ -18,6 +18,8 @@ mod backup;
 mod client;
 #[cfg(feature = "aws-compute")]
 mod compute;
+#[cfg(feature = "aws-compute")]
+mod drill;
 mod estate;
 mod fake;
 mod faults;

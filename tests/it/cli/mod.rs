@@ -5,11 +5,13 @@
 
 mod consent;
 mod diff;
+mod drill;
 mod errors;
 mod evidence;
 mod fleet;
 mod init;
 mod journal;
+mod lived;
 mod look;
 mod moves;
 mod policy;

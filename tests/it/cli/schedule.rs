@@ -205,3 +205,34 @@ fn fires_to_come_are_shown_with_what_is_left_out_and_why() {
         ]
     ));
 }
+
+/// From "needs drill" to "ready" and back, with nobody but cron doing anything.
+#[test]
+fn a_scheduled_drill_makes_its_service_ready_until_the_runbook_changes() {
+    let (drctl, _status) = shop();
+    let text = std::fs::read_to_string(drctl.path("runbooks/shop.yaml")).unwrap();
+    let validated = "      - {id: works, phase: validate, uses: wait.for, with: {duration: 1ms}}\ndrill:";
+    let text = text.replacen("drill:\n", &format!("{validated}\n"), 1);
+    drctl.write("runbooks/shop.yaml", &text);
+    let standing = || {
+        let shown = json(&drctl, "status shop -o json")[0].take();
+        let reasons = shown["reasons"].as_array().unwrap().iter();
+        let reasons: Vec<_> = reasons.map(|reason| reason["code"].as_str().unwrap().to_owned()).collect();
+        (shown["readiness"].as_str().unwrap().to_owned(), reasons.join(" "))
+    };
+    let is = |readiness: &str, reasons: &str| (readiness.to_owned(), reasons.to_owned());
+    assert_eq!(standing(), is("needs_drill", "never_exercised"));
+    at(&drctl, "2027-03-27T12:00:00Z");
+    assert_eq!(standing(), is("needs_drill", "never_exercised"), "nothing was due");
+    let (ran, report) = at(&drctl, "2027-03-28T01:00:20Z");
+    assert_eq!((ran.code, &report["schedules"][0]["what"]), (0, &"ended".into()), "{report:#}{}", ran.stderr);
+    assert_eq!(standing(), is("ready", ""));
+    let shown = json(&drctl, "status shop -o json");
+    assert_eq!(shown[0]["last_drill"]["run"], report["schedules"][0]["run"], "{shown:#}");
+    drctl.write("runbooks/shop.yaml", &text.replace("echo up >>", "echo up  >>"));
+    assert_eq!(standing(), is("needs_verification", "runbook_changed"));
+    // The next one that is due makes it ready again.
+    let (ran, report) = at(&drctl, "2027-04-18T00:30:20Z");
+    assert_eq!((ran.code, &report["schedules"][0]["what"]), (0, &"ended".into()), "{report:#}{}", ran.stderr);
+    assert_eq!(standing(), is("ready", ""));
+}

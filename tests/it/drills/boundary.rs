@@ -1,12 +1,20 @@
 //! The boundary of an isolated drill: asked when it is planned, and again before every effect with every
 //! value known.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use drctl::journal::MemoryJournal;
-use drctl::model::drill::DrillLevel;
+use drctl::model::action::{Action, ActionName, Effect, traits};
+use drctl::model::drill::{Boundary, DrillLevel};
+use drctl::model::id::SiteName;
 use drctl::model::run::RunStatus;
+use drctl::model::values::Site;
 use drctl::plan::bind_drill;
+use drctl::plan::drill::boundary::outside;
+use serde_json::{Value, json};
+
+use crate::simulated::sample;
 
 use super::world::{PAY, World, at, drill, drive, new, runbook, runtime};
 
@@ -53,4 +61,175 @@ async fn what_is_found_to_lie_outside_is_not_done() {
     assert!(cause.contains("outside the boundary") && cause.contains("`east`"), "{cause}");
     assert_eq!(world.called("https://east"), 0);
     assert_eq!(world.left(), [""; 0]);
+}
+
+fn sites() -> BTreeMap<SiteName, Site> {
+    let sites = json!({
+        "east": {"role": "active", "region": "us-east-1"},
+        "west": {"role": "standby", "region": "us-west-2"},
+    });
+    serde_json::from_value(sites).unwrap()
+}
+
+fn action(name: &str, with: Value) -> Action {
+    let name: ActionName = name.parse().unwrap();
+    Action::new(name, with).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// No action that changes something slips through a boundary that allows nothing; what people do is theirs.
+#[test]
+fn a_boundary_that_allows_nothing_lets_nothing_through() {
+    let nothing = Boundary::default();
+    let mut looked = 0;
+    for &name in ActionName::ALL {
+        for with in [sample::minimal(name), sample::complete(name)] {
+            let action = action(name.as_str(), with.clone());
+            let written = action.parameters().as_object().cloned().unwrap();
+            let free = traits::effect(name, &written) == Effect::Read;
+            let inside = outside(&nothing, &sites(), &action, false).is_none();
+            assert_eq!(inside, free || name == ActionName::ManualTask, "{name} {with}");
+            looked += usize::from(!free);
+        }
+    }
+    assert!(looked > 80, "only {looked} looked at");
+}
+
+/// Of each action: what lies inside, and each parameter that leads outside when it is another one.
+#[test]
+fn every_parameter_that_says_where_an_action_works_counts() {
+    let boundary: Boundary = serde_json::from_value(json!({
+        "sites": ["west"], "accounts": ["sub", "111122223333"],
+        "names": ["drill-*", "rtb-drill", "arn:aws:arc:*:routingcontrol/drill/*", "arn:aws:*:plan/drill:*"],
+    }))
+    .unwrap();
+    let azure = |more: Value| {
+        let mut with = json!({"subscription_id": "sub", "resource_group": "rg", "region": "us-west-2"});
+        with.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap());
+        with
+    };
+    let aws = |more: Value| {
+        let mut with = json!({"region": "us-west-2", "account": "111122223333"});
+        with.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap());
+        with
+    };
+    let bare = |mut with: Value| {
+        with.as_object_mut().unwrap().remove("region");
+        with
+    };
+    let control = "arn:aws:arc:1:routingcontrol/drill/one";
+    let cases = [
+        (
+            "azure.sql.failover",
+            azure(json!({"failover_group": "drill-fg", "mode": "planned"})),
+            vec!["failover_group"],
+        ),
+        (
+            "azure.postgres.promote",
+            azure(json!({"server": "drill-pg", "mode": "standalone", "option": "planned"})),
+            vec!["server"],
+        ),
+        (
+            "azure.traffic_manager.set_endpoint",
+            bare(azure(json!({"profile": "p", "endpoint_type": "external", "endpoint": "drill-west"}))),
+            vec!["endpoint"],
+        ),
+        (
+            "azure.dns.set_record",
+            bare(azure(
+                json!({"zone": "z", "name": "drill-pay", "record_type": "A", "values": ["10.0.0.1"]}),
+            )),
+            vec!["name"],
+        ),
+        (
+            "azure.vmss.set_capacity",
+            azure(json!({"scale_set": "drill-web", "capacity": 2})),
+            vec!["scale_set"],
+        ),
+        (
+            "azure.site_recovery.failover",
+            azure(json!({"vault": "v", "plan": "drill-plan", "operation": "test"})),
+            vec!["plan"],
+        ),
+        (
+            "aws.arc.start_region_switch",
+            aws(
+                json!({"plan_arn": "arn:aws:arc-region-switch::1:plan/drill:1", "target_region": "us-west-2",
+                "action": "activate", "mode": "graceful"}),
+            ),
+            vec!["plan_arn"],
+        ),
+        (
+            "aws.backup.start_backup",
+            aws(
+                json!({"vault": "drill-v", "resource_arn": "arn:aws:rds:x:1:db:drill-db", "iam_role_arn": "arn"}),
+            ),
+            vec!["vault", "resource_arn"],
+        ),
+        (
+            "aws.backup.copy_recovery_point",
+            aws(json!({"source_vault": "v", "recovery_point_arn": "arn", "iam_role_arn": "arn",
+                "destination_vault_arn": "arn:aws:backup:x:1:backup-vault:drill-v"})),
+            vec!["destination_vault_arn"],
+        ),
+        (
+            "aws.lambda.set_event_source",
+            aws(json!({"mapping_id": "drill-1", "function": "drill-f", "enabled": true})),
+            vec!["mapping_id"],
+        ),
+        (
+            "network.switch_route",
+            json!({"method": "aws_route", "to": "eni-1", "region": "us-west-2", "route_table_ids": ["rtb-drill"],
+                "destinations": ["10.0.0.0/8"]}),
+            vec!["region"],
+        ),
+    ];
+    for (name, with, own) in cases {
+        assert_eq!(outside(&boundary, &sites(), &action(name, with.clone()), false), None, "{name}");
+        let everywhere = ["region", "account", "subscription_id"];
+        for key in own.iter().chain(&everywhere).filter(|key| with.get(**key).is_some()) {
+            let mut other = with.clone();
+            other[*key] = if *key == "region" { json!("us-east-1") } else { json!("pay-1") };
+            let complaint = outside(&boundary, &sites(), &action(name, other), true);
+            assert!(complaint.is_some(), "{name}: another {key} is not noticed");
+        }
+    }
+    let controls = |arn: &str| {
+        let endpoints = json!([{"url": "https://x", "region": "us-west-2"}]);
+        action(
+            "aws.arc.set_routing_controls",
+            json!({"cluster_endpoints": endpoints, "controls": {arn: "on"}}),
+        )
+    };
+    assert_eq!(outside(&boundary, &sites(), &controls(control), false), None);
+    let other = outside(&boundary, &sites(), &controls("arn:aws:arc:1:routingcontrol/pay/one"), true);
+    assert!(other.unwrap().contains("routingcontrol/pay/one"));
+}
+
+/// What drctl cannot see into is refused, and what a parameter leaves open is, too.
+#[test]
+fn what_says_too_little_is_refused_unless_somebody_answers_for_it() {
+    let boundary: Boundary =
+        serde_json::from_value(json!({"sites": ["west"], "names": ["drill-*"]})).unwrap();
+    let restore = |metadata: Value| {
+        json!({"region": "us-west-2", "vault": "v", "recovery_point_arn": "arn", "iam_role_arn": "arn",
+            "resource_type": "EFS", "metadata": metadata})
+    };
+    let named = action("aws.backup.restore", restore(json!({"CreationToken": "drill-files"})));
+    assert_eq!(outside(&boundary, &sites(), &named, false), None);
+    for (name, with) in [
+        ("aws.lambda.invoke", json!({"region": "us-west-2", "function": "drill-f"})),
+        ("aws.ssm.run_automation", json!({"region": "us-west-2", "document": "drill-doc"})),
+        ("aws.backup.restore", restore(json!({}))),
+        (
+            "aws.backup.restore",
+            restore(json!({"CreationToken": "drill-x", "newFileSystem": "false", "file-system-id": "fs-1"})),
+        ),
+        ("network.switch_route", json!({"method": "command", "to": "a", "switch_command": ["x"]})),
+        ("network.switch_route", json!({"method": "aws_route", "to": "a", "region": "us-west-2"})),
+    ] {
+        let action = action(name, with.clone());
+        let complaint = outside(&boundary, &sites(), &action, false).unwrap_or_default();
+        assert!(complaint.contains("cannot be checked"), "{name} {with}: {complaint}");
+        assert_eq!(outside(&boundary, &sites(), &action, true), None, "{name} {with}");
+    }
 }

@@ -10,8 +10,9 @@ use drctl::journal::MemoryJournal;
 use drctl::model::drill::DrillLevel;
 use drctl::model::id::{NodeAddress, RunId, ServiceName};
 use drctl::model::run::{Intent, NodeStatus, RunStatus, Verdict};
-use drctl::ports::{Journal, JournalError, RunFilter};
-use drctl::runtime;
+use drctl::model::time::Duration;
+use drctl::ports::{Clock as _, Journal, JournalError, RunFilter, StreamName};
+use drctl::runtime::{self, NewRun, SystemClock};
 
 use super::world::{PAY, World, ask, drill, drive, load, new, real, runtime as on};
 
@@ -167,4 +168,51 @@ async fn a_drill_keeps_other_drills_out_but_never_a_real_run() {
     assert!(listed.iter().all(|run| run.intent == Intent::Drill && !run.locks_service));
     let state = then(&journal, &world, &run, "r1", Control::Abort).await;
     assert_eq!(state.status, RunStatus::Aborted);
+}
+
+/// A fault that is still there would meet the service on its way back.
+#[tokio::test]
+async fn a_live_drill_does_not_return_before_its_fault_is_taken_back() {
+    let world = World::new();
+    world.fail("DELETE https://drill/broken", 1);
+    let (journal, run, state) = played(PAY, DrillLevel::Live, &world).await;
+    assert_eq!(state.status, RunStatus::CleanupIncomplete);
+    assert_eq!(
+        (world.called("DELETE https://drill/broken"), world.called("DELETE https://dns/west")),
+        (1, 0)
+    );
+    let retry = Control::Retry { node: NodeAddress::typed("inject/break") };
+    let state = then(&journal, &world, &run, "r1", retry).await;
+    assert!(state.status.is_terminal() && state.clock.returned_at.is_some(), "{:?}", state.cause);
+    assert_eq!(world.left(), [""; 0]);
+}
+
+/// Half of it, three quarters, nine tenths and all of it are recorded, each once, and nothing afterwards.
+#[tokio::test]
+async fn the_objective_of_a_drill_burns_like_any_other() {
+    for level in [DrillLevel::Isolated, DrillLevel::Live] {
+        for (seconds, burn, verdict) in [
+            (60, 0, Verdict::Met),
+            (360, 50, Verdict::Met),
+            (550, 90, Verdict::Met),
+            (700, 100, Verdict::Missed),
+        ] {
+            let (world, journal) = (World::new(), MemoryJournal::new());
+            let began = SystemClock::real().now().minus(Duration::from_secs(seconds));
+            let runtime = on(Arc::new(journal.another_holder()), &world);
+            let wanted = NewRun { incident_at: Some(began), ..new() };
+            let driver = runtime.create(drill(PAY, level), wanted).await.unwrap();
+            let run = driver.state().created.run.clone();
+            let state = drive(driver).await;
+            let loaded = load(&journal, &run).await;
+            assert_eq!(
+                (state.burn, drctl::evidence::verdict(&loaded.plan, &state)),
+                (burn, verdict),
+                "{level} {seconds}"
+            );
+            let records = journal.read(&StreamName::run(&run), 0, 1_000).await.unwrap();
+            let burnt = records.iter().filter(|record| record.kind == "burn_reached").count();
+            assert_eq!(burnt, usize::from(burn > 0), "{level} {seconds}: only what is new is told");
+        }
+    }
 }

@@ -117,3 +117,17 @@ async fn neither_simulations_nor_checks_nor_other_times_count() {
     assert_eq!(percent(Intent::Check, window), Some(0));
     assert_eq!(percent(Intent::Drill, Window { until: window.since, ..window }), Some(0));
 }
+
+#[tokio::test]
+async fn what_was_there_already_was_not_exercised() {
+    let pay = Service::new();
+    let (run, _) = pay.play(PAY, drill(PAY, DrillLevel::Live)).await;
+    let loaded = load(&pay.journal, &run).await;
+    let mut state = loaded.state.clone();
+    let grow = loaded.plan.plan.nodes.iter().position(|node| node.address.as_str() == "grow").unwrap();
+    Arc::make_mut(&mut state.nodes[grow]).adopted = true;
+    let window = Window { since: Timestamp::from_millis(0), until: now() };
+    let found = coverage(&runbook(PAY), &[Past { plan: &loaded.plan, state: &state }], window);
+    let lines = steps(&found, "failover");
+    assert!(lines[0] == "fence exercised 1" && lines[1].starts_with("grow never"), "{lines:?}");
+}

@@ -4,6 +4,11 @@
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+/// Says whether fixtures that are missing are to be written: `DRCTL_BLESS=1`.
+pub(crate) fn blesses() -> bool {
+    std::env::var_os("DRCTL_BLESS").is_some()
+}
+
 /// A folder with runbooks, a journal below `.drctl`, and no environment but what is set here.
 pub(crate) struct Drctl {
     folder: tempfile::TempDir,

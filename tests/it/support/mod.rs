@@ -10,6 +10,7 @@
 
 pub(crate) mod attempt;
 pub(crate) mod binary;
+pub(crate) mod browser;
 pub(crate) mod desk;
 pub(crate) mod postgres;
 pub(crate) mod runtime;
