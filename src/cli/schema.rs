@@ -31,7 +31,7 @@ pub(crate) enum What {
     Scenario,
     /// A forecast, as `drctl simulate --output json` prints it.
     Forecast,
-    /// The API of `drctl serve`, as an OpenAPI document.
+    /// The API of `drctl serve`, as a document of `OpenAPI`.
     Api,
     /// A plan, as `drctl plan --output json` prints it: its top level.
     Plan,

@@ -13,6 +13,8 @@ mod lasting;
 mod stream;
 mod webhooks;
 
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 
 use crate::support::binary::Drctl;
@@ -31,9 +33,8 @@ fn slow() -> String {
     );
     for step in 0..12 {
         let with = format!("{{url: \"https://x.example/{step}\", method: POST, idempotent: true}}");
-        text += &format!(
-            "      - {{id: s{step}, uses: http.request, with: {with}, estimate: 10s, drill: skip}}\n"
-        );
+        let step = format!("{{id: s{step}, uses: http.request, with: {with}, estimate: 10s, drill: skip}}");
+        writeln!(text, "      - {step}").unwrap();
     }
     text
 }
@@ -71,8 +72,8 @@ fn folder() -> Drctl {
     ];
     for (name, roles, token, more) in entries {
         let sha256 = drctl::journal::record::hex(&drctl::journal::record::digest(token.as_bytes()));
-        text +=
-            &format!("[[auth.tokens]]\nname = \"{name}\"\nroles = [{roles}]\nsha256 = \"{sha256}\"\n{more}");
+        let entry = format!("name = \"{name}\"\nroles = [{roles}]\nsha256 = \"{sha256}\"\n{more}");
+        write!(text, "[[auth.tokens]]\n{entry}").unwrap();
     }
     drctl.write("drctl.toml", &text);
     drctl

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::binary::Drctl;
 
 /// How long anything is waited for.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A server that runs.
 pub(crate) struct Served {
