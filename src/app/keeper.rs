@@ -62,12 +62,16 @@ impl Keeper {
         self.leave.load(Ordering::SeqCst)
     }
 
-    /// Drives a run to its end.
+    /// Drives a new run to its end. A staged one is nobody's until somebody asks something of it: then it can
+    /// be withdrawn as well.
     pub(crate) fn drive(self: &Arc<Self>, driver: Driver) {
+        let staged = driver.state().status == RunStatus::Staged;
+        self.drive_until(driver, if staged { Stop::AtPerson } else { Stop::Never });
+    }
+
+    fn drive_until(self: &Arc<Self>, driver: Driver, stop: Stop) {
         let run = driver.state().created.run.clone();
         let (keeper, id) = (Arc::clone(self), run.clone());
-        // A staged run is nobody's until somebody asks something of it: then it can be withdrawn as well.
-        let stop = if driver.state().status == RunStatus::Staged { Stop::AtPerson } else { Stop::Never };
         // Held until the task is in the book, so that it cannot be struck out before it was put in.
         let mut book = self.book();
         let task = tokio::spawn(async move {
@@ -143,7 +147,7 @@ impl Keeper {
         match take_over(&self.session, run, BTreeMap::new(), None).await {
             Ok(driver) => {
                 tracing::info!(%run, "nobody drove it: taken over");
-                self.drive(driver);
+                self.drive_until(driver, Stop::Never);
             }
             Err(error) => {
                 tracing::warn!(%run, error = %error.message, "cannot be taken over");

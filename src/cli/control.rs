@@ -215,8 +215,14 @@ pub(crate) async fn ask(
         interrupted.settle(session).await;
         return answered(answer, run, verb, &who);
     }
+    let driver = match takeover::take_over(session, run, BTreeMap::new(), None).await {
+        // Somebody was faster, and answers.
+        Err(error) if error.reason == Some("run_held") => {
+            return answered(inbox::answer(session, run, &id).await?, run, verb, "another process");
+        }
+        driver => driver?,
+    };
     output::say(&format!("nobody drives {run}: this process does from here on"));
-    let driver = takeover::take_over(session, run, BTreeMap::new(), None).await?;
     let code = follow::drive(global, session, driver, Followed::default()).await;
     interrupted.settle(session).await;
     let code = code?;

@@ -187,3 +187,20 @@ pub(super) fn document(endpoints: &[Endpoint]) -> Value {
         },
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_operation_has_an_id_of_its_own() {
+        let endpoints = crate::server::api::endpoints();
+        let ids: BTreeSet<_> = endpoints.iter().map(|endpoint| endpoint.id).collect();
+        assert_eq!(ids.len(), endpoints.len());
+        assert!(
+            endpoints
+                .iter()
+                .all(|endpoint| endpoint.path.starts_with("/api/v1/") == endpoint.right.is_some())
+        );
+    }
+}

@@ -49,13 +49,8 @@ impl Board {
     /// When the configuration sets a level that cannot be set.
     pub(crate) fn read(config: &Config) -> Result<Self, Error> {
         let options = source::options(config)?;
-        let folders = config.runbooks.iter().filter(|folder| folder.is_dir());
-        let mut files = BTreeMap::new();
-        for file in folders.flat_map(|folder| files::files(folder).unwrap_or_default()) {
-            files.entry(std::fs::canonicalize(&file).unwrap_or_else(|_| file.clone())).or_insert(file);
-        }
         let mut board = Self::default();
-        for path in files.into_values() {
+        for path in files::all(config.runbooks.iter().map(PathBuf::as_path)) {
             board.put(path, &options);
         }
         Ok(board)

@@ -1,5 +1,6 @@
 //! Which files are looked at, and what kind of document each is.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::app::{Error, exit};
@@ -40,6 +41,18 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>, depth: usize) -> std::io::Re
         }
     }
     Ok(())
+}
+
+/// The YAML files of folders, each once, however often it is reached. What cannot be read is left out.
+#[must_use]
+pub(crate) fn all<'a>(folders: impl IntoIterator<Item = &'a Path>) -> Vec<PathBuf> {
+    let mut found = BTreeMap::new();
+    for folder in folders.into_iter().filter(|folder| folder.is_dir()) {
+        for file in files(folder).unwrap_or_default() {
+            found.entry(std::fs::canonicalize(&file).unwrap_or_else(|_| file.clone())).or_insert(file);
+        }
+    }
+    found.into_values().collect()
 }
 
 /// The word after a top-level `kind:`.

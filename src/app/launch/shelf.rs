@@ -58,14 +58,8 @@ impl Shelf {
     pub(crate) fn read(folders: &[PathBuf], options: &compile::Options, beside: &Path) -> Self {
         let own = beside.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let folders = folders.iter().map(PathBuf::as_path).chain([own]);
-        let mut files = BTreeMap::new();
-        for folder in folders.filter(|folder| folder.is_dir()) {
-            for file in files::files(folder).unwrap_or_default() {
-                files.entry(std::fs::canonicalize(&file).unwrap_or_else(|_| file.clone())).or_insert(file);
-            }
-        }
         let mut shelf = Self::default();
-        for file in files.into_values() {
+        for file in files::all(folders) {
             shelf.put(file, options);
         }
         shelf

@@ -33,13 +33,8 @@ impl Board {
     /// When the configuration sets a level that cannot be set.
     pub(crate) fn read(config: &Config) -> Result<Self, Error> {
         let options = source::options(config)?;
-        let folders = config.runbooks.iter().filter(|folder| folder.is_dir());
-        let mut files: Vec<PathBuf> =
-            folders.flat_map(|folder| files::files(folder).unwrap_or_default()).collect();
-        files.sort();
-        files.dedup();
         let mut board = Self::default();
-        for path in files {
+        for path in files::all(config.runbooks.iter().map(PathBuf::as_path)) {
             board.put(path, &options);
         }
         Ok(board)

@@ -1,6 +1,7 @@
 //! Runbooks of the configured folders: listed, shown, planned; and texts that are checked without being kept.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use axum::Json;
 use axum::http::{Method, StatusCode};
@@ -76,9 +77,8 @@ struct Entry {
 async fn list(caller: Caller) -> Result<Json<Vec<Entry>>, Problem> {
     let (session, _) = caller.session();
     let options = source::options(&session.config)?;
-    let folders = session.config.runbooks.iter().filter(|folder| folder.is_dir());
     let mut entries = BTreeMap::new();
-    for path in folders.flat_map(|folder| files::files(folder).unwrap_or_default()) {
+    for path in files::all(session.config.runbooks.iter().map(PathBuf::as_path)) {
         let Ok(text) = source::read(&path) else { continue };
         let Some(kind @ ("Runbook" | "Fleet")) = files::kind(&text) else { continue };
         let (kind, fleet) = (kind.to_owned(), files::is_fleet(&text));

@@ -39,7 +39,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         endpoint(Method::GET, "/api/v1/runs/{run}", "show_run", "Shows where a run stands.", get(show))
             .right(Right::View)
             .answers::<RunView>(StatusCode::OK, "The run."),
-        endpoint(Method::POST, "/api/v1/runs", "start_run", "Starts or stages a run.", post(start))
+        endpoint(Method::POST, "/api/v1/runs", "create_run", "Starts or stages a run.", post(start))
             .right(Right::Operate)
             .keyed()
             .body::<Start>()

@@ -2,7 +2,7 @@
 //! with ids that follow from the run: whoever takes a run over goes on in the same trace, and what is sent
 //! twice is the same twice.
 //!
-//! The wire format is OTLP as protobuf, written by hand ([`wire`]): the SDKs make spans of what a process
+//! The wire format is OTLP as protobuf, written by hand: the SDKs make spans of what a process
 //! does now, with random ids, which is none of what is needed here.
 
 mod build;

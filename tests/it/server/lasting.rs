@@ -53,6 +53,6 @@ async fn the_command_line_and_the_server_work_on_one_journal() {
     server.run_until(&run, EVE, |view| view["status"] == "awaiting_approval").await;
     let approved = drctl.run(&format!("--as carol approve {run}"));
     assert_eq!(approved.code, 0, "{}", approved.stderr);
-    assert!(approved.stdout.contains("approve: accepted by"), "{}", approved.stdout);
+    assert!(approved.stdout.contains("approve: accepted by"), "{} {}", approved.stdout, approved.stderr);
     server.run_until(&run, EVE, |view| view["status"] == "succeeded").await;
 }
