@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub use self::server::{AuthSection, OidcSection, ServerSection, TlsFiles, TokenEntry};
+pub use self::server::{AuthSection, ServerSection, TlsFiles, TokenEntry};
 pub use notify::{MailProtection, NotifySection, TemplateSection};
 pub use telemetry::TelemetrySection;
 pub use webhooks::{BasicSection, SecretReference, WebhookKind, WebhookSection};

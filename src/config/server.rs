@@ -1,6 +1,5 @@
 //! What a configuration says about `drctl serve`: where it listens, and who may do what.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
@@ -64,8 +63,6 @@ pub struct TlsFiles {
 pub struct AuthSection {
     /// Tokens; `drctl token create` makes one.
     pub tokens: Vec<TokenEntry>,
-    /// Roles for people that an identity provider has authenticated, by what its tokens say of them.
-    pub oidc: Option<OidcSection>,
 }
 
 /// A bearer token, of which only the digest is kept.
@@ -81,38 +78,4 @@ pub struct TokenEntry {
     /// From when on it is refused.
     #[serde(default)]
     pub expires: Option<Timestamp>,
-}
-
-/// How tokens of an identity provider are checked.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct OidcSection {
-    /// The `iss` of its tokens; its discovery document says where the keys are.
-    pub issuer: String,
-    /// The `aud` its tokens must have.
-    pub audience: String,
-    /// Claim with the person's name; default `email`.
-    #[serde(default = "email")]
-    pub name_claim: String,
-    /// Claim with the person's groups; default `groups`.
-    #[serde(default = "groups")]
-    pub roles_claim: String,
-    /// Roles by group.
-    #[serde(default)]
-    pub roles: BTreeMap<String, Vec<String>>,
-    /// How long keys are good for when the provider cannot be reached; default 24h.
-    #[serde(default = "a_day")]
-    pub keys_live: Duration,
-}
-
-fn email() -> String {
-    "email".to_owned()
-}
-
-fn groups() -> String {
-    "groups".to_owned()
-}
-
-const fn a_day() -> Duration {
-    Duration::from_secs(24 * 3_600)
 }
