@@ -1,7 +1,9 @@
 //! Composition root: turns a configuration into a journal, providers and a runtime. The only place that
 //! knows all adapters.
 
+mod about;
 mod beside;
+mod borrowed;
 mod copy;
 mod error;
 pub mod exit;
@@ -10,38 +12,45 @@ mod history;
 pub(crate) mod keeper;
 pub(crate) mod launch;
 mod notify;
+pub(crate) mod report;
 pub(crate) mod services;
 mod session;
 mod standing;
+pub(crate) mod status;
 mod telemetry;
 mod triggers;
+pub(crate) mod view;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::config::{self, Config, JournalPlace};
-use crate::journal::{HolderFacts, MemoryJournal, OpenMode, SqliteJournal};
+use crate::config::{self, Config, JournalPlace, ServerPlace, Token};
+use crate::journal::remote::Access;
+use crate::journal::{HolderFacts, MemoryJournal, OpenMode, RemoteJournal, SqliteJournal};
 use crate::model::id::RunId;
 use crate::plan::{Node, NodeKind};
-use crate::ports::{IdSource, Journal, JournalAdmin, JournalError, Provider, SecretSource};
+use crate::ports::{IdSource, IdentityProvider, Journal, JournalAdmin, JournalError, Provider, SecretSource};
 use crate::providers::command::CommandProvider;
 use crate::providers::http::HttpProvider;
+use crate::providers::identity::HttpIdentityProvider;
 use crate::providers::postgres::PostgresProvider;
 use crate::providers::secret::Secrets;
 use crate::providers::simulated::{EstateStore, Scenario, SimulatedProvider};
 use crate::providers::{ProgramRunner, Router};
 use crate::runtime::{Runtime, SimulatedOperator, SystemClock, Time, VirtualClock};
 
+pub use about::About;
 pub use beside::Beside;
+pub use borrowed::{Borrowed, borrow};
 pub use copy::{Copied, CopyError, backup, commit_times, copy};
 pub use error::Error;
 pub use forecast::conditions;
-pub use history::{History, history};
-pub use notify::{configured_targets, outbox};
+pub use history::{History, LOADED, history, newest};
+pub use notify::{configured_targets, outbox, reach};
 pub use session::{Session, Voice, has_journal, new_journal, now, reason};
-pub use standing::{Listed, Standing, Subject, exercise_findings, standing};
+pub use standing::{Listed, Standing, Subject, exercise_findings, home, standing};
 pub use telemetry::{Counted, follow, holder};
-pub use triggers::{Hooks, hooks, source_of, watches};
+pub use triggers::{Hooks, hooks, source_of, watches, webhook_problem};
 
 /// Opens the journal of a configuration.
 ///
@@ -53,7 +62,25 @@ pub fn open_journal(config: &Config, mode: OpenMode) -> Result<Arc<dyn JournalAd
         JournalPlace::Sqlite(path) => Arc::new(SqliteJournal::open(path, facts, mode)?),
         JournalPlace::Memory => Arc::new(MemoryJournal::new()),
         JournalPlace::Postgres(url) => copy::open_postgres(url, facts, mode)?,
+        JournalPlace::Server(place) => Arc::new(open_remote(place)?),
     })
+}
+
+/// How identity providers are reached.
+#[must_use]
+pub fn identity_provider() -> Arc<dyn IdentityProvider> {
+    // Every HTTP client needs one; an error says that there is one already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Arc::new(HttpIdentityProvider::default())
+}
+
+/// Makes ready to speak to a server.
+fn open_remote(place: &ServerPlace) -> Result<RemoteJournal, JournalError> {
+    // Every HTTP client needs one; an error says that there is one already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let token = place.token.as_ref().map(Token::secret);
+    let access = Access { url: &place.url, token, ca_file: place.ca_file.as_deref() };
+    RemoteJournal::open(&access).map_err(|refusal| JournalError::Afar(Box::new(refusal)))
 }
 
 /// Name of this machine.

@@ -1,5 +1,8 @@
 //! Configuration: flags over environment over `drctl.toml` over defaults. The only reader of the environment.
 
+mod auth;
+mod aws;
+mod client;
 mod notify;
 mod server;
 mod telemetry;
@@ -11,7 +14,10 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub use self::server::{AuthSection, ServerSection, TlsFiles, TokenEntry};
+pub use self::auth::{AuthSection, OidcGrant, OidcSection, Scope, TokenEntry};
+pub use self::aws::{AwsAccount, AwsCredentials, AwsSection};
+pub use self::client::{ClientSection, ServerPlace, Token};
+pub use self::server::{ServerSection, TlsFiles};
 pub use notify::{MailProtection, NotifySection, TemplateSection};
 pub use telemetry::TelemetrySection;
 pub use webhooks::{BasicSection, SecretReference, WebhookKind, WebhookSection};
@@ -43,6 +49,9 @@ pub enum Error {
     /// There is no place for the journal.
     #[error("there is no home directory to keep the journal in: set HOME, or use --local or --journal PATH")]
     NoHome,
+    /// What is said about a server cannot be used.
+    #[error("{0}")]
+    Server(String),
 }
 
 /// What was given on the command line.
@@ -54,6 +63,8 @@ pub struct Flags {
     pub journal: Option<String>,
     /// Keep everything below `./.drctl/`.
     pub local: bool,
+    /// Address of a server.
+    pub server: Option<String>,
 }
 
 /// Where the journal is.
@@ -65,6 +76,8 @@ pub enum JournalPlace {
     Memory,
     /// A PostgreSQL database.
     Postgres(DatabaseUrl),
+    /// Wherever a server keeps it. Nothing is ever written to, or read from, a journal of this machine then.
+    Server(ServerPlace),
 }
 
 impl JournalPlace {
@@ -102,6 +115,8 @@ pub struct Config {
     pub journal: JournalPlace,
     /// Folders in which runbooks are looked up by name.
     pub runbooks: Vec<PathBuf>,
+    /// Those of them that stand in for folders of a server, and what these are called there.
+    pub borrowed: Vec<(PathBuf, PathBuf)>,
     /// Where output of programs and simulated estates are kept.
     pub state: PathBuf,
     /// Name of the person at this terminal.
@@ -177,6 +192,8 @@ pub fn schema() -> serde_json::Value {
 struct File {
     /// Where runs are recorded.
     journal: JournalSection,
+    /// The server that commands talk to, in place of a journal of this machine.
+    client: ClientSection,
     /// Where runbooks are found.
     runbooks: RunbooksSection,
     /// Names of the people who have each role that approvals ask for.
@@ -225,56 +242,6 @@ struct PolicySection {
     file: Option<PathBuf>,
 }
 
-/// How AWS is reached. Without it: the credentials, profiles and addresses that the AWS tools use.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct AwsSection {
-    /// Named profile of the shared AWS configuration; default: `AWS_PROFILE`, else `default`.
-    pub profile: Option<String>,
-    /// Address of every service in every region, such as that of an emulator; default: `AWS_ENDPOINT_URL`.
-    pub endpoint_url: Option<String>,
-    /// Addresses by `service` or `service.region`, such as those of VPC endpoints; stronger than
-    /// `endpoint_url`.
-    pub endpoints: BTreeMap<String, String>,
-    /// Region whose STS gives out credentials; default: the region that is recovered into.
-    pub sts_region: Option<String>,
-    /// Requests sent to Route 53 in a second, for each account; default 5. Other tools of the account
-    /// share its quota.
-    #[schemars(range(min = 1, max = 50))]
-    pub route53_requests_per_second: Option<u32>,
-    /// How to get into each account, by its twelve digits.
-    pub accounts: BTreeMap<String, AwsAccount>,
-    /// Other ways in, by the names that `drill.credentials` of runbooks call them.
-    pub credentials: BTreeMap<String, AwsCredentials>,
-}
-
-/// A way into AWS that stands for itself: nothing of `[aws]` and of the environment takes its place where it
-/// says nothing.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct AwsCredentials {
-    /// Named profile of the shared AWS configuration.
-    pub profile: Option<String>,
-    /// How to get into each account, by its twelve digits.
-    pub accounts: BTreeMap<String, AwsAccount>,
-}
-
-/// How to get into an AWS account. Without a role, the profile's own credentials must belong to it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct AwsAccount {
-    /// Named profile the role is assumed from, or that belongs to the account.
-    pub profile: Option<String>,
-    /// ARN of the role that is assumed.
-    pub role_arn: Option<String>,
-    /// External id the role asks for.
-    pub external_id: Option<String>,
-    /// Name of the session, as CloudTrail shows it; default `drctl`.
-    pub session_name: Option<String>,
-    /// File with a web identity token, with which the role is assumed.
-    pub web_identity_token_file: Option<PathBuf>,
-}
-
 impl Config {
     /// Reads the configuration.
     ///
@@ -283,11 +250,10 @@ impl Config {
     pub fn load(flags: &Flags) -> Result<Self, Error> {
         let (file, content) = open(flags)?;
         let state = state_directory(flags.local)?;
-        let url = flags.journal.clone().or_else(|| environment("DRCTL_JOURNAL"));
-        let url = if flags.local { url } else { url.or(content.journal.url) };
-        let journal = match url {
-            Some(url) => place(&url)?,
-            None => JournalPlace::Sqlite(state.join("journal.db")),
+        let journal = match journal_of(flags, content.journal.url.as_deref(), &content.client)? {
+            Chosen::Server(url) => JournalPlace::Server(content.client.place(&url, file.as_deref())?),
+            Chosen::Journal(url) => place(&url)?,
+            Chosen::None => JournalPlace::Sqlite(state.join("journal.db")),
         };
         let runbooks = folders(content.runbooks.paths);
         let user =
@@ -304,6 +270,7 @@ impl Config {
             file,
             journal,
             runbooks,
+            borrowed: Vec::new(),
             state,
             user,
             roles,
@@ -331,11 +298,81 @@ impl Config {
 }
 
 impl Config {
+    /// Reads again who may use the server; everything else stays.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn read_auth(&mut self) -> Result<(), Error> {
+        if let Some(path) = &self.file {
+            let content = read(path)?;
+            (self.auth, self.roles) = (content.auth, content.roles);
+        }
+        Ok(())
+    }
+
+    /// The address of the server that commands would talk to, if one is named: needs neither token nor home.
+    ///
+    /// # Errors
+    /// When a file that was named is missing or holds anything unknown, or both a server and a journal are
+    /// named.
+    pub fn server_named(flags: &Flags) -> Result<Option<String>, Error> {
+        let (_, content) = open(flags)?;
+        Ok(match journal_of(flags, content.journal.url.as_deref(), &content.client)? {
+            Chosen::Server(url) => Some(url),
+            Chosen::Journal(_) | Chosen::None => None,
+        })
+    }
+
+    /// A path as it is told to people: of a runbook of a server, its path there.
+    #[must_use]
+    pub fn shown(&self, path: &Path) -> PathBuf {
+        let there = |(here, there): &(PathBuf, PathBuf)| Some(there.join(path.strip_prefix(here).ok()?));
+        self.borrowed.iter().find_map(there).unwrap_or_else(|| path.to_owned())
+    }
+
     /// The roles of a person, by the name that was asserted.
     #[must_use]
     pub fn roles_of(&self, name: &str) -> Vec<String> {
         let has = |names: &Vec<String>| names.iter().any(|it| it == name);
         self.roles.iter().filter(|(_, names)| has(names)).map(|(role, _)| role.clone()).collect()
+    }
+}
+
+/// What keeps the journal.
+enum Chosen {
+    /// A server at this address.
+    Server(String),
+    /// A journal at this address.
+    Journal(String),
+    /// Nothing is said.
+    None,
+}
+
+/// What keeps the journal: the flags decide over the environment, and that over the file. Where both a
+/// server and a journal are named in one place, nobody can know which of them was meant.
+fn journal_of(flags: &Flags, in_file: Option<&str>, client: &ClientSection) -> Result<Chosen, Error> {
+    let both = |server: &str, journal: &str| {
+        Error::Server(format!("{server} and {journal} exclude each other: the runs are in one of them"))
+    };
+    match (&flags.server, &flags.journal) {
+        (Some(_), Some(_)) => return Err(both("--server", "--journal")),
+        (Some(url), None) => return Ok(Chosen::Server(url.clone())),
+        (None, Some(url)) => return Ok(Chosen::Journal(url.clone())),
+        (None, None) => {}
+    }
+    match (environment("DRCTL_SERVER"), environment("DRCTL_JOURNAL")) {
+        (Some(_), Some(_)) => return Err(both("DRCTL_SERVER", "DRCTL_JOURNAL")),
+        (Some(_), None) if flags.local => return Err(both("DRCTL_SERVER", "--local")),
+        (Some(url), None) => return Ok(Chosen::Server(url)),
+        (None, Some(url)) => return Ok(Chosen::Journal(url)),
+        (None, None) => {}
+    }
+    match (&client.server, in_file) {
+        _ if flags.local => Ok(Chosen::None),
+        (Some(_), Some(_)) => Err(both("[client] server", "[journal] url")),
+        (Some(url), None) => Ok(Chosen::Server(url.clone())),
+        (None, Some(url)) => Ok(Chosen::Journal(url.to_owned())),
+        (None, None) => Ok(Chosen::None),
     }
 }
 
@@ -435,7 +472,8 @@ fn read(path: &Path) -> Result<File, Error> {
     let problem = |(name, webhook): (&String, &WebhookSection)| {
         webhook.problem(name).map(|problem| format!("webhooks.{name}: {problem}"))
     };
-    file.webhooks.iter().find_map(problem).map_or(Ok(()), |problem| Err(invalid(problem)))?;
+    let problem = file.webhooks.iter().find_map(problem).or_else(|| file.auth.problem());
+    problem.map_or(Ok(()), |problem| Err(invalid(problem)))?;
     Ok(file)
 }
 

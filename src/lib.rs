@@ -11,6 +11,7 @@ pub mod forecast;
 pub mod journal;
 pub mod model;
 pub mod notify;
+pub mod oidc;
 pub mod plan;
 pub mod policy;
 pub mod ports;

@@ -5,9 +5,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
 use crate::engine::event::{self, Event};
+use crate::engine::readings::ReadingsEvent;
 use crate::engine::schedule::ScheduleEvent;
 use crate::engine::{IndexedPlan, RunState, apply};
 use crate::model::id::{RunId, ServiceName};
+use crate::model::readiness::ReadinessChanged;
 use crate::model::run::{Intent, RunStatus};
 use crate::plan::Plan;
 use crate::ports::{Journal, JournalError, Record, StreamName};
@@ -53,6 +55,18 @@ pub enum Fact<'a> {
         service: &'a ServiceName,
         /// What happened.
         event: &'a ScheduleEvent,
+    },
+    /// Something about the recovery points of services, as a server has read them.
+    OfReadings {
+        /// What happened.
+        event: &'a ReadingsEvent,
+    },
+    /// A service is as ready as it was not before.
+    OfReadiness {
+        /// The service.
+        service: &'a ServiceName,
+        /// What has changed.
+        changed: &'a ReadinessChanged,
     },
     /// Anything else.
     Other,
@@ -135,10 +149,21 @@ impl Tail {
         if let Some(run) = stream.strip_prefix("run/") {
             return self.of_run(run, record, tell).await;
         }
-        let service = stream.strip_prefix("schedule/").and_then(|name| ServiceName::new(name).ok());
-        let event = service.as_ref().and_then(|_| serde_json::from_str(&record.body).ok());
-        match (&service, &event) {
-            (Some(service), Some(event)) => tell(record, Fact::OfSchedule { service, event }),
+        let (family, name) = stream.split_once('/').unwrap_or((stream, ""));
+        let service = ServiceName::new(name).ok();
+        match (family, &service) {
+            ("schedule", Some(service)) => match serde_json::from_str(&record.body) {
+                Ok(event) => tell(record, Fact::OfSchedule { service, event: &event }),
+                Err(_) => tell(record, Fact::Other),
+            },
+            ("readiness", Some(service)) => match serde_json::from_str(&record.body) {
+                Ok(changed) => tell(record, Fact::OfReadiness { service, changed: &changed }),
+                Err(_) => tell(record, Fact::Other),
+            },
+            ("readings", None) => match serde_json::from_str(&record.body) {
+                Ok(event) => tell(record, Fact::OfReadings { event: &event }),
+                Err(_) => tell(record, Fact::Other),
+            },
             _ => tell(record, Fact::Other),
         }
         Ok(())

@@ -7,6 +7,7 @@ mod measure;
 mod metrics;
 mod timed_journal;
 pub mod trace;
+mod watched;
 
 pub use exposition::Exposition;
 pub use follower::Follower;

@@ -141,7 +141,8 @@ async fn driven(journal: &dyn JournalAdmin) -> Result<Vec<String>, JournalError>
 /// When the file exists or cannot be written, or the copy does not verify.
 pub async fn backup(config: &Config, journal: &dyn JournalAdmin, file: &Path) -> Result<(), CopyError> {
     match &config.journal {
-        JournalPlace::Sqlite(_) | JournalPlace::Memory => {
+        // A server's is refused by whoever stands for it.
+        JournalPlace::Sqlite(_) | JournalPlace::Memory | JournalPlace::Server(_) => {
             journal.backup(file).await.map_err(CopyError::Source)
         }
         JournalPlace::Postgres(_) => {

@@ -3,7 +3,7 @@
 use super::exit;
 use crate::app::CopyError;
 use crate::plan::Problem;
-use crate::ports::JournalError;
+use crate::ports::{JournalError, Refusal, RefusalKind};
 use crate::{config, runtime};
 
 /// An error a person reads, with the exit code it ends in.
@@ -88,6 +88,27 @@ impl From<JournalError> for Error {
             JournalError::Unavailable(_) => Self::new(exit::UNREACHABLE, message)
                 .help("`--journal PATH` uses another one; `--break-glass` starts a run on a fresh one")
                 .reason("journal_unavailable"),
+            JournalError::Afar(refusal) => (*refusal).into(),
+        }
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        let code = match refusal.kind {
+            RefusalKind::Said(code) => code,
+            RefusalKind::Denied => exit::REFUSED,
+            RefusalKind::Wrong => exit::USAGE,
+            RefusalKind::Unreachable => exit::UNREACHABLE,
+        };
+        let problem = |(what, help): (String, Option<String>)| Problem { what, help };
+        Self {
+            code,
+            message: refusal.message,
+            help: refusal.help,
+            // One short word that a server says, at most a few times in the life of a command.
+            reason: refusal.reason.map(|reason| &*reason.leak()),
+            details: refusal.details.into_iter().map(problem).collect(),
         }
     }
 }

@@ -8,14 +8,17 @@ use crate::config::{self, Config, MailProtection, NotifySection};
 use crate::model::notice::TargetKind;
 use crate::notify::{
     Mail, NoteDesk, Observer, Outbox, PagerdutyDesk, Protection, Sender, Settings, SlackDesk, Target,
-    Transport, WebhookDesk, Wording, client,
+    Transport, WebhookDesk, Wording, client, host_of,
 };
-use crate::ports::{Clock, IdSource, Journal};
+use crate::ports::{Clock, IdSource, Journal, SecretSource};
 use crate::providers::secret::Secrets;
 
 use super::launch::shelf::Shelf;
 use super::launch::source::Source;
 use super::{Error, RandomIds, exit, host_name};
+
+/// How long the name of a host is looked up.
+const LOOK_UP: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// The targets of the configuration.
 ///
@@ -120,4 +123,41 @@ pub fn outbox(
 ) -> Outbox {
     let holder = format!("{} (pid {}) {}", host_name(), std::process::id(), RandomIds.suffix());
     Outbox { journal, clock, holder, begin, observer, targets }
+}
+
+/// Where a target would send to, after its secrets were read and its host was looked up. Sends nothing.
+///
+/// # Errors
+/// What keeps it from sending, for people; never a secret.
+pub async fn reach(section: &NotifySection) -> Result<String, String> {
+    let source = Secrets::new(config::environment);
+    let values = source.resolve(&section.secrets()).await.map_err(|error| error.to_string())?;
+    let (host, port) = match section.kind {
+        TargetKind::Smtp => {
+            let host = section.host.clone().unwrap_or_else(|| "localhost".to_owned());
+            let here = matches!(host.as_str(), "localhost" | "127.0.0.1" | "::1");
+            let port = section.port.unwrap_or(match section.tls {
+                Some(MailProtection::Tls) => 465,
+                Some(MailProtection::None) => 25,
+                None if here => 25,
+                Some(MailProtection::Starttls) | None => 587,
+            });
+            (host, port)
+        }
+        kind => {
+            let usual = match kind {
+                TargetKind::PagerdutyNotes => "https://api.pagerduty.com",
+                _ => "https://events.pagerduty.com",
+            };
+            let given = section.address().or_else(|| values.get("url").cloned());
+            host_of(given.as_deref().unwrap_or(usual))?
+        }
+    };
+    let looked = tokio::time::timeout(LOOK_UP, tokio::net::lookup_host((host.as_str(), port))).await;
+    match looked.map(|found| found.map(|mut found| found.next())) {
+        Ok(Ok(Some(_))) => Ok(format!("{host}:{port}")),
+        Ok(Ok(None)) => Err(format!("{host} has no address")),
+        Ok(Err(error)) => Err(format!("{host} cannot be looked up: {error}")),
+        Err(_) => Err(format!("{host} cannot be looked up: no answer in time")),
+    }
 }

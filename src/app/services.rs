@@ -2,8 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::id::ServiceName;
-use crate::ports::{JournalAdmin, JournalError, RunFilter};
+use super::launch::source;
+use super::{Error, Session, exit, now};
+use crate::engine::service::{ServiceEvent, ServiceRecord};
+use crate::model::id::{ServiceName, SiteName};
+use crate::ports::{Append, JournalAdmin, JournalError, NewRecord, RunFilter, StreamName};
+use crate::runtime;
 
 /// How the names of services' streams begin.
 const STREAMS: &str = "service/";
@@ -19,4 +23,75 @@ pub(crate) async fn names(journal: &dyn JournalAdmin) -> Result<BTreeSet<Service
     let services = streams.iter().filter_map(|stream| stream.as_str().strip_prefix(STREAMS));
     names.extend(services.filter_map(|name| ServiceName::new(name).ok()));
     Ok(names)
+}
+
+/// What a person says about a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Said {
+    /// It runs in this site.
+    RunsIn(SiteName),
+    /// This site was protected again by hand.
+    Reprotected(SiteName),
+}
+
+/// Records what a person says about a service, and returns its record then.
+///
+/// # Errors
+/// When it makes no sense, or the journal refuses.
+pub(crate) async fn set(
+    session: &Session,
+    name: &ServiceName,
+    said: &Said,
+    reason: String,
+) -> Result<ServiceRecord, Error> {
+    let (Said::RunsIn(site) | Said::Reprotected(site)) = said;
+    refuse_unknown_site(session, name, site)?;
+    let by = session.identity.clone();
+    let journal = session.journal.as_ref();
+    let before = runtime::service_record(journal, name).await?;
+    let event = match said {
+        Said::RunsIn(site) => ServiceEvent::Set { site: site.clone(), by, reason },
+        Said::Reprotected(site) if before.unready().contains_key(site) => {
+            ServiceEvent::ReprotectedByHand { site: site.clone(), by, reason }
+        }
+        Said::Reprotected(site) => {
+            return Err(Error::new(exit::REFUSED, format!("{site} is not quarantined for {name}"))
+                .help(format!("`drctl service show {name}` shows what is"))
+                .reason("not_quarantined"));
+        }
+    };
+    warn_about_runs(session, name).await?;
+    let body = serde_json::to_string(&event).map_err(|error| Error::new(exit::BUG, error.to_string()))?;
+    let records = vec![NewRecord { kind: event.kind(), version: 1, body }];
+    let (stream, at) = (Some(StreamName::service(name)), Some(now()));
+    journal.append(vec![Append { stream, at, records, ..Append::default() }]).await?;
+    Ok(runtime::service_record(journal, name).await?)
+}
+
+/// A mistyped site would be believed at the next failover. Where the runbook is at hand, it knows the sites.
+fn refuse_unknown_site(session: &Session, name: &ServiceName, site: &SiteName) -> Result<(), Error> {
+    let Ok(path) = source::find(&session.config, name.as_str()) else {
+        session.say(&format!("note: no runbook `{name}` is at hand, so that {site} was not checked"));
+        return Ok(());
+    };
+    let text = source::read(&path)?;
+    let options = source::options(&session.config)?;
+    let (Some(found), _) = crate::compile::compile_with(&text, &options) else {
+        return Ok(());
+    };
+    if found.metadata.name != *name || found.sites.contains_key(site) {
+        return Ok(());
+    }
+    let sites: Vec<_> = found.sites.keys().map(SiteName::as_str).collect();
+    Err(Error::new(exit::USAGE, format!("{name} has no site {site}"))
+        .help(format!("{} knows {}", path.display(), sites.join(", ")))
+        .reason("unknown_site"))
+}
+
+async fn warn_about_runs(session: &Session, name: &ServiceName) -> Result<(), Error> {
+    let filter = RunFilter { service: Some(name.clone()), open: true, ..RunFilter::default() };
+    for run in session.journal.runs(&filter).await?.iter().filter(|run| run.locks_service) {
+        session.say(&format!("note: {} is under way for {name} and may move it again", run.run));
+    }
+    Ok(())
 }

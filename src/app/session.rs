@@ -4,9 +4,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Error, exit, open_journal};
+use super::{Error, exit, open_journal, open_remote};
 use crate::config::{Config, JournalPlace};
-use crate::journal::OpenMode;
+use crate::journal::{OpenMode, RemoteJournal};
 use crate::model::run::Identity;
 use crate::model::time::Timestamp;
 use crate::ports::{Clock, JournalAdmin};
@@ -27,7 +27,9 @@ pub struct Session {
     pub config: Config,
     /// The journal.
     pub journal: Arc<dyn JournalAdmin>,
-    /// Who speaks.
+    /// The server that keeps the journal and drives the runs, where one does.
+    pub server: Option<Arc<RemoteJournal>>,
+    /// Who speaks; of a server, who asks is told by the token.
     pub identity: Identity,
     /// From where, such as `cli@host`.
     pub from: String,
@@ -47,8 +49,16 @@ impl Session {
         from: String,
         voice: Arc<dyn Voice>,
     ) -> Result<Self, Error> {
-        let journal = open_journal(&config, mode)?;
-        Ok(Self { config, journal, identity, from, voice })
+        let (journal, server): (Arc<dyn JournalAdmin>, _) = match &config.journal {
+            JournalPlace::Server(place) => {
+                let server = Arc::new(open_remote(place)?);
+                (server.clone(), Some(server))
+            }
+            JournalPlace::Sqlite(_) | JournalPlace::Memory | JournalPlace::Postgres(_) => {
+                (open_journal(&config, mode)?, None)
+            }
+        };
+        Ok(Self { config, journal, server, identity, from, voice })
     }
 
     /// Says a line or block to whom is spoken.
@@ -62,8 +72,8 @@ impl Session {
 pub fn new_journal(config: &Config) -> Option<&Path> {
     match &config.journal {
         JournalPlace::Sqlite(path) => Some(path.as_path()).filter(|path| !path.exists()),
-        // A database is there, or opening it says that it is not.
-        JournalPlace::Memory | JournalPlace::Postgres(_) => None,
+        // A database is there, or opening it says that it is not; so with a server.
+        JournalPlace::Memory | JournalPlace::Postgres(_) | JournalPlace::Server(_) => None,
     }
 }
 
@@ -73,7 +83,7 @@ pub fn has_journal(config: &Config) -> bool {
     match &config.journal {
         JournalPlace::Sqlite(path) => path.exists(),
         JournalPlace::Memory => false,
-        JournalPlace::Postgres(_) => true,
+        JournalPlace::Postgres(_) | JournalPlace::Server(_) => true,
     }
 }
 

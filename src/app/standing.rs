@@ -2,20 +2,26 @@
 //! runs first and loads only those that matter; writes nothing.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
-use super::history::{History, history};
+use super::history::{History, LOADED, newest};
+use super::launch::Binding;
+use super::launch::route;
 use crate::engine::service::ServiceRecord;
+use crate::engine::state::NodeState;
 use crate::evidence::coverage::{Window, coverage};
 use crate::evidence::readiness::{self, Checked, Definition, Facts, Judgement, OpenFinding, OpenRun};
 use crate::evidence::{Exercise, exercises, first_line, is_exercise, needs_person};
 use crate::model::evidence::EvidenceFact;
 use crate::model::governance::Policy;
-use crate::model::id::{RunId, ServiceName};
+use crate::model::id::{RunId, ServiceName, SiteName};
 use crate::model::run::{Intent, NodeStatus, Operation, RunStatus};
-use crate::model::runbook::Runbook;
+use crate::model::runbook::{Runbook, Strategy};
 use crate::model::time::{Duration, Timestamp};
+use crate::model::values::SiteRole;
+use crate::plan::{self, Node};
 use crate::policy::{self, Exercised, Finding};
 use crate::ports::{Journal, JournalAdmin, JournalError, RunFilter, RunSummary, StreamName};
 use crate::runtime::{self, Error, Loaded};
@@ -104,13 +110,19 @@ pub async fn standing(
     let last = desk.newest(&over, ended).await?;
     let drill = desk.newest(&over, |run| begun(run) && run.intent == Intent::Drill).await?;
     let real = desk.newest(&over, |run| begun(run) && run.intent == Intent::Real).await?;
-    let summary = over.iter().copied().find(|run| shows(run));
-    let shown = match summary {
-        Some(summary) => desk.exercise(&summary.run).await?,
-        None => None,
-    };
+    // An active-active service is in several sites; which of them is left only a person knows.
+    let single = |runbook: &&Runbook| runbook.strategy != Some(Strategy::ActiveActive);
+    let single = subject.runbook.filter(single);
+    let active = single.and_then(|runbook| record.active.clone().or_else(|| home(runbook)));
+    let Shown { exercise: shown, pruned, hollow } = desk.shown(&over, active.as_ref()).await?;
     let findings = desk.findings(runs, now).await?;
     let demands = demands(journal, subject, runs, now).await?;
+    let target = single.filter(|_| active.is_some()).and_then(|runbook| target(runbook, &record));
+    let has_schedule = |runbook: &Runbook| runbook.drill.as_ref().is_some_and(|it| it.schedule.is_some());
+    let schedule = match subject.runbook.filter(|runbook| has_schedule(runbook)) {
+        Some(_) => Some(runtime::schedule_record(journal, subject.service).await?.0),
+        None => None,
+    };
     let judgement = readiness::judge(&Facts {
         service: subject.service,
         definition: subject.definition.clone(),
@@ -119,7 +131,11 @@ pub async fn standing(
         check: check.as_ref(),
         last: last.as_ref(),
         shown: shown.as_ref(),
-        pruned: summary.filter(|_| shown.is_none()).map(|summary| &summary.run),
+        pruned: pruned.as_ref(),
+        hollow: hollow.as_ref(),
+        active: active.as_ref(),
+        target: target.as_ref(),
+        schedule: schedule.as_ref(),
         unreadable: &desk.unreadable,
         findings: &findings,
         demands: &demands,
@@ -156,19 +172,32 @@ async fn findings(
     runs: &[&RunSummary],
     now: Timestamp,
 ) -> Result<Vec<Finding>, Error> {
-    // Whole runs are read only where their steps are asked for.
-    let longest = policy.drills.iter().filter(|demand| demand.coverage.is_some());
-    let history = match longest.map(|demand| demand.freshness).max() {
-        Some(longest) => history(journal, &runbook.metadata.name, now.minus(longest)).await?,
-        None => History::default(),
-    };
-    let covered = |within: Duration| {
-        let window = Window { since: now.minus(within), until: now };
-        coverage(runbook, &history.past(), window).of(Operation::Failover)
-    };
     let last = runs.iter().copied().filter(|run| shows(run)).filter_map(|run| run.ended_at).max();
-    let exercised = Exercised { last, covered: &covered };
-    Ok(policy::exercise(policy, runbook, operation, exercised, now))
+    let judged = |covered: &dyn Fn(Duration) -> Option<usize>| {
+        policy::exercise(policy, runbook, operation, Exercised { last, covered }, now)
+    };
+    // Whole runs are read only where their steps are asked for, and no more than it takes: a further run
+    // never takes anything away from what is covered.
+    let longest = policy.drills.iter().filter(|demand| demand.coverage.is_some());
+    let Some(longest) = longest.map(|demand| demand.freshness).max() else {
+        return Ok(judged(&|within| covered(runbook, &History::default(), within, now)));
+    };
+    let all = |within: Duration| covered(runbook, &History::default(), within, now).map(|_| 100);
+    let best = judged(&all);
+    let mut most = LOOKED_AT;
+    loop {
+        let history = newest(journal, &runbook.metadata.name, now.minus(longest), most).await?;
+        let found = judged(&|within| covered(runbook, &history, within, now));
+        if found == best || history.left_out == 0 || most >= LOADED {
+            return Ok(found);
+        }
+        most = most.saturating_mul(5).min(LOADED);
+    }
+}
+
+fn covered(runbook: &Runbook, history: &History, within: Duration, now: Timestamp) -> Option<usize> {
+    let window = Window { since: now.minus(within), until: now };
+    coverage(runbook, &history.past(), window).of(Operation::Failover)
 }
 
 async fn demands(
@@ -185,6 +214,16 @@ async fn demands(
     Ok(found.into_iter().map(|finding| format!("{} ({})", finding.message, finding.rule)).collect())
 }
 
+/// Where the runbook says that the service runs.
+#[must_use]
+pub fn home(runbook: &Runbook) -> Option<SiteName> {
+    let mut sites = runbook.sites.iter().filter(|(_, site)| site.role == SiteRole::Active);
+    match (sites.next(), sites.next()) {
+        (Some((name, _)), None) => Some(name.clone()),
+        _ => None,
+    }
+}
+
 fn shows(run: &RunSummary) -> bool {
     is_exercise(run.intent, run.operation, run.status)
 }
@@ -192,6 +231,23 @@ fn shows(run: &RunSummary) -> bool {
 /// Whether a run has come to its end, and at most people's words are missing.
 const fn is_over(status: RunStatus) -> bool {
     status.is_terminal() || matches!(status, RunStatus::AwaitingAttestation)
+}
+
+/// Where a failover would go by itself, or why that cannot be said.
+fn target(runbook: &Runbook, record: &ServiceRecord) -> Option<Result<SiteName, String>> {
+    let choices = route::wanted(&Binding::default(), Operation::Failover, Intent::Real, runbook, record);
+    match plan::destination(runbook, &choices) {
+        Ok(to) => to.map(Ok),
+        Err(problems) => problems.first().map(|problem| Err(problem.to_string())),
+    }
+}
+
+/// What was shown last, and what only seems to have shown something.
+#[derive(Default)]
+struct Shown {
+    exercise: Option<Exercise>,
+    pruned: Option<RunId>,
+    hollow: Option<RunId>,
 }
 
 /// Runs that are looked at, each loaded once.
@@ -225,6 +281,41 @@ impl Desk<'_> {
         let found = self.load(run).await?.and_then(|loaded| Exercise::of(&loaded.plan, &loaded.state));
         let Some(exercise) = found else { return Ok(None) };
         Ok(Some(exercise))
+    }
+
+    /// The newest exercise that left the site the service is in, else the newest of all.
+    async fn shown(&mut self, over: &[&RunSummary], active: Option<&SiteName>) -> Result<Shown, Error> {
+        let mut found = Shown::default();
+        for summary in over.iter().copied().filter(|run| shows(run)).take(LOOKED_AT) {
+            let elsewhere = |from: Option<&SiteName>| active.is_some() && from.is_some() && from != active;
+            if found.exercise.is_some() && elsewhere(summary.from.as_ref()) {
+                continue;
+            }
+            match self.exercise(&summary.run).await? {
+                Some(exercise) if exercise.hollow => {
+                    found.hollow.get_or_insert_with(|| summary.run.clone());
+                }
+                Some(exercise) if found.exercise.is_none() || !elsewhere(exercise.from.as_ref()) => {
+                    let here = !elsewhere(exercise.from.as_ref());
+                    found.exercise = Some(exercise);
+                    if here {
+                        break;
+                    }
+                }
+                Some(_) => {}
+                None if found.exercise.is_some() => {}
+                None if self.is_unreadable(&summary.run) => break,
+                None => {
+                    found.pruned = Some(summary.run.clone());
+                    break;
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    fn is_unreadable(&self, run: &RunId) -> bool {
+        self.unreadable.iter().any(|(unreadable, _)| unreadable == run)
     }
 
     /// What people added to the record of a run.
@@ -318,15 +409,12 @@ fn red(loaded: &Loaded) -> Vec<String> {
     let red = nodes.filter(|(_, node)| {
         !matches!(node.status, NodeStatus::Succeeded | NodeStatus::Skipped | NodeStatus::MarkedDone)
     });
-    let line =
-        |(definition, node): (&crate::plan::Node, &std::sync::Arc<crate::engine::state::NodeState>)| {
-            let address = definition.address.as_str();
-            let name = address.trim_start_matches("start/").trim_start_matches("ready/");
-            let why = node
-                .failure
-                .as_ref()
-                .map_or_else(String::new, |why| format!(": {}", first_line(&why.message)));
-            format!("{name}{why}")
-        };
+    let line = |(definition, node): (&Node, &Arc<NodeState>)| {
+        let address = definition.address.as_str();
+        let name = address.trim_start_matches("start/").trim_start_matches("ready/");
+        let why =
+            node.failure.as_ref().map_or_else(String::new, |why| format!(": {}", first_line(&why.message)));
+        format!("{name}{why}")
+    };
     red.map(line).collect()
 }

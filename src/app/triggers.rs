@@ -47,6 +47,12 @@ pub async fn hooks(config: &Config, journal: Arc<dyn Journal>) -> anyhow::Result
     Ok(Hooks { intake: Intake::new(journal, signers, webhooks), uses })
 }
 
+/// Why a webhook cannot be used, if it cannot. Its secrets are read for that.
+pub async fn webhook_problem(section: &WebhookSection) -> Option<String> {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    one(section).await.err().map(|error| format!("{error:#}"))
+}
+
 /// The services that have triggers.
 #[must_use]
 pub fn watches<'r>(runbooks: impl IntoIterator<Item = &'r Runbook>) -> Vec<Watch> {

@@ -8,9 +8,9 @@ use clap::{Args, ValueEnum};
 use serde_json::Value;
 
 use super::{Error, exit};
-use crate::app::launch::drills::DrillFate;
+use crate::app::launch::interrupt::DrillFate;
 use crate::app::launch::{Binding, source};
-use crate::compile::{Code, Severity};
+use crate::compile::Code;
 use crate::model::id::{ServiceName, SiteName};
 use crate::model::run::Mode;
 
@@ -36,7 +36,7 @@ pub(crate) struct BindingFlags {
     pub values: Option<PathBuf>,
     /// Go on against an error that the runbook itself could accept, for this once; may be given often.
     /// Recorded, and shown in the report.
-    #[arg(long, value_name = "CODE", value_parser = acceptable)]
+    #[arg(long, value_name = "CODE", value_parser = source::acceptable)]
     pub accept_lint: Vec<Code>,
 }
 
@@ -55,19 +55,6 @@ impl BindingFlags {
             accept_lint: self.accept_lint.clone(),
         })
     }
-}
-
-/// A code that may be accepted.
-fn acceptable(text: &str) -> Result<Code, String> {
-    let code: Code = text.parse()?;
-    if code.entry().severity == Severity::Error && code.entry().acceptable {
-        return Ok(code);
-    }
-    let title = code.entry().title;
-    Err(match code.entry().severity {
-        Severity::Error => format!("{code} ({title}) cannot be accepted: put it right"),
-        Severity::Warning | Severity::Note => format!("{code} ({title}) keeps nothing from being run"),
-    })
 }
 
 impl ValueEnum for DrillFate {

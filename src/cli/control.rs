@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 use super::follow::{self, Followed};
 use super::session::{self, Session};
 use super::{Error, Global, exit, output};
-use crate::app::launch::drills::{self, Interrupted};
 use crate::app::launch::inbox::{self, Answer, Asked};
+use crate::app::launch::interrupt::Interrupted;
 use crate::app::launch::takeover;
 use crate::engine::input::Control;
 use crate::evidence::ways_out;
@@ -203,17 +203,31 @@ pub(crate) async fn ask(
     control: Control,
     reason: Option<String>,
 ) -> Result<u8, Error> {
+    let mut interrupted = Interrupted::default();
+    let ended = asked(global, session, run, (control, reason), &mut interrupted).await;
+    interrupted.settle(session).await;
+    ended
+}
+
+async fn asked(
+    global: &Global,
+    session: &Session,
+    run: &RunId,
+    (control, reason): (Control, Option<String>),
+    interrupted: &mut Interrupted,
+) -> Result<u8, Error> {
     let (verb, resumes) = (control.verb(), matches!(control, Control::Resume));
-    let interrupted = match control {
-        Control::Start => drills::make_way(session, run, reason.as_deref()).await?,
-        _ => Interrupted::default(),
-    };
-    let Asked { id, holder } = inbox::ask(session, run, control, reason).await?;
-    if let Some(holder) = holder {
-        let who = format!("{} (pid {}, {})", holder.name, holder.pid, holder.host);
+    let Asked { id, holder } = inbox::ask(session, run, control, reason, interrupted).await?;
+    if let Some(server) = session.server.as_ref().filter(|_| holder.is_none()) {
         let answer = inbox::answer(session, run, &id).await?;
-        interrupted.settle(session).await;
-        return answered(answer, run, verb, &who);
+        if answer != Answer::Accepted {
+            return answered(answer, run, verb, "the server");
+        }
+        output::say(&format!("nobody drove {run}: the server does from here on"));
+        return follow::drive_afar(global, session, server, run, (Followed::default(), false)).await;
+    }
+    if let Some(holder) = holder {
+        return answered(inbox::answer(session, run, &id).await?, run, verb, &holder.to_string());
     }
     let driver = match takeover::take_over(session, run, BTreeMap::new(), None).await {
         // Somebody was faster, and answers.
@@ -223,10 +237,8 @@ pub(crate) async fn ask(
         driver => driver?,
     };
     output::say(&format!("nobody drives {run}: this process does from here on"));
-    let code = follow::drive(global, session, driver, Followed::default()).await;
-    interrupted.settle(session).await;
-    let code = code?;
-    match inbox::find(session, run, &id, 0).await? {
+    let code = follow::drive(global, session, driver, Followed::default()).await?;
+    match inbox::find(session, run, &id).await? {
         Answer::Refused(why) if !resumes => Err(Error::new(exit::REFUSED, why).reason("refused")),
         Answer::Refused(_) | Answer::Accepted | Answer::None => Ok(code),
     }

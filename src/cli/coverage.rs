@@ -33,7 +33,7 @@ pub(crate) struct Arguments {
 /// # Errors
 /// When the runbook does not compile, or the journal cannot be read.
 pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
-    let mut config = session::config(global)?;
+    let (mut config, _borrowed) = session::config_and_runbooks(global)?;
     let source = source::load(&config, &arguments.runbook, &Terminal)?;
     if session::new_journal(&config).is_some() {
         config.journal = JournalPlace::Memory;
@@ -49,6 +49,13 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
             output::say(&format!(
                 "note: {} runs of the window were pruned and cannot be counted",
                 history.pruned
+            ));
+        }
+        if history.left_out > 0 {
+            output::say(&format!(
+                "note: only the newest {} runs of the window are counted, {} older ones are not",
+                history.runs.len(),
+                history.left_out
             ));
         }
         Ok(coverage(&source.runbook, &history.past(), window))

@@ -74,6 +74,9 @@ pub(crate) fn resume(session: &Session, run: &str) -> Result<u32, Error> {
         // Everybody on this machine could read it among the arguments.
         JournalPlace::Postgres(url) => address = Some(url.text.as_str()),
         JournalPlace::Memory => {}
+        JournalPlace::Server(_) => {
+            return Err(Error::new(exit::BUG, "the runs of a server are driven there"));
+        }
     }
     Ok(spawn(&arguments, address, &log)?.id())
 }

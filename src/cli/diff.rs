@@ -1,5 +1,5 @@
-//! `drctl diff`: what a change of a runbook means for safety, for pull requests. Reads two files, starts
-//! nothing.
+//! `drctl diff`: what a change of a runbook or a fleet means for safety, for pull requests. Reads two
+//! files, starts nothing.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -10,12 +10,15 @@ use serde_json::json;
 use super::binding::values;
 use super::output::Terminal;
 use super::{Error, Format, Global, exit, output, session};
-use crate::app::launch::source::{self, Source};
+use crate::app::launch::shelf::{self, Shelf};
+use crate::app::launch::{files, source};
 use crate::compile;
 use crate::config::{Config, Flags};
+use crate::model::fleet::Roster;
 use crate::model::id::SiteName;
 use crate::model::limits;
 use crate::model::run::{Mode, Operation};
+use crate::model::runbook::Runbook;
 use crate::plan;
 use crate::plan::diff::{self, Chosen, Comparison, Weight};
 
@@ -80,7 +83,17 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     }
     let old = load(global, &arguments.old)?;
     let new = load(global, &arguments.new)?;
-    let comparison = diff::runbooks(&old.runbook, &new.runbook, &chosen(arguments)?);
+    let comparison = match (&old.about, &new.about) {
+        (About::One(old), About::One(new)) => diff::runbooks(old, new, &chosen(arguments)?),
+        (About::Fleet(old), About::Fleet(new)) => {
+            refuse_choices(arguments)?;
+            diff::fleets(old, new)
+        }
+        (About::One(_), About::Fleet(_)) | (About::Fleet(_), About::One(_)) => {
+            let what = "one of the two is a fleet, the other the runbook of one service";
+            return Err(Error::new(exit::USAGE, what).reason("is_fleet"));
+        }
+    };
     if let (true, Some(why)) = (comparison.cases.is_empty(), comparison.not_compared.first()) {
         return Err(Error::new(exit::INVALID, format!("neither of the two can be planned: {why}"))
             .help("give the values they need with --set or --values")
@@ -94,12 +107,12 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
         };
         output::line(drawn.trim_end())?;
     } else {
-        let side = |source: &Source| {
-            json!({
-                "source": source.path.display().to_string(),
-                "name": source.runbook.metadata.name,
-                "digest": plan::of_runbook(&source.runbook),
-            })
+        let side = |side: &Side| {
+            let (name, digest) = match &side.about {
+                About::One(runbook) => (&runbook.metadata.name, plan::of_runbook(runbook)),
+                About::Fleet(roster) => (&roster.metadata.name, plan::of_value(&json!(roster))),
+            };
+            json!({"source": side.name, "name": name, "digest": digest})
         };
         let document = json!({
             "old": side(&old), "new": side(&new), "worse": worse, "better": better,
@@ -130,27 +143,79 @@ fn chosen(arguments: &Arguments) -> Result<Chosen, Error> {
     })
 }
 
+/// One of the two.
+struct Side {
+    /// What it was called.
+    name: String,
+    about: About,
+}
+
+/// What it is about.
+enum About {
+    /// One service.
+    One(Box<Runbook>),
+    /// Many.
+    Fleet(Box<Roster>),
+}
+
+/// Refuses what can be said of plans only: fleets are compared by their members.
+fn refuse_choices(arguments: &Arguments) -> Result<(), Error> {
+    let plans = arguments.operation.is_some() || arguments.mode.is_some();
+    let way = arguments.from.is_some() || arguments.to.is_some();
+    if plans || way || arguments.values.is_some() || !arguments.set.is_empty() {
+        let what =
+            "two fleets are compared by their members: there is no operation, way or parameter to choose";
+        return Err(Error::new(exit::USAGE, what).help(
+            "leave the flags away; the runbooks of the members can be compared with them, one by one",
+        ));
+    }
+    Ok(())
+}
+
 /// Compiles one of the two. A pipe (`<(git show main:pay.yaml)`) and standard input count as paths.
-fn load(global: &Global, name: &str) -> Result<Source, Error> {
+fn load(global: &Global, name: &str) -> Result<Side, Error> {
     let text = match name {
         "-" => limited(&mut std::io::stdin().lock(), "standard input")?,
         path if Path::new(path).exists() && !Path::new(path).is_dir() => {
             let refuse = |error: std::io::Error| Error::new(exit::INVALID, format!("{path}: {error}"));
             limited(&mut std::fs::File::open(path).map_err(refuse)?, path)?
         }
-        name => return source::load(&session::config(global)?, name, &Terminal),
+        name => {
+            let path = source::find(&session::config(global)?, name)?;
+            return load(global, &path.display().to_string());
+        }
     };
-    source::refuse_fleet(Path::new(name), &text)?;
+    let about = if files::is_fleet(&text) {
+        About::Fleet(Box::new(roster(global, Path::new(name), &text)?))
+    } else {
+        About::One(Box::new(runbook(global, name, &text)?))
+    };
+    Ok(Side { name: name.to_owned(), about })
+}
+
+/// Resolves a fleet among the runbooks beside it, and those of the configured folders where it is one of
+/// these or a pipe: one in another checkout selects among what is there.
+fn roster(global: &Global, path: &Path, text: &str) -> Result<Roster, Error> {
+    let config = session::config(global)?;
+    let real = |path: &Path| path.canonicalize().ok();
+    let folder = path.parent().and_then(real).filter(|_| path.is_file());
+    let configured =
+        |folder: &PathBuf| config.runbooks.iter().any(|it| real(it).is_some_and(|it| folder.starts_with(it)));
+    let folders = if folder.as_ref().is_none_or(configured) { config.runbooks.as_slice() } else { &[] };
+    let shelf = Shelf::read(folders, &source::options(&config)?, path);
+    shelf::fleet(&shelf, path, text, &Terminal)
+}
+
+fn runbook(global: &Global, name: &str, text: &str) -> Result<Runbook, Error> {
     let flags = Flags { config: global.config.clone(), ..Flags::default() };
     let rules = Config::rules(&flags)?;
     let options = source::options_of(rules.file.as_deref(), &rules.lints)?;
-    let (runbook, found) = compile::compile_with(&text, &options);
-    let Some(runbook) = runbook else {
+    let (runbook, found) = compile::compile_with(text, &options);
+    runbook.ok_or_else(|| {
         let errors: Vec<_> = found.into_iter().filter(compile::Diagnostic::is_error).collect();
-        output::say(compile::render(name, &text, &errors, output::is_terminal()).trim_end());
-        return Err(Error::new(exit::INVALID, format!("{name} does not compile")).reason("invalid_runbook"));
-    };
-    Ok(Source { path: PathBuf::from(name), text, runbook, findings: found })
+        output::say(compile::render(name, text, &errors, output::is_terminal()).trim_end());
+        Error::new(exit::INVALID, format!("{name} does not compile")).reason("invalid_runbook")
+    })
 }
 
 /// Reads at most as much as a runbook may have.

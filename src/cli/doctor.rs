@@ -1,6 +1,8 @@
 //! `drctl doctor`: looks whether this machine could run a failover now. Changes nothing; a scratch journal
 //! is removed.
 
+mod outside;
+
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -88,6 +90,7 @@ pub(crate) fn run(global: &Global, _: &Arguments) -> Result<u8, Error> {
     );
     journal(global, &config, &mut findings);
     folders(&config, &mut findings);
+    outside::look(&config, &mut findings);
     let problems = findings.list.iter().filter(|finding| finding.state == State::Problem).count();
     output::print(global.output, &findings.list, || render(&findings.list))?;
     output::say(&match problems {
@@ -118,6 +121,10 @@ fn journal(global: &Global, config: &Config, findings: &mut Findings) {
     if matches!(config.journal, JournalPlace::Postgres(_)) {
         return database(global, config, findings);
     }
+    if matches!(config.journal, JournalPlace::Server(_)) {
+        let newest = server(global, findings);
+        return clock(newest, findings);
+    }
     let JournalPlace::Sqlite(path) = &config.journal else {
         findings.add("journal", State::Note, "in memory: gone with the process; use it for simulations only");
         return clock(None, findings);
@@ -146,6 +153,36 @@ fn journal(global: &Global, config: &Config, findings: &mut Findings) {
         }
     }
     clock(newest, findings);
+}
+
+/// A server: whether it answers to this token, and what is open there; returns the newest time it knows.
+fn server(global: &Global, findings: &mut Findings) -> Option<Timestamp> {
+    let asked = Session::open_as(global, OpenMode::ReadOnly).and_then(|session| {
+        let version = session::block_on(async {
+            match &session.server {
+                Some(server) => Ok(server.version().await?),
+                None => Err(Error::new(exit::BUG, "there is no server to ask")),
+            }
+        })?;
+        Ok((session, version))
+    });
+    match asked {
+        Ok((session, version)) => {
+            let text = format!("{}, drctl {version}", session.journal.describe());
+            let same = version == env!("CARGO_PKG_VERSION");
+            findings.add("journal", if same { State::Ok } else { State::Note }, text);
+            if !same {
+                findings.help(format!("this is drctl {}: use the same version", env!("CARGO_PKG_VERSION")));
+            }
+            open_runs(&session, findings)
+        }
+        Err(error) => {
+            findings.journal_unusable = true;
+            findings.add("journal", State::Problem, error.message);
+            findings.help(error.help.unwrap_or_default());
+            None
+        }
+    }
 }
 
 /// What is open in the journal; returns the newest time it knows.

@@ -1,6 +1,8 @@
 //! `drctl evidence`: signed bundles that prove what a run did to people without the journal, and the keys
 //! that sign them.
 
+mod family;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::OpenOptions;
@@ -43,7 +45,10 @@ pub(crate) enum Command {
 pub(crate) struct BundleArguments {
     /// Run: an id, a unique beginning of one, or `latest`.
     run: String,
-    /// File to write; must not exist. Default: evidence-RUN.tar in this folder.
+    /// Also one of every run that it began, such as the members of a fleet, all in a new folder.
+    #[arg(long)]
+    members: bool,
+    /// File to write, with --members the folder; must not exist. Default: evidence-RUN.tar, evidence-RUN.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Private key that signs. Default: evidence.pem beside the journal.
@@ -63,7 +68,7 @@ pub(crate) struct KeyArguments {
 /// Arguments of `evidence verify`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct VerifyArguments {
-    /// Bundle.
+    /// Bundle, or a folder with all those of a run and of what it began.
     bundle: PathBuf,
     /// Public key that must have signed it; may be given several times.
     #[arg(long, value_name = "FILE")]
@@ -94,9 +99,12 @@ fn bundle(global: &Global, arguments: &BundleArguments) -> Result<u8, Error> {
     let session = Session::open_as(global, OpenMode::ReadOnly)?;
     let place = arguments.key.clone().unwrap_or_else(|| session.config.state.join("evidence.pem"));
     let pair = private_key(&place)?;
+    if arguments.members {
+        return bundles(global, &session, arguments, &pair);
+    }
     let (run, bytes) = session::block_on(async {
         let run = session.find_run(&arguments.run, false).await?;
-        let bytes = pack(&session, &run, &pair).await?;
+        let bytes = pack(&session, &run, &pair, None).await?;
         Ok((run, bytes))
     })?;
     let file = arguments.out.clone().unwrap_or_else(|| PathBuf::from(format!("evidence-{run}.tar")));
@@ -113,7 +121,30 @@ fn bundle(global: &Global, arguments: &BundleArguments) -> Result<u8, Error> {
     Ok(exit::SUCCESS)
 }
 
-async fn pack(session: &Session, run: &RunId, pair: &Pair) -> Result<Vec<u8>, Error> {
+fn bundles(
+    global: &Global,
+    session: &Session,
+    arguments: &BundleArguments,
+    pair: &Pair,
+) -> Result<u8, Error> {
+    let (folder, runs) = session::block_on(async {
+        let run = session.find_run(&arguments.run, false).await?;
+        family::write(session, &run, pair, arguments.out.as_deref()).await
+    })?;
+    let key = pair.public().fingerprint();
+    let done = json!({"folder": folder, "runs": runs, "key": key});
+    output::print(global.output, &done, || {
+        let name = folder.display();
+        format!(
+            "{name}: {} bundles, signed with key {key}\ncheck them with: drctl evidence verify {name} --trust KEY.pub",
+            runs.len()
+        )
+    })?;
+    Ok(exit::SUCCESS)
+}
+
+/// The bundle of a run. `whole`: the journal's chain from before the run on, where it is known already.
+async fn pack(session: &Session, run: &RunId, pair: &Pair, whole: Option<&Chain>) -> Result<Vec<u8>, Error> {
     let mut records = stream(session, &StreamName::run(run)).await?;
     records.extend(stream(session, &StreamName::evidence(run)).await?);
     records.sort_by_key(|record| record.position);
@@ -130,10 +161,13 @@ async fn pack(session: &Session, run: &RunId, pair: &Pair) -> Result<Vec<u8>, Er
             blobs.insert(name, bytes);
         }
     }
-    let first = records.first().map_or(0, |record| record.position);
+    let after = records.first().map_or(0, |record| record.position).saturating_sub(1);
     let contents = Contents {
         run: run.clone(),
-        chain: chain(session, first.saturating_sub(1)).await?,
+        chain: match whole {
+            Some(whole) => whole.later(after),
+            None => chain(session, after).await?,
+        },
         plan: blob(session, run, &created.plan).await?,
         runbook: blob(session, run, &created.runbook).await?,
         records: &records,
@@ -269,13 +303,20 @@ fn verify(global: &Global, arguments: &VerifyArguments) -> Result<u8, Error> {
         let key = PublicKey::parse(&String::from_utf8_lossy(&text));
         trusted.push(key.map_err(|error| not_a_key(file, &error))?);
     }
-    let bytes = read(&arguments.bundle, seal::BYTES as u64)?;
-    let verified = seal::verify(&bytes, &trusted, arguments.head.as_ref());
-    output::print(global.output, &verified, || text(&verified))?;
-    if !verified.sound {
+    let (sound, signature) = if arguments.bundle.is_dir() {
+        let family = family::verify(&arguments.bundle, &trusted, arguments.head.as_ref())?;
+        output::print(global.output, &family, || family::text(&family))?;
+        (family.sound, family.signature())
+    } else {
+        let bytes = read(&arguments.bundle, seal::BYTES as u64)?;
+        let verified = seal::verify(&bytes, &trusted, arguments.head.as_ref());
+        output::print(global.output, &verified, || text(&verified))?;
+        (verified.sound, verified.signature)
+    };
+    if !sound {
         return Ok(exit::DAMAGED);
     }
-    if verified.signature == Signature::UnknownKey && !trusted.is_empty() {
+    if signature == Signature::UnknownKey && !trusted.is_empty() {
         return Err(Error::new(exit::REFUSED, "the bundle is sound, but another key has signed it")
             .help("ask whoever gave it to you which key they sign with, by another way than the bundle")
             .reason("key_unknown"));

@@ -1,5 +1,7 @@
 //! `drctl journal`: verifies, copies, exports and prunes what was recorded. Never changes a hash.
 
+mod nodes;
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -28,9 +30,11 @@ pub(crate) enum Command {
     Backup(BackupArguments),
     /// Copy a journal into an empty one of another kind or place, and verify the copy.
     Copy(CopyArguments),
+    /// Show who serves on it, and which runs passed from one node to another.
+    Nodes,
     /// Print every record as JSON lines.
     Export(ExportArguments),
-    /// Drop the contents of old runs; the list of runs and all hashes stay.
+    /// Drop the contents of old runs, deliveries and readings; the list of runs and all hashes stay.
     Prune(PruneArguments),
 }
 
@@ -64,7 +68,7 @@ pub(crate) struct ExportArguments {
 /// Arguments of `journal prune`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct PruneArguments {
-    /// Runs that ended longer ago than this, such as 90d or 7y.
+    /// What ended or was recorded longer ago than this, such as 90d or 7y.
     #[arg(long, value_name = "AGE", value_parser = age)]
     older_than: i64,
     /// Why; required.
@@ -97,7 +101,7 @@ pub(crate) fn run(global: &Global, command: &Command) -> Result<u8, Error> {
     let mode = match command {
         Command::Copy(arguments) => return copy(global, arguments),
         Command::Prune(_) => OpenMode::ReadWrite,
-        Command::Verify | Command::Backup(_) | Command::Export(_) => OpenMode::ReadOnly,
+        Command::Verify | Command::Backup(_) | Command::Nodes | Command::Export(_) => OpenMode::ReadOnly,
     };
     let session = Session::open_as(global, mode)?;
     session::block_on(async {
@@ -105,6 +109,7 @@ pub(crate) fn run(global: &Global, command: &Command) -> Result<u8, Error> {
             Command::Verify => verify(global, &session).await,
             Command::Backup(arguments) => backup(global, &session, arguments).await,
             Command::Copy(_) => Ok(exit::BUG), // Handled above: it opens two journals of its own.
+            Command::Nodes => nodes::show(global, &session).await,
             Command::Export(arguments) => export(&session, arguments).await,
             Command::Prune(arguments) => prune(global, &session, arguments).await,
         }
@@ -216,9 +221,15 @@ async fn prune(global: &Global, session: &Session, arguments: &PruneArguments) -
     let (stream, at) = (Some(StreamName::journal()), Some(now));
     session.journal.append(vec![Append { stream, at, records, ..Append::default() }]).await?;
     let runs = session.journal.prune(before, now).await?;
-    output::print(global.output, &json!({"pruned_runs": runs, "before": before}), || {
+    let records = session.journal.prune_streams(before, now).await?;
+    let pruned = json!({"pruned_runs": runs, "pruned_records": records, "before": before});
+    output::print(global.output, &pruned, || {
+        let others = match records {
+            0 => String::new(),
+            some => format!(", and {some} records of deliveries, triggers, readings and readiness"),
+        };
         format!(
-            "pruned: {runs} runs that ended before {}; the list of runs and all hashes stay",
+            "pruned: {runs} runs that ended before {}{others}; the list of runs and all hashes stay",
             local(before)
         )
     })?;

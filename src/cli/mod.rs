@@ -28,10 +28,12 @@ mod follow;
 mod iam;
 mod init;
 mod journal;
+mod misread;
 mod notices;
 mod notify;
 mod output;
 mod plan;
+mod remote;
 mod replay;
 mod resume;
 mod runs;
@@ -74,6 +76,9 @@ pub struct Global {
     /// Journal: a path, `sqlite:PATH`, `memory:` or `postgres://…`.
     #[arg(long, global = true, value_name = "URL")]
     journal: Option<String>,
+    /// Server that keeps the journal and drives the runs; its token comes from `DRCTL_TOKEN` or a token file.
+    #[arg(long, global = true, value_name = "URL")]
+    server: Option<String>,
     /// Keep journal and output below ./.drctl/.
     #[arg(long, global = true)]
     local: bool,
@@ -198,7 +203,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return not_parsed(&error),
+        Err(error) => return misread::report(&error),
     };
     let verbose = cli.global.verbose;
     crate::telemetry::start(match cli.command {
@@ -216,24 +221,9 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Help and versions are no errors. Of a line that cannot be read only the format it asks for is known.
-fn not_parsed(error: &clap::Error) -> ExitCode {
-    let words: Vec<_> = std::env::args().collect();
-    let json = words.iter().any(|word| matches!(word.as_str(), "-ojson" | "-o=json" | "--output=json"))
-        || words
-            .windows(2)
-            .any(|pair| matches!(pair, [flag, to] if to == "json" && (flag == "-o" || flag == "--output")));
-    if !json || !error.use_stderr() {
-        error.exit();
-    }
-    let message = error.render().to_string();
-    let message = message.trim().trim_start_matches("error: ");
-    output::report(&Error::new(exit::USAGE, message).reason("usage"), Format::Json);
-    ExitCode::from(exit::USAGE)
-}
-
 fn run(cli: Cli) -> Result<u8, Error> {
     let Cli { global, command } = cli;
+    remote::refuse_unfit(&global, &command)?;
     match command {
         Command::Init(arguments) => init::run(&global, &arguments),
         Command::Validate(arguments) => validate::run(&global, &arguments),

@@ -64,7 +64,7 @@ pub(crate) enum Drawing {
 /// # Errors
 /// When the runbook does not compile or cannot be planned.
 pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
-    let config = session::config(global)?;
+    let (config, _borrowed) = session::config_and_runbooks(global)?;
     let binding = &arguments.binding.binding()?;
     let plan = match source::subject(&config, binding, &Terminal)? {
         Subject::One(source) if arguments.expand => return expand(global, &source.runbook),

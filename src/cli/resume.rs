@@ -35,6 +35,14 @@ pub(crate) struct Arguments {
 /// When the run cannot be found, loaded or taken over.
 pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     let session = Session::open_existing(global)?;
+    if session.server.is_some() && (arguments.speed.is_some() || !arguments.set.is_empty()) {
+        return Err(Error::new(
+            exit::USAGE,
+            "--speed and --set are about a run that is driven here, not at a server",
+        )
+        .help("without `--server`, where drctl reaches the journal itself, they are heeded")
+        .reason("not_through_a_server"));
+    }
     session::block_on(async {
         let run = session.find_run(&arguments.run, true).await?;
         let lease = session.journal.lease(&run).await?;
@@ -64,6 +72,10 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
         }
         if loaded.state.want == Want::Pause {
             inbox::submit(&session, &run, Control::Resume, arguments.reason.clone()).await?;
+        }
+        if let Some(server) = session.server.clone() {
+            // It takes over by itself whatever nobody drives.
+            return follow::drive_afar(global, &session, &server, &run, (Followed::default(), false)).await;
         }
         let driver = takeover::take_over(&session, &run, typed(&arguments.set)?, arguments.speed).await?;
         follow::drive(global, &session, driver, Followed::default()).await

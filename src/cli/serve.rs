@@ -29,9 +29,13 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
         listen: arguments.listen.clone().unwrap_or_else(|| section.listen.clone()),
         ..section.clone()
     };
-    if session.config.auth.tokens.is_empty() {
+    if let Some(node) = &section.node {
+        // What it drives is driven by the node, whichever account it runs as.
+        session.config.user.clone_from(node);
+    }
+    if session.config.auth.tokens.is_empty() && session.config.auth.oidc.is_empty() {
         output::say(
-            "\x1b[33mnote\x1b[0m: no token is configured: the API lets nobody in; `drctl token create` makes one",
+            "\x1b[33mnote\x1b[0m: neither a token nor an identity provider is configured: the API lets nobody in; `drctl token create` makes one",
         );
     }
     let found = std::thread::available_parallelism().map_or(2, usize::from);

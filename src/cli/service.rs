@@ -10,12 +10,10 @@ use super::session::{self, Session};
 use super::table::Yield::{Cut, Drop};
 use super::table::{Table, local};
 use super::{Error, Format, Global, exit, output};
-use crate::app::launch::source;
-use crate::app::services;
-use crate::engine::service::{ServiceEvent, ServiceRecord};
+use crate::app::services::{self, Said};
+use crate::engine::service::ServiceRecord;
 use crate::journal::OpenMode;
 use crate::model::id::{ServiceName, SiteName};
-use crate::ports::{Append, NewRecord, RunFilter, StreamName};
 use crate::runtime;
 
 /// What to do with service records.
@@ -94,7 +92,7 @@ async fn list(global: &Global, session: &Session) -> Result<u8, Error> {
     output::print(global.output, &lines, || {
         let mut table = Table::new(&["SERVICE", "RUNS IN", "SINCE", "MOVED BY", "QUARANTINED"]);
         for Line { service, record } in &lines {
-            let quarantined: Vec<_> = record.quarantined.keys().map(SiteName::as_str).collect();
+            let quarantined: Vec<_> = record.unready().into_keys().map(|site| site.to_string()).collect();
             table.row([
                 service.to_string(),
                 record.active.as_ref().map_or_else(|| "as in its runbook".to_owned(), ToString::to_string),
@@ -122,6 +120,7 @@ fn describe(name: &ServiceName, record: &ServiceRecord) -> String {
                 record.run.as_ref().map_or_else(|| "set by hand".to_owned(), |run| format!("moved by {run}"));
             format!("{name} runs in {site} since {}, {by}", local(since))
         }
+        _ if !record.left.is_empty() => format!("{name} runs in the other sites of its runbook"),
         _ => format!("{name} has no record: it runs where its runbook says"),
     };
     for (site, run) in &record.quarantined {
@@ -132,6 +131,12 @@ fn describe(name: &ServiceName, record: &ServiceRecord) -> String {
              rebuilding it by hand: drctl service set {name} --reprotected {site} --reason \"…\""
         );
     }
+    for (site, run) in &record.left {
+        let _ = write!(
+            text,
+            "\n  {site} is out since {run} left it.\n  To take it back: drctl failback {name} --to {site}"
+        );
+    }
     text
 }
 
@@ -139,60 +144,13 @@ fn set(global: &Global, arguments: &SetArguments) -> Result<u8, Error> {
     let reason = session::reason("service set", arguments.reason.as_deref())?;
     let session = Session::open(global)?;
     let name = &arguments.name;
-    for site in arguments.site.iter().chain(&arguments.reprotected) {
-        refuse_unknown_site(&session, name, site)?;
-    }
-    let by = session.identity.clone();
+    let said = match (&arguments.site, &arguments.reprotected) {
+        (Some(site), _) => Said::RunsIn(site.clone()),
+        (None, Some(site)) => Said::Reprotected(site.clone()),
+        (None, None) => return Err(Error::new(exit::USAGE, "name the site")),
+    };
     session::block_on(async {
-        let journal = session.journal.as_ref();
-        let before = runtime::service_record(journal, name).await?;
-        let event = match (&arguments.site, &arguments.reprotected) {
-            (Some(site), _) => ServiceEvent::Set { site: site.clone(), by, reason },
-            (None, Some(site)) if before.quarantined.contains_key(site) => {
-                ServiceEvent::ReprotectedByHand { site: site.clone(), by, reason }
-            }
-            (None, Some(site)) => {
-                return Err(Error::new(exit::REFUSED, format!("{site} is not quarantined for {name}"))
-                    .help(format!("`drctl service show {name}` shows what is"))
-                    .reason("not_quarantined"));
-            }
-            (None, None) => return Err(Error::new(exit::USAGE, "name the site")),
-        };
-        warn_about_runs(&session, name).await?;
-        let body = serde_json::to_string(&event).map_err(|error| Error::new(exit::BUG, error.to_string()))?;
-        let records = vec![NewRecord { kind: event.kind(), version: 1, body }];
-        let (stream, at) = (Some(StreamName::service(name)), Some(session::now()));
-        journal.append(vec![Append { stream, at, records, ..Append::default() }]).await?;
+        services::set(&session, name, &said, reason).await?;
         show(global, &session, name).await
     })
-}
-
-/// A mistyped site would be believed at the next failover. Where the runbook is at hand, it knows the sites.
-fn refuse_unknown_site(session: &Session, name: &ServiceName, site: &SiteName) -> Result<(), Error> {
-    let Ok(path) = source::find(&session.config, name.as_str()) else {
-        output::say(&format!("note: no runbook `{name}` is at hand, so that {site} was not checked"));
-        return Ok(());
-    };
-    let text = source::read(&path)?;
-    let options = source::options(&session.config)?;
-    let (Some(found), _) = crate::compile::compile_with(&text, &options) else {
-        return Ok(());
-    };
-    if found.metadata.name != *name || found.sites.contains_key(site) {
-        return Ok(());
-    }
-    let sites: Vec<_> = found.sites.keys().map(SiteName::as_str).collect();
-    Err(Error::new(exit::USAGE, format!("{name} has no site {site}")).help(format!(
-        "{} knows {}",
-        path.display(),
-        sites.join(", ")
-    )))
-}
-
-async fn warn_about_runs(session: &Session, name: &ServiceName) -> Result<(), Error> {
-    let filter = RunFilter { service: Some(name.clone()), open: true, ..RunFilter::default() };
-    for run in session.journal.runs(&filter).await?.iter().filter(|run| run.locks_service) {
-        output::say(&format!("note: {} is under way for {name} and may move it again", run.run));
-    }
-    Ok(())
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::output::Terminal;
 use super::{Error, Global, exit};
-use crate::app::{self, FindRunError};
+use crate::app::{self, Borrowed, FindRunError};
 pub(crate) use crate::app::{Session, has_journal, new_journal, now, reason};
-use crate::config::{Config, Flags};
+use crate::config::{Config, Flags, JournalPlace};
 use crate::journal::OpenMode;
 use crate::model::id::RunId;
 use crate::model::run::Identity;
@@ -17,8 +17,39 @@ use crate::model::run::Identity;
 /// # Errors
 /// When it cannot be used.
 pub(crate) fn config(global: &Global) -> Result<Config, Error> {
-    let flags = Flags { config: global.config.clone(), journal: global.journal.clone(), local: global.local };
-    Ok(Config::load(&flags)?)
+    Ok(Config::load(&flags(global))?)
+}
+
+/// Reads the configuration of a command that looks at runbooks: where a server is named, they are the
+/// server's, for as long as what is returned beside it lives.
+///
+/// # Errors
+/// When it cannot be used, or the server refuses or cannot be asked.
+pub(crate) fn config_and_runbooks(global: &Global) -> Result<(Config, Option<Borrowed>), Error> {
+    let mut config = config(global)?;
+    if !matches!(config.journal, JournalPlace::Server(_)) {
+        return Ok((config, None));
+    }
+    refuse_another_name(global)?;
+    let borrowed = block_on(app::borrow(&mut config))?;
+    Ok((config, borrowed))
+}
+
+/// Of a server, the token says who asks.
+fn refuse_another_name(global: &Global) -> Result<(), Error> {
+    if global.identity.is_none() {
+        return Ok(());
+    }
+    Err(Error::new(exit::USAGE, "--as cannot be used with a server")
+        .help("the token proves who asks; a token of somebody else is given in DRCTL_TOKEN")
+        .reason("not_through_a_server"))
+}
+
+/// What the command line says about the configuration.
+#[must_use]
+pub(crate) fn flags(global: &Global) -> Flags {
+    let Global { config, journal, local, server, .. } = global.clone();
+    Flags { config, journal, local, server }
 }
 
 impl Session {
@@ -47,6 +78,9 @@ impl Session {
     /// When it cannot be opened.
     pub(crate) fn open_as(global: &Global, mode: OpenMode) -> Result<Self, Error> {
         let config = config(global)?;
+        if matches!(config.journal, JournalPlace::Server(_)) {
+            refuse_another_name(global)?;
+        }
         let identity = identity(global, &config);
         let from = format!("cli@{}", app::host_name());
         Self::new(config, mode, identity, from, Arc::new(Terminal))

@@ -78,7 +78,7 @@ impl std::str::FromStr for MaxMiss {
 /// # Errors
 /// When the runbook does not compile, cannot be planned, or a scenario cannot be used.
 pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
-    let config = session::config(global)?;
+    let (config, _borrowed) = session::config_and_runbooks(global)?;
     let binding = arguments.binding.binding()?;
     let Subject::One(source) = source::subject(&config, &binding, &Terminal)? else {
         return Err(Error::new(exit::USAGE, "a fleet has no forecast of its own")

@@ -12,11 +12,13 @@ use super::output::Terminal;
 use super::session::{self, Session};
 use super::{Error, Global, exit, output};
 use crate::app::Speed;
-use crate::app::launch::drills::DrillFate;
+use crate::app::launch::afar::BegunAfar;
 use crate::app::launch::estate::Simulated;
+use crate::app::launch::interrupt::{DrillFate, Interrupted};
 use crate::app::launch::source::{self, Source, Subject};
 use crate::app::launch::{self, Began, Binding, BrokenGlass, STAGED_FOR, Wanted};
 use crate::compile::Code;
+use crate::config::JournalPlace;
 use crate::model::run::{Mode, Operation};
 use crate::model::time::Timestamp;
 use crate::plan::Plan;
@@ -82,10 +84,13 @@ pub(crate) fn run(global: &Global, operation: Operation, arguments: &Arguments) 
         return Err(Error::new(exit::USAGE, "a real run needs a reason")
             .help("add --reason \"what happened\"; it stands in the journal and in the report"));
     }
+    let config = session::config(global)?;
+    if matches!(config.journal, JournalPlace::Server(_)) {
+        return afar(global, operation, arguments);
+    }
     if arguments.detach {
         return super::detach::run(global, arguments.idempotency_key.as_deref());
     }
-    let config = session::config(global)?;
     let mut wanted = arguments.wanted(operation)?;
     let subject = source::subject(&config, &wanted.binding, &Terminal)?;
     let new = session::new_journal(&config).filter(|_| !arguments.simulate);
@@ -98,6 +103,28 @@ pub(crate) fn run(global: &Global, operation: Operation, arguments: &Arguments) 
     }
     wanted.broken_glass = broken_glass;
     session::block_on(start(global, &session, &wanted, &subject))
+}
+
+/// Has a server start the run, and follows it there.
+fn afar(global: &Global, operation: Operation, arguments: &Arguments) -> Result<u8, Error> {
+    let wanted = arguments.wanted(operation)?;
+    let session = Session::open(global)?;
+    session::block_on(async {
+        let Some(server) = session.server.clone() else {
+            return Err(Error::new(exit::BUG, "there is no server to ask"));
+        };
+        let BegunAfar { run, new } = launch::afar::start(&session, &server, &wanted).await?;
+        if arguments.detach {
+            output::line(run.as_str())?;
+            output::say(&format!("driven at the server; `drctl runs watch {run}` follows it"));
+            return Ok(exit::SUCCESS);
+        }
+        if !new {
+            return super::runs::show_existing(global, &session, &run).await;
+        }
+        let stay = if wanted.staged_for.is_some() { Followed::UntilPerson } else { Followed::default() };
+        follow::drive_afar(global, &session, &server, &run, (stay, true)).await
+    })
 }
 
 impl Arguments {
@@ -147,12 +174,15 @@ fn open(global: &Global, break_glass: bool) -> Result<(Session, Option<BrokenGla
 }
 
 async fn start(global: &Global, session: &Session, wanted: &Wanted, subject: &Subject) -> Result<u8, Error> {
-    let (driver, interrupted) = match launch::start(session, wanted, subject).await? {
-        Began::Before(run) => return super::runs::show_existing(global, session, &run).await,
-        Began::New(driver, interrupted) => (*driver, interrupted),
+    let mut interrupted = Interrupted::default();
+    let code = match launch::start(session, wanted, subject, &mut interrupted).await {
+        Ok(Began::Before(run)) => super::runs::show_existing(global, session, &run).await,
+        Ok(Began::New(driver)) => {
+            let stay = if wanted.staged_for.is_some() { Followed::UntilPerson } else { Followed::default() };
+            follow::drive(global, session, *driver, stay).await
+        }
+        Err(error) => Err(error),
     };
-    let stay = if wanted.staged_for.is_some() { Followed::UntilPerson } else { Followed::default() };
-    let code = follow::drive(global, session, driver, stay).await;
     interrupted.settle(session).await;
     code
 }

@@ -2,6 +2,7 @@
 //! go on.
 
 use clap::{Args, ValueEnum};
+use serde_json::json;
 
 use super::session::{self, Session};
 use super::table::local;
@@ -49,6 +50,15 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     };
     let reason = session::reason("stop-all", arguments.reason.as_deref())?;
     let session = Session::open(global)?;
+    if let Some(server) = session.server.clone() {
+        let turn = json!({"stopped": on, "reason": reason});
+        let state = session::block_on(async {
+            server.put("stop-all", &turn).await?;
+            Ok(runtime::stop_switch(session.journal.as_ref()).await?)
+        })?;
+        output::print(global.output, &state, || render(&state))?;
+        return Ok(exit::SUCCESS);
+    }
     let turned = Turned { by: session.identity.clone(), reason };
     let state = session::block_on(async {
         let journal = session.journal.as_ref();

@@ -9,7 +9,7 @@ use super::graph::Graph;
 use super::lint::fences::{Fences, NoFence};
 use super::outline::{Entry, Outline, StepIndex};
 use super::reporter::Reporter;
-use crate::model::action::meaning::{Meaning, meaning};
+use crate::model::action::meaning::{Aim, Meaning, asks, meaning};
 use crate::model::action::{ActionName, Plane, Role};
 use crate::model::run::Phase;
 use crate::model::runbook::Strategy;
@@ -37,11 +37,7 @@ pub(super) fn check(
     reporter: &mut Reporter<'_>,
 ) {
     let bits: Vec<u64> = (outline.entries.iter())
-        .map(
-            |entry| {
-                if entry.step.parallel.is_empty() { classes(entry, judge.judge(entry).is_ok()) } else { 0 }
-            },
-        )
+        .map(|entry| if entry.step.parallel.is_empty() { classes(entry, judge) } else { 0 })
         .collect();
     let of = |wanted: Class| {
         bits.iter().enumerate().filter(|(_, bits)| **bits & wanted.bit() != 0).map(|(at, _)| at).collect()
@@ -56,15 +52,16 @@ pub(super) fn check(
         shifts: of(Class::Shift),
         waits_for: graph.gathered(&bits),
     };
-    if strategy == Some(Strategy::ActiveActive) {
+    // Data that has one primary is moved in the order of one primary, whatever the strategy is called.
+    if strategy == Some(Strategy::ActiveActive) && view.promotes.is_empty() {
         view.drain(reporter);
     } else {
         view.promotion(reporter);
-        view.shift(reporter);
         view.enable(reporter);
         view.irreversible(reporter);
-        view.wrong_side(reporter);
     }
+    view.shift(reporter);
+    view.wrong_side(reporter);
     view.validation(reporter);
     view.reading_phases(reporter);
     if let (Some(strategy), "failover") = (strategy, outline.name) {
@@ -112,6 +109,45 @@ impl<'o> View<'_, 'o> {
                 None => self.no_fence(),
             };
             self.report(Code::PromoteBeforeFence, index, message, help, reporter);
+        }
+        let fenced = self.promotes.iter().all(|index| self.waits_for(*index, Class::Fence));
+        if self.promotes.is_empty() || self.fences.is_empty() || !fenced {
+            return;
+        }
+        let mut marks = vec![false; self.outline.entries.len()];
+        self.promotes.iter().for_each(|promote| marks[*promote] = true);
+        let leads = self.graph.leads_to(&marks);
+        let idle = |index: &StepIndex| leads.get(*index) == Some(&false);
+        for index in self.fences.iter().copied().filter(idle) {
+            let message = format!("`{}` is a fence, but no promotion waits for it", self.id(index));
+            let promote = self.promotes.first().map_or("", |promote| self.id(*promote));
+            let help =
+                format!("add it to the `needs` of what it protects, such as `{promote}`: {BOTH_WRITE}");
+            self.report(Code::PromoteBeforeFence, index, message, help, reporter);
+        }
+        self.own_fence(&idle, reporter);
+    }
+
+    /// A fence and a promotion of the same thing: they read the same value of the two sites.
+    fn own_fence(&self, idle: &dyn Fn(&StepIndex) -> bool, reporter: &mut Reporter<'_>) {
+        let read = |index: StepIndex, side: &str| {
+            self.entry(index).map_or_else(BTreeSet::new, |entry| values_of(&entry.step.with, side))
+        };
+        let fences = self.fences.iter().copied().filter(|index| !idle(index));
+        let fences: Vec<_> = fences.map(|index| (index, read(index, "from."))).collect();
+        for promote in self.promotes.iter().copied() {
+            let own = read(promote, "to.");
+            let of_it =
+                fences.iter().filter(|(_, values)| !values.is_disjoint(&own)).map(|(index, _)| *index);
+            let pairs: Vec<_> = of_it.map(|fence| (fence, promote)).collect();
+            let before = self.graph.is_before(&pairs);
+            for ((fence, _), _) in pairs.iter().zip(before).filter(|(_, before)| !before) {
+                let (id, fence) = (self.id(promote), self.id(*fence));
+                let message =
+                    format!("`{id}` makes data writable without waiting for `{fence}`, its own fence");
+                let help = format!("add `{fence}` to its `needs`: {BOTH_WRITE}");
+                self.report(Code::PromoteBeforeFence, promote, message, help, reporter);
+            }
         }
     }
 
@@ -166,6 +202,13 @@ impl<'o> View<'_, 'o> {
                 format!("add `{promote}` to its `needs`"),
                 reporter,
             );
+        }
+        for (index, entry) in self.outline.leaves().filter(|(index, _)| self.shifts.contains(index)) {
+            if self.judge.sends_to(entry) == Aim::From {
+                let message = format!("`{}` sends users to the site that the service leaves", self.id(index));
+                let help = "aim it at the target, `to`".to_owned();
+                self.report(Code::UsersSentBack, index, message, help, reporter);
+            }
         }
         if self.verifies.is_empty() || self.shifts.is_empty() {
             return;
@@ -279,7 +322,23 @@ impl<'o> View<'_, 'o> {
     }
 
     fn phases(&self, strategy: Strategy, reporter: &mut Reporter<'_>) {
-        let scales = self.in_phase(Phase::Scale).next().is_some();
+        let grows = |index: &StepIndex| {
+            self.entry(*index)
+                .and_then(|entry| Some((entry, entry.step.uses?)))
+                .is_some_and(|(entry, action)| meaning(action, &entry.step.with) != Meaning::Looks)
+        };
+        let scaling: Vec<StepIndex> = self.in_phase(Phase::Scale).filter(grows).collect();
+        let scales = !scaling.is_empty();
+        for (phase, done) in [(Phase::Scale, scales), (Phase::Shift, !self.shifts.is_empty())] {
+            let Some(index) = self.in_phase(phase).next().filter(|_| !done) else { continue };
+            let message = format!(
+                "`{}` is in phase `{phase}`, but only looks, and no other step does it",
+                self.id(index)
+            );
+            let help = "add the step that does it; where it happens by itself, accept this with a reason";
+            self.report(Code::MissingPhase, index, message, help.to_owned(), reporter);
+            return;
+        }
         let needed = [
             // What promotes without a fence is told so itself.
             ("fence", !self.fences.is_empty() || !self.promotes.is_empty()),
@@ -293,13 +352,29 @@ impl<'o> View<'_, 'o> {
                 .key(Code::MissingPhase, &pointer, message)
                 .help("add the step, or give an existing one its phase");
         }
-        if self.in_phase(Phase::Validate).next().is_none() {
+        let asks = |index: &StepIndex| self.entry(*index).and_then(|entry| entry.step.uses).is_some_and(asks);
+        if !self.in_phase(Phase::Validate).any(|index| asks(&index)) {
             let message = "no step validates the recovery, so no run can have a recovery time";
             reporter
                 .key(Code::NoValidation, &pointer, message)
                 .help("add a step of phase `validate` with a real transaction");
         }
     }
+}
+
+/// The values of a side that parameters read, by their path: `instance` of `{{ to.values.db.instance }}` is
+/// `db.instance`.
+fn values_of(with: &serde_json::Map<String, serde_json::Value>, side: &str) -> BTreeSet<String> {
+    let text = serde_json::to_string(with).unwrap_or_default();
+    let start = format!("{side}values.");
+    let is_path = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');
+    let paths = text.match_indices(&start).filter_map(|(at, _)| {
+        let whole = !text.get(..at)?.ends_with(|c: char| is_path(c));
+        let rest = text.get(at + start.len()..)?;
+        let path = rest.split(|c: char| !is_path(c)).next()?;
+        (whole && !path.is_empty()).then(|| path.to_owned())
+    });
+    paths.collect()
 }
 
 /// A program that may be repeated is taken for one that looks.

@@ -1,11 +1,11 @@
-//! What a configuration says about `drctl serve`: where it listens, and who may do what.
+//! What a configuration says about how `drctl serve` listens.
 
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::model::time::{Duration, Timestamp};
+use crate::model::time::Duration;
 
 /// How the server listens.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -13,6 +13,11 @@ use crate::model::time::{Duration, Timestamp};
 pub struct ServerSection {
     /// Address and port; default `127.0.0.1:8480`.
     pub listen: String,
+    /// What this node is called among those on the same journal; default: the name of the machine.
+    pub node: Option<String>,
+    /// Runs that this node drives at once; further ones are left to other nodes, or wait. Default 500.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub max_runs: usize,
     /// Address under which people and webhooks reach it, for links.
     pub public_url: Option<String>,
     /// Certificate and key; both are read again when they change.
@@ -30,12 +35,23 @@ pub struct ServerSection {
     pub drain: Duration,
     /// How often schedules are looked at; default 15s.
     pub schedules_every: Duration,
+    /// How often the recovery point of every service is read, as its runbook says; default 1m; 0s: never.
+    pub readings_every: Duration,
+    /// How many services are read at once; default 8.
+    #[schemars(range(min = 1, max = 100))]
+    pub readings_at_once: usize,
+    /// How often what was read is kept in the journal; what changes is kept at once. Default 5m.
+    pub readings_kept_every: Duration,
+    /// How often the readiness of every service is judged; default 1m; 0s: never.
+    pub readiness_every: Duration,
 }
 
 impl Default for ServerSection {
     fn default() -> Self {
         Self {
             listen: "127.0.0.1:8480".to_owned(),
+            node: None,
+            max_runs: 500,
             public_url: None,
             tls: None,
             max_connections: 2_048,
@@ -43,6 +59,10 @@ impl Default for ServerSection {
             requests_per_second: 200,
             drain: Duration::from_secs(25),
             schedules_every: Duration::from_secs(15),
+            readings_every: Duration::from_secs(60),
+            readings_at_once: 8,
+            readings_kept_every: Duration::from_secs(300),
+            readiness_every: Duration::from_secs(60),
         }
     }
 }
@@ -55,27 +75,4 @@ pub struct TlsFiles {
     pub certificate: PathBuf,
     /// Private key, PEM.
     pub key: PathBuf,
-}
-
-/// Who may use the server.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct AuthSection {
-    /// Tokens; `drctl token create` makes one.
-    pub tokens: Vec<TokenEntry>,
-}
-
-/// A bearer token, of which only the digest is kept.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct TokenEntry {
-    /// Whose it is; the journal names it.
-    pub name: String,
-    /// What it may do: viewer, operator, approver, admin, and roles that approvals ask for.
-    pub roles: Vec<String>,
-    /// SHA-256 of the token, in hex.
-    pub sha256: String,
-    /// From when on it is refused.
-    #[serde(default)]
-    pub expires: Option<Timestamp>,
 }

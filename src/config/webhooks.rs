@@ -142,7 +142,7 @@ impl WebhookSection {
 }
 
 /// An address on this machine, for tests and for proxies.
-fn is_loopback(url: &str) -> bool {
+pub(super) fn is_loopback(url: &str) -> bool {
     url.starts_with("http://127.0.0.1:") || url.starts_with("http://localhost:")
 }
 

@@ -1,6 +1,8 @@
-//! How PostgreSQL servers are reached: connection strings and TLS. Must never print a connection string, nor
-//! a part of one that could be a password, also where it is malformed.
+//! How other machines are reached, and how it is told that they were not: connection strings and TLS of
+//! PostgreSQL servers, failed HTTP calls. Must never print a connection string or an address, nor a part
+//! of one that could be a password, also where it is malformed.
 
+pub mod http;
 pub mod options;
 mod tls;
 

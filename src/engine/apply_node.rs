@@ -240,8 +240,18 @@ pub(super) fn look_again(state: &mut RunState, node: NodeIndex, at: Timestamp) {
     });
 }
 
-/// Makes a failed node pending again, or one whose undo failed or is in doubt applied again.
+/// Makes a failed node pending again, or one whose undo failed or is in doubt applied again. One that was
+/// left out is to begin after all.
 pub(super) fn node_reset(plan: &IndexedPlan, state: &mut RunState, node: NodeIndex, at: Timestamp) {
+    if state.node(node).status == NodeStatus::Skipped {
+        state.drill.asked.insert(node);
+        over(state, node, |node| {
+            node.skipped = None;
+            (node.started_at, node.ended_at) = (None, None);
+        });
+        set(plan, state, node, NodeStatus::Pending, at);
+        return state.recount(plan);
+    }
     let taken_back = state.node(node).direction == Direction::Undo;
     let doubtful = state.node(node).status == NodeStatus::InDoubt;
     over(state, node, |node| {

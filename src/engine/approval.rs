@@ -214,7 +214,9 @@ fn missing_consents(decision: &Decision<'_>) -> Vec<MissingConsent> {
         missing.push(MissingConsent::Confirm(expected));
     }
     if let Some(objective) = decision.plan.plan.objectives.rpo {
-        match clock::data_loss(decision.plan, &decision.state) {
+        // Who accepts any loss accepts one that is bounded by what was read before the run.
+        let any = consents.accept_unmeasured_loss && clock::rests_on_earlier(decision.plan, &decision.state);
+        match clock::data_loss(decision.plan, &decision.state).filter(|_| !any) {
             Some(loss) if loss > objective && consents.accept_loss.is_none_or(|accepted| accepted < loss) => {
                 missing.push(MissingConsent::AcceptLoss(askable(decision, loss)));
             }

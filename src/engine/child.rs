@@ -45,6 +45,21 @@ impl Kept {
     }
 }
 
+/// The runs that this one began and has heard of, in the order of the plan.
+#[must_use]
+pub fn begun(plan: &IndexedPlan, state: &RunState) -> Vec<RunId> {
+    let nodes = plan.plan.nodes.iter().zip(&state.nodes);
+    let runs = nodes.filter_map(|(definition, node)| {
+        let of_node = node.child.as_ref().map(|child| child.run.clone());
+        of_node.or_else(|| {
+            let call = definition.call(state.mode)?;
+            let ended = node.outputs.get("run").filter(|_| call.action == ActionName::RunbookRun)?;
+            RunId::new(ended.as_str()?).ok()
+        })
+    });
+    runs.collect()
+}
+
 /// The runs that this one began and that have succeeded, with their own objectives, in the order of the plan.
 /// Those that were followed by a version that did not say are left out.
 #[must_use]

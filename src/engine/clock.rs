@@ -1,13 +1,14 @@
 //! The recovery clock: points passed, burn, live forecast, data loss and verdicts. Numbers are honest or
 //! absent.
 
-use super::child;
 use super::decide::Decision;
 use super::event::{Applied, ClockMark, Event, FenceResult, Want};
 use super::state::{IndexedPlan, RunState};
-use crate::model::run::{NodeStatus, Phase, RunStatus, Verdict};
+use super::{child, drill};
+use crate::model::action::{Effect, traits};
+use crate::model::run::{Intent, NodeStatus, Phase, RunStatus, Verdict};
 use crate::model::time::{Duration, Timestamp};
-use crate::plan::{Node, NodeIndex, NodeKind, ReadingPoint, Section};
+use crate::plan::{Node, NodeIndex, NodeKind, Plan, ReadingPoint, Section};
 
 /// Parts of the objective that are reported when they are used up, in percent.
 const BURN: [u32; 4] = [50, 75, 90, 100];
@@ -20,7 +21,8 @@ pub(super) fn keep(decision: &mut Decision<'_>) {
     if decision.state.want != Want::CleanUp {
         mark_forward(decision);
     }
-    if decision.state.clock.return_started_at.is_some() {
+    // What a real run has taken over is brought back by nobody, whatever became of the last step of the way.
+    if decision.state.clock.return_started_at.is_some() && !drill::is_promoted(decision) {
         mark(decision, ClockMark::ReturnShifted, decision.state.clock.return_shifted_at, &[Phase::Shift]);
         mark(decision, ClockMark::Returned, decision.state.clock.returned_at, &[Phase::Validate]);
     }
@@ -41,7 +43,10 @@ pub(super) fn keep(decision: &mut Decision<'_>) {
 
 /// Records the points of the recovery itself that have been passed.
 pub(super) fn mark_forward(decision: &mut Decision<'_>) {
-    mark(decision, ClockMark::Shifted, decision.state.clock.shifted_at, shift_phases(decision));
+    mark(decision, ClockMark::Shifted, decision.state.clock.shifted_at, shift_phases(decision.plan));
+    if unmoved(decision.plan, &decision.state).is_some() {
+        return;
+    }
     mark(decision, ClockMark::Healthy, decision.state.clock.healthy_at, &[Phase::Validate]);
 }
 
@@ -55,13 +60,30 @@ fn keep_forecast(decision: &mut Decision<'_>, objective: Duration) {
 }
 
 /// Phases whose end means that the service is where it belongs.
-fn shift_phases(decision: &Decision<'_>) -> &'static [Phase] {
-    let has_shift = decision.plan.plan.nodes.iter().any(|node| node.phase == Some(Phase::Shift));
+#[must_use]
+pub fn shift_phases(plan: &IndexedPlan) -> &'static [Phase] {
+    let has_shift = plan.plan.nodes.iter().any(|node| node.phase == Some(Phase::Shift));
     if has_shift { &[Phase::Shift] } else { &[Phase::Promote, Phase::Restore] }
 }
 
+/// A node that had to move the service and whose failure was ignored, while no other one has moved it. What
+/// is found healthy then is where the service was.
+pub(super) fn unmoved(plan: &IndexedPlan, state: &RunState) -> Option<NodeIndex> {
+    if state.clock.shifted_at.is_some() {
+        return None;
+    }
+    let phases = shift_phases(plan);
+    let failed = |(definition, node): (&Node, NodeStatus)| {
+        definition.section().is_none_or(Section::is_recovery)
+            && definition.phase.is_some_and(|phase| phases.contains(&phase))
+            && matches!(node, NodeStatus::FailedIgnored | NodeStatus::TimedOut)
+    };
+    let nodes = plan.plan.nodes.iter().zip(&state.nodes).map(|(definition, node)| (definition, node.status));
+    (0..).zip(nodes).find(|(_, node)| failed(*node)).map(|(index, _)| index)
+}
+
 fn mark(decision: &mut Decision<'_>, mark: ClockMark, passed: Option<Timestamp>, phases: &[Phase]) {
-    if passed.is_some() {
+    if passed.is_some() || (mark == ClockMark::Healthy && is_hollow(&decision.plan.plan)) {
         return;
     }
     let mut any = false;
@@ -83,6 +105,26 @@ fn mark(decision: &mut Decision<'_>, mark: ClockMark, passed: Option<Timestamp>,
     if any {
         decision.emit(Event::ClockMarked { mark });
     }
+}
+
+/// Says whether a drill leaves out every step that would have changed something: whatever it finds healthy,
+/// it has recovered nothing.
+#[must_use]
+pub fn is_hollow(plan: &Plan) -> bool {
+    let changes = |node: &&Node| match &node.kind {
+        NodeKind::Effect { call } => traits::effect(call.action, &call.with) == Effect::Mutate,
+        NodeKind::Manual { .. } => true,
+        NodeKind::Check { .. }
+        | NodeKind::Reading { .. }
+        | NodeKind::Approval { .. }
+        | NodeKind::Wait { .. }
+        | NodeKind::Assert { .. }
+        | NodeKind::Gate
+        | NodeKind::Group { .. } => false,
+    };
+    let own = |node: &&Node| node.section() == Some(Section::Operation);
+    let mut changes = plan.nodes.iter().filter(own).filter(changes).peekable();
+    plan.intent == Intent::Drill && changes.peek().is_some() && changes.all(Node::is_left_out)
 }
 
 /// Whether a point is one of the way back of a live drill.
@@ -233,13 +275,37 @@ pub fn ended_unmoved(plan: &IndexedPlan, state: &RunState) -> bool {
 ///
 /// A reading at the fence counts most, because nothing was written after it; the worst source counts. Where
 /// the fence is not confirmed, what the promoted site had counts instead, and the loss grows until it is
-/// promoted.
+/// promoted. Where the run could read nothing, what was read before it counts: everything written since is
+/// taken to be lost.
 #[must_use]
 pub fn data_loss(plan: &IndexedPlan, state: &RunState) -> Option<Duration> {
     if ended_unmoved(plan, state) {
         return None;
     }
     let ended = writes_ended(plan, state);
+    read_loss(state, &ended).or_else(|| earlier_loss(state, &ended))
+}
+
+/// Says whether the data loss is told by readings from before the run alone.
+#[must_use]
+pub fn rests_on_earlier(plan: &IndexedPlan, state: &RunState) -> bool {
+    !state.created.earlier.is_empty()
+        && !ended_unmoved(plan, state)
+        && read_loss(state, &writes_ended(plan, state)).is_none()
+}
+
+/// The loss by what was read before the run.
+fn earlier_loss(state: &RunState, ended: &WritesEnded) -> Option<Duration> {
+    let lost_at = match ended {
+        WritesEnded::At(time) => *time,
+        WritesEnded::WhenRead => state.created.declared_at,
+        WritesEnded::MayGoOn => state.clock.pnr_at.unwrap_or(state.last_at),
+    };
+    state.created.earlier.iter().map(|reading| lost_at.since(reading.reaches())).max()
+}
+
+/// The loss by what the run has read.
+fn read_loss(state: &RunState, ended: &WritesEnded) -> Option<Duration> {
     let order = match ended {
         WritesEnded::At(_) | WritesEnded::WhenRead => {
             [ReadingPoint::AtFence, ReadingPoint::AfterPromotion, ReadingPoint::BeforeFence]
@@ -252,7 +318,7 @@ pub fn data_loss(plan: &IndexedPlan, state: &RunState) -> Option<Duration> {
         let mut newest: std::collections::BTreeMap<NodeIndex, Duration> = std::collections::BTreeMap::new();
         for (at, reading) in state.readings.iter().filter(|(_, reading)| reading.point == point) {
             let lost_at = match ended {
-                WritesEnded::At(time) => time.min(*at),
+                WritesEnded::At(time) => (*time).min(*at),
                 WritesEnded::WhenRead => *at,
                 WritesEnded::MayGoOn if point == ReadingPoint::AfterPromotion => *at,
                 WritesEnded::MayGoOn => state.clock.pnr_at.unwrap_or(state.last_at).max(*at),

@@ -6,7 +6,7 @@ use super::decide::Decision;
 use super::event::{Event, NodeSucceeded, SkipCause, Want};
 use super::input::{Control, Direction, Rejection, Request};
 use super::remedy::{self, Remedy};
-use super::{approval, drill, unwind};
+use super::{approval, drill, left, unwind};
 use crate::model::id::NodeAddress;
 use crate::model::run::{Identity, Mode, NodeStatus, RunStatus};
 use crate::plan::{EdgeKind, NodeIndex};
@@ -220,6 +220,10 @@ fn done(
         return Err(refused("the point of no return is approved, not done"));
     }
     permitted(decision, node, Remedy::Done)?;
+    if left::is_open(&decision.state) && left::standing(decision.plan, &decision.state).contains(&node) {
+        decision.emit(Event::NodeUndone { node });
+        return Ok(());
+    }
     let (state, outputs) = (decision.node(node), outputs.clone());
     match state.status {
         NodeStatus::UndoFailed => decision.emit(Event::NodeUndone { node }),

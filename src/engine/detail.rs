@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::input::{AttemptKey, Consents, Direction};
+use super::readings::KnownReading;
 use crate::model::id::{NodeAddress, RunId, ServiceName, SiteName};
 use crate::model::run::{Identity, Intent, Mode, Operation, RunStatus, words};
 use crate::model::time::{Duration, Timestamp};
@@ -57,6 +58,9 @@ pub struct RunCreated {
     /// Further facts, such as the scenario of a simulation.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub notes: BTreeMap<String, String>,
+    /// What was read of the recovery point before the run, between the same sites.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<KnownReading>,
     /// The run that began this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<ParentRun>,

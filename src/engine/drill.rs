@@ -1,22 +1,17 @@
 //! The life of a drill: when it is wound up, in which order, and what becomes of it. Whatever happens, what
 //! it changed is taken back, or somebody is told what was not.
 
-use std::collections::BTreeSet;
-
 use super::decide::Decision;
 use super::event::{Applied, Attested, ClockMark, DrillOutcome, Event, SkipCause, Want};
 use super::input::{Rejection, Request};
 use super::state::{IndexedPlan, RunState};
 use super::status::{address, failure_text};
-use super::{clock, ready, unwind};
+use super::{clock, handover, left, ready, unwind};
 use crate::model::drill::DrillLevel;
 use crate::model::id::NodeAddress;
 use crate::model::policy::{NotBy, Reversibility};
 use crate::model::run::{Identity, NodeStatus, Phase, RunStatus};
 use crate::plan::{DrillPlan, Node, NodeIndex, Section};
-
-/// Nodes named in a list; the others are counted.
-const NAMED: usize = 4;
 
 /// What makes the plan a drill that changes something; `None`: it is no such drill.
 pub(super) fn of(plan: &IndexedPlan) -> Option<&DrillPlan> {
@@ -74,6 +69,12 @@ fn begin_cleanup(
     decision.emit(Event::CleanupBegan { outcome, by, reason, keep });
 }
 
+/// Says whether a node makes the fault of a drill that is being wound up.
+pub(super) fn is_fault(decision: &Decision<'_>, node: NodeIndex) -> bool {
+    let section = decision.definition(node).and_then(Node::section);
+    decision.state.want == Want::CleanUp && section == Some(Section::Inject)
+}
+
 /// Turns a step's policy to give up, or to take back, into the end of the drill. Returns whether it did.
 pub(super) fn gives_up(decision: &mut Decision<'_>, reason: &str) -> bool {
     let Some(drill) = of(decision.plan) else { return false };
@@ -116,6 +117,15 @@ pub(super) fn promote(
     if of(decision.plan).is_none() {
         return Err(refused("the run is no drill with effects: there is nothing to promote"));
     }
+    if let Some(node) = handover::returning(decision.plan, &decision.state) {
+        let node = address(decision.plan, node);
+        return Err(refused(&format!(
+            "`{node}` is moving the service back, and half a move has no way back"
+        )));
+    }
+    if !keep.is_empty() && decision.state.clock.return_shifted_at.is_some() {
+        return Err(refused("the drill has moved the service back: nothing of it can be gone on from"));
+    }
     let mut kept = Vec::new();
     for address in keep {
         let node = decision.plan.index.by_address.get(address).copied();
@@ -153,21 +163,29 @@ fn refused(text: &str) -> Rejection {
     Rejection::Refused(text.to_owned())
 }
 
-/// Says whether a live drill has begun to move its service.
+/// Says whether a live drill has begun to move its service, so that it must be returned. Where no step says
+/// by its phase that it moves anything, every one counts: what it does is brought back by the failback alone.
 #[must_use]
 pub fn is_moved(plan: &IndexedPlan, state: &RunState) -> bool {
-    let moves = |definition: &Node| {
+    if !of(plan).is_some_and(|drill| drill.returns) {
+        return false;
+    }
+    let of_operation = |definition: &Node| {
         definition.section() == Some(Section::Operation)
-            && (matches!(definition.phase, Some(Phase::Promote | Phase::Restore | Phase::Shift))
-                || definition.reversibility == Reversibility::Irreversible)
+            && !definition.is_left_out()
             && (unwind::is_effect(definition) || definition.interrupts())
     };
-    let returns = of(plan).is_some_and(|drill| drill.returns);
-    let mut nodes = plan.plan.nodes.iter().zip(&state.nodes);
-    returns
-        && nodes.any(|(definition, node)| {
-            moves(definition) && (node.applied != Applied::No || node.current.is_some())
-        })
+    let moves = |definition: &Node| {
+        matches!(definition.phase, Some(Phase::Promote | Phase::Restore | Phase::Shift))
+            || definition.reversibility == Reversibility::Irreversible
+    };
+    let nodes = &plan.plan.nodes;
+    let is_said = nodes.iter().any(|definition| of_operation(definition) && moves(definition));
+    nodes.iter().zip(&state.nodes).any(|(definition, node)| {
+        of_operation(definition)
+            && (moves(definition) || !is_said)
+            && (node.applied != Applied::No || node.current.is_some())
+    })
 }
 
 /// Says whether every step of the operation is over.
@@ -213,17 +231,18 @@ pub(super) fn advance(decision: &mut Decision<'_>) {
         leave_out(decision, Section::Failback);
     }
     run(decision, Section::Failback);
-    if !is_over(decision, Section::Failback) {
+    if !is_over(decision, Section::Failback) && !is_promoted(decision) {
         return;
     }
-    let clean = decision.state.drill.keep.is_empty() && has_changed(decision);
+    let in_use = is_promoted(decision) && moved;
+    let clean = decision.state.drill.keep.is_empty() && has_changed(decision) && !in_use;
     if !clean {
         leave_out(decision, Section::Cleanup);
     }
     run(decision, Section::Cleanup);
 }
 
-fn is_promoted(decision: &Decision<'_>) -> bool {
+pub(super) fn is_promoted(decision: &Decision<'_>) -> bool {
     decision.state.drill.outcome == Some(DrillOutcome::Promoted)
 }
 
@@ -242,7 +261,7 @@ fn is_taken_back(decision: &Decision<'_>) -> bool {
         !winds && !in_doubt
     };
     let under_way = decision.state.active.iter().any(waits);
-    let returns = is_moved(decision.plan, &decision.state);
+    let returns = is_moved(decision.plan, &decision.state) && !is_promoted(decision);
     let stuck =
         decision.state.failed.iter().any(|node| decision.node(*node).status == NodeStatus::UndoFailed)
             || decision.state.active.iter().any(|node| decision.node(*node).person_needed);
@@ -267,7 +286,8 @@ fn run(decision: &mut Decision<'_>, section: Section) {
 
 fn leave_out(decision: &mut Decision<'_>, section: Section) {
     for node in indexes(decision, section) {
-        if decision.node(node).status == NodeStatus::Pending {
+        let asked = decision.state.drill.asked.contains(&node);
+        if decision.node(node).status == NodeStatus::Pending && !asked {
             decision.emit(Event::NodeSkipped { node, why: SkipCause::Drill });
         }
     }
@@ -304,9 +324,8 @@ pub(super) fn status(
     if let Some(node) = waiting(decision) {
         return (RunStatus::AwaitingApproval, Some(address(decision.plan, node)));
     }
-    let left = left(decision);
-    if !left.is_empty() {
-        return (RunStatus::CleanupIncomplete, Some(listed(left)));
+    if let Some(left) = left::told(decision) {
+        return (RunStatus::CleanupIncomplete, Some(left));
     }
     let ran = matches!(drill.outcome, Some(DrillOutcome::Passed | DrillOutcome::Failed));
     let asked = of(decision.plan).is_some_and(|drill| drill.attestation.is_some());
@@ -339,51 +358,6 @@ fn waiting(decision: &Decision<'_>) -> Option<NodeIndex> {
     decision.state.active.iter().find(waits).copied()
 }
 
-/// What is not cleaned up, and why, by address.
-fn left(decision: &Decision<'_>) -> Vec<String> {
-    let state = &decision.state;
-    let mut seen = BTreeSet::new();
-    let failed = state.failed.iter().filter(|node| {
-        let definition = decision.definition(**node);
-        decision.node(**node).status == NodeStatus::UndoFailed || definition.is_some_and(winds_up)
-    });
-    let mut left = Vec::new();
-    for node in failed {
-        seen.insert(*node);
-        left.push(failure_text(decision.plan, state, *node));
-    }
-    for node in &state.active {
-        seen.insert(*node);
-        left.push(format!("nobody can tell what came of {}", address(decision.plan, *node)));
-    }
-    for section in [Section::Failback, Section::Cleanup] {
-        for node in indexes(decision, section) {
-            if !decision.node(node).status.is_settled() && seen.insert(node) && left.is_empty() {
-                left.push(format!("{} has not run", address(decision.plan, node)));
-            }
-        }
-    }
-    left
-}
-
-fn listed(mut lines: Vec<String>) -> String {
-    let more = lines.len().saturating_sub(NAMED);
-    lines.truncate(NAMED);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!("left behind: {}{more}", lines.join("; "))
-}
-
-/// Nodes of a drill that could not be cleaned up and can be tried again.
-#[must_use]
-pub fn left_behind(plan: &IndexedPlan, state: &RunState) -> Vec<NodeIndex> {
-    let failed = state.failed.iter().copied().filter(|node| {
-        let definition = plan.plan.nodes.get(*node as usize);
-        state.node(*node).status == NodeStatus::UndoFailed || definition.is_some_and(winds_up)
-    });
-    let doubtful = state.active.iter().copied().filter(|node| state.node(*node).person_needed);
-    failed.chain(doubtful).collect()
-}
-
 /// Why a drill with a red guard was not begun; `None`: no guard stopped it.
 #[must_use]
 pub fn red_guard(plan: &IndexedPlan, state: &RunState) -> Option<String> {
@@ -392,13 +366,21 @@ pub fn red_guard(plan: &IndexedPlan, state: &RunState) -> Option<String> {
     red.map(|node| failure_text(plan, state, node))
 }
 
-/// Nodes of a drill whose effect is there or may be, by address: what a real run would find.
+/// Nodes of a drill whose effect is there or may be, in the order of the plan: what a real run would find, or
+/// meet while it is being taken back.
 #[must_use]
 pub fn there(plan: &IndexedPlan, state: &RunState) -> Vec<NodeIndex> {
+    // Once the service is back, what moved it there is no more.
+    let back = state.clock.return_shifted_at.is_some();
     let nodes = (0..).zip(plan.plan.nodes.iter().zip(&state.nodes));
     let there = nodes.filter(|(_, (definition, node))| {
-        matches!(definition.section(), Some(Section::Operation | Section::Inject))
-            && unwind::is_effect(definition)
+        let own = match definition.section() {
+            Some(Section::Inject) => true,
+            Some(Section::Operation) => !back,
+            Some(Section::Guard | Section::Verify | Section::Hold | Section::Failback | Section::Cleanup)
+            | None => false,
+        };
+        own && unwind::is_effect(definition)
             && (node.applied != Applied::No || node.current.is_some())
             && node.status != NodeStatus::Undone
     });

@@ -17,7 +17,11 @@ mod detail;
 mod doubt;
 pub mod drill;
 pub mod event;
+mod handover;
 pub mod input;
+mod left;
+pub mod overrides;
+pub mod readings;
 mod ready;
 mod remedy;
 pub mod schedule;
@@ -33,9 +37,11 @@ mod wake;
 pub use apply::apply;
 pub use approval::{consent_flag, why_unfenced};
 pub use attempt::call_of;
-pub use child::{Kept, ended_as, kept};
+pub use child::{Kept, begun, ended_as, kept};
 pub use command::commands;
 pub use decide::{decide, idempotency_key};
+pub use handover::{Hold, in_the_way, returning};
+pub use left::left_behind;
 pub use remedy::{Remedy, refusal, remedies};
 pub use state::{IndexedPlan, RunState};
 pub use status::{about_to, why_in_doubt};
@@ -51,7 +57,8 @@ use crate::model;
 /// Version of the state that checkpoints hold; another version ignores them.
 pub const STATE_FORMAT: u32 = 6;
 
-/// Says whether nobody had to intervene: numbers of a run that was helped along are marked so.
+/// Says whether nobody had to intervene, and nothing was overridden or failed and ignored: numbers of a run
+/// that was helped along are marked so.
 #[must_use]
 pub fn is_clean(state: &RunState) -> bool {
     let helped = state
@@ -61,5 +68,9 @@ pub fn is_clean(state: &RunState) -> bool {
     let by_hand = state.nodes.iter().any(|node| {
         node.status == NodeStatus::MarkedDone || matches!(node.skipped, Some(SkipCause::Person { .. }))
     });
-    !helped && !by_hand
+    let ignored = state.nodes.iter().any(|node| {
+        node.overridden || matches!(node.status, NodeStatus::FailedIgnored | NodeStatus::TimedOut)
+    });
+    let overridden = state.created.notes.keys().any(|note| overrides::is_override(note));
+    !helped && !by_hand && !ignored && !overridden
 }

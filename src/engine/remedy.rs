@@ -1,13 +1,13 @@
 //! What a person may do about a node that cannot go on by itself: one answer for what is advised and for what
 //! is granted. Never changes anything.
 
-use super::attempt;
 use super::event::{Applied, Want};
 use super::input::Direction;
 use super::state::{IndexedPlan, RunState};
+use super::{attempt, left};
 use crate::model::action::Doubt;
 use crate::model::run::NodeStatus;
-use crate::plan::NodeIndex;
+use crate::plan::{NodeIndex, Section};
 
 const LOOKED_AT: &str = "is in doubt and being looked at; wait for the answer";
 
@@ -86,6 +86,18 @@ pub fn refusal(plan: &IndexedPlan, state: &RunState, node: NodeIndex, remedy: Re
 
 fn retry_refusal(plan: &IndexedPlan, state: &RunState, node: NodeIndex) -> Option<String> {
     let it = state.node(node);
+    let definition = plan.plan.nodes.get(node as usize);
+    if state.want == Want::CleanUp {
+        // Taken back or returned now, it would be taken from the real run.
+        let used = state.drill.keep.contains(&node);
+        if used || definition.is_some_and(|definition| left::is_superseded(state, definition)) {
+            return Some("is not tried again: a real run has taken over".to_owned());
+        }
+        let sweeps = definition.is_some_and(|node| node.section() == Some(Section::Cleanup));
+        if sweeps && left::is_left_out(it) {
+            return None;
+        }
+    }
     match it.status {
         NodeStatus::Failed | NodeStatus::Retrying | NodeStatus::UndoFailed | NodeStatus::InDoubt => {}
         NodeStatus::Pending
@@ -121,7 +133,20 @@ fn retry_refusal(plan: &IndexedPlan, state: &RunState, node: NodeIndex) -> Optio
 
 fn done_refusal(plan: &IndexedPlan, state: &RunState, node: NodeIndex) -> Option<String> {
     let it = state.node(node);
+    let stands = left::is_open(state) && left::standing(plan, state).contains(&node);
     match it.status {
+        // Somebody has taken it away by hand.
+        NodeStatus::Succeeded
+        | NodeStatus::Failed
+        | NodeStatus::FailedIgnored
+        | NodeStatus::TimedOut
+        | NodeStatus::Pending
+        | NodeStatus::Cancelled
+        | NodeStatus::Skipped
+            if stands =>
+        {
+            None
+        }
         // What it stands in the way of would be taken back beside it.
         NodeStatus::InDoubt if takes_back(plan, state, node) && !it.person_needed => {
             Some(LOOKED_AT.to_owned())

@@ -22,6 +22,20 @@ pub enum ServiceEvent {
         /// The run.
         run: RunId,
     },
+    /// A run took a site out of a service that runs in several at once.
+    Left {
+        /// The site.
+        site: SiteName,
+        /// The run.
+        run: RunId,
+    },
+    /// A run took such a site back in.
+    Readmitted {
+        /// The site.
+        site: SiteName,
+        /// The run.
+        run: RunId,
+    },
     /// A site may be used again: replication runs towards it.
     Reprotected {
         /// The site.
@@ -55,6 +69,8 @@ impl ServiceEvent {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Moved { .. } => "service_moved",
+            Self::Left { .. } => "service_left",
+            Self::Readmitted { .. } => "service_readmitted",
             Self::Reprotected { .. } => "service_reprotected",
             Self::ReprotectedByHand { .. } => "service_reprotected_by_hand",
             Self::Set { .. } => "service_set",
@@ -73,6 +89,9 @@ pub struct ServiceRecord {
     pub run: Option<RunId>,
     /// Sites that must be protected again before the service may go there, with the run that left them.
     pub quarantined: BTreeMap<SiteName, RunId>,
+    /// Sites that were taken out of a service that runs in several at once, with the run that did.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub left: BTreeMap<SiteName, RunId>,
 }
 
 impl ServiceRecord {
@@ -86,19 +105,56 @@ impl ServiceRecord {
                 self.quarantined.remove(site);
                 self.settle(site, Some(run.clone()), at);
             }
+            ServiceEvent::Left { site, run } => {
+                self.left.insert(site.clone(), run.clone());
+            }
+            ServiceEvent::Readmitted { site, .. } => {
+                self.left.remove(site);
+            }
             ServiceEvent::Reprotected { site, .. } | ServiceEvent::ReprotectedByHand { site, .. } => {
                 self.quarantined.remove(site);
+                self.left.remove(site);
             }
             ServiceEvent::Set { site, .. } => {
                 self.quarantined.remove(site);
+                self.left.remove(site);
                 self.settle(site, None, at);
             }
         }
+    }
+
+    /// Sites the service cannot count on, and why.
+    #[must_use]
+    pub fn unready(&self) -> BTreeMap<SiteName, String> {
+        let quarantined = self.quarantined.iter();
+        let quarantined =
+            quarantined.map(|(site, run)| (site.clone(), format!("quarantined since {run} left it")));
+        let left = self.left.iter().map(|(site, run)| (site.clone(), format!("out since {run} left it")));
+        left.chain(quarantined).collect()
     }
 
     fn settle(&mut self, site: &SiteName, run: Option<RunId>, at: Timestamp) {
         self.active = Some(site.clone());
         self.since = Some(at);
         self.run = run;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_site_that_was_left_is_out_until_it_is_taken_back() {
+        let site = |name: &str| SiteName::new(name).unwrap();
+        let run = |name: &str| RunId::new(name).unwrap();
+        let mut record = ServiceRecord::default();
+        let at = Timestamp::from_millis(0);
+        record.apply(&ServiceEvent::Left { site: site("a"), run: run("run-1") }, at);
+        record.apply(&ServiceEvent::Left { site: site("b"), run: run("run-2") }, at);
+        assert_eq!(record.unready().into_keys().collect::<Vec<_>>(), [site("a"), site("b")]);
+        assert_eq!(record.active, None, "it runs in several sites at once");
+        record.apply(&ServiceEvent::Readmitted { site: site("a"), run: run("run-3") }, at);
+        assert_eq!(record.unready(), BTreeMap::from([(site("b"), "out since run-2 left it".to_owned())]));
     }
 }

@@ -106,6 +106,9 @@ pub struct DrillState {
     /// Nodes whose effect stays, because the real operation uses it.
     #[serde(default)]
     pub keep: BTreeSet<NodeIndex>,
+    /// Steps that were left out and that a person wants all the same.
+    #[serde(default)]
+    pub asked: BTreeSet<NodeIndex>,
     /// What a person has said about it.
     #[serde(default)]
     pub attestation: Option<Attested>,

@@ -4,7 +4,7 @@ use super::decide::Decision;
 use super::event::{Event, FenceResult, Want};
 use super::state::{IndexedPlan, NodeState, RunState};
 use super::{child, drill, unwind};
-use crate::model::run::{NodeStatus, RunStatus};
+use crate::model::run::{Intent, NodeStatus, RunStatus};
 use crate::plan::NodeIndex;
 
 /// Nodes named as waited for; the others are counted.
@@ -112,11 +112,14 @@ fn running(decision: &Decision<'_>, under_way: bool) -> (RunStatus, Option<Strin
 /// An end without failures; warnings where anything was left out by hand, ignored or overridden.
 fn finished(decision: &Decision<'_>) -> (RunStatus, Option<String>) {
     let state = &decision.state;
-    let ignored = state.nodes.iter().any(|node| {
-        matches!(node.status, NodeStatus::FailedIgnored | NodeStatus::TimedOut) || node.overridden
-    });
+    if state.created.intent != Intent::Drill
+        && let Some(node) = super::clock::unmoved(decision.plan, state)
+    {
+        let why = failure_text(decision.plan, state, node);
+        return (RunStatus::Failed, Some(format!("the service has not moved: {why}")));
+    }
     let unfenced = state.nodes.iter().any(|node| matches!(node.fence, Some(FenceResult::Unconfirmed(_))));
-    if ignored || unfenced || child::warned(state) || !is_clean(decision) {
+    if unfenced || child::warned(state) || !is_clean(decision) {
         (RunStatus::SucceededWithWarnings, None)
     } else {
         (RunStatus::Succeeded, None)

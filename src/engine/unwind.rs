@@ -69,8 +69,12 @@ fn ready_to_undo(decision: &Decision<'_>) -> Vec<NodeIndex> {
     for index in (0..count).rev() {
         let Ok(node) = NodeIndex::try_from(index) else { continue };
         let successors = decision.plan.index.successors.get(index).map_or(&[][..], Vec::as_slice);
-        let later =
-            successors.iter().any(|successor| blocked.get(*successor as usize).copied().unwrap_or(false));
+        // Nothing is built on a fault: what cannot be taken back does not keep it.
+        let is_fault = drill::is_fault(decision, node);
+        let later = successors.iter().any(|successor| {
+            (!is_fault || drill::is_fault(decision, *successor))
+                && blocked.get(*successor as usize).copied().unwrap_or(false)
+        });
         let under_way = decision.state.active.contains(&node);
         let outstanding = is_outstanding(decision, node);
         if outstanding && !later && !under_way {
@@ -80,7 +84,20 @@ fn ready_to_undo(decision: &Decision<'_>) -> Vec<NodeIndex> {
             *entry = later || under_way || outstanding || stays(decision, node);
         }
     }
+    if !faults_may_go(decision, &ready) {
+        ready.retain(|node| !drill::is_fault(decision, *node));
+    }
     ready
+}
+
+/// Says whether the fault of a drill is taken back now: last of what can be, but at once for a real run.
+fn faults_may_go(decision: &Decision<'_>, ready: &[NodeIndex]) -> bool {
+    let other = |node: &NodeIndex| !drill::is_fault(decision, *node);
+    let under_way = |node: &NodeIndex| {
+        let winds = decision.definition(*node).is_some_and(drill::winds_up);
+        other(node) && !winds && !decision.node(*node).person_needed
+    };
+    drill::is_promoted(decision) || !(ready.iter().any(other) || decision.state.active.iter().any(under_way))
 }
 
 /// Says whether what could not be taken back of a drill keeps what it stands on.
@@ -95,7 +112,12 @@ pub(super) fn is_outstanding(decision: &Decision<'_>, node: NodeIndex) -> bool {
 }
 
 fn is_there(definition: &Node, state: &NodeState) -> bool {
-    let there = match state.status {
+    stands(state) && attempt::can_undo(definition)
+}
+
+/// Says whether what a node did, or may have done, is there and nobody answers for it but the run.
+pub(super) fn stands(state: &NodeState) -> bool {
+    match state.status {
         NodeStatus::Succeeded => !state.adopted,
         NodeStatus::Failed | NodeStatus::FailedIgnored | NodeStatus::TimedOut => state.applied != Applied::No,
         // It was to be tried again, or was left out in between, while an earlier try may have been applied.
@@ -112,8 +134,7 @@ fn is_there(definition: &Node, state: &NodeState) -> bool {
         | NodeStatus::MarkedDone
         | NodeStatus::Undone
         | NodeStatus::UndoFailed => false,
-    };
-    there && attempt::can_undo(definition)
+    }
 }
 
 /// Says whether a node changes the estate.

@@ -1,17 +1,19 @@
 //! What one run has shown about a service: when, how far, with which result. Pure; a recovery time only where
 //! validation has passed and the run has succeeded.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::engine::event::{DrillOutcome, SkipCause};
+use crate::engine::event::DrillOutcome;
 use crate::engine::{IndexedPlan, RunState, clock, drill, is_clean};
 use crate::model::drill::DrillLevel;
 use crate::model::id::{RunId, SiteName};
-use crate::model::run::{Intent, Mode, NodeStatus, Operation, RunStatus, Verdict};
+use crate::model::run::{Intent, Mode, Operation, RunStatus, Verdict};
 use crate::model::time::{Duration, Timestamp};
 
 /// A run that says something about the recovery of its service.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own in the documented JSON")]
 pub struct Exercise {
     /// The run.
     pub run: RunId,
@@ -57,13 +59,16 @@ pub struct Exercise {
     /// Why somebody said afterwards that it has not passed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub doubted: Option<String>,
+    /// The drill left out every step that would have changed something: it has shown nothing.
+    #[serde(skip)]
+    pub hollow: bool,
     /// The drill was ended for the real operation.
     #[serde(skip)]
     pub promoted: bool,
 }
 
 /// A duration that is a number of milliseconds in JSON.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Millis(u64);
 
@@ -106,10 +111,10 @@ impl Exercise {
     #[must_use]
     pub fn of(plan: &IndexedPlan, state: &RunState) -> Option<Self> {
         let created = &state.created;
-        if !exercises(created.intent) || state.clock.started_at.is_none() {
+        let succeeded = matches!(state.status, RunStatus::Succeeded | RunStatus::SucceededWithWarnings);
+        if !exercises(created.intent) || (state.clock.started_at.is_none() && !succeeded) {
             return None;
         }
-        let succeeded = matches!(state.status, RunStatus::Succeeded | RunStatus::SucceededWithWarnings);
         let open = matches!(state.status, RunStatus::AwaitingAttestation);
         let refused = state.drill.attestation.as_ref().filter(|attested| !attested.passed);
         let doubted = refused.map(|attested| {
@@ -132,7 +137,7 @@ impl Exercise {
             cause: state.cause.clone(),
             ended_at: state.clock.ended_at.unwrap_or(state.last_at),
             digest: plan.plan.runbook.digest.clone(),
-            clean: is_clean(state) && !is_patched(state),
+            clean: is_clean(state),
             validated,
             recovery_time: recovery.map(|healthy| healthy.since(state.clock_zero()).into()),
             return_time: back.map(|(returned, began)| returned.since(began).into()),
@@ -140,6 +145,7 @@ impl Exercise {
             verdict: if validated { clock::verdict(plan, state) } else { Verdict::NotValidated },
             red_guard: drill::red_guard(plan, state),
             doubted,
+            hollow: clock::is_hollow(&plan.plan),
             promoted: state.drill.outcome == Some(DrillOutcome::Promoted),
         })
     }
@@ -149,13 +155,4 @@ impl Exercise {
     pub const fn succeeded(&self) -> bool {
         matches!(self.status, RunStatus::Succeeded | RunStatus::SucceededWithWarnings)
     }
-}
-
-/// Whether a failure was ignored, an edge overridden or a node left out by a person.
-fn is_patched(state: &RunState) -> bool {
-    state.nodes.iter().any(|node| {
-        node.overridden
-            || matches!(node.status, NodeStatus::FailedIgnored | NodeStatus::TimedOut)
-            || matches!(node.skipped, Some(SkipCause::Person { .. }))
-    })
 }

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::engine::clock;
 use crate::engine::event::{ChildRun, MissingConsent, Want};
 use crate::engine::input::Direction;
 use crate::engine::{IndexedPlan, Remedy, RunState, consent_flag, remedies, why_in_doubt, why_unfenced};
@@ -61,7 +62,7 @@ fn of_node(plan: &IndexedPlan, state: &RunState, node: NodeIndex, run: &str) -> 
         NodeStatus::AwaitingApproval => match &definition.kind {
             NodeKind::Gate => {
                 let flags: Vec<_> = state.missing.iter().map(consent_flag).collect();
-                ("consent", gate_text(&state.missing), format!("drctl approve {run} {}", flags.join(" ")))
+                ("consent", gate_text(plan, state), format!("drctl approve {run} {}", flags.join(" ")))
             }
             NodeKind::Manual { call } => {
                 let text = call.with.get("instructions").and_then(|text| text.as_str()).unwrap_or_default();
@@ -116,12 +117,25 @@ fn ways_out(plan: &IndexedPlan, state: &RunState, node: NodeIndex) -> Option<Str
     Some(format!("{best}{others}"))
 }
 
-fn gate_text(missing: &[MissingConsent]) -> String {
-    let parts: Vec<_> = missing
+/// Where the loss comes from, when nothing could be read in the run itself.
+fn told_by_earlier(plan: &IndexedPlan, state: &RunState) -> String {
+    let oldest = state.created.earlier.iter().map(|reading| reading.at).min();
+    let oldest = oldest.filter(|_| clock::rests_on_earlier(plan, state));
+    oldest.map_or_else(String::new, |at| {
+        let before = state.created.declared_at.since(at);
+        format!(" (nothing could be read in this run; by the last reading, {before} before it)")
+    })
+}
+
+fn gate_text(plan: &IndexedPlan, state: &RunState) -> String {
+    let parts: Vec<_> = state
+        .missing
         .iter()
         .map(|consent| match consent {
             MissingConsent::Confirm(text) => format!("confirm {text}"),
-            MissingConsent::AcceptLoss(loss) => format!("accept the loss of {loss} of data"),
+            MissingConsent::AcceptLoss(loss) => {
+                format!("accept the loss of {loss} of data{}", told_by_earlier(plan, state))
+            }
             MissingConsent::AcceptUnmeasuredLoss => "accept a data loss nobody could measure".to_owned(),
             MissingConsent::AcceptUnfenced(fences) => {
                 format!("accept that the old primary may still accept writes ({})", why_unfenced(fences))

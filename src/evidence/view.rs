@@ -10,7 +10,7 @@ use super::members::{LeftView, MembersView, left};
 use super::people::{PersonNeeded, needs_person};
 use crate::engine::event::{ChildRun, FenceResult, ParentRun};
 use crate::engine::{IndexedPlan, RunState, about_to, clock, is_clean};
-use crate::model::run::{ClockStart, Failure, Identity, Intent, RunStatus, Verdict};
+use crate::model::run::{ClockStart, Failure, Identity, Intent, NodeStatus, Phase, RunStatus, Verdict};
 use crate::model::time::{Duration, Timestamp};
 use crate::plan::{Node, NodeIndex, NodeKind};
 
@@ -97,6 +97,9 @@ pub struct DataLossView {
     pub data_loss_ms: Option<u64>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub not_moved: bool,
+    /// Nothing could be read in the run: the loss is told by what was read before it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub by_earlier: bool,
     pub verdict: Verdict,
 }
 
@@ -165,7 +168,7 @@ pub fn view(plan: &IndexedPlan, state: &RunState, driver: Option<String>, now: T
         drill_level: plan.plan.drill.as_ref().map(|drill| drill.level.to_string()),
         status: state.status.as_str(),
         cause: cause(plan, state),
-        warnings: warnings(state),
+        warnings: warnings(plan, state),
         from: created.from.as_ref().map(ToString::to_string),
         to: created.to.as_ref().map(ToString::to_string),
         reason: created.reason.clone(),
@@ -205,19 +208,40 @@ fn cause(plan: &IndexedPlan, state: &RunState) -> Option<String> {
 }
 
 /// What a run that succeeded did not do, although one would think so.
-fn warnings(state: &RunState) -> Vec<String> {
+fn warnings(plan: &IndexedPlan, state: &RunState) -> Vec<String> {
+    by_word(plan, state).into_iter().chain(unmoved(plan, state)).collect()
+}
+
+/// Validations that a person only said to be done: the recovery time rests on that word.
+fn by_word(plan: &IndexedPlan, state: &RunState) -> Option<String> {
+    let nodes = plan.plan.nodes.iter().zip(&state.nodes);
+    let said = nodes.filter(|(definition, node)| {
+        definition.phase == Some(Phase::Validate)
+            && !matches!(definition.kind, NodeKind::Manual { .. })
+            && node.status == NodeStatus::MarkedDone
+    });
+    let said: Vec<&str> = said.map(|(definition, _)| definition.address.as_str()).collect();
+    (!said.is_empty()).then(|| {
+        format!(
+            "the service counts as validated by a person's word: {} did not pass, and was marked done",
+            said.join(", ")
+        )
+    })
+}
+
+fn unmoved(plan: &IndexedPlan, state: &RunState) -> Option<String> {
     let succeeded = matches!(state.status, RunStatus::Succeeded | RunStatus::SucceededWithWarnings);
     let moves = match state.created.intent {
         Intent::Check => false,
         Intent::Real | Intent::Drill | Intent::Simulate => state.created.to.is_some(),
     };
     if !succeeded || !moves || state.clock.shifted_at.is_some() {
-        return Vec::new();
+        return None;
     }
     let service = &state.created.service;
-    vec![format!(
-        "the service record of {service} has not moved: no step of phase shift, promote or restore has succeeded"
-    )]
+    let phases =
+        if clock::shift_phases(plan).contains(&Phase::Shift) { "shift" } else { "promote or restore" };
+    Some(format!("the service record of {service} has not moved: no step of phase {phases} has succeeded"))
 }
 
 fn clock_view(state: &RunState) -> ClockView {
@@ -251,6 +275,13 @@ fn recovery_time(plan: &IndexedPlan, state: &RunState, now: Timestamp) -> Recove
 }
 
 fn data_loss(plan: &IndexedPlan, state: &RunState) -> DataLossView {
+    let earlier = state.created.earlier.iter().map(|reading| ReadingView {
+        at: reading.at,
+        when: "before-the-run",
+        source: reading.source.clone(),
+        lag_ms: reading.lag.map(Duration::as_millis),
+        recovery_point_at: reading.recovery_point_at,
+    });
     let readings = state.readings.iter().map(|(at, reading)| ReadingView {
         at: *at,
         when: reading.point.as_str(),
@@ -260,9 +291,10 @@ fn data_loss(plan: &IndexedPlan, state: &RunState) -> DataLossView {
     });
     DataLossView {
         objective_ms: plan.plan.objectives.rpo.map(Duration::as_millis),
-        readings: readings.collect(),
+        readings: earlier.chain(readings).collect(),
         data_loss_ms: clock::data_loss(plan, state).map(Duration::as_millis),
         not_moved: clock::ended_unmoved(plan, state),
+        by_earlier: clock::rests_on_earlier(plan, state),
         verdict: clock::data_loss_verdict(plan, state),
     }
 }
@@ -272,7 +304,7 @@ fn step(plan: &IndexedPlan, state: &RunState, (index, node): (NodeIndex, &Node),
     StepView {
         id: node.address.to_string(),
         name: node.title.clone(),
-        phase: node.phase.map(crate::model::run::Phase::as_str),
+        phase: node.phase.map(Phase::as_str),
         action: match &node.kind {
             NodeKind::Approval { .. } => Some("approval.request"),
             NodeKind::Gate | NodeKind::Group { .. } => None,

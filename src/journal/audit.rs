@@ -5,10 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "postgres")]
+use super::ownership::Grant;
+use super::ownership::{Ownership, Written};
 use super::record::{Hash, NO_HASH, Stored, Tip, digest, hex};
+use super::retention::is_endless;
 use super::rules::run_of;
 use crate::model::time::Timestamp;
-use crate::ports::{Head, StreamName, Verification};
+use crate::ports::{Append, Head, JournalError, NewRecord, Record, StreamName, Verification};
 
 /// Kind of the record that says which runs were pruned.
 pub(super) const PRUNED: &str = "pruned";
@@ -24,6 +28,32 @@ pub(super) struct Pruned {
     pub(super) at: Timestamp,
     /// Ids of the runs.
     pub(super) runs: Vec<String>,
+    /// Streams that never end, with the last sequence of each that was pruned.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) streams: BTreeMap<String, u64>,
+}
+
+impl Pruned {
+    /// Of runs.
+    pub(super) fn of_runs(before: Timestamp, at: Timestamp, runs: Vec<String>) -> Self {
+        Self { before, at, runs, streams: BTreeMap::new() }
+    }
+
+    /// Of the beginnings of streams.
+    pub(super) fn of_streams(before: Timestamp, at: Timestamp, streams: BTreeMap<String, u64>) -> Self {
+        Self { before, at, runs: Vec::new(), streams }
+    }
+
+    /// The append that records it.
+    ///
+    /// # Errors
+    /// When it cannot be written down.
+    pub(super) fn append(&self) -> Result<Append, JournalError> {
+        let body =
+            serde_json::to_string(self).map_err(|error| JournalError::Unavailable(error.to_string()))?;
+        let records = vec![NewRecord { kind: PRUNED, version: 1, body }];
+        Ok(Append { stream: Some(StreamName::journal()), at: Some(self.at), records, ..Append::default() })
+    }
 }
 
 /// A check under way.
@@ -33,7 +63,12 @@ pub(super) struct Audit {
     tip: Tip,
     records: u64,
     pruned: BTreeMap<String, u64>,
+    /// Last sequence of a stream whose body is gone.
+    pruned_to: BTreeMap<String, u64>,
     covered: BTreeSet<String>,
+    /// Last sequence of a stream that is said to be pruned.
+    covered_to: BTreeMap<String, u64>,
+    ownership: Ownership,
     damage: Vec<String>,
     more: u64,
 }
@@ -45,7 +80,10 @@ impl Audit {
             tip: Tip::empty(),
             records: 0,
             pruned: BTreeMap::new(),
+            pruned_to: BTreeMap::new(),
             covered: BTreeSet::new(),
+            covered_to: BTreeMap::new(),
+            ownership: Ownership::default(),
             damage: Vec::new(),
             more: 0,
         }
@@ -57,6 +95,24 @@ impl Audit {
             self.damage.push(line);
         } else {
             self.more += 1;
+        }
+    }
+
+    /// Takes the next grant of a lease, in order of tokens. All come before the records.
+    #[cfg(feature = "postgres")]
+    pub(super) fn grant(&mut self, grant: Grant) {
+        if let Some(wrong) = self.ownership.grant(grant) {
+            self.damage(wrong);
+        }
+    }
+
+    /// Checks that a record of a run was written by whoever owned it. That there is no gap is checked
+    /// elsewhere, for all streams.
+    fn owned(&mut self, record: &Record) {
+        let Some(run) = run_of(&record.stream) else { return };
+        let (position, sequence, token) = (record.position, record.sequence, record.token);
+        for wrong in self.ownership.owned(Written { run, position, sequence, token, by: None }) {
+            self.damage(wrong);
         }
     }
 
@@ -81,14 +137,22 @@ impl Audit {
         if record.recorded_at < at {
             self.damage(format!("{stream}: record {} is earlier than the one before it", record.sequence));
         }
+        self.owned(record);
         let head = Head { sequence: record.sequence, hash: record.hash, recorded_at: record.recorded_at };
         self.heads.insert(stream.to_owned(), head);
         if row.pruned.is_some() {
             *self.pruned.entry(stream.to_owned()).or_default() += 1;
+            self.pruned_to.insert(stream.to_owned(), record.sequence);
         }
         if record.stream == StreamName::journal() && record.kind == PRUNED {
             match serde_json::from_str::<Pruned>(&record.body) {
-                Ok(body) => self.covered.extend(body.runs),
+                Ok(body) => {
+                    self.covered.extend(body.runs);
+                    for (stream, to) in body.streams.into_iter().filter(|(stream, _)| is_endless(stream)) {
+                        let covered = self.covered_to.entry(stream).or_default();
+                        *covered = to.max(*covered);
+                    }
+                }
                 Err(_) => self.damage(format!("{stream}: record {} cannot be read", record.sequence)),
             }
         }
@@ -169,7 +233,9 @@ impl Audit {
             .pruned
             .iter()
             .filter(|(stream, _)| {
+                let to = self.pruned_to.get(*stream);
                 !run_of(&StreamName::typed(*stream)).is_some_and(|run| self.covered.contains(run))
+                    && to.is_none_or(|to| self.covered_to.get(*stream).is_none_or(|covered| covered < to))
             })
             .map(|(stream, count)| {
                 format!("{stream}: {count} bodies are gone, but no record says they were pruned")

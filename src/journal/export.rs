@@ -20,6 +20,7 @@ pub enum Line {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct RecordLine {
     position: u64,
     stream: StreamName,
@@ -34,6 +35,7 @@ struct RecordLine {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct BlobLine {
     blob: String,
     text: String,

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::audit::{Audit, PRUNED, Pruned};
+use super::audit::{Audit, Pruned};
 use super::changes::{Changes, Watcher};
 use super::record::{NO_HASH, Stored, Tip, check, digest, hex};
+use super::retention;
 use super::rules::{self, Facts, empty_head, run_of};
 use crate::engine::input::Request;
 use crate::model::id::RunId;
@@ -15,8 +16,8 @@ use crate::model::limits;
 use crate::model::run::Intent;
 use crate::model::time::{Duration, Timestamp};
 use crate::ports::{
-    Append, BoxFuture, Checkpoint, Head, Holder, Journal, JournalAdmin, JournalError, Lease, NewRecord, Part,
-    Record, RunFilter, RunSummary, StreamName, Verification,
+    Append, BoxFuture, Checkpoint, Head, Holder, Journal, JournalAdmin, JournalError, Lease, Part, Record,
+    RunFilter, RunSummary, StreamName, Verification,
 };
 
 /// A journal in memory. Each value acts as a process of its own; [`MemoryJournal::another_holder`] makes a
@@ -296,28 +297,50 @@ impl Store {
         if runs.is_empty() {
             return Ok(0);
         }
-        let body = Pruned { before, at: now, runs: runs.iter().map(ToString::to_string).collect() };
-        let body =
-            serde_json::to_string(&body).map_err(|error| JournalError::Unavailable(error.to_string()))?;
-        self.append(rules::check(vec![Append {
-            stream: Some(StreamName::journal()),
-            at: Some(now),
-            records: vec![NewRecord { kind: PRUNED, version: 1, body }],
-            ..Append::default()
-        }])?)?;
+        let pruned = Pruned::of_runs(before, now, runs.iter().map(ToString::to_string).collect());
+        self.append(rules::check(vec![pruned.append()?])?)?;
         for run in &runs {
             let stream = self.streams.get(StreamName::run(run).as_str());
-            for index in stream.map(|stream| stream.rows.clone()).unwrap_or_default() {
-                if let Some(row) = self.rows.get_mut(index) {
-                    row.pruned = Some(digest(row.record.body.as_bytes()));
-                    row.record.body = String::new();
-                }
-            }
+            self.blank(&stream.map(|stream| stream.rows.clone()).unwrap_or_default());
             self.checkpoints.remove(run.as_str());
             self.inbox.remove(run.as_str());
             self.pruned.insert(run.clone());
         }
         Ok(u64::try_from(runs.len()).unwrap_or(u64::MAX))
+    }
+
+    fn blank(&mut self, rows: &[usize]) {
+        for index in rows {
+            if let Some(row) = self.rows.get_mut(*index) {
+                row.pruned = Some(digest(row.record.body.as_bytes()));
+                row.record.body = String::new();
+            }
+        }
+    }
+
+    fn prune_streams(&mut self, before: Timestamp, now: Timestamp) -> Result<u64, JournalError> {
+        let before = retention::cut(before, now);
+        let (mut streams, mut rows) = (BTreeMap::new(), Vec::new());
+        for (name, stream) in self.streams.iter().filter(|(name, _)| retention::is_endless(name)) {
+            let to = stream.head.sequence.saturating_sub(retention::LEFT);
+            let old = stream.rows.iter().filter(|index| {
+                self.rows.get(**index).is_some_and(|row| {
+                    let record = &row.record;
+                    row.pruned.is_none() && record.sequence <= to && record.recorded_at < before
+                })
+            });
+            let old: Vec<usize> = old.copied().collect();
+            if let Some(last) = old.last().and_then(|index| self.rows.get(*index)) {
+                streams.insert(name.clone(), last.record.sequence);
+                rows.extend(old);
+            }
+        }
+        if rows.is_empty() {
+            return Ok(0);
+        }
+        self.append(rules::check(vec![Pruned::of_streams(before, now, streams).append()?])?)?;
+        self.blank(&rows);
+        Ok(u64::try_from(rows.len()).unwrap_or(u64::MAX))
     }
 }
 
@@ -445,6 +468,10 @@ impl JournalAdmin for MemoryJournal {
 
     fn prune(&self, before: Timestamp, now: Timestamp) -> BoxFuture<'_, Result<u64, JournalError>> {
         Box::pin(async move { self.change(|store| store.prune(before, now)) })
+    }
+
+    fn prune_streams(&self, before: Timestamp, now: Timestamp) -> BoxFuture<'_, Result<u64, JournalError>> {
+        Box::pin(async move { self.change(|store| store.prune_streams(before, now)) })
     }
 
     fn describe(&self) -> String {

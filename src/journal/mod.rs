@@ -1,7 +1,8 @@
-//! Adapters of the `Journal` port: in memory, in SQLite, in PostgreSQL. Never imports another adapter or the
-//! runtime.
+//! Adapters of the `Journal` port: in memory, in SQLite, in PostgreSQL, at a server. Never imports another
+//! adapter or the runtime.
 //!
-//! All keep the same promises, and one conformance suite (`tests/it/journal.rs`) runs on each:
+//! All that store records keep the same promises, and one conformance suite (`tests/it/journal.rs`) runs on
+//! each:
 //! - an append is all or nothing, over every stream it names, and durable when it is answered (memory: as
 //!   long as the process lives);
 //! - every record carries a SHA-256 over its envelope and the hash before it in its stream ([`record`]);
@@ -15,15 +16,19 @@ mod changes;
 mod copying;
 pub mod export;
 mod memory;
+pub mod ownership;
 #[cfg(feature = "postgres")]
 mod postgres;
 pub mod record;
+pub mod remote;
+mod retention;
 mod rules;
 mod sqlite;
 
 pub use memory::MemoryJournal;
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresJournal, PostgresUrl};
+pub use remote::RemoteJournal;
 pub use sqlite::{HolderFacts, OpenMode, SqliteJournal};
 
 /// Version of the journal's format that this build writes.

@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::action::ActionName;
+use super::action::{ActionName, traits};
 use super::id::SiteName;
 use super::policy::{Approval, MinSuccess, NotBy};
 use super::run::{Mode, Operation, words};
@@ -236,7 +236,30 @@ impl DrillRule {
     }
 }
 
+impl DrillVariant {
+    /// Says whether what a group says is said for its members, too: whether they run, or who answers for
+    /// them.
+    #[must_use]
+    pub fn is_for_members(&self) -> bool {
+        match self {
+            Self::Run | Self::Skip => true,
+            Self::Other(other) => other.boundary.is_some(),
+        }
+    }
+}
+
 impl DrillUse {
+    /// The action that takes the real effect of a step back, where a drill makes another effect, says nothing
+    /// of its undo, and nothing can check that one.
+    #[must_use]
+    pub fn foreign_undo(&self, real: Option<&Undo>) -> Option<ActionName> {
+        let inherits = !self.with.is_empty() && self.uses.is_none() && self.undo.is_none();
+        match real {
+            Some(Undo::Use(undo)) if inherits && traits::is_opaque(undo.uses) => Some(undo.uses),
+            Some(Undo::Use(_) | Undo::Auto) | None => None,
+        }
+    }
+
     fn says_nothing(&self) -> bool {
         *self == Self::default()
     }

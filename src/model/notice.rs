@@ -14,7 +14,7 @@ words! {
         RtoBurn = "rto_burn",
         /// The recovery time objective will be missed, or will be met after all.
         Forecast = "forecast",
-        /// The recovery point objective is missed.
+        /// The recovery point objective is missed, or nobody can tell.
         Rpo = "rpo",
         /// The gate, an approval, a manual step or an attestation waits for a person.
         Approval = "approval",
@@ -24,6 +24,8 @@ words! {
         Resumed = "resumed",
         /// A drill that was due was not begun.
         DrillRefused = "drill_refused",
+        /// A service could not fail over as well as it could before, or can again.
+        Readiness = "readiness",
         /// The run is over.
         Ended = "ended",
         /// Somebody tries a target out.

@@ -204,7 +204,7 @@ impl JsonSchema for Duration {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "string",
-            "format": "duration",
+            "format": "length-of-time",
             "description": "A length of time like 30s, 5m, 1h 30m or 250ms.",
             "pattern": r"^\s*([0-9]+(d|h|ms|m|s)\s*)+$"
         })
@@ -216,7 +216,7 @@ impl JsonSchema for Timestamp {
         "Timestamp".into()
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "string", "format": "timestamp", "description": "A time like 2026-11-21T03:04:05Z."})
+        json_schema!({"type": "string", "format": "date-time", "description": "A time like 2026-11-21T03:04:05Z."})
     }
 }
 

@@ -13,6 +13,7 @@ mod send;
 mod target;
 mod tell;
 mod template;
+mod watched;
 mod worker;
 
 pub use backoff::delay;
@@ -21,6 +22,7 @@ pub use message::{About, Ending, INCIDENT, Notice};
 pub use outbox::{Observer, Outbox, Unobserved};
 pub use send::{
     Answer, Mail, NoteDesk, PagerdutyDesk, Protection, Sender, SlackDesk, Transport, WebhookDesk, client,
+    host_of,
 };
 pub use target::{GIVE_UP_AFTER, Settings, Target};
 pub use tell::tell;

@@ -1,6 +1,7 @@
 //! Which fact is worth a notice, and what it says. Pure; decides by the fact and the run, never by a target.
 
 use super::message::{About, Ending, INCIDENT, Notice};
+use super::watched;
 use crate::engine::clock;
 use crate::engine::event::{Event, Reading, Want};
 use crate::engine::schedule::ScheduleEvent;
@@ -20,6 +21,8 @@ pub fn tell(record: &Record, fact: &Fact<'_>) -> Option<Notice> {
     match fact {
         Fact::Other => None,
         Fact::OfSchedule { service, event } => refused(record, service, event),
+        Fact::OfReadings { event } => watched::of_readings(record, event),
+        Fact::OfReadiness { service, changed } => watched::of_readiness(record, service, changed),
         Fact::OfRun { run, before, event } => {
             let intent = run.state.created.intent;
             if matches!(intent, Intent::Simulate | Intent::Check) {

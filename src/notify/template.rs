@@ -176,8 +176,11 @@ const fn built_in(kind: NoticeKind) -> (&'static str, &'static str) {
              {% if step %} The time goes to {{ step }}.{% endif %}",
         ),
         NoticeKind::Rpo => (
-            "{% if drill %}[drill] {% endif %}{{ service }}: data is {{ lag }} behind, the RPO is {{ objective }}",
-            "{{ message }}{% if step %} at {{ step }}{% endif %}.",
+            "{% if drill %}[drill] {% endif %}{{ service }}: {% if cause %}nobody can tell how far the data is behind\
+             {% elif recovered %}{% if objective %}data is within the RPO of {{ objective }} again\
+             {% else %}its data is read again{% endif %}\
+             {% else %}data is {{ lag }} behind, the RPO is {{ objective }}{% endif %}",
+            "{% if cause %}{{ cause }}\n{% endif %}{{ message }}{% if step %} at {{ step }}{% endif %}.",
         ),
         NoticeKind::Approval => (
             "{% if drill %}[drill] {% endif %}{{ service }}: \
@@ -195,6 +198,10 @@ const fn built_in(kind: NoticeKind) -> (&'static str, &'static str) {
         NoticeKind::DrillRefused => {
             ("{{ service }}: the drill due at {{ fire }} was not begun: {{ cause }}", "{{ message }}")
         }
+        NoticeKind::Readiness => (
+            "{{ service }}: {% if recovered %}ready for a failover again{% else %}its readiness is now: {{ changed }}{% endif %}",
+            "{% if message %}{{ message }}{% endif %}",
+        ),
         NoticeKind::Ended => (
             "{% if drill %}[drill] {% endif %}{{ service }}: {{ operation }} {{ route }} \
              {{ status | replace('_', ' ') }}, objectives {{ verdict }}",

@@ -40,6 +40,8 @@ pub(super) struct Worker {
     ended: CancelSignal,
     cursor: Cursor,
     tail: Option<Tail>,
+    /// What came of the last notice, while that is not recorded yet.
+    unsettled: Option<(u64, OutboxEvent)>,
     /// Notices with the position of their record.
     waiting: VecDeque<(u64, Notice)>,
     /// What is in the way of the journal, for how many turns.
@@ -76,6 +78,7 @@ impl Worker {
             ended,
             cursor: Cursor::default(),
             tail: None,
+            unsettled: None,
             waiting: VecDeque::new(),
             broken: 0,
         }
@@ -127,6 +130,9 @@ impl Worker {
             self.record(&OutboxEvent::Began { position }).await?;
             return Ok(Next::GoOn);
         }
+        if let Some(open) = self.settle().await? {
+            return Ok(open);
+        }
         let at_end = self.fill().await?;
         if let Some((position, notice)) = self.waiting.front().cloned() {
             return self.deliver(position, &notice).await;
@@ -156,6 +162,17 @@ impl Worker {
         Ok(at_end)
     }
 
+    /// Records what came of the last notice, as often as it takes: it must not be sent again because the
+    /// journal was away, or because another process has recorded something meanwhile.
+    async fn settle(&mut self) -> Result<Option<Next>, JournalError> {
+        let Some((position, event)) = self.unsettled.clone() else { return Ok(None) };
+        if position > self.cursor.position && !self.record(&event).await? {
+            return Ok(Some(Next::GoOn));
+        }
+        self.unsettled = None;
+        Ok(None)
+    }
+
     /// Notes that many records held nothing for the target.
     async fn pass(&mut self) -> Result<(), JournalError> {
         let position = self.tail.as_ref().map_or(0, Tail::position);
@@ -181,7 +198,9 @@ impl Worker {
         if !ours || left < LEFT {
             let until = now.plus(CLAIM);
             let claim = OutboxEvent::Claimed { position, by: self.holder.clone(), until, tries, why: None };
-            if !self.record(&claim).await? {
+            let claimed = self.record(&claim).await?;
+            // A claim that took long to record may be over already: it is looked at anew.
+            if !claimed || self.clock.now().since(now) > LEFT {
                 return Ok(Next::GoOn);
             }
         }
@@ -189,8 +208,9 @@ impl Worker {
             Answer::Taken(said) => {
                 tracing::info!("{} took {} ({}): {said}", self.target.name(), notice.id, notice.kind);
                 let (notice, kind) = (notice.id.clone(), notice.kind);
-                self.record(&OutboxEvent::Sent { position, notice, kind, tries: tries + 1 }).await?;
-                Ok(Next::GoOn)
+                let sent = OutboxEvent::Sent { position, notice, kind, tries: tries + 1 };
+                self.unsettled = Some((position, sent));
+                Ok(self.settle().await?.unwrap_or(Next::GoOn))
             }
             Answer::Refused(why) => {
                 self.observer.failed(self.target.name());
@@ -238,8 +258,8 @@ impl Worker {
         tracing::error!("{name} is not told {} ({}) after {tries} tries: {why}", notice.id, notice.kind);
         let (notice, kind) = (notice.id.clone(), notice.kind);
         let given_up = OutboxEvent::GivenUp { position, notice, kind, tries, why: why.to_owned() };
-        self.record(&given_up).await?;
-        Ok(Next::GoOn)
+        self.unsettled = Some((position, given_up));
+        Ok(self.settle().await?.unwrap_or(Next::GoOn))
     }
 
     /// Records a fact about the target; `false`: another process was quicker.

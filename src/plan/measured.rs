@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::node::{Node, NodeKind, Plan};
 use crate::model::action::ActionName;
 use crate::model::id::NodeAddress;
-use crate::model::run::{Mode, Operation};
+use crate::model::run::{Intent, Mode, Operation};
 use crate::model::time::Duration;
 
 /// Newest samples that are kept of one node: what was true years ago says little.
@@ -37,11 +38,22 @@ pub struct Kept {
     pub action: Option<ActionName>,
 }
 
+/// How long something took once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sample {
+    /// How long.
+    pub took: Duration,
+    /// It was taken in a drill, where a step may do something else under the same name.
+    pub drill: bool,
+    /// With which parameters; absent for approvals and the gate.
+    pub with: Option<Map<String, Value>>,
+}
+
 /// What earlier runs of a service took.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct History {
     /// Durations, the newest first.
-    pub samples: BTreeMap<Kept, Vec<Duration>>,
+    pub samples: BTreeMap<Kept, Vec<Sample>>,
     /// Data losses of the runs of each operation that measured one, the newest first.
     pub losses: BTreeMap<Operation, Vec<Duration>>,
     /// Runs they are from.
@@ -57,21 +69,35 @@ impl Kept {
     }
 }
 
+impl Sample {
+    /// A sample of a node of a plan, in a mode.
+    #[must_use]
+    pub fn of(plan: &Plan, node: &Node, mode: Mode, took: Duration) -> Self {
+        let with = node.call(mode).map(|call| call.with.clone());
+        Self { took, drill: plan.intent == Intent::Drill, with }
+    }
+}
+
 impl History {
     /// Adds a sample that is older than those before it.
-    pub fn add(&mut self, kept: Kept, took: Duration) {
+    pub fn add(&mut self, kept: Kept, sample: Sample) {
         let samples = self.samples.entry(kept).or_default();
-        if samples.len() < SAMPLES {
-            samples.push(took);
+        // Samples of drills leave room for those of real runs, which may be rarer.
+        if samples.iter().filter(|it| it.drill == sample.drill).count() < SAMPLES {
+            samples.push(sample);
         }
     }
 
-    /// What was measured of the nodes of a plan in its mode.
+    /// What was measured of the nodes of a plan in its mode. Between drills and real runs only what was done
+    /// with the very same parameters counts: a drill may have replaced it.
     #[must_use]
     pub fn of(&self, plan: &Plan) -> BTreeMap<NodeAddress, Measured> {
         let of = |node: &Node| {
             let samples = self.samples.get(&Kept::of(plan.operation, node, plan.mode))?;
-            Some((node.address.clone(), told(samples)?))
+            let own = node.call(plan.mode).map(|call| &call.with);
+            let same = |it: &&Sample| (plan.drill.is_none() && !it.drill) || it.with.as_ref() == own;
+            let took: Vec<Duration> = samples.iter().filter(same).map(|it| it.took).take(SAMPLES).collect();
+            Some((node.address.clone(), told(&took)?))
         };
         plan.nodes.iter().filter(|node| is_measurable(node)).filter_map(of).collect()
     }
@@ -121,10 +147,13 @@ mod tests {
     fn the_newest_samples_are_kept() {
         let mut history = History::default();
         let kept = Kept { back: false, node: NodeAddress::typed("promote"), action: None };
+        let sample = |second, drill| Sample { took: Duration::from_secs(second), drill, with: None };
         for second in 0..150 {
-            history.add(kept.clone(), Duration::from_secs(second));
+            history.add(kept.clone(), sample(second, false));
         }
         let samples = &history.samples[&kept];
-        assert_eq!((samples.len(), samples.last()), (100, Some(&Duration::from_secs(99))));
+        assert_eq!((samples.len(), samples.last()), (100, Some(&sample(99, false))));
+        history.add(kept.clone(), sample(7, true));
+        assert_eq!(history.samples[&kept].last(), Some(&sample(7, true)));
     }
 }

@@ -42,7 +42,7 @@ pub use estimate::{tails, whole_tails};
 pub use facts::facts;
 pub use fleet::{FleetChoices, bind_fleet};
 pub use index::PlanIndex;
-pub use measured::{History, Kept, Measured, is_measurable, told};
+pub use measured::{History, Kept, Measured, Sample, is_measurable, told};
 pub use nest::{Known, Library, Nested, Planned, begun, nest, runs};
 pub use node::{
     Call, CheckPurpose, ChildPlan, Edge, EdgeKind, Lane, Node, NodeIndex, NodeKind, NodeVariant, Plan,
@@ -50,6 +50,8 @@ pub use node::{
 };
 pub use parameters::sensitive_value;
 pub use protection::Protection;
+pub use readings::bind_readings;
+pub use sites::destination;
 pub use targets::Target;
 
 /// Version of the plan format this build writes.

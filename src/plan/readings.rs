@@ -1,21 +1,39 @@
 //! Puts the readings of the recovery point before the fence, at the fence and after promotion. Never blocks a
 //! recovery.
 
+use super::bind::{Choices, bind};
 use super::calls::Caller;
 use super::context::Scope;
 use super::draft::{Draft, Setting};
 use super::error::Problem;
 use super::graph::{ancestors, descendants};
-use super::node::{Call, EdgeKind, Node, NodeIndex, NodeKind, ReadingPoint};
+use super::node::{Call, EdgeKind, Node, NodeIndex, NodeKind, Plan, ReadingPoint};
 use crate::model::id::NodeAddress;
 use crate::model::policy::OnFailure;
-use crate::model::run::Phase;
-use crate::model::runbook::RecoveryPoint;
+use crate::model::run::{Intent, Phase};
+use crate::model::runbook::{RecoveryPoint, Runbook};
 use crate::model::time::Duration;
 
 /// Longest time of one reading: an answer that takes longer is as good as none.
 const TIMEOUT: Duration = Duration::from_secs(5);
 const ESTIMATE: Duration = Duration::from_secs(1);
+
+/// A plan that takes the readings of a runbook as a run does before its fence, and does nothing else; `None`:
+/// the runbook has none. Whether the data can be brought back first does not matter to a look.
+///
+/// # Errors
+/// Every reason why the runbook cannot be bound this way.
+pub fn bind_readings(runbook: &Runbook, choices: &Choices) -> Result<Option<Plan>, Vec<Problem>> {
+    if runbook.recovery_point.is_empty() {
+        return Ok(None);
+    }
+    let mut plan = bind(runbook, &Choices { intent: Intent::Check, ..choices.clone() })?;
+    plan.nodes.retain(|node| matches!(node.kind, NodeKind::Reading { .. }));
+    for node in &mut plan.nodes {
+        node.needs.clear();
+    }
+    Ok((!plan.nodes.is_empty()).then_some(plan))
+}
 
 /// The readings the gate waits for.
 #[derive(Default)]

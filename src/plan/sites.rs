@@ -21,6 +21,16 @@ pub(super) struct Route {
     pub(super) targets: Vec<Target>,
 }
 
+/// Where a move goes that is chosen like this; `None` where it goes to no single site.
+///
+/// # Errors
+/// Everything that has to be chosen first.
+pub fn destination(runbook: &Runbook, choices: &Choices) -> Result<Option<SiteName>, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let route = route(runbook, choices, &mut problems);
+    if problems.is_empty() { Ok(route.to) } else { Err(problems) }
+}
+
 /// Finds the route, or says what must be chosen.
 pub(super) fn route(runbook: &Runbook, choices: &Choices, problems: &mut Vec<Problem>) -> Route {
     let before = problems.len();
@@ -37,7 +47,9 @@ pub(super) fn route(runbook: &Runbook, choices: &Choices, problems: &mut Vec<Pro
     let (from, to, targets) = match (runbook.strategy == Some(Strategy::ActiveActive), choices.operation) {
         (true, Operation::Failback) => planner.readmit(problems),
         (true, Operation::Failover | Operation::Switchover) => {
-            (planner.active("from", problems), choices.to.clone(), Vec::new())
+            let from = planner.active("from", problems);
+            planner.somebody_stays(from.as_ref(), problems);
+            (from, choices.to.clone(), Vec::new())
         }
         (false, Operation::Failover | Operation::Switchover) => {
             let from = planner.active("from", problems);
@@ -122,6 +134,25 @@ impl Planner<'_> {
             problems.push(Problem::new("it is not known which site is to be taken back in", help));
         }
         (self.choices.from.clone(), self.choices.to.clone(), Vec::new())
+    }
+
+    /// What one site leaves behind must be carried by another one.
+    fn somebody_stays(&self, from: Option<&SiteName>, problems: &mut Vec<Problem>) {
+        let Some(from) = from else { return };
+        let stays = |name: &SiteName| name != from && !self.choices.unready.contains_key(name);
+        if self.sites().any(|(name, _)| stays(name)) {
+            return;
+        }
+        let others = self.choices.unready.iter().filter(|(name, _)| *name != from);
+        let others: Vec<String> = others.map(|(name, why)| format!("{name} ({why})")).collect();
+        let service = &self.runbook.metadata.name;
+        problems.push(Problem::new(
+            format!("no site is left to carry what `{from}` does: {}", others.join(", ")),
+            format!(
+                "take one back first with `drctl failback {service} --to SITE`, or say that it serves: \
+                 drctl service set {service} --reprotected SITE --reason \"…\""
+            ),
+        ));
     }
 
     fn check(&self, route: &Route, problems: &mut Vec<Problem>) {
@@ -252,6 +283,13 @@ mod tests {
         let ask = routed(&both, Operation::Failover, None, None).unwrap_err();
         assert!(ask[0].contains("--from SITE") && ask[0].contains("east, west"), "{ask:?}");
         assert_eq!(routed(&both, Operation::Failover, Some("east"), None), Ok(way("east", "-")));
+        let mut alone = both.clone();
+        alone["sites"] = json!({"east": {"role": "active"}, "gone": {"role": "active"}});
+        let nobody = routed(&alone, Operation::Failover, Some("east"), None).unwrap_err();
+        assert!(
+            nobody[0].contains("no site is left") && nobody[0].contains("gone (quarantined)"),
+            "{nobody:?}"
+        );
         assert!(routed(&both, Operation::Failback, None, None).unwrap_err()[0].contains("--to SITE"));
         assert_eq!(routed(&both, Operation::Failback, None, Some("east")), Ok(way("-", "east")));
     }

@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::compile::{Code, Severity};
 use crate::model::governance::{Policy, Weighs};
+use crate::model::run::Intent;
 use crate::model::runbook::Runbook;
 use crate::plan::{self, Plan};
 
@@ -74,6 +75,15 @@ pub fn plan(policy: &Policy, runbook: &Runbook, plan: &Plan) -> Vec<Finding> {
     let mut findings = approvals::approvals(policy, runbook, plan);
     findings.extend(rules::rules(policy, runbook, plan));
     findings
+}
+
+/// What a plan is judged as: a simulation or a check as the real run it stands for, a drill as a drill.
+#[must_use]
+pub const fn stands_for(intent: Intent) -> Intent {
+    match intent {
+        Intent::Drill => Intent::Drill,
+        Intent::Real | Intent::Check | Intent::Simulate => Intent::Real,
+    }
 }
 
 const fn severity(weighs: Weighs) -> Severity {

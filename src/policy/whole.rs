@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Finding;
 use crate::model::governance::Policy;
-use crate::model::run::{Intent, Mode, Operation};
+use crate::model::run::{Mode, Operation};
 use crate::model::runbook::Runbook;
 use crate::plan;
 
@@ -19,7 +19,7 @@ pub fn runbook(policy: &Policy, runbook: &Runbook) -> Vec<Finding> {
             continue;
         };
         // A simulation is judged as what it stands for.
-        bound.intent = Intent::Real;
+        bound.intent = super::stands_for(bound.intent);
         let name = (case.operation, case.mode);
         if !all.contains(&name) {
             all.push(name);

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::BoxFuture;
+use super::afar::Refusal;
+use super::nodes::{Node, NodeFacts, Takeover};
 use super::record::{Append, Checkpoint, Head, Record, RunSummary, StreamName};
 use crate::engine::input::Request;
 use crate::model::id::{RunId, ServiceName};
@@ -19,6 +21,12 @@ pub struct Holder {
     pub host: String,
     /// Person or service account.
     pub name: String,
+}
+
+impl std::fmt::Display for Holder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} (pid {}, {})", self.name, self.pid, self.host)
+    }
 }
 
 /// The lease of a run.
@@ -81,7 +89,7 @@ pub enum JournalError {
         actual: u64,
     },
     /// Another process drives the run.
-    #[error("run {run} is driven by {} (pid {}, {})", .holder.name, .holder.pid, .holder.host)]
+    #[error("run {run} is driven by {holder}")]
     Held {
         /// The run.
         run: RunId,
@@ -124,6 +132,9 @@ pub enum JournalError {
     /// commit leaves it open; then only opening the journal again tells.
     #[error("journal unavailable: {0}")]
     Unavailable(String),
+    /// The server that keeps the journal said no, or could not be asked.
+    #[error("{0}")]
+    Afar(Box<Refusal>),
 }
 
 /// Append-only events of all runs, with leases and a request inbox.
@@ -181,6 +192,47 @@ pub trait Journal: Send + Sync {
             }
             Ok(found)
         })
+    }
+
+    /// Runs that are not over, that no other run began and that no live process drives, simulated ones as
+    /// well, oldest first, at most `limit`.
+    fn free(&self, limit: usize) -> BoxFuture<'_, Result<Vec<RunSummary>, JournalError>> {
+        Box::pin(async move {
+            let filter = RunFilter { open: true, outermost: true, simulated: true, ..RunFilter::default() };
+            let mut found = Vec::new();
+            for run in self.runs(&filter).await?.into_iter().rev() {
+                if found.len() >= limit {
+                    break;
+                }
+                let lease = self.lease(&run.run).await?;
+                if !lease.is_some_and(|lease| lease.alive && lease.holder.is_some()) {
+                    found.push(run);
+                }
+            }
+            Ok(found)
+        })
+    }
+
+    /// Tells the others on this journal that this process serves, from now on and for as long as it lives.
+    /// Its leases bear the name of the node. A journal of one machine has no others to tell.
+    fn announce<'a>(&'a self, _node: &'a NodeFacts) -> BoxFuture<'a, Result<(), JournalError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// Tells the others that this process serves no longer.
+    fn withdraw(&self) -> BoxFuture<'_, Result<(), JournalError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// Processes that serve on this journal or did so lately, by name. A journal of one machine knows none.
+    fn nodes(&self) -> BoxFuture<'_, Result<Vec<Node>, JournalError>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+
+    /// Runs that were taken over from processes that were lost, newest first, at most `limit`. A journal of
+    /// one machine keeps no list of them.
+    fn takeovers(&self, _limit: usize) -> BoxFuture<'_, Result<Vec<Takeover>, JournalError>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
     }
 
     /// Puts a request into a run's inbox. A request with a known id changes nothing.
@@ -251,6 +303,14 @@ pub trait JournalAdmin: Journal {
     /// Drops the bodies of runs that ended before a time; heads, hashes and the list stay. Returns how many
     /// runs.
     fn prune(&self, before: Timestamp, now: Timestamp) -> BoxFuture<'_, Result<u64, JournalError>>;
+
+    /// Drops the bodies of old records of streams that never end: deliveries, what triggers made of them,
+    /// readings, readiness. The newest records of each stream and those of the last week keep theirs; heads
+    /// and hashes stay. Returns how many records.
+    fn prune_streams(&self, _before: Timestamp, _now: Timestamp) -> BoxFuture<'_, Result<u64, JournalError>> {
+        let why = JournalError::Unavailable("deliveries and readings cannot be pruned from here".to_owned());
+        Box::pin(std::future::ready(Err(why)))
+    }
 
     /// One line about the store: kind, place, durability, format.
     fn describe(&self) -> String;

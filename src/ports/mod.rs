@@ -1,14 +1,20 @@
 //! What the runtime needs from the world, as traits. Adapters implement them; nothing here knows SQL, HTTP
 //! or an SDK.
 
+mod afar;
+mod identity;
 mod incident;
 mod journal;
+mod nodes;
 mod provider;
 mod record;
 pub mod trace;
 
+pub use afar::{Refusal, RefusalKind};
+pub use identity::IdentityProvider;
 pub use incident::{IncidentState, Incidents, Notes, OutsideError, Signers};
 pub use journal::{Holder, Journal, JournalAdmin, JournalError, Lease, Part, RunFilter, Verification};
+pub use nodes::{Node, NodeFacts, Takeover};
 pub use provider::{
     AttemptContext, CancelSignal, CancelSwitch, ChildOf, Polled, Precheck, Provider, Started,
 };

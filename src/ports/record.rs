@@ -11,7 +11,7 @@ use crate::model::run::{Intent, Operation, RunStatus, Verdict};
 use crate::model::time::Timestamp;
 
 /// Name of a stream of the journal: `run/<id>`, `evidence/<run>`, `service/<name>`, `schedule/<service>`,
-/// `notify/<target>`, `trigger/<service>`, `webhook/<name>`, `journal`.
+/// `notify/<target>`, `readiness/<service>`, `readings`, `trigger/<service>`, `webhook/<name>`, `journal`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct StreamName(String);
@@ -45,6 +45,18 @@ impl StreamName {
     #[must_use]
     pub fn notify(target: &str) -> Self {
         Self(format!("notify/{target}"))
+    }
+
+    /// Stream of how ready a service was whenever that has changed.
+    #[must_use]
+    pub fn readiness(name: &ServiceName) -> Self {
+        Self(format!("readiness/{name}"))
+    }
+
+    /// Stream of what was read between runs about the recovery points of all services.
+    #[must_use]
+    pub fn readings() -> Self {
+        Self("readings".to_owned())
     }
 
     /// Stream of what became of what was reported about a service.

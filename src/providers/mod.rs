@@ -14,6 +14,7 @@ mod unavailable;
 pub mod aws;
 pub mod command;
 pub mod http;
+pub mod identity;
 pub mod incident;
 pub mod postgres;
 pub mod secret;

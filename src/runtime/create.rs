@@ -10,7 +10,8 @@ use super::children::{Children, Desire};
 use super::clock::Time;
 use super::dispatch::Dispatcher;
 use super::driver::{Driver, Opening, SimulatedOperator};
-use super::{Error, load, outputs};
+use super::readings::earlier;
+use super::{Error, Loaded, load, outputs};
 use crate::engine::context::Confidential;
 use crate::engine::event::{ParentRun, RunCreated};
 use crate::engine::input::{Consents, Input};
@@ -136,6 +137,7 @@ impl Runtime {
             staged_until: new.staged_for.map(|time| now.plus(time)),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             notes: new.notes,
+            earlier: earlier(self.journal.as_ref(), &plan, now).await,
             parent: None,
         };
         let plan = Arc::new(IndexedPlan::new(plan).map_err(|error| Error::Plan(error.to_string()))?);
@@ -148,6 +150,21 @@ impl Runtime {
         driver.blobs.extend(stored);
         self.take_lease(&mut driver, now);
         Ok(driver)
+    }
+
+    /// Says whether a run of a plan could be created now, without creating it.
+    ///
+    /// # Errors
+    /// As [`Runtime::create_with`], but for what the journal would say.
+    pub async fn ready(
+        &self,
+        plan: &Plan,
+        sensitive: &BTreeMap<String, Value>,
+        nested: &Nested,
+    ) -> Result<(), Error> {
+        self.nested_ready(nested).await?;
+        self.confidential(plan, sensitive).await?;
+        self.make_ready(plan, &Arc::new(plan.sites.clone())).await
     }
 
     /// Makes the run that a node of another one begins. Its plan and its runbook are stored already.
@@ -178,6 +195,7 @@ impl Runtime {
             staged_until: None,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             notes: new.notes,
+            earlier: earlier(self.journal.as_ref(), &plan.plan, now).await,
             parent: Some(new.parent),
         };
         let token = self.journal.grant(&run).await?;
@@ -195,14 +213,35 @@ impl Runtime {
     pub async fn take_over(&self, run: &RunId, sensitive: BTreeMap<String, Value>) -> Result<Driver, Error> {
         let token = self.journal.grant(run).await?;
         // Loaded after the grant: nobody else can append any more.
-        let loaded = load(self.journal.as_ref(), run).await?;
+        let driver = match load(self.journal.as_ref(), run).await {
+            Ok(loaded) => self.go_on(loaded, token, sensitive).await,
+            Err(error) => Err(error),
+        };
+        if driver.is_err() {
+            // A lease that nobody drives under would keep everybody else away.
+            let _ = self.journal.release(run, token).await;
+        }
+        driver
+    }
+
+    /// Goes on with a run under a lease that was granted before the run was loaded.
+    ///
+    /// # Errors
+    /// When something it needs from the start cannot be had; whoever was granted the lease gives it back.
+    pub async fn go_on(
+        &self,
+        loaded: Loaded,
+        token: u64,
+        sensitive: BTreeMap<String, Value>,
+    ) -> Result<Driver, Error> {
+        let run = loaded.state.created.run.clone();
         let confidential = self.confidential(&loaded.plan.plan, &sensitive).await?;
         let sites = Arc::new(loaded.plan.plan.sites.clone());
         // A run that is under way is not held up: what cannot be had is said by the step that needs it.
         let _ = self.make_ready(&loaded.plan.plan, &sites).await;
         let now = self.time.clock().now();
         let mut driver = self.driver(loaded.plan, loaded.state, token, confidential, sites);
-        driver.idempotency_key = self.key_of(run).await?;
+        driver.idempotency_key = self.key_of(&run).await?;
         self.take_lease(&mut driver, now);
         Ok(driver)
     }

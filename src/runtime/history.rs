@@ -11,7 +11,7 @@ use crate::engine::{IndexedPlan, clock};
 use crate::model::id::{RunId, ServiceName};
 use crate::model::run::{Intent, Mode};
 use crate::model::time::Timestamp;
-use crate::plan::{History, Kept, NodeIndex, NodeKind, is_measurable};
+use crate::plan::{History, Kept, NodeIndex, NodeKind, Sample, is_measurable};
 use crate::ports::{Journal, Record, RunFilter, StreamName};
 
 /// Newest runs of a service that are looked at.
@@ -63,8 +63,8 @@ async fn of_run(journal: &dyn Journal, run: &RunId, history: &mut History) -> Re
         return Ok(());
     }
     history.runs += 1;
-    for (kept, took) in timer.samples {
-        history.add(kept, took);
+    for (kept, sample) in timer.samples {
+        history.add(kept, sample);
     }
     let loaded = load(journal, run).await?;
     if let Some(loss) = clock::data_loss(&loaded.plan, &loaded.state) {
@@ -87,7 +87,7 @@ struct Timer {
     begun: BTreeMap<NodeIndex, (Timestamp, Mode)>,
     /// What was in doubt, or helped along, took as long as somebody needed to look after it.
     spoiled: BTreeSet<NodeIndex>,
-    samples: Vec<(Kept, crate::model::time::Duration)>,
+    samples: Vec<(Kept, Sample)>,
 }
 
 impl Timer {
@@ -124,7 +124,8 @@ impl Timer {
         let Some(definition) = self.plan.plan.nodes.get(node as usize) else { return };
         if !self.spoiled.contains(&node) && is_measurable(definition) {
             let kept = Kept::of(self.plan.plan.operation, definition, mode);
-            self.samples.push((kept, at.since(began)));
+            let sample = Sample::of(&self.plan.plan, definition, mode, at.since(began));
+            self.samples.push((kept, sample));
         }
     }
 

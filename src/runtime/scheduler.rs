@@ -3,16 +3,17 @@
 
 use std::sync::Arc;
 
-use super::{Error, stop_switch};
+use super::facts;
+use super::{Error, load, stop_switch};
+use crate::engine::next_wake;
 use crate::engine::schedule::{
     Answers, Facts, Order, Refusal, RunLine, ScheduleEvent, ScheduleRecord, Step, decide,
 };
 use crate::model::id::{RunId, ServiceName};
+use crate::model::run::Intent;
 use crate::model::schedule::Timetable;
 use crate::model::time::{Duration, Timestamp};
-use crate::ports::{
-    Append, BoxFuture, Clock, Journal, JournalError, NewRecord, RunFilter, RunSummary, StreamName,
-};
+use crate::ports::{BoxFuture, Clock, Journal, JournalError, RunFilter, RunSummary, StreamName};
 
 /// Most steps of one look; a schedule that is looked at by many processes needs some more.
 const STEPS: usize = 64;
@@ -81,6 +82,8 @@ pub struct Turn {
     pub gone_on: Option<RunId>,
     /// The run of a fire that is not over: it waits for a person, or somebody else drives it.
     pub open: Option<RunLine>,
+    /// The clock is not set: fires up to here were decided before.
+    pub ahead: Option<Timestamp>,
     /// When the next fire is due.
     pub next: Option<Timestamp>,
 }
@@ -117,8 +120,13 @@ impl Scheduler {
                 Step::Wait(next) => {
                     let key = record.opened.as_ref().map(|opened| opened.key.as_str());
                     let is_its = |line: &RunLine| key.is_some() && line.key.as_deref() == key;
-                    turn.open = facts.runs.into_iter().find(is_its);
+                    let gone_on = |line: &RunLine| turn.gone_on.as_ref() == Some(&line.run);
+                    turn.open = facts.runs.into_iter().find(|line| is_its(line) || gone_on(line));
                     turn.next = next;
+                    return Ok(turn);
+                }
+                Step::Unset { ahead } => {
+                    turn.ahead = Some(ahead);
                     return Ok(turn);
                 }
                 Step::Ask(order) => answers = Some((order.fire, self.launch.ask(service, &order).await?)),
@@ -203,12 +211,23 @@ impl Scheduler {
         for run in found {
             let lease = journal.lease(&run.run).await?;
             let driven = lease.is_some_and(|lease| lease.alive && lease.holder.is_some());
+            let due = run.intent == Intent::Drill && !driven && self.is_due(&run).await;
             let RunSummary { run, intent, status, verdict, idempotency_key: key, .. } = run;
-            runs.push(RunLine { run, intent, status, verdict, key, driven });
+            runs.push(RunLine { run, intent, status, verdict, key, driven, due });
         }
         // Read last: what was found is not older than the time it is judged by.
         let now = self.clock.now();
         Ok(Facts { now, within: self.within, stopped, runs, answers })
+    }
+
+    /// Says whether the time is up of something that a drill waits for. One that cannot be read waits.
+    async fn is_due(&self, run: &RunSummary) -> bool {
+        if run.status.is_terminal() {
+            return false;
+        }
+        let Ok(loaded) = load(self.journal.as_ref(), &run.run).await else { return false };
+        let now = self.clock.now();
+        next_wake(&loaded.plan, &loaded.state, now).is_some_and(|at| at <= now)
     }
 
     /// Records facts, unless somebody else has recorded some since.
@@ -218,24 +237,9 @@ impl Scheduler {
         head: u64,
         events: &[ScheduleEvent],
     ) -> Result<bool, Error> {
-        let record = |event: &ScheduleEvent| {
-            let body =
-                serde_json::to_string(event).map_err(|error| JournalError::Unavailable(error.to_string()))?;
-            Ok(NewRecord { kind: event.kind(), version: 1, body })
-        };
-        let records = events.iter().map(record).collect::<Result<Vec<_>, JournalError>>()?;
-        let append = Append {
-            stream: Some(StreamName::schedule(service)),
-            expected: Some(head),
-            at: Some(self.clock.now()),
-            records,
-            ..Append::default()
-        };
-        match self.journal.append(vec![append]).await {
-            Ok(_) => Ok(true),
-            Err(JournalError::Conflict { .. }) => Ok(false),
-            Err(error) => Err(error.into()),
-        }
+        let records = events.iter().map(|event| (event.kind(), event));
+        facts::append(self.journal.as_ref(), StreamName::schedule(service), head, self.clock.now(), records)
+            .await
     }
 }
 

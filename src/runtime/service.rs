@@ -4,8 +4,9 @@ use super::Error;
 use crate::engine::event::{ClockMark, Event};
 use crate::engine::service::{ServiceEvent, ServiceRecord};
 use crate::engine::{IndexedPlan, RunState, drill};
-use crate::model::id::ServiceName;
+use crate::model::id::{ServiceName, SiteName};
 use crate::model::run::{Intent, NodeStatus};
+use crate::model::runbook::Strategy;
 use crate::plan::NodeIndex;
 use crate::ports::{Append, Journal, NewRecord, StreamName};
 
@@ -63,16 +64,12 @@ pub(super) fn consequences(plan: &IndexedPlan, state: &RunState, events: &[Event
     for event in events {
         match event {
             Event::ClockMarked { mark: ClockMark::Shifted } => {
-                if let Some(site) = plan.plan.to.clone() {
-                    let (from, run) = (plan.plan.from.clone(), state.created.run.clone());
-                    records.push(ServiceEvent::Moved { site, from, run });
-                }
+                let ends = (plan.plan.from.clone(), plan.plan.to.clone());
+                records.extend(moved(plan, state, ends));
             }
             Event::ClockMarked { mark: ClockMark::ReturnShifted } => {
-                if let Some(site) = plan.plan.from.clone() {
-                    let (from, run) = (plan.plan.to.clone(), state.created.run.clone());
-                    records.push(ServiceEvent::Moved { site, from, run });
-                }
+                let ends = (plan.plan.to.clone(), plan.plan.from.clone());
+                records.extend(moved(plan, state, ends));
             }
             Event::StatusChanged { status, .. } if status.is_terminal() => {
                 let returned = state.clock.return_shifted_at.is_some();
@@ -93,6 +90,23 @@ pub(super) fn consequences(plan: &IndexedPlan, state: &RunState, events: &[Event
     };
     let stream = Some(StreamName::service(&state.created.service));
     Some(Append { stream, records: records.iter().map(new).collect(), ..Append::default() })
+}
+
+/// What a move means. A service that runs in several sites at once is not moved: a site is taken out of it,
+/// or back in.
+fn moved(
+    plan: &IndexedPlan,
+    state: &RunState,
+    (from, to): (Option<SiteName>, Option<SiteName>),
+) -> Option<ServiceEvent> {
+    let run = state.created.run.clone();
+    let at_once = plan.plan.strategy == Some(Strategy::ActiveActive);
+    match (from, to) {
+        (_, Some(site)) if at_once => Some(ServiceEvent::Readmitted { site, run }),
+        (Some(site), None) if at_once => Some(ServiceEvent::Left { site, run }),
+        (from, Some(site)) => Some(ServiceEvent::Moved { site, from, run }),
+        (_, None) => None,
+    }
 }
 
 /// Says whether every step that rebuilds the site the service left has truly succeeded. What a failback

@@ -19,6 +19,15 @@ pub struct Chain {
 }
 
 impl Chain {
+    /// The part of the chain after a later position.
+    #[must_use]
+    pub fn later(&self, after: u64) -> Self {
+        let start = self.heads().find(|(position, _)| *position == after);
+        let Some((after, start)) = start else { return self.clone() };
+        let passed = usize::try_from(after - self.after).unwrap_or(usize::MAX);
+        Self { after, start, records: self.records.get(passed..).unwrap_or_default().to_vec() }
+    }
+
     /// Writes the chain: where it starts, then one hash a line.
     pub(super) fn write(&self) -> String {
         let mut text = format!("after {} {}\n", self.after, hex(&self.start));

@@ -3,6 +3,7 @@
 
 mod archive;
 mod chain;
+mod family;
 mod key;
 mod pack;
 mod retell;
@@ -11,6 +12,7 @@ mod verify;
 
 pub use archive::{Files, Stop, unpack};
 pub use chain::Chain;
+pub use family::{Family, Member};
 pub use key::{KeyError, Pair, PublicKey};
 pub use pack::{About, Contents, PackError, pack, sign};
 pub use retell::{Entry, Retold, retell, told};

@@ -106,11 +106,18 @@ impl Retold {
         Some(next)
     }
 
+    /// The state after the last entry.
+    #[must_use]
+    pub fn end(&self) -> RunState {
+        let mut state = self.begin();
+        while self.advance(&mut state).is_some() {}
+        state
+    }
+
     /// The report of the whole, as of its last record.
     #[must_use]
     pub fn report(&self, told: &[(Timestamp, String, EvidenceFact)]) -> Report {
-        let mut state = self.begin();
-        while self.advance(&mut state).is_some() {}
+        let state = self.end();
         let mut trail = Trail::default();
         for entry in &self.entries {
             trail.take(&self.plan, entry.at, entry.hash.clone(), &entry.event);

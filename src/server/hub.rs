@@ -4,10 +4,9 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use crate::journal::record::hex;
+use crate::app::view;
 use crate::model::id::RunId;
 use crate::model::time::Duration;
 use crate::ports::{JournalAdmin, JournalError, Record, StreamName};
@@ -33,23 +32,9 @@ pub(super) struct Line {
 
 impl Line {
     pub(super) fn of(record: &Record) -> Self {
-        let text = document(record).to_string();
+        let text = view::record(record).to_string();
         Self { sequence: record.sequence, kind: record.kind.clone(), text }
     }
-}
-
-/// A record as one JSON document; the contract of `drctl schema event`. Pruned bodies are null.
-pub(crate) fn document(record: &Record) -> Value {
-    let data: Value = serde_json::from_str(&record.body).unwrap_or(Value::Null);
-    json!({
-        "sequence": record.sequence,
-        "at": record.recorded_at,
-        "token": record.token,
-        "type": record.kind,
-        "version": record.version,
-        "data": data,
-        "hash": hex(&record.hash),
-    })
 }
 
 /// The newest events of one run.

@@ -16,6 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::Layer;
 
 use super::state::Server;
+use super::supervisor::BEAT;
 use super::tls::Certificate;
 use crate::app::{Error, exit};
 
@@ -69,10 +70,15 @@ impl Listener {
     /// Never; connections that fail end alone.
     pub(super) async fn serve(self, router: Router, end: impl Future<Output = ()>) -> Result<(), Error> {
         let graceful = GracefulShutdown::new();
+        let mut beat = tokio::time::interval(BEAT);
         tokio::pin!(end);
         loop {
             let accepted = tokio::select! {
                 () = &mut end => break,
+                _ = beat.tick() => {
+                    self.server.pulse.beat();
+                    continue;
+                }
                 accepted = self.accept() => accepted,
             };
             let Some((stream, address, permit)) = accepted else { continue };

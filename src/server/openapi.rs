@@ -9,7 +9,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use super::auth::Right;
+use super::auth::{Need, Right};
 use super::problem::Problem;
 use super::state::Server;
 
@@ -19,7 +19,7 @@ type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
 pub(super) struct Endpoint {
     pub(super) method: Method,
     pub(super) path: &'static str,
-    pub(super) right: Option<Right>,
+    pub(super) need: Option<Need>,
     pub(super) route: MethodRouter<Arc<Server>>,
     id: &'static str,
     summary: &'static str,
@@ -46,11 +46,19 @@ impl Endpoint {
         route: MethodRouter<Arc<Server>>,
     ) -> Self {
         let (query, body, answers) = (None, None, Vec::new());
-        Self { method, path, right: None, route, id, summary, query, body, answers, key: false }
+        Self { method, path, need: None, route, id, summary, query, body, answers, key: false }
     }
 
+    /// Who may ask: those who have a right for all services.
     pub(super) fn right(mut self, right: Right) -> Self {
-        self.right = Some(right);
+        self.need = Some(Need { right, somewhere: false });
+        self
+    }
+
+    /// Who may ask: those who have a right for the service it is about. The endpoint demands that itself, by
+    /// `Caller::acting`.
+    pub(super) fn right_for_service(mut self, right: Right) -> Self {
+        self.need = Some(Need { right, somewhere: true });
         self
     }
 
@@ -91,10 +99,10 @@ impl Endpoint {
         self
     }
 
-    fn document(&self, generator: &mut SchemaGenerator) -> Value {
+    fn document(&self, Schemas { asks, answers }: &mut Schemas) -> Value {
         let mut parameters: Vec<Value> = in_path(self.path).collect();
         if let Some(query) = self.query {
-            parameters.extend(in_query(&query(generator)));
+            parameters.extend(in_query(&query(asks)));
         }
         if self.key {
             parameters.push(json!({
@@ -105,14 +113,13 @@ impl Endpoint {
         }
         let mut responses = Map::new();
         for answer in &self.answers {
-            let schema =
-                answer.schema.map_or(json!({"type": "string"}), |schema| schema(generator).to_value());
+            let schema = answer.schema.map_or(json!({"type": "string"}), |schema| schema(answers).to_value());
             let code = answer.status.as_u16().to_string();
             let entry =
                 responses.entry(code).or_insert_with(|| json!({"description": answer.what, "content": {}}));
             entry["content"][answer.content] = json!({"schema": schema});
         }
-        let problem = generator.subschema_for::<Problem>().to_value();
+        let problem = answers.subschema_for::<Problem>().to_value();
         responses.insert(
             "default".to_owned(),
             json!({
@@ -125,18 +132,42 @@ impl Endpoint {
             "parameters": parameters, "responses": responses,
         });
         if let Some(body) = self.body {
-            let schema = body(generator).to_value();
+            let schema = body(asks).to_value();
             document["requestBody"] =
                 json!({"required": true, "content": {"application/json": {"schema": schema}}});
         }
-        match self.right {
-            Some(right) => {
+        match self.need {
+            Some(Need { right, somewhere }) => {
+                let of = if somewhere { " for the service" } else { "" };
                 document["security"] = json!([{"token": []}]);
-                document["description"] = format!("Needs the role `{}`.", right.role()).into();
+                document["description"] = format!("Needs the role `{}`{of}.", right.role()).into();
             }
             None => document["security"] = json!([]),
         }
         document
+    }
+}
+
+/// What is asked and what is answered are described apart: a field that may be left out of a request can be
+/// there in every answer, and the other way round.
+struct Schemas {
+    asks: SchemaGenerator,
+    answers: SchemaGenerator,
+}
+
+impl Schemas {
+    fn new() -> Self {
+        let settings = SchemaSettings::draft2020_12()
+            .with(|settings| settings.definitions_path = "/components/schemas".into());
+        let answers = settings.clone().for_serialize().into_generator();
+        Self { asks: settings.into_generator(), answers }
+    }
+
+    /// All definitions. A name stands for the same in both, which a test sees to.
+    fn definitions(mut self) -> Map<String, Value> {
+        let mut all = self.asks.take_definitions(true);
+        all.extend(self.answers.take_definitions(true));
+        all
     }
 }
 
@@ -164,12 +195,10 @@ fn tag(path: &str) -> &str {
 
 /// The document of all endpoints.
 pub(super) fn document(endpoints: &[Endpoint]) -> Value {
-    let settings = SchemaSettings::draft2020_12()
-        .with(|settings| settings.definitions_path = "/components/schemas".into());
-    let mut generator = settings.into_generator();
+    let mut schemas = Schemas::new();
     let mut paths = Map::new();
     for endpoint in endpoints {
-        let operation = endpoint.document(&mut generator);
+        let operation = endpoint.document(&mut schemas);
         let path = paths.entry(endpoint.path.to_owned()).or_insert_with(|| json!({}));
         path[endpoint.method.as_str().to_ascii_lowercase()] = operation;
     }
@@ -182,7 +211,7 @@ pub(super) fn document(endpoints: &[Endpoint]) -> Value {
         },
         "paths": paths,
         "components": {
-            "schemas": generator.take_definitions(true),
+            "schemas": schemas.definitions(),
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
     })
@@ -193,14 +222,25 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
+    fn what_is_asked_and_answered_under_one_name_is_the_same() {
+        let mut schemas = super::Schemas::new();
+        for endpoint in crate::server::api::endpoints() {
+            endpoint.document(&mut schemas);
+        }
+        let (asks, answers) = (schemas.asks.definitions(), schemas.answers.definitions());
+        for (name, asked) in asks {
+            let answered = answers.get(name).unwrap_or(asked);
+            assert_eq!(asked, answered, "{name} must be two types, or all its fields be there always");
+        }
+    }
+
+    #[test]
     fn every_operation_has_an_id_of_its_own() {
         let endpoints = crate::server::api::endpoints();
         let ids: BTreeSet<_> = endpoints.iter().map(|endpoint| endpoint.id).collect();
         assert_eq!(ids.len(), endpoints.len());
         assert!(
-            endpoints
-                .iter()
-                .all(|endpoint| endpoint.path.starts_with("/api/v1/") == endpoint.right.is_some())
+            endpoints.iter().all(|endpoint| endpoint.path.starts_with("/api/v1/") == endpoint.need.is_some())
         );
     }
 }

@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::words::of_the_api;
 use crate::app::{Error, exit};
 use crate::ports::JournalError;
 use crate::runtime;
@@ -38,9 +39,11 @@ struct Document {
     code: Option<u8>,
     /// Every single thing that is wrong.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
     details: Vec<Detail>,
     /// What was said before, such as what does not compile and where.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
     notes: Vec<String>,
 }
 
@@ -90,6 +93,7 @@ fn status(code: u8, reason: Option<&str>) -> StatusCode {
         (_, Some("unknown_run" | "unknown_runbook" | "unknown_service")) => StatusCode::NOT_FOUND,
         (_, Some("policy_refused" | "not_allowed")) => StatusCode::FORBIDDEN,
         (_, Some("inbox_full")) => StatusCode::TOO_MANY_REQUESTS,
+        (exit::USAGE, Some("unknown_code" | "unknown_site")) => StatusCode::UNPROCESSABLE_ENTITY,
         (exit::USAGE, _) => StatusCode::BAD_REQUEST,
         (exit::INVALID, _) => StatusCode::UNPROCESSABLE_ENTITY,
         (exit::REFUSED | exit::HELD | exit::NEEDS_PERSON | exit::FAILED | exit::UNWOUND, _) => {
@@ -106,10 +110,13 @@ impl From<Error> for Problem {
         if status.is_server_error() {
             tracing::error!(code = error.code, error = %error.message, "request failed");
         }
-        let detail = |problem: crate::plan::Problem| Detail { message: problem.what, help: problem.help };
+        let detail = |problem: crate::plan::Problem| Detail {
+            message: of_the_api(&problem.what),
+            help: problem.help.as_deref().map(of_the_api),
+        };
         let Error { code, message, help, reason, details } = error;
-        let mut problem = Self::of(status, reason, message);
-        problem.0.help = help;
+        let mut problem = Self::of(status, reason, of_the_api(&message));
+        problem.0.help = help.as_deref().map(of_the_api);
         problem.0.code = Some(code);
         problem.0.details = details.into_iter().map(detail).collect();
         problem

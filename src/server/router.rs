@@ -14,12 +14,12 @@ use serde::de::DeserializeOwned;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::api;
-use super::auth::Right;
+use super::auth::{Need, Right, Who};
 use super::listen::Peer;
 use super::problem::Problem;
 use super::state::{Said, Server};
-use crate::app::{RandomIds, Session};
-use crate::model::run::Identity;
+use crate::app::{About, RandomIds, Session};
+use crate::model::id::RunId;
 use crate::ports::IdSource;
 
 /// A request that has not been answered by then never will be; streams of events answer at once.
@@ -32,8 +32,8 @@ const FRAME_OPTIONS: HeaderName = HeaderName::from_static("x-frame-options");
 pub(super) fn router(server: Arc<Server>) -> Router {
     let mut router = Router::new();
     for endpoint in api::endpoints() {
-        let route = match endpoint.right {
-            Some(right) => endpoint.route.layer(from_fn_with_state((Arc::clone(&server), right), let_in)),
+        let route = match endpoint.need {
+            Some(need) => endpoint.route.layer(from_fn_with_state((Arc::clone(&server), need), let_in)),
             None => endpoint.route,
         };
         router = router.route(endpoint.path, route);
@@ -103,15 +103,20 @@ fn request_id(headers: &HeaderMap) -> String {
 
 /// Lets in who has the right.
 async fn let_in(
-    State((server, right)): State<(Arc<Server>, Right)>,
+    State((server, need)): State<(Arc<Server>, Need)>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    match server.gate.admit(request.headers(), right) {
-        Ok(identity) => {
+    let gate = server.gate();
+    match gate.admit(request.headers(), need).await {
+        Ok(who) => {
             let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
             let from = peer.map_or_else(|| "api".to_owned(), |peer| format!("api@{peer}"));
-            request.extensions_mut().insert(Caller { server, identity, from });
+            let from = match &who.proved_by {
+                Some(proof) => format!("{from} by {proof}"),
+                None => from,
+            };
+            request.extensions_mut().insert(Caller { server, who, from });
             next.run(request).await
         }
         Err(problem) => problem.into_response(),
@@ -122,22 +127,33 @@ async fn let_in(
 #[derive(Clone)]
 pub(super) struct Caller {
     server: Arc<Server>,
-    identity: Identity,
+    who: Who,
     from: String,
 }
 
 impl Caller {
-    /// The session of who asks, and what will be said to them.
+    /// The session of who asks, and what will be said to them. Their roles are those that count for every
+    /// service: enough to look, and for what is about no service.
     pub(super) fn session(&self) -> (Session, Arc<Said>) {
-        self.server.session_of(self.identity.clone(), self.from.clone())
+        self.server.session_of(self.who.identity(None), self.from.clone())
     }
 
-    /// Refuses who has not a further right.
+    /// The session of who asks to change something about a service, with the roles that count for it.
     ///
     /// # Errors
-    /// When the caller has it not.
-    pub(super) fn demand(&self, right: Right) -> Result<(), Problem> {
-        right.demand(&self.identity)
+    /// When the caller has the right not, or for other services only.
+    pub(super) fn acting(&self, right: Right, about: &About) -> Result<(Session, Arc<Said>), Problem> {
+        self.who.demand(right, Some(about))?;
+        Ok(self.server.session_of(self.who.identity(Some(about)), self.from.clone()))
+    }
+
+    /// As [`Caller::acting`], about the service of a run.
+    ///
+    /// # Errors
+    /// As [`Caller::acting`], and when the run cannot be loaded.
+    pub(super) async fn acting_on(&self, right: Right, run: &RunId) -> Result<(Session, Arc<Said>), Problem> {
+        let about = About::run(self.server.session(), run, self.who.is_limited_by_labels()).await?;
+        self.acting(right, &about)
     }
 
     /// The server.

@@ -1,19 +1,22 @@
 //! What all requests share: configuration, journal, the keeper of runs, and the hub of their events.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use tokio::sync::watch;
 
 use super::auth::Gatekeeper;
 use super::hub::Hub;
 use super::limit::Limits;
+use super::supervisor::Pulse;
+use super::words::of_the_api;
 use crate::app::keeper::Keeper;
 use crate::app::{self, Error, Hooks, Session, Voice, exit};
 use crate::config::ServerSection;
+use crate::engine::readings::Readings;
 use crate::model::run::Identity;
-use crate::ports::JournalAdmin;
-use crate::runtime::{HookUse, Intake};
+use crate::ports::{IdentityProvider, JournalAdmin, JournalError, Node};
+use crate::runtime::{self, HookUse, Intake};
 use crate::telemetry::{Metrics, TimedJournal};
 
 /// The server.
@@ -21,12 +24,18 @@ pub(crate) struct Server {
     base: Session,
     pub(super) keeper: Arc<Keeper>,
     pub(super) hub: Hub,
-    pub(super) gate: Gatekeeper,
+    gate: RwLock<Arc<Gatekeeper>>,
+    identities: Arc<dyn IdentityProvider>,
     pub(super) limits: Limits,
+    pub(super) pulse: Pulse,
     pub(super) metrics: Arc<Metrics>,
     pub(super) intake: Intake,
     /// What triggers use of webhooks, by name.
     pub(super) uses: BTreeMap<String, HookUse>,
+    /// What this process itself has read of the recovery points of services.
+    pub(super) readings: Mutex<Readings>,
+    /// This process among those that serve on the journal, once it listens.
+    pub(super) node: OnceLock<Node>,
     /// Turns true when no more is served.
     ended: watch::Sender<bool>,
 }
@@ -44,22 +53,59 @@ impl Server {
         let base = Session { journal, ..base };
         let hooks = app::hooks(&base.config, base.journal.clone()).await;
         let Hooks { intake, uses } = hooks.map_err(|error| Error::new(exit::USAGE, error.to_string()))?;
+        let identities = app::identity_provider();
         Ok(Arc::new(Self {
             keeper: Arc::new(Keeper::new(base.clone())),
             hub: Hub::new(base.journal.clone()),
-            gate: Gatekeeper::new(&base.config)?,
+            gate: RwLock::new(Arc::new(Gatekeeper::new(&base.config, &identities)?)),
+            identities,
             limits: Limits::new(&base.config.server),
+            pulse: Pulse::new(),
             metrics,
             intake,
             uses,
+            readings: Mutex::default(),
+            node: OnceLock::new(),
             ended: watch::Sender::new(false),
             base,
         }))
     }
 
+    /// Who knows who may do what.
+    pub(super) fn gate(&self) -> Arc<Gatekeeper> {
+        Arc::clone(&self.gate.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Reads again who may use the server. Where that fails everything stays as it was.
+    pub(super) fn read_auth(&self) -> Result<(), Error> {
+        let mut config = self.base.config.clone();
+        config.read_auth()?;
+        let gate = Arc::new(Gatekeeper::new(&config, &self.identities)?);
+        *self.gate.write().unwrap_or_else(PoisonError::into_inner) = gate;
+        Ok(())
+    }
+
     /// Tells those who follow runs that no more comes.
     pub(super) fn end(&self) {
         self.ended.send_replace(true);
+    }
+
+    /// What is known of the recovery points of services: what the journal keeps, and over it what this
+    /// process has read itself.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub(super) async fn known_readings(&self) -> Result<Readings, JournalError> {
+        let stale = app::now().minus(self.config().readings_kept_every);
+        let mut known = runtime::known_readings(self.base.journal.as_ref()).await?.readings;
+        for (service, own) in &self.readings.lock().unwrap_or_else(PoisonError::into_inner).0 {
+            let recorded = known.0.get(service);
+            // What somebody else has read later counts more.
+            if recorded.is_none_or(|recorded| own.outweighs(recorded, stale) && own.at() >= recorded.at()) {
+                known.0.insert(service.clone(), own.clone());
+            }
+        }
+        Ok(known)
     }
 
     /// Turns true when no more is served.
@@ -109,7 +155,7 @@ impl Said {
 
 impl Voice for Said {
     fn say(&self, text: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(plain(text));
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(of_the_api(&plain(text)));
     }
 
     fn is_coloured(&self) -> bool {

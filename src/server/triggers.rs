@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::state::Server;
+use crate::app::launch::source;
 use crate::app::launch::trigger::Starter;
-use crate::app::launch::triggers::Board;
 use crate::engine::trigger::Watch;
 use crate::runtime::{Processor, SystemClock};
 
@@ -45,12 +45,12 @@ pub(super) async fn watch(server: Arc<Server>) {
 /// The triggers there are now. A runbook that does not compile any more is said each time: it listens to
 /// nothing.
 fn read(server: &Server) -> Vec<Watch> {
-    match Board::read(&server.session().config) {
-        Ok(board) => {
-            for broken in &board.broken {
+    match source::with_triggers(&server.session().config) {
+        Ok((runbooks, broken)) => {
+            for broken in &broken {
                 tracing::error!(path = %broken.path.display(), why = broken.why, "its triggers listen to nothing");
             }
-            crate::app::watches(&board.runbooks)
+            crate::app::watches(&runbooks)
         }
         Err(error) => {
             tracing::error!(error = %error.message, "triggers cannot be read");

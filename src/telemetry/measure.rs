@@ -20,10 +20,16 @@ impl Metrics {
                 let outcome = match event {
                     ScheduleEvent::Fired { .. } => "fired",
                     ScheduleEvent::Refused { reason, .. } => reason.as_str(),
-                    ScheduleEvent::Seen { .. } | ScheduleEvent::Ended { .. } => return,
+                    ScheduleEvent::Seen { .. }
+                    | ScheduleEvent::SetBack { .. }
+                    | ScheduleEvent::Ended { .. } => {
+                        return;
+                    }
                 };
                 self.fires.get_or_create(&[("outcome", outcome.into())]).inc();
             }
+            // What is known now is set by who looks.
+            Fact::OfReadings { .. } | Fact::OfReadiness { .. } => {}
             Fact::Other => self.of_target(record),
         }
     }

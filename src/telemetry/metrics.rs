@@ -14,6 +14,7 @@ use prometheus_client::registry::{Metric, Registry};
 use super::exposition::{self, Exposition};
 use crate::evidence::readiness::Readiness;
 use crate::model::time::Duration;
+use crate::ports::Node;
 
 /// Most services with values of their own; the others are called [`OTHERS`].
 const SERVICES: usize = 500;
@@ -53,6 +54,9 @@ pub struct Metrics {
     pub(super) doubts: Counters<1>,
     pub(super) fires: Counters<1>,
     readiness: Whole<2>,
+    pub(super) readable: Whole<1>,
+    pub(super) read_at: Gauges<1>,
+    pub(super) stopped: Gauge,
     appends: Histograms<1>,
     appending: Gauge,
     pub(super) sent: Counters<1>,
@@ -60,6 +64,9 @@ pub struct Metrics {
     failed: Counters<1>,
     waiting: Whole<1>,
     pub(super) spans_dropped: Counter,
+    nodes_up: Whole<1>,
+    node_leases: Whole<1>,
+    node_takeovers: Whole<1>,
 }
 
 impl Default for Metrics {
@@ -97,6 +104,9 @@ impl Metrics {
             doubts: zero(r, "attempts_in_doubt", "Attempts whose outcome was unknown"),
             fires: zero(r, "schedule_fires", "Drills that were due, by what came of them"),
             readiness: zero(r, "service_readiness", "1 for how ready a service is, 0 for the rest"),
+            readable: zero(r, "recovery_point_readable", "1 when the last look could read it, else 0"),
+            read_at: zero(r, "recovery_point_read_timestamp_seconds", "When it was last read by a look"),
+            stopped: zero(r, "stop_switch_on", "1 while triggers and schedules start nothing"),
             appends: put(
                 r,
                 "journal_append_duration_seconds",
@@ -109,6 +119,9 @@ impl Metrics {
             failed: zero(r, "notification_failures", "Tries to send a notice that failed"),
             waiting: zero(r, "notifications_waiting", "Notices that wait to be sent"),
             spans_dropped: zero(r, "trace_spans_dropped", "Spans that were not exported"),
+            nodes_up: zero(r, "node_up", "1 for a node that was heard of lately, 0 for one that is lost"),
+            node_leases: zero(r, "node_leases", "Runs whose lease a node holds"),
+            node_takeovers: zero(r, "node_takeovers", "Runs a node took over from lost ones since it began"),
             services: Mutex::default(),
             registry,
         }
@@ -118,6 +131,11 @@ impl Metrics {
     #[must_use]
     pub fn render(&self, exposition: Exposition) -> String {
         exposition::render(&self.registry, exposition)
+    }
+
+    /// No more is known of how ready services are: what follows says it anew.
+    pub fn forget_ready(&self) {
+        self.readiness.clear();
     }
 
     /// How ready a service is.
@@ -149,6 +167,20 @@ impl Metrics {
     /// A try to send a notice has failed.
     pub fn notice_failed(&self, target: &str) {
         self.failed.get_or_create(&[("target", target.to_owned().into())]).inc();
+    }
+
+    /// The nodes that serve on the journal. Of several starts under one name the newest counts.
+    pub fn nodes(&self, nodes: &[Node]) {
+        let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        for family in [&self.nodes_up, &self.node_leases, &self.node_takeovers] {
+            family.clear();
+        }
+        for node in nodes {
+            let label = [("node", node.name.clone().into())];
+            self.nodes_up.get_or_create(&label).set(i64::from(node.up));
+            self.node_leases.get_or_create(&label).set(number(node.driving));
+            self.node_takeovers.get_or_create(&label).set(number(node.takeovers));
+        }
     }
 
     /// A service as the value of a label.

@@ -9,8 +9,8 @@ use crate::engine::input::Request;
 use crate::model::id::RunId;
 use crate::model::time::{Duration, Timestamp};
 use crate::ports::{
-    Append, BoxFuture, Checkpoint, Head, Journal, JournalAdmin, JournalError, Lease, Part, Record, RunFilter,
-    RunSummary, StreamName, Verification,
+    Append, BoxFuture, Checkpoint, Head, Journal, JournalAdmin, JournalError, Lease, Node, NodeFacts, Part,
+    Record, RunFilter, RunSummary, StreamName, Takeover, Verification,
 };
 
 /// A journal whose appends are measured.
@@ -84,6 +84,26 @@ impl Journal for TimedJournal {
         self.journal.undriven(limit)
     }
 
+    fn free(&self, limit: usize) -> BoxFuture<'_, Result<Vec<RunSummary>, JournalError>> {
+        self.journal.free(limit)
+    }
+
+    fn announce<'a>(&'a self, node: &'a NodeFacts) -> BoxFuture<'a, Result<(), JournalError>> {
+        self.journal.announce(node)
+    }
+
+    fn withdraw(&self) -> BoxFuture<'_, Result<(), JournalError>> {
+        self.journal.withdraw()
+    }
+
+    fn nodes(&self) -> BoxFuture<'_, Result<Vec<Node>, JournalError>> {
+        self.journal.nodes()
+    }
+
+    fn takeovers(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Takeover>, JournalError>> {
+        self.journal.takeovers(limit)
+    }
+
     fn release<'a>(&'a self, run: &'a RunId, token: u64) -> BoxFuture<'a, Result<(), JournalError>> {
         self.journal.release(run, token)
     }
@@ -132,6 +152,10 @@ impl JournalAdmin for TimedJournal {
 
     fn prune(&self, before: Timestamp, now: Timestamp) -> BoxFuture<'_, Result<u64, JournalError>> {
         self.journal.prune(before, now)
+    }
+
+    fn prune_streams(&self, before: Timestamp, now: Timestamp) -> BoxFuture<'_, Result<u64, JournalError>> {
+        self.journal.prune_streams(before, now)
     }
 
     fn describe(&self) -> String {

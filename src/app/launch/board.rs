@@ -2,15 +2,12 @@
 //! drills would silently stop.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use serde::Serialize;
 use serde_json::Value;
 
-use super::files;
-use super::source::{self, Source};
+use super::source::{self, Broken, Source};
 use crate::app::{Error, Voice};
-use crate::compile;
 use crate::config::Config;
 use crate::model::id::ServiceName;
 use crate::model::runbook::Runbook;
@@ -35,48 +32,28 @@ pub(crate) struct Board {
     pub(crate) broken: Vec<Broken>,
 }
 
-/// A file whose schedule cannot be used.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct Broken {
-    pub(crate) path: PathBuf,
-    pub(crate) why: String,
-}
-
 impl Board {
     /// Reads the configured folders.
     ///
     /// # Errors
     /// When the configuration sets a level that cannot be set.
     pub(crate) fn read(config: &Config) -> Result<Self, Error> {
-        let options = source::options(config)?;
-        let mut board = Self::default();
-        for path in files::all(config.runbooks.iter().map(PathBuf::as_path)) {
-            board.put(path, &options);
+        let (sources, broken) = source::with(config, may_have_schedule)?;
+        let mut board = Self { broken, ..Self::default() };
+        for source in sources {
+            board.put(Source { path: config.shown(&source.path), ..source });
         }
         Ok(board)
     }
 
-    fn put(&mut self, path: PathBuf, options: &compile::Options) {
-        let text = match source::read(&path) {
-            Ok(text) => text,
-            Err(error) => return self.broken.push(Broken { path, why: error.message }),
-        };
-        if !may_have_schedule(&text) {
-            return;
-        }
-        let (found, findings) = compile::compile_with(&text, options);
-        let Some(found) = found else {
-            let why = format!("it does not compile: see `drctl validate {}`", path.display());
-            return self.broken.push(Broken { path, why });
-        };
-        let service = found.metadata.name.clone();
-        let Some(timetable) = timetable(&found) else { return };
+    fn put(&mut self, source: Source) {
+        let Some(timetable) = timetable(&source.runbook) else { return };
+        let service = source.runbook.metadata.name.clone();
         if let Some(other) = self.entries.get(&service) {
             let why = format!("{} has a schedule for {service} as well", other.source.path.display());
-            return self.broken.push(Broken { path, why });
+            return self.broken.push(Broken { path: source.path, why });
         }
         let scheduled = Scheduled { service: service.clone(), timetable };
-        let source = Source { path, text, runbook: found, findings };
         self.entries.insert(service, Entry { source, scheduled });
     }
 
@@ -108,7 +85,7 @@ pub(crate) fn next_drill(runbook: &Runbook, now: Timestamp) -> Option<Timestamp>
 
 /// A runbook that cannot be read may have had one.
 fn may_have_schedule(text: &str) -> bool {
-    if files::is_scenario(text) || files::is_fleet(text) || !text.contains("schedule") {
+    if !text.contains("schedule") {
         return false;
     }
     serde_saphyr::from_str::<Value>(text)

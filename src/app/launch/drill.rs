@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::drills::Interrupted;
 use super::estate::{Simulated, runtime_for};
 use super::planned::checks;
 use super::policy::Manner;
 use super::source::{self, Source};
-use super::start::opened;
+use super::start::created;
 use super::{Began, Binding, policy, quarantine, route, unfilled, warnings};
 use crate::app::{Error, Session, exit};
 use crate::engine::input::Consents;
@@ -140,8 +139,7 @@ pub(crate) async fn start(session: &Session, wanted: &WantedDrill, source: &Sour
     };
     let simulated = (plan.intent == Intent::Simulate).then_some(&wanted.simulated);
     let runtime = runtime_for(session, &plan, simulated, &mut new.notes)?;
-    let driver = runtime.create(plan, new).await?;
-    opened(driver, Interrupted::default()).await
+    created(&runtime, plan, new, &Nested::new(), None).await
 }
 
 /// What a drill begins with.

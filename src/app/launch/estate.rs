@@ -88,6 +88,14 @@ impl Simulated {
     }
 }
 
+/// Says whether somebody in the simulation answers approvals, by the notes of its run.
+pub(crate) fn has_operator(notes: &BTreeMap<String, String>) -> bool {
+    let scenario = notes.get("scenario").map(|text| Scenario::parse(text));
+    scenario
+        .unwrap_or_else(|| Ok(Scenario::healthy()))
+        .is_ok_and(|scenario| scenario.approval_delay().is_some())
+}
+
 /// Makes the runtime of a simulated run from what its notes say; the same when it starts and when it is
 /// resumed.
 ///

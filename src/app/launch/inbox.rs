@@ -1,10 +1,12 @@
 //! Asks something of a run through its inbox, and hears the answer of whoever drives it.
 
+use super::interrupt::{self, Interrupted};
 use super::policy;
 use crate::app::{Error, RandomIds, Session, exit};
 use crate::engine;
 use crate::engine::event::Event;
 use crate::engine::input::{Control, Input, Request};
+use crate::journal::RemoteJournal;
 use crate::model::id::RunId;
 use crate::model::time::Duration;
 use crate::ports::{Holder, IdSource, StreamName};
@@ -12,6 +14,9 @@ use crate::runtime::{self, Loaded};
 
 /// How long a driver may take to answer.
 pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+/// Records read at once.
+const PAGE: usize = 1_000;
 
 /// A request that was put into an inbox.
 #[derive(Debug)]
@@ -34,6 +39,7 @@ pub(crate) enum Answer {
 }
 
 /// Puts a request into a run's inbox, unless it is plain that it would be refused and nobody drives the run.
+/// `interrupted` takes the drills that were told to end because a staged run begins.
 ///
 /// # Errors
 /// When the run is over, the policy or the run refuse it, or the journal does.
@@ -42,8 +48,29 @@ pub(crate) async fn ask(
     run: &RunId,
     control: Control,
     reason: Option<String>,
+    interrupted: &mut Interrupted,
 ) -> Result<Asked, Error> {
+    ask_as(session, run, new_id(), (control, reason), interrupted).await
+}
+
+/// As [`ask`], with an id that whoever asks has drawn: the same id again changes nothing.
+///
+/// # Errors
+/// As [`ask`].
+pub(crate) async fn ask_as(
+    session: &Session,
+    run: &RunId,
+    id: String,
+    (control, reason): (Control, Option<String>),
+    interrupted: &mut Interrupted,
+) -> Result<Asked, Error> {
+    if let Some(server) = &session.server {
+        return afar(session, server, run, request(session, id, control, reason)?).await;
+    }
     let loaded = runtime::load(session.journal.as_ref(), run).await?;
+    if loaded.state.answered.contains(&id) {
+        return Ok(Asked { id, holder: driven_by(session, run).await? });
+    }
     if loaded.state.status.is_terminal() {
         return Err(
             Error::new(exit::REFUSED, format!("{run} is over: {}", loaded.state.status)).reason("run_over")
@@ -51,21 +78,56 @@ pub(crate) async fn ask(
     }
     if control == Control::Start {
         policy::may_begin(session, &loaded).await?;
+        *interrupted = interrupt::make_way(session, run, &loaded, reason.as_deref()).await?;
     }
     // Driving the run is what was wanted, whether or not there was a pause to end.
     let resumes = matches!(control, Control::Resume);
-    let request = request(session, control, reason)?;
-    let lease = session.journal.lease(run).await?;
-    let holder = lease.filter(|lease| lease.alive).and_then(|lease| lease.holder);
+    let request = request(session, id, control, reason)?;
+    let holder = driven_by(session, run).await?;
     if let Some(refused) = foreseen(&loaded, &request).filter(|_| holder.is_none() && !resumes) {
-        return Err(Error::new(exit::REFUSED, refused)
-            .help(format!(
+        // A verdict is no matter of who drives.
+        let help = match &request.control {
+            Control::Attest { .. } => {
+                format!("this was not recorded; `drctl runs show {run}` says what the drill waits for")
+            }
+            _ => format!(
                 "nobody drives {run}, and this was not recorded; `drctl resume {run}` goes on with it"
-            ))
-            .reason("refused"));
+            ),
+        };
+        return Err(Error::new(exit::REFUSED, refused).help(help).reason("refused"));
     }
     session.journal.submit(run, &request).await?;
     Ok(Asked { id: request.id, holder })
+}
+
+/// Asks a server, which looks at everything that is to be looked at.
+async fn afar(
+    session: &Session,
+    server: &RemoteJournal,
+    run: &RunId,
+    request: Request,
+) -> Result<Asked, Error> {
+    // Looked at before: whoever takes the run over because of this did not drive it.
+    let holder = driven_by(session, run).await?;
+    let notes = server.ask(run, &request).await.map_err(|refusal| {
+        for note in &refusal.notes {
+            session.say(note);
+        }
+        Error::from(refusal)
+    })?;
+    for note in &notes {
+        session.say(note);
+    }
+    Ok(Asked { id: request.id, holder })
+}
+
+/// Who drives a run; absent: nobody.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub(crate) async fn driven_by(session: &Session, run: &RunId) -> Result<Option<Holder>, Error> {
+    let lease = session.journal.lease(run).await?;
+    Ok(lease.filter(|lease| lease.alive).and_then(|lease| lease.holder))
 }
 
 /// Puts a request into a run's inbox and returns its id.
@@ -78,16 +140,24 @@ pub(crate) async fn submit(
     control: Control,
     reason: Option<String>,
 ) -> Result<String, Error> {
-    let request = request(session, control, reason)?;
+    let request = request(session, new_id(), control, reason)?;
     session.journal.submit(run, &request).await?;
     Ok(request.id)
 }
 
-fn request(session: &Session, control: Control, reason: Option<String>) -> Result<Request, Error> {
+fn new_id() -> String {
+    format!("{}{}", RandomIds.suffix(), RandomIds.suffix())
+}
+
+fn request(
+    session: &Session,
+    id: String,
+    control: Control,
+    reason: Option<String>,
+) -> Result<Request, Error> {
     if reason.as_ref().is_some_and(|reason| reason.chars().count() > crate::model::limits::REASON_CHARS) {
         return Err(Error::new(exit::USAGE, "the reason is longer than 1,000 characters"));
     }
-    let id = format!("{}{}", RandomIds.suffix(), RandomIds.suffix());
     Ok(Request { id, by: session.identity.clone(), from: session.from.clone(), reason, control })
 }
 
@@ -117,11 +187,10 @@ fn foreseen(loaded: &Loaded, request: &Request) -> Option<String> {
 /// # Errors
 /// When the journal cannot be read.
 pub(crate) async fn answer(session: &Session, run: &RunId, id: &str) -> Result<Answer, Error> {
-    let mut after = 0;
-    let mut waited = 0;
+    let (mut after, mut waited) = (0, 0);
     while waited < ANSWER_WITHIN.as_millis() {
-        match find(session, run, id, after).await? {
-            Answer::None => after = last_sequence(session, run).await?.max(after),
+        match read_on(session, run, id, &mut after).await? {
+            Answer::None => {}
             answer @ (Answer::Accepted | Answer::Refused(_)) => return Ok(answer),
         }
         session.journal.changed(Duration::from_millis(100)).await;
@@ -130,27 +199,21 @@ pub(crate) async fn answer(session: &Session, run: &RunId, id: &str) -> Result<A
     Ok(Answer::None)
 }
 
-async fn last_sequence(session: &Session, run: &RunId) -> Result<u64, Error> {
-    let loaded = runtime::load(session.journal.as_ref(), run).await?;
-    // Some way back: the answer may have been recorded between the two reads.
-    Ok(loaded.state.sequence.saturating_sub(64))
-}
-
-/// The answer to a request, looked for after a sequence.
+/// The answer to a request, as far as there is one.
 ///
 /// # Errors
 /// When the journal cannot be read.
-pub(crate) async fn find(
-    session: &Session,
-    run: &RunId,
-    wanted: &str,
-    mut after: u64,
-) -> Result<Answer, Error> {
+pub(crate) async fn find(session: &Session, run: &RunId, wanted: &str) -> Result<Answer, Error> {
+    read_on(session, run, wanted, &mut 0).await
+}
+
+/// Looks for the answer to a request after a sequence, which moves on to the last one that was read.
+async fn read_on(session: &Session, run: &RunId, wanted: &str, after: &mut u64) -> Result<Answer, Error> {
     let stream = StreamName::run(run);
     loop {
-        let records = session.journal.read(&stream, after, 1_000).await?;
+        let records = session.journal.read(&stream, *after, PAGE).await?;
         for record in &records {
-            after = record.sequence;
+            *after = record.sequence;
             if record.kind != "request_answered" {
                 continue;
             }
@@ -160,7 +223,7 @@ pub(crate) async fn find(
                 return Ok(refused.map_or(Answer::Accepted, Answer::Refused));
             }
         }
-        if records.len() < 1_000 {
+        if records.len() < PAGE {
             return Ok(Answer::None);
         }
     }

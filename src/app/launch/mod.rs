@@ -1,23 +1,26 @@
 //! From a request to a run: finds the runbook, asks the service record and the policy, plans, and creates the
 //! run. The same for everyone who may ask: a person at a terminal, a schedule, a webhook, the API.
 
+pub(crate) mod afar;
 pub(crate) mod board;
 pub(crate) mod drill;
-pub(crate) mod drills;
 pub(crate) mod estate;
 pub(crate) mod files;
 pub(crate) mod inbox;
+mod incident;
+pub(crate) mod interrupt;
+pub(crate) mod outlook;
 pub(crate) mod planned;
 pub(crate) mod policy;
 pub(crate) mod quarantine;
 pub(crate) mod route;
+pub(crate) mod sampler;
 pub(crate) mod schedule;
 pub(crate) mod shelf;
 pub(crate) mod source;
 mod start;
 pub(crate) mod takeover;
 pub(crate) mod trigger;
-pub(crate) mod triggers;
 pub(crate) mod unfilled;
 pub(crate) mod warnings;
 
@@ -27,8 +30,8 @@ use serde_json::Value;
 
 pub(crate) use start::{Began, start};
 
-use self::drills::DrillFate;
 use self::estate::Simulated;
+use self::interrupt::DrillFate;
 use self::policy::Manner;
 use crate::compile::Code;
 use crate::engine::input::Consents;

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::interrupt::Standing;
 use super::shelf::Shelf;
 use super::source::{self, FleetSource, Source};
-use super::{Binding, Wanted, policy, quarantine, route, unfilled, warnings};
+use super::{Binding, Wanted, incident, policy, quarantine, route, unfilled, warnings};
 use crate::app::{Error, Session, exit};
 use crate::engine::service::ServiceRecord;
 use crate::model::id::{NodeAddress, SiteName};
@@ -23,16 +24,26 @@ pub(crate) struct Planned {
     pub new: NewRun,
 }
 
-/// Plans a run of one service.
+/// Plans a run of one service. `standing`: the drill that has moved it for a while; a run that goes where the
+/// drill went is planned by where the service was before.
 ///
 /// # Errors
 /// When the service record, the policy or the plan refuse, or the journal cannot be read.
-pub(crate) async fn one(session: &Session, wanted: &Wanted, source: &Source) -> Result<Planned, Error> {
+pub(crate) async fn one(
+    session: &Session,
+    wanted: &Wanted,
+    source: &Source,
+    standing: Option<&Standing>,
+) -> Result<Planned, Error> {
     let (record, head) = if wanted.intent() == Intent::Simulate {
         (ServiceRecord::default(), None)
     } else {
         let (journal, service) = (session.journal.as_ref(), &source.runbook.metadata.name);
         let (record, head) = runtime::service_record_and_head(journal, service).await?;
+        let record = match standing {
+            Some(drill) => drill.seen_by(wanted, record),
+            None => record,
+        };
         (record, Some(head))
     };
     // Behind broken glass nothing is recorded and nothing can be: there a person's word is all there is.
@@ -63,7 +74,7 @@ pub(crate) async fn one(session: &Session, wanted: &Wanted, source: &Source) -> 
     notes.extend(source::accepted_lints(source, &wanted.binding.accept_lint));
     unfilled::refuse(&plan, &nested)?;
     notes.extend(warnings::noted(&source.findings));
-    let mut new = new_run(session, wanted, &source.text, &plan, notes);
+    let mut new = new_run(session, wanted, &source.text, &plan, notes)?;
     new.sensitive = source.sensitive(&plan, choices.parameters);
     new.service_head = head;
     Ok(Planned { plan, nested, new })
@@ -91,7 +102,7 @@ pub(crate) async fn fleet(
     let (plan, nested) = source.shelf.nest(&source.path, plan, &records)?;
     let notes = ruled_inside(session, wanted, &source.shelf, &nested).await?;
     unfilled::refuse(&plan, &nested)?;
-    let new = new_run(session, wanted, &source.text, &plan, notes);
+    let new = new_run(session, wanted, &source.text, &plan, notes)?;
     Ok(Planned { plan, nested, new })
 }
 
@@ -192,20 +203,21 @@ fn new_run(
     text: &str,
     plan: &Plan,
     mut notes: BTreeMap<String, String>,
-) -> NewRun {
+) -> Result<NewRun, Error> {
     let mut consents = wanted.consents.clone();
     if wanted.intent() == Intent::Simulate {
         let to = plan.to.as_ref().map_or("all", SiteName::as_str);
         consents.confirm = Some(format!("{}:{to}", plan.runbook.name));
     }
     notes.extend(wanted.notes.clone());
-    NewRun {
+    let told = incident::told(session, wanted, &mut notes)?;
+    Ok(NewRun {
         runbook: text.to_owned(),
         reason: wanted.reason.clone(),
         started_by: session.identity.clone(),
         trigger: wanted.trigger.clone(),
-        incident_at: wanted.incident_at,
-        detected_at: wanted.detected_at,
+        incident_at: told.incident_at,
+        detected_at: told.detected_at,
         consents,
         adopt: wanted.adopt,
         staged_for: wanted.staged_for,
@@ -213,5 +225,5 @@ fn new_run(
         service_head: None,
         sensitive: BTreeMap::new(),
         notes,
-    }
+    })
 }

@@ -8,6 +8,7 @@ use super::source::{self, Source};
 use crate::app::{self, Error, Session, Voice, exit};
 use crate::compile::{self, Code, Diagnostic, Severity};
 use crate::config::LintLevel;
+use crate::engine::overrides::AGAINST_POLICY;
 use crate::model::governance::Policy;
 use crate::model::run::{Intent, RunStatus};
 use crate::model::runbook::Runbook;
@@ -87,7 +88,7 @@ impl Rules {
 
     /// Says what the policy has against a plan, and would have against its beginning now.
     pub(crate) fn say_to_plan(&self, source: &Source, plan: &Plan, voice: &dyn Voice) {
-        let plan = &Plan { intent: Intent::Real, ..plan.clone() };
+        let plan = &Plan { intent: policy::stands_for(plan.intent), ..plan.clone() };
         let mut findings = policy::lints(&self.policy, &source.findings, &self.off);
         findings.extend(policy::plan(&self.policy, &source.runbook, plan));
         let begin = Begin { operation: plan.operation, intent: plan.intent, at: app::now() };
@@ -146,7 +147,7 @@ pub(crate) async fn ruled(
         Err(error) if break_glass || plan.intent == Intent::Simulate => {
             if plan.intent == Intent::Real {
                 broken(&error.message, voice);
-                notes.insert("policy_override".to_owned(), note(&error.message));
+                notes.insert(AGAINST_POLICY.to_owned(), note(&error.message));
             }
             return Ok(notes);
         }
@@ -216,7 +217,7 @@ impl Rules {
     async fn findings(&self, session: &Session, source: &Source, plan: &Plan) -> Result<Vec<Finding>, Error> {
         let runbook = &source.runbook;
         let now = app::now();
-        let judged = Plan { intent: Intent::Real, ..plan.clone() };
+        let judged = Plan { intent: policy::stands_for(plan.intent), ..plan.clone() };
         let mut findings = policy::lints(&self.policy, &source.findings, &self.off);
         findings.extend(policy::plan(&self.policy, runbook, &judged));
         let begin = Begin { operation: plan.operation, intent: plan.intent, at: now };

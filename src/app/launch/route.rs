@@ -5,7 +5,7 @@ use crate::app::{Error, exit};
 use crate::engine::service::ServiceRecord;
 use crate::model::id::SiteName;
 use crate::model::run::{Intent, Operation};
-use crate::model::runbook::Runbook;
+use crate::model::runbook::{Runbook, Strategy};
 use crate::model::values::SiteRole;
 use crate::plan::Choices;
 
@@ -21,6 +21,10 @@ pub(crate) fn choices(
     record: &ServiceRecord,
 ) -> Result<Choices, Error> {
     let choices = wanted(binding, operation, intent, runbook, record);
+    // Where every site serves, the record says which are out, and nothing more.
+    if runbook.strategy == Some(Strategy::ActiveActive) {
+        return Ok(choices);
+    }
     if let (Some(to), Some(active)) = (&choices.to, &record.active)
         && to == active
     {
@@ -58,26 +62,27 @@ pub(crate) fn wanted(
     record: &ServiceRecord,
 ) -> Choices {
     let home = only(runbook, SiteRole::Active);
-    let active = record.active.clone().or_else(|| match operation {
+    let at_once = runbook.strategy == Some(Strategy::ActiveActive);
+    let recorded = record.active.clone().filter(|_| !at_once);
+    let known = recorded.is_some();
+    let active = recorded.or_else(|| match operation {
         Operation::Failover | Operation::Switchover => home.clone(),
         // Without a record the way back begins where a failover would have ended.
         Operation::Failback => only(runbook, SiteRole::Standby),
     });
     // A runbook whose sites are all active is about the one that is lost, which only a person knows.
-    let from = binding.from.clone().or_else(|| active.filter(|_| home.is_some() || record.active.is_some()));
+    let from = binding.from.clone().or_else(|| active.filter(|_| home.is_some() || known));
     let to = binding.to.clone().or_else(|| match operation {
         Operation::Failover | Operation::Switchover => only(runbook, SiteRole::Standby),
         Operation::Failback => home,
     });
-    let unready = record.quarantined.iter();
-    let unready = unready.map(|(site, run)| (site.clone(), format!("quarantined since {run} left it")));
     Choices {
         operation,
         mode: binding.mode,
         intent,
         from,
         to,
-        unready: unready.collect(),
+        unready: record.unready(),
         parameters: binding.values.clone(),
     }
 }

@@ -69,7 +69,7 @@ impl Launch for Launcher {
             match drill::start(&self.session, &wanted, source).await.map_err(failed)? {
                 // Somebody else has started it.
                 Began::Before(_) => Ok(()),
-                Began::New(driver, _) => {
+                Began::New(driver) => {
                     self.session.say(&format!("{service}: drill {} begins", driver.state().created.run));
                     driver.drive(self.follower.as_ref(), Stop::AtPerson).await?;
                     Ok(())

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
 use serde_json::Value;
 
 use super::shelf::{self, Shelf};
@@ -10,6 +11,7 @@ use super::{Binding, files};
 use crate::app::{Error, Voice, exit};
 use crate::compile::{self, Code, Diagnostic, Severity};
 use crate::config::{Config, LintLevel};
+use crate::engine::overrides::ACCEPTED_FINDING;
 use crate::model::fleet::Roster;
 use crate::model::runbook::Runbook;
 use crate::plan::Plan;
@@ -17,11 +19,8 @@ use crate::plan::Plan;
 /// Longest note that a report shows, in characters.
 const NOTE: usize = 190;
 
-/// How the name of a note begins that an accepted finding has in the journal; its code follows.
-const ACCEPTED: &str = "accepted_";
-
 /// A compiled runbook with its text.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Source {
     /// Where it was read.
     pub path: PathBuf,
@@ -46,6 +45,59 @@ impl Source {
         values.retain(|name, _| plan.sensitive.contains_key(name));
         values
     }
+}
+
+/// A file with something in it that cannot be used.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Broken {
+    /// The file.
+    pub path: PathBuf,
+    /// Why.
+    pub why: String,
+}
+
+/// The runbooks of the configured folders whose texts may have something, and those of them that cannot be
+/// used: what they ask for would silently not be done.
+///
+/// # Errors
+/// When the configuration sets a level that cannot be set.
+pub(crate) fn with(
+    config: &Config,
+    may_have: impl Fn(&str) -> bool,
+) -> Result<(Vec<Source>, Vec<Broken>), Error> {
+    let options = options(config)?;
+    let (mut sound, mut broken) = (Vec::new(), Vec::new());
+    for path in files::all(config.runbooks.iter().map(PathBuf::as_path)) {
+        let text = match read(&path) {
+            Ok(text) => text,
+            Err(error) => {
+                broken.push(Broken { path: config.shown(&path), why: error.message });
+                continue;
+            }
+        };
+        if files::is_scenario(&text) || files::is_fleet(&text) || !may_have(&text) {
+            continue;
+        }
+        let (runbook, findings) = compile::compile_with(&text, &options);
+        let Some(runbook) = runbook else {
+            let path = config.shown(&path);
+            let why = format!("it does not compile: see `drctl validate {}`", path.display());
+            broken.push(Broken { path, why });
+            continue;
+        };
+        sound.push(Source { path, text, runbook, findings });
+    }
+    Ok((sound, broken))
+}
+
+/// The runbooks of the configured folders that have triggers, as [`with`].
+///
+/// # Errors
+/// As [`with`].
+pub(crate) fn with_triggers(config: &Config) -> Result<(Vec<Runbook>, Vec<Broken>), Error> {
+    let (sources, broken) = with(config, |text| text.contains("triggers"))?;
+    let runbooks = sources.into_iter().map(|source| source.runbook);
+    Ok((runbooks.filter(|runbook| !runbook.triggers.is_empty()).collect(), broken))
 }
 
 /// What a command that plans is about.
@@ -124,6 +176,22 @@ pub(crate) fn bound(config: &Config, binding: &Binding, voice: &dyn Voice) -> Re
     compiled(config, path, text, Some(&binding.accept_lint), voice)
 }
 
+/// A code of errors that may be accepted.
+///
+/// # Errors
+/// When there is none of this name, or it cannot be accepted.
+pub(crate) fn acceptable(text: &str) -> Result<Code, String> {
+    let code: Code = text.parse()?;
+    if code.entry().severity == Severity::Error && code.entry().acceptable {
+        return Ok(code);
+    }
+    let title = code.entry().title;
+    Err(match code.entry().severity {
+        Severity::Error => format!("{code} ({title}) cannot be accepted: put it right"),
+        Severity::Warning | Severity::Note => format!("{code} ({title}) keeps nothing from being run"),
+    })
+}
+
 /// Refuses a fleet where one service is meant.
 ///
 /// # Errors
@@ -134,10 +202,7 @@ pub(crate) fn refuse_fleet(path: &Path, text: &str) -> Result<(), Error> {
     }
     let what = format!("{} is a fleet, and this command is about the runbook of one service", path.display());
     Err(Error::new(exit::USAGE, what)
-        .help(
-            "name the runbooks of its members, one after the other; two fleets are compared by their texts and, \
-             member by member, by `drctl plan FLEET -o json`",
-        )
+        .help("name the runbooks of its members, one after the other")
         .reason("is_fleet"))
 }
 
@@ -195,7 +260,7 @@ fn way_on(found: &[Diagnostic]) -> Option<String> {
 /// The codes that were accepted for a run, by its notes.
 #[must_use]
 pub(crate) fn accepted_before(notes: &BTreeMap<String, String>) -> Vec<Code> {
-    notes.keys().filter_map(|name| name.strip_prefix(ACCEPTED)?.parse().ok()).collect()
+    notes.keys().filter_map(|name| name.strip_prefix(ACCEPTED_FINDING)?.parse().ok()).collect()
 }
 
 /// What a run's journal keeps of the findings that are accepted for it alone; one note for each code.
@@ -205,7 +270,9 @@ pub(crate) fn accepted_lints(source: &Source, consented: &[Code]) -> BTreeMap<St
     for finding in source.findings.iter().filter(|finding| consented.contains(&finding.code)) {
         let line = finding.span.map_or(0, |span| span.line);
         let text: String = format!("line {line}: {}", finding.message).chars().take(NOTE).collect();
-        notes.entry(format!("{ACCEPTED}{}", finding.code.as_str().to_ascii_lowercase())).or_insert(text);
+        notes
+            .entry(format!("{ACCEPTED_FINDING}{}", finding.code.as_str().to_ascii_lowercase()))
+            .or_insert(text);
     }
     notes
 }
@@ -240,7 +307,9 @@ pub(crate) fn options_of(
 /// When it cannot be read, is too large or is not UTF-8.
 pub(crate) fn read(path: &Path) -> Result<String, Error> {
     let refuse = |message: String| Error::new(exit::INVALID, format!("{}: {message}", path.display()));
-    let size = std::fs::metadata(path).map_err(|error| refuse(error.to_string()))?.len();
+    let size = std::fs::metadata(path)
+        .map_err(|error| Error::new(exit::USAGE, format!("{}: {error}", path.display())))?
+        .len();
     if size > crate::model::limits::RUNBOOK_BYTES as u64 {
         return Err(refuse("larger than 1 MiB".to_owned()));
     }
@@ -275,14 +344,16 @@ pub(crate) fn find_named(config: &Config, name: &str) -> Result<PathBuf, Error> 
     match found.as_slice() {
         [path] => Ok(path.clone()),
         [] => {
-            let folders: Vec<_> = config.runbooks.iter().map(|folder| folder.display().to_string()).collect();
+            let shown = |folder: &PathBuf| config.shown(folder).display().to_string();
+            let folders: Vec<_> = config.runbooks.iter().map(shown).collect();
             let where_from = folders.join(", ");
             Err(Error::new(exit::USAGE, format!("there is no runbook `{name}`"))
                 .help(format!("give a path, or the name of a service or of a file in {where_from}"))
                 .reason("unknown_runbook"))
         }
         several => {
-            let paths: Vec<_> = several.iter().map(|path| path.display().to_string()).collect();
+            let shown = |path: &PathBuf| config.shown(path).display().to_string();
+            let paths: Vec<_> = several.iter().map(shown).collect();
             Err(Error::new(exit::USAGE, format!("`{name}` may mean {}", paths.join(" or ")))
                 .help("give the path"))
         }

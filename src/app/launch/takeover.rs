@@ -8,7 +8,6 @@ use super::estate::{credentials_of, real_runtime, simulated_runtime};
 use crate::app::{Error, Session, Speed};
 use crate::model::id::RunId;
 use crate::model::run::Intent;
-use crate::ports::JournalError;
 use crate::runtime::{self, Driver};
 
 /// Takes a run over on the runtime it was started with. `sensitive`: values that are not stored. A simulated
@@ -22,6 +21,37 @@ pub(crate) async fn take_over(
     sensitive: BTreeMap<String, Value>,
     speed: Option<Speed>,
 ) -> Result<Driver, Error> {
+    // First of all: until then nobody drives the run, and what is loaded before may change.
+    let token = session.journal.grant(run).await?;
+    granted(session, run, token, sensitive, speed).await
+}
+
+/// As [`take_over`], under a lease that was granted already; where that fails, it is given back.
+///
+/// # Errors
+/// When it cannot be loaded.
+pub(crate) async fn granted(
+    session: &Session,
+    run: &RunId,
+    token: u64,
+    sensitive: BTreeMap<String, Value>,
+    speed: Option<Speed>,
+) -> Result<Driver, Error> {
+    let driver = go_on(session, run, token, sensitive, speed).await;
+    if driver.is_err() {
+        // A lease that nobody drives under would keep everybody else away.
+        let _ = session.journal.release(run, token).await;
+    }
+    driver
+}
+
+async fn go_on(
+    session: &Session,
+    run: &RunId,
+    token: u64,
+    sensitive: BTreeMap<String, Value>,
+    speed: Option<Speed>,
+) -> Result<Driver, Error> {
     let loaded = runtime::load(session.journal.as_ref(), run).await?;
     let created = &loaded.state.created;
     let runtime = if created.intent == Intent::Simulate {
@@ -31,8 +61,5 @@ pub(crate) async fn take_over(
     } else {
         real_runtime(session, credentials_of(&loaded.plan.plan))?
     };
-    match runtime.take_over(run, sensitive).await {
-        Err(runtime::Error::Journal(error @ JournalError::Held { .. })) => Err(error.into()),
-        other => Ok(other?),
-    }
+    Ok(runtime.go_on(loaded, token, sensitive).await?)
 }

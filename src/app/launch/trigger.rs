@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::drills::DrillFate;
+use super::interrupt::{DrillFate, Interrupted};
 use super::schedule::failed;
 use super::{Began, Binding, STAGED_FOR, Wanted, source, start};
 use crate::app::keeper::Keeper;
@@ -33,13 +33,15 @@ impl Act for Starter {
         order: &'a Order,
     ) -> BoxFuture<'a, Result<RunId, LaunchError>> {
         Box::pin(async move {
-            match self.start(service, order).await.map_err(failed)? {
+            let mut interrupted = Interrupted::default();
+            let began = self.start(service, order, &mut interrupted).await;
+            let session = self.session.clone();
+            tokio::spawn(async move { interrupted.settle(&session).await });
+            match began.map_err(failed)? {
                 Began::Before(run) => Ok(run),
-                Began::New(driver, interrupted) => {
+                Began::New(driver) => {
                     let run = driver.state().created.run.clone();
                     self.keeper.drive(*driver);
-                    let session = self.session.clone();
-                    tokio::spawn(async move { interrupted.settle(&session).await });
                     Ok(run)
                 }
             }
@@ -60,7 +62,12 @@ impl Act for Starter {
 }
 
 impl Starter {
-    async fn start(&self, service: &ServiceName, order: &Order) -> Result<Began, Error> {
+    async fn start(
+        &self,
+        service: &ServiceName,
+        order: &Order,
+        interrupted: &mut Interrupted,
+    ) -> Result<Began, Error> {
         let identity = Identity::asserted(format!("webhook {}", order.webhook));
         let session =
             Session { identity, from: format!("webhook@{}", order.webhook), ..self.session.clone() };
@@ -70,7 +77,7 @@ impl Starter {
             wanted.notes.insert(INCIDENT.to_owned(), order.incident.clone());
         }
         let subject = source::named(&session.config, &wanted.binding, session.voice.as_ref())?;
-        start(&session, &wanted, &subject).await
+        start(&session, &wanted, &subject, interrupted).await
     }
 }
 
@@ -85,8 +92,9 @@ fn wanted(service: &ServiceName, order: &Order) -> Wanted {
         },
         reason: Some(order.reason.clone()),
         trigger: format!("webhook {}", order.webhook),
-        incident_at: order.incident_at,
-        detected_at: Some(order.detected_at),
+        // A source whose clock is ahead must not keep its run from starting.
+        incident_at: order.incident_at.map(|at| at.min(app::now())),
+        detected_at: Some(order.detected_at.min(app::now())),
         consents: Consents::default(),
         staged_for: (order.how == HowToStart::Staged).then_some(STAGED_FOR),
         adopt: false,

@@ -19,6 +19,7 @@ use crate::app::launch::planned::{self, checks};
 use crate::app::launch::route;
 use crate::app::launch::source::{self, Source, Subject};
 use crate::engine::service::ServiceRecord;
+use crate::engine::{IndexedPlan, RunState};
 use crate::model::run::{Intent, Operation};
 use crate::plan::Plan;
 use crate::runtime::{Driver, Silent, Stop};
@@ -81,7 +82,15 @@ async fn check(
 /// When the journal refuses.
 pub(crate) async fn report(global: &Global, driver: Driver) -> Result<u8, Error> {
     let (plan, state) = driver.drive(&Silent, Stop::AtPerson).await?;
-    let result = Readiness::of(&plan, &state);
+    report_of(global, &plan, &state)
+}
+
+/// Says what came of the checks of a run that has nothing else.
+///
+/// # Errors
+/// When standard output cannot be written.
+pub(crate) fn report_of(global: &Global, plan: &IndexedPlan, state: &RunState) -> Result<u8, Error> {
+    let result = Readiness::of(plan, state);
     output::print(global.output, &result, || result.render())?;
     Ok(if result.ready { exit::SUCCESS } else { exit::REFUSED })
 }

@@ -6,18 +6,21 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::app::Speed;
-use crate::app::launch::Began;
+use crate::app::launch::afar::BegunAfar;
 use crate::app::launch::drill::{self, WantedDrill};
 use crate::app::launch::estate::Simulated;
 use crate::app::launch::source::{self, Source};
+use crate::app::launch::{self, Began};
 use crate::cli::binding::BindingFlags;
 use crate::cli::consents::ConsentFlags;
 use crate::cli::follow::{self, Followed};
 use crate::cli::output::Terminal;
 use crate::cli::session::{self, Session};
 use crate::cli::{Error, Global, check, exit, runs};
+use crate::config::JournalPlace;
 use crate::engine;
 use crate::model::drill::DrillLevel;
+use crate::model::id::RunId;
 use crate::model::run::{Intent, Operation};
 use crate::runtime;
 
@@ -58,6 +61,9 @@ pub(crate) struct Begin {
 pub(super) fn run(global: &Global, arguments: &Begin) -> Result<u8, Error> {
     let config = session::config(global)?;
     let wanted = arguments.wanted()?;
+    if matches!(config.journal, JournalPlace::Server(_)) {
+        return afar(global, &wanted);
+    }
     let source = source::bound(&config, &wanted.binding, &Terminal)?;
     let level = wanted.choices().level(&source.runbook);
     let real = matches!(level, DrillLevel::Isolated | DrillLevel::Live);
@@ -67,6 +73,27 @@ pub(super) fn run(global: &Global, arguments: &Begin) -> Result<u8, Error> {
     }
     let session = Session::open(global)?;
     session::block_on(start(global, &session, &wanted, &source))
+}
+
+/// Has a server start the drill, and follows it there.
+fn afar(global: &Global, wanted: &WantedDrill) -> Result<u8, Error> {
+    let session = Session::open(global)?;
+    session::block_on(async {
+        let Some(server) = session.server.clone() else {
+            return Err(Error::new(exit::BUG, "there is no server to ask"));
+        };
+        let BegunAfar { run, new } = launch::afar::drill(&session, &server, wanted).await?;
+        if !new {
+            return runs::show_existing(global, &session, &run).await;
+        }
+        let loaded = runtime::load(session.journal.as_ref(), &run).await?;
+        if loaded.state.created.intent == Intent::Check {
+            let (plan, state) = follow::wait_afar(&session, &server, &run).await?;
+            return check::report_of(global, &plan, &state);
+        }
+        let code = follow::drive_afar(global, &session, &server, &run, (Followed::default(), true)).await?;
+        unless_red(&session, &run).await.map(|()| code)
+    })
 }
 
 impl Begin {
@@ -94,7 +121,7 @@ async fn start(
 ) -> Result<u8, Error> {
     let driver = match drill::start(session, wanted, source).await? {
         Began::Before(run) => return runs::show_existing(global, session, &run).await,
-        Began::New(driver, _) => *driver,
+        Began::New(driver) => *driver,
     };
     let created = &driver.state().created;
     let run = created.run.clone();
@@ -102,11 +129,16 @@ async fn start(
         return check::report(global, driver).await;
     }
     let code = follow::drive(global, session, driver, Followed::default()).await?;
-    let loaded = runtime::load(session.journal.as_ref(), &run).await?;
+    unless_red(session, &run).await.map(|()| code)
+}
+
+/// Says so when a guard has kept a drill from being begun.
+async fn unless_red(session: &Session, run: &RunId) -> Result<(), Error> {
+    let loaded = runtime::load(session.journal.as_ref(), run).await?;
     if let Some(why) = engine::drill::red_guard(&loaded.plan, &loaded.state) {
         return Err(Error::new(exit::REFUSED, format!("the drill was not begun: {why}"))
             .help("drill again when the guard is green")
             .reason("guard_red"));
     }
-    Ok(code)
+    Ok(())
 }

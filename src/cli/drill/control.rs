@@ -8,8 +8,8 @@ use crate::app::launch::{inbox, takeover};
 use crate::cli::follow::{self, Followed};
 use crate::cli::session::{self, Session};
 use crate::cli::{Error, Global, control, exit, output};
-use crate::engine::drill;
 use crate::engine::input::Control;
+use crate::engine::left_behind;
 use crate::model::id::RunId;
 use crate::model::run::RunStatus;
 use crate::runtime::{self, Loaded};
@@ -85,10 +85,13 @@ pub(super) fn cleanup(global: &Global, arguments: &RunArguments) -> Result<u8, E
             return Err(Error::new(exit::REFUSED, what)
                 .help(format!("`drctl drill abort {run}` ends a drill, `drctl resume {run}` drives it on")));
         }
-        let left = drill::left_behind(&loaded.plan, &loaded.state);
+        let left = left_behind(&loaded.plan, &loaded.state);
         let addresses = left.iter().filter_map(|node| loaded.plan.plan.nodes.get(*node as usize));
         for node in addresses.map(|node| node.address.clone()) {
             inbox::submit(&session, &run, Control::Retry { node }, arguments.reason.clone()).await?;
+        }
+        if let Some(server) = session.server.clone() {
+            return follow::drive_afar(global, &session, &server, &run, (Followed::default(), false)).await;
         }
         let lease = session.journal.lease(&run).await?;
         if lease.is_some_and(|lease| lease.alive && lease.holder.is_some()) {

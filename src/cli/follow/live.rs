@@ -13,6 +13,7 @@ use crate::cli::{Error, detach, output};
 use crate::engine::event::{MissingConsent, Want};
 use crate::engine::input::{Consents, Control};
 use crate::engine::{IndexedPlan, RunState};
+use crate::model::id::RunId;
 use crate::model::run::NodeStatus;
 use crate::plan::NodeIndex;
 use crate::ports::{BoxFuture, Clock};
@@ -71,56 +72,69 @@ impl Follower for Live {
     }
 }
 
+/// A run that is shown.
+pub(super) struct Scene {
+    pub(super) run: RunId,
+    pub(super) plan: Arc<IndexedPlan>,
+    pub(super) clock: Arc<dyn Clock>,
+    /// A server drives it, and goes on when nobody looks.
+    pub(super) afar: bool,
+    /// Whether the person may be asked something.
+    pub(super) asks: bool,
+}
+
+/// Where a run stands in the end; nothing when it goes on elsewhere.
+pub(super) type Ended = Option<(Arc<IndexedPlan>, RunState)>;
+
 /// Drives a run under the live view. The run goes on while a question is open. Nothing is returned when it
 /// goes on in another process.
 ///
 /// # Errors
 /// As the driver.
-pub(crate) async fn drive(
+pub(crate) async fn drive(session: &Session, driver: Driver, stop: Stop) -> Result<Ended, Error> {
+    let scene = Scene {
+        run: driver.state().created.run.clone(),
+        plan: Arc::clone(driver.plan()),
+        clock: driver.clock(),
+        afar: false,
+        asks: true,
+    };
+    show(session, &scene, async |live| Ok(driver.drive(live, stop).await?)).await
+}
+
+/// Shows a run while something goes on that tells a follower of it.
+///
+/// # Errors
+/// As what goes on.
+pub(super) async fn show(
     session: &Session,
-    driver: Driver,
-    stop: Stop,
-) -> Result<Option<(Arc<IndexedPlan>, RunState)>, Error> {
-    let live = Arc::new(Live { shared: Mutex::default(), leave: AtomicBool::new(false) });
-    let plan = Arc::clone(driver.plan());
-    let clock = driver.clock();
-    let run = driver.state().created.run.clone();
+    scene: &Scene,
+    going: impl AsyncFnOnce(&dyn Follower) -> Result<(Arc<IndexedPlan>, RunState), Error>,
+) -> Result<Ended, Error> {
+    let live = Live { shared: Mutex::default(), leave: AtomicBool::new(false) };
+    let Scene { run, plan, clock, afar, asks } = scene;
     let typed = Arc::new(tokio::sync::Mutex::new(Typed::default()));
     let (mut asked, mut question, mut background) = (Vec::new(), None, false);
-    let driving = driver.drive(live.as_ref(), stop);
+    let driving = going(&live);
     tokio::pin!(driving);
     let result = loop {
         tokio::select! {
             result = &mut driving => break result,
             answer = answered(&mut question) => {
                 question = None;
-                match answer {
-                    Answer::Consents(consents) if consents == Consents::default() => {}
-                    Answer::Consents(consents) => {
-                        let control = Control::Approve { node: None, consents };
-                        let why = Some("typed at the terminal".to_owned());
-                        inbox::submit(session, &run, control, why).await?;
-                    }
-                    Answer::WayOut(Some(WayOut::Pause)) => {
-                        inbox::submit(session, &run, Control::Pause, Some("Ctrl-C".to_owned())).await?;
-                    }
-                    Answer::WayOut(Some(WayOut::Background)) => {
-                        background = true;
-                        live.leave.store(true, Ordering::SeqCst);
-                    }
-                    Answer::WayOut(None) => {}
-                }
+                background |= heed(session, run, answer).await?;
+                live.leave.store(background, Ordering::SeqCst);
             }
             () = tokio::time::sleep(std::time::Duration::from_millis(FRAME_MS)) => {
-                let missing = live.lock().state.as_ref().map(|state| waiting_at_gate(&plan, state));
-                let missing = missing.unwrap_or_default();
+                let missing = live.lock().state.as_ref().map(|state| waiting_at_gate(plan, state));
+                let missing = missing.filter(|_| *asks).unwrap_or_default();
                 // Somebody else has answered, or the gate is no longer waited for.
                 if question.as_ref().is_some_and(|open: &Question| open.at_gate) && missing != asked {
                     output::say("");
                     question = None;
                 }
                 if question.is_none() {
-                    live.draw(&plan, clock.as_ref());
+                    live.draw(plan, clock.as_ref());
                     if !missing.is_empty() && missing != asked {
                         live.freeze();
                         question = Some(Question::at_gate(&typed, missing.clone()));
@@ -131,20 +145,43 @@ pub(crate) async fn drive(
             _ = tokio::signal::ctrl_c() => {
                 live.freeze();
                 output::say("");
-                // What was asked at the gate is asked again afterwards.
-                asked.clear();
-                question = Some(Question::way_out(&typed));
+                if *asks {
+                    // What was asked at the gate is asked again afterwards.
+                    asked.clear();
+                    question = Some(Question::way_out(&typed));
+                } else {
+                    live.leave.store(true, Ordering::SeqCst);
+                }
             }
         }
     };
-    live.draw(&plan, clock.as_ref());
+    live.draw(plan, clock.as_ref());
     let (plan, state) = result?;
     if background && !state.status.is_terminal() {
-        let pid = detach::resume(session, run.as_str())?;
-        output::say(&format!("goes on in the background (pid {pid}); `drctl runs watch {run}` follows it"));
+        if *afar {
+            output::say(&format!("goes on at the server; `drctl runs watch {run}` follows it"));
+        } else {
+            let pid = detach::resume(session, run.as_str())?;
+            output::say(&format!(
+                "goes on in the background (pid {pid}); `drctl runs watch {run}` follows it"
+            ));
+        }
         return Ok(None);
     }
     Ok(Some((plan, state)))
+}
+
+/// Does what a person has answered. Says whether they want the run to go on in the background.
+async fn heed(session: &Session, run: &RunId, answer: Answer) -> Result<bool, Error> {
+    let (control, why) = match answer {
+        Answer::Consents(consents) if consents == Consents::default() => return Ok(false),
+        Answer::Consents(consents) => (Control::Approve { node: None, consents }, "typed at the terminal"),
+        Answer::WayOut(Some(WayOut::Pause)) => (Control::Pause, "Ctrl-C"),
+        Answer::WayOut(Some(WayOut::Background)) => return Ok(true),
+        Answer::WayOut(None) => return Ok(false),
+    };
+    inbox::submit(session, run, control, Some(why.to_owned())).await?;
+    Ok(false)
 }
 
 /// What the gate waits for, from the moment on at which it waits: steps that do not need its answer may still

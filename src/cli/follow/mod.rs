@@ -1,5 +1,6 @@
 //! Following a run: a live view on a terminal, one line for each fact elsewhere, and the result at the end.
 
+mod afar;
 mod lines;
 mod live;
 mod prompt;
@@ -10,6 +11,7 @@ mod summary;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+pub(crate) use afar::{drive_afar, wait_afar, watch_afar};
 pub(crate) use live::{Picture, size};
 pub(crate) use prompt::{ask, ask_consents};
 pub(crate) use screen::render as render_screen;
@@ -87,13 +89,24 @@ async fn leave_on_signal(leave: Arc<AtomicBool>) {
 /// # Errors
 /// When standard output cannot be written.
 pub(crate) fn finish(global: &Global, plan: &IndexedPlan, state: &RunState) -> Result<u8, Error> {
+    let left = |run: &str| format!("nobody drives {run} now: `drctl resume {run}` goes on");
+    finish_with(global, plan, state, left)
+}
+
+/// As [`finish`]; `left` says what becomes of a run that moves and is not followed any more.
+fn finish_with(
+    global: &Global,
+    plan: &IndexedPlan,
+    state: &RunState,
+    left: impl FnOnce(&str) -> String,
+) -> Result<u8, Error> {
     let now =
         if state.status.is_terminal() { state.last_at } else { SystemClock::real().now().max(state.last_at) };
     let view = evidence::view(plan, state, None, now);
     output::print(global.output, &view, || summary::render(&view))?;
     let moving = matches!(state.status, RunStatus::Running | RunStatus::Pausing | RunStatus::Unwinding);
     if moving && global.output == Format::Text {
-        output::say(&format!("nobody drives {} now: `drctl resume {}` goes on", view.id, view.id));
+        output::say(&left(&view.id));
     }
     Ok(exit::of_run(plan, state))
 }

@@ -335,6 +335,7 @@ pub(super) mod tests {
             staged_until: None,
             version: "0".to_owned(),
             notes: BTreeMap::new(),
+            earlier: Vec::new(),
             parent: None,
         };
         let mut state = RunState::new(&plan, created, now);

@@ -61,7 +61,11 @@ fn write_head(text: &mut String, view: &RunView) -> std::fmt::Result {
         writeln!(text, "  \x1b[1;33mwarning\x1b[0m        {warning}")?;
     }
     if !view.clean {
-        writeln!(text, "  helped along   yes: people intervened, see `drctl runs show {}`", view.id)?;
+        writeln!(
+            text,
+            "  not clean      people intervened or overrode, or failures were ignored: see `drctl runs show {}`",
+            view.id
+        )?;
     }
     Ok(())
 }

@@ -8,8 +8,9 @@ mod tell;
 use clap::Args;
 use point::Point;
 
-use super::{Error, Global, exit, session};
+use super::{Error, Global, exit, output, session};
 use crate::app::Speed;
+use crate::seal::Retold;
 
 /// Arguments of `replay`.
 #[derive(Debug, Clone, Args)]
@@ -31,12 +32,25 @@ pub(crate) struct Arguments {
     speed: Speed,
 }
 
+/// Says that the records end before the run did: of a file nobody can tell whether more of it was there.
+fn say_open(run: &Retold) {
+    let mut state = run.begin();
+    while run.advance(&mut state).is_some() {}
+    if !state.status.is_terminal() {
+        output::say(&format!(
+            "\x1b[33mnote\x1b[0m: record {} is the last, and the run was not over then: {}",
+            state.sequence, state.status
+        ));
+    }
+}
+
 /// Runs the command.
 ///
 /// # Errors
 /// When there is no such run, it cannot be told from what is there, or the point lies outside of it.
 pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     let run = source::open(global, &arguments.run)?;
+    say_open(&run);
     match arguments.at {
         Some(point) => tell::show(global, &run, point)?,
         None if arguments.follow => session::block_on(tell::follow(global, &run, arguments.speed))?,

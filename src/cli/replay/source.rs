@@ -9,6 +9,7 @@ use crate::cli::{Error, Global, exit};
 use crate::engine::event::Event;
 use crate::journal::OpenMode;
 use crate::journal::export::{self, Line};
+use crate::plan;
 use crate::ports::{Record, StreamName};
 use crate::seal::{self, Retold};
 
@@ -85,24 +86,48 @@ fn of_file(file: &Path) -> Result<Retold, Error> {
 fn of_export(file: &Path, bytes: &[u8]) -> Result<Retold, Error> {
     let wrong = |what: String| Error::new(exit::USAGE, format!("{}: {what}", file.display()));
     let text = std::str::from_utf8(bytes).map_err(|_| wrong("it is no text".to_owned()))?;
-    let (mut records, mut blobs) = (Vec::new(), BTreeMap::new());
+    let is_export = text.lines().any(|line| export::parse(line).is_ok());
+    // What is an export in part was one: it was changed.
+    let changed = |what: String| {
+        let code = if is_export { exit::DAMAGED } else { exit::USAGE };
+        let error = Error::new(code, format!("{}: {what}", file.display()));
+        if is_export { error.reason("damaged") } else { error }
+    };
+    let (mut records, mut blobs) = (Vec::<Record>::new(), BTreeMap::new());
     for (number, line) in (1..).zip(text.lines()) {
-        match export::parse(line).map_err(|error| wrong(format!("line {number}: {error}")))? {
+        match export::parse(line).map_err(|error| changed(format!("line {number}: {error}")))? {
             Line::Record(record) if record.stream.as_str().starts_with("run/") => records.push(*record),
             Line::Record(_) => {}
             Line::Blob(name, content) => {
+                if !is_named_after(&name, &content) {
+                    let what = format!("line {number}: the content of blob {name} is not what it was");
+                    return Err(changed(what));
+                }
                 blobs.insert(name, content);
             }
         }
     }
     let runs: BTreeSet<&StreamName> = records.iter().map(|record| &record.stream).collect();
+    let begun = records.iter().filter(|record| record.sequence == 1).count();
+    if begun < runs.len() {
+        return Err(changed(format!("of {} runs in it only {begun} begin", runs.len())));
+    }
     if runs.len() != 1 {
         return Err(wrong(format!("it holds {} runs", runs.len()))
             .help("`drctl journal export --run RUN --blobs` writes one"));
     }
     let plan = blobs.remove(&plan_of(&records)).ok_or_else(|| {
+        if !blobs.is_empty() {
+            return changed("the plan that the run was created with is not among its blobs".to_owned());
+        }
         wrong("the plan of the run is not in it".to_owned())
             .help("`drctl journal export --run RUN --blobs` writes it, too")
     })?;
     retell(&records.iter().collect::<Vec<_>>(), &plan)
+}
+
+/// Whether a blob is what its name says. One that was no text when it was exported is not the same any more.
+fn is_named_after(name: &str, content: &[u8]) -> bool {
+    let was_text = std::str::from_utf8(content).is_ok_and(|text| !text.contains('\u{fffd}'));
+    !was_text || plan::of_bytes(content) == name
 }

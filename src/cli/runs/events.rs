@@ -1,13 +1,12 @@
 //! `drctl runs events`: the facts of a run, for people or as JSON lines.
 
 use clap::Args;
-use serde_json::{Value, json};
 
+use crate::app::view;
 use crate::cli::session::Session;
 use crate::cli::{Error, Format, Global, exit, output};
 use crate::engine::event::Event;
-use crate::journal::record::hex;
-use crate::ports::{Record, StreamName};
+use crate::ports::StreamName;
 use crate::runtime;
 
 /// Records read at once.
@@ -47,32 +46,14 @@ pub(crate) async fn run(global: &Global, session: &Session, arguments: &Argument
                     output::line(&format!("{:>5} {} {text}", record.sequence, record.recorded_at))?;
                 }
                 (None, Format::Yaml) => {
-                    let yaml = serde_saphyr::to_string(&line(record)).unwrap_or_default();
+                    let yaml = serde_saphyr::to_string(&view::record(record)).unwrap_or_default();
                     output::line(&format!("---\n{}", yaml.trim_end()))?;
                 }
-                (None, Format::Text | Format::Json) => output::line(&line(record).to_string())?,
+                (None, Format::Text | Format::Json) => output::line(&view::record(record).to_string())?,
             }
         }
         if records.len() < PAGE {
             return Ok(exit::SUCCESS);
         }
     }
-}
-
-/// A record as one JSON document; the contract of `drctl schema event`.
-fn line(record: &Record) -> Value {
-    json!({
-        "sequence": record.sequence,
-        "at": record.recorded_at,
-        "token": record.token,
-        "type": record.kind,
-        "version": record.version,
-        "data": body(record),
-        "hash": hex(&record.hash),
-    })
-}
-
-/// The body as JSON; pruned bodies are null.
-fn body(record: &Record) -> Value {
-    serde_json::from_str(&record.body).unwrap_or(Value::Null)
 }

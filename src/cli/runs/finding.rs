@@ -128,7 +128,7 @@ async fn close(global: &Global, session: &Session, arguments: &CloseArguments) -
 
 async fn list(global: &Global, session: &Session, run: &str) -> Result<u8, Error> {
     let run = session.find_run(run, false).await?;
-    let findings = super::report::of(session, &run).await?.findings;
+    let findings = crate::app::report::of(session.journal.as_ref(), &run).await?.findings;
     output::print(global.output, &findings, || table(&findings))?;
     Ok(exit::SUCCESS)
 }

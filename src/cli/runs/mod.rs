@@ -12,10 +12,11 @@ use clap::{Args, Subcommand};
 
 use super::session::{self, Session};
 use super::{Error, Global};
+use crate::app::view;
 use crate::journal::OpenMode;
 use crate::model::id::RunId;
-use crate::ports::Lease;
 
+pub(crate) use finding::{Command as Finding, writes as finding_writes};
 pub(crate) use list::service_name;
 pub(crate) use report::write;
 pub(crate) use show::show_existing;
@@ -35,7 +36,7 @@ pub(crate) enum Command {
     Report(report::Arguments),
     /// What was found in a run and has to be put right.
     #[command(subcommand)]
-    Finding(finding::Command),
+    Finding(Finding),
     /// Check that nothing recorded about a run was changed.
     Verify(RunArgument),
 }
@@ -77,10 +78,5 @@ pub(crate) fn run(global: &Global, command: &Command) -> Result<u8, Error> {
 /// # Errors
 /// When the journal cannot be read.
 pub(crate) async fn driver(session: &Session, run: &RunId) -> Result<Option<String>, Error> {
-    Ok(session.journal.lease(run).await?.and_then(|lease| driver_of(&lease)))
-}
-
-fn driver_of(lease: &Lease) -> Option<String> {
-    let holder = lease.holder.as_ref().filter(|_| lease.alive)?;
-    Some(format!("{} (pid {}, {})", holder.name, holder.pid, holder.host))
+    Ok(view::driver(session.journal.as_ref(), run).await?)
 }

@@ -4,17 +4,9 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use crate::cli::session::{self, Session};
+use crate::app::report;
+use crate::cli::session::Session;
 use crate::cli::{Error, Format, Global, exit, output};
-use crate::engine::event::Event;
-use crate::evidence::{self, Report, Trail};
-use crate::journal::record::hex;
-use crate::model::id::RunId;
-use crate::ports::{JournalError, StreamName};
-use crate::runtime;
-
-/// Records read at once.
-const PAGE: usize = 1_000;
 
 /// Arguments of `runs report`.
 #[derive(Debug, Clone, Args)]
@@ -46,7 +38,7 @@ pub(crate) enum Form {
 /// When the journal cannot be read or is damaged, or the file cannot be written.
 pub(crate) async fn run(global: &Global, session: &Session, arguments: &Arguments) -> Result<u8, Error> {
     let run = session.find_run(&arguments.run, false).await?;
-    let report = of(session, &run).await?;
+    let report = report::of(session.journal.as_ref(), &run).await?;
     let form = arguments.format.unwrap_or(match global.output {
         Format::Text => Form::Md,
         Format::Json | Format::Yaml => Form::Json,
@@ -85,35 +77,4 @@ pub(crate) fn write(file: &Path, bytes: &[u8]) -> Result<(), Error> {
         let _ = std::fs::remove_file(file);
         refuse(error)
     })
-}
-
-/// The report of a run as it stands.
-///
-/// # Errors
-/// When the journal cannot be read or is damaged.
-pub(crate) async fn of(session: &Session, run: &RunId) -> Result<Report, Error> {
-    let loaded = runtime::load(session.journal.as_ref(), run).await?;
-    let stream = StreamName::run(run);
-    let (mut trail, mut after) = (Trail::default(), 0);
-    // No further than the state: what is appended meanwhile is for the next report.
-    while after < loaded.state.sequence {
-        let limit = usize::try_from(loaded.state.sequence - after).unwrap_or(PAGE).min(PAGE);
-        let records = session.journal.read(&stream, after, limit).await?;
-        for record in &records {
-            let event: Event = serde_json::from_str(&record.body).map_err(|error| {
-                JournalError::Damaged(format!("{stream} record {}: {error}", record.sequence))
-            })?;
-            trail.take(&loaded.plan, record.recorded_at, hex(&record.hash), &event);
-            after = record.sequence;
-        }
-        if records.is_empty() {
-            break;
-        }
-    }
-    for told in runtime::told(session.journal.as_ref(), run).await? {
-        trail.tell(told.at, hex(&told.hash), told.fact);
-    }
-    let last = loaded.state.last_at.max(trail.last_told().unwrap_or(loaded.state.last_at));
-    let as_of = if loaded.state.status.is_terminal() { last } else { session::now().max(last) };
-    Ok(evidence::report(&loaded.plan, &loaded.state, &trail, as_of))
 }

@@ -2,16 +2,16 @@
 
 use std::fmt::Write;
 
+use crate::app::view;
 use crate::cli::session::Session;
 use crate::cli::table::Yield::{Cut, Drop};
 use crate::cli::table::{Table, local, short};
 use crate::cli::{Error, Global, exit, follow, output};
-use crate::evidence::{self, RunView, StepView, first_line};
+use crate::evidence::{RunView, StepView, first_line};
 use crate::model::id::RunId;
 use crate::model::run::RunStatus;
 use crate::model::time::Duration;
-use crate::ports::Clock;
-use crate::runtime::{self, SystemClock};
+use crate::runtime;
 
 /// Shows a run; looking at one succeeds whatever became of it.
 ///
@@ -32,12 +32,7 @@ pub(crate) async fn show_existing(global: &Global, session: &Session, run: &RunI
 }
 
 async fn print(global: &Global, session: &Session, run: &RunId) -> Result<runtime::Loaded, Error> {
-    let loaded = runtime::load(session.journal.as_ref(), run).await?;
-    let driver = super::driver(session, run).await?;
-    let over = loaded.state.status.is_terminal();
-    let last = loaded.state.last_at;
-    let now = if over { last } else { SystemClock::real().now().max(last) };
-    let view = evidence::view(&loaded.plan, &loaded.state, driver, now);
+    let (loaded, view) = view::run(session.journal.as_ref(), run).await?;
     output::print(global.output, &view, || text(&view, loaded.state.status))?;
     Ok(loaded)
 }

@@ -25,6 +25,9 @@ const PATIENCE: u32 = 5;
 /// When the journal cannot be read.
 pub(crate) async fn run(global: &Global, session: &Session, text: &str) -> Result<u8, Error> {
     let run = session.find_run(text, false).await?;
+    if let Some(server) = &session.server {
+        return follow::watch_afar(global, session, server, &run).await;
+    }
     let terminal = output::is_terminal();
     let mut tail = Tail::open(session, &run).await?;
     let mut shown = follow::Picture::default();

@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
-use crate::app::launch::board::{Board, Broken, Entry, file, next, shown, utc};
+use super::gone::{gone, say_gone};
+use crate::app::launch::board::{Board, Entry, file, next, shown, utc};
+use crate::app::launch::source::Broken;
 use crate::cli::output::Terminal;
 use crate::cli::session::{self, Session};
 use crate::cli::table::Table;
@@ -19,6 +21,8 @@ struct List {
     schedules: Vec<Line>,
     /// The switch of `drctl stop-all`.
     stop_all: StopSwitch,
+    /// Services the journal knows a schedule of, and of which there is no runbook any more.
+    gone: Vec<String>,
     broken: Vec<Broken>,
 }
 
@@ -34,6 +38,8 @@ struct Line {
     next: Option<Next>,
     last_fire: Option<Timestamp>,
     opened: Option<Opened>,
+    /// Fires up to here were decided by a clock that was ahead, and it is not yet as late.
+    ahead: Option<Timestamp>,
     last: Option<Last>,
 }
 
@@ -50,7 +56,7 @@ struct Next {
 /// # Errors
 /// When the configuration or the journal cannot be used.
 pub(super) fn run(global: &Global) -> Result<u8, Error> {
-    let config = session::config(global)?;
+    let (config, _borrowed) = session::config_and_runbooks(global)?;
     let board = Board::read(&config)?;
     let session = match session::new_journal(&config) {
         Some(_) => None,
@@ -72,10 +78,15 @@ pub(super) fn run(global: &Global) -> Result<u8, Error> {
             Some(session) => runtime::stop_switch(session.journal.as_ref()).await?,
             None => StopSwitch::default(),
         };
-        Ok(List { schedules, stop_all, broken: board.broken.clone() })
+        let gone = match &session {
+            Some(session) => gone(session).await?,
+            None => Vec::new(),
+        };
+        Ok(List { schedules, stop_all, gone, broken: board.broken.clone() })
     })?;
     if global.output == Format::Text {
         board.say_broken(&Terminal);
+        say_gone(&list.gone);
         if list.stop_all.stopped {
             output::say("\x1b[1;31mstopped\x1b[0m: `drctl stop-all off` lets schedules work again");
         }
@@ -100,6 +111,7 @@ fn line(entry: &Entry, record: ScheduleRecord, now: Timestamp) -> Line {
         cron: schedule.map_or_else(String::new, |schedule| schedule.cron.clone()),
         timezone: table.zone().name().to_owned(),
         next: next.map(|fire| Next { at: fire.at, begins: fire.begins, local: shown(table, fire.begins) }),
+        ahead: record.decided_ahead(now),
         last_fire: record.fired,
         opened: record.opened,
         last: record.last,
@@ -124,6 +136,9 @@ fn render(list: &List) -> String {
 }
 
 fn outcome(line: &Line) -> String {
+    if let Some(ahead) = line.ahead {
+        return format!("\x1b[33mthe clock was ahead\x1b[0m, or is behind: decided up to {}", utc(ahead));
+    }
     if let Some(opened) = &line.opened {
         return format!("the drill of {} is not over", utc(opened.fire));
     }

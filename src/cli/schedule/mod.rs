@@ -1,5 +1,6 @@
 //! `drctl schedule`: when drills run, what came of them, and running what is due from the system's cron.
 
+mod gone;
 mod list;
 mod next;
 mod run;

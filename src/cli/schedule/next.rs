@@ -46,7 +46,7 @@ struct Line {
 /// # Errors
 /// When the runbook cannot be found, does not compile, or has no schedule.
 pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
-    let config = session::config(global)?;
+    let (config, _borrowed) = session::config_and_runbooks(global)?;
     let source = source::load(&config, &arguments.runbook, &Terminal)?;
     let name = &source.runbook.metadata.name;
     let Some(table) = timetable(&source.runbook) else {

@@ -8,8 +8,10 @@ use clap::Args;
 use serde::Serialize;
 use tokio::task::JoinSet;
 
-use crate::app::launch::board::{Board, Broken, Entry, utc};
+use super::gone::{gone, say_gone};
+use crate::app::launch::board::{Board, Entry, utc};
 use crate::app::launch::schedule::Launcher;
+use crate::app::launch::source::Broken;
 use crate::cli::notices::Notices;
 use crate::cli::output::Terminal;
 use crate::cli::session::{self, Session};
@@ -55,6 +57,8 @@ pub(crate) struct Arguments {
 struct Report {
     dry_run: bool,
     schedules: Vec<Line>,
+    /// Services the journal knows a schedule of, and of which there is no runbook any more.
+    gone: Vec<String>,
     broken: Vec<Broken>,
 }
 
@@ -84,6 +88,8 @@ enum What {
     Ended { fire: Timestamp, run: String, status: String, verdict: Option<Verdict> },
     /// The fire was refused.
     Refused { fire: Timestamp, reason: Refusal, detail: String },
+    /// The clock is behind fires that were decided: it was ahead then, or is not set now.
+    Clock { ahead: Timestamp, set_back: bool },
     /// It could not be looked at.
     Error { message: String },
 }
@@ -115,10 +121,12 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
         notices.end().await;
         lines
     })?;
-    let report = Report { dry_run: arguments.dry_run, schedules: lines, broken };
+    let gone = session::block_on(gone(&session))?;
+    let report = Report { dry_run: arguments.dry_run, schedules: lines, gone, broken };
     let board = Board { broken: report.broken.clone(), ..Board::default() };
     if global.output == Format::Text {
         board.say_broken(&Terminal);
+        say_gone(&report.gone);
     }
     output::print(global.output, &report, || render(&report))?;
     let mut codes: Vec<u8> = report.schedules.iter().map(|line| line.code).collect();
@@ -179,7 +187,7 @@ fn what(turn: &Turn, dry: bool, only_checks: bool) -> (What, u8) {
             let (fire, reason, detail) = (*fire, *reason, detail.clone());
             Some((What::Refused { fire, reason, detail }, code_of(reason)))
         }
-        ScheduleEvent::Fired { .. } | ScheduleEvent::Seen { .. } => None,
+        ScheduleEvent::Fired { .. } | ScheduleEvent::Seen { .. } | ScheduleEvent::SetBack { .. } => None,
     });
     let fire = turn.order.as_ref().map(|order| order.fire);
     match (told, fire) {
@@ -187,12 +195,28 @@ fn what(turn: &Turn, dry: bool, only_checks: bool) -> (What, u8) {
         (Some((What::Refused { fire: refused, .. }, _)), Some(fire)) if refused < fire => begun(turn, dry),
         (Some(told), _) => told,
         (None, Some(_)) => begun(turn, dry),
-        (None, None) if turn.gone_on.is_some() => begun(turn, dry),
+        // One that nobody scheduled and that is over now is told of by its own record.
+        (None, None) if turn.gone_on.is_some() && (dry || turn.open.is_some()) => begun(turn, dry),
         (None, None) => {
+            if let Some((ahead, set_back)) = clock(turn) {
+                return (What::Clock { ahead, set_back }, exit::REFUSED);
+            }
             let open = turn.open.as_ref().map(|line| line.run.to_string());
             (What::NothingDue { open }, exit::SUCCESS)
         }
     }
+}
+
+/// Up to when fires were decided that the clock has not reached, and whether it decides from now on.
+fn clock(turn: &Turn) -> Option<(Timestamp, bool)> {
+    let set_back = turn.recorded.iter().find_map(|event| match event {
+        ScheduleEvent::SetBack { ahead, .. } => Some((*ahead, true)),
+        ScheduleEvent::Seen { .. }
+        | ScheduleEvent::Fired { .. }
+        | ScheduleEvent::Refused { .. }
+        | ScheduleEvent::Ended { .. } => None,
+    });
+    set_back.or(turn.ahead.map(|ahead| (ahead, false)))
 }
 
 /// A drill that this call has begun or gone on with, and that is not over.
@@ -244,6 +268,14 @@ fn render(report: &Report) -> String {
             What::Refused { fire, reason, detail } => {
                 format!("\x1b[33mrefused\x1b[0m ({reason}) the drill of {}: {detail}", utc(*fire))
             }
+            What::Clock { ahead, set_back: true } => format!(
+                "\x1b[33mthe clock was ahead\x1b[0m: drills up to {} were decided by it; from now on they run by the clock as it is",
+                utc(*ahead)
+            ),
+            What::Clock { ahead, set_back: false } => format!(
+                "\x1b[31mthe clock is not set\x1b[0m: drills up to {} were decided before; nothing runs until it is",
+                utc(*ahead)
+            ),
             What::Error { message } => format!("\x1b[31merror\x1b[0m: {message}"),
         };
         // Writing into a string cannot fail.

@@ -2,19 +2,18 @@
 //! measured.
 
 mod line;
-mod services;
 
 use clap::Args;
-use line::Line;
 
 use super::session;
 use super::{Error, Format, Global, exit, output};
-use crate::app;
 use crate::app::launch::policy;
+use crate::app::{self, status};
 use crate::cli::output::Terminal;
 use crate::config::JournalPlace;
 use crate::evidence::readiness::Readiness;
 use crate::journal::OpenMode;
+use crate::runtime;
 
 /// Arguments of `status`.
 #[derive(Debug, Clone, Args)]
@@ -31,37 +30,29 @@ pub(crate) struct Arguments {
 /// # Errors
 /// When a service is not known, or the journal cannot be read.
 pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
-    let mut config = session::config(global)?;
-    let found = services::found(&config, &arguments.services)?;
+    let (mut config, _borrowed) = session::config_and_runbooks(global)?;
+    let found = status::found(&config, &arguments.services)?;
     let rules = policy::load(config.policy.as_deref(), &config.lints, &Terminal)?;
     if session::new_journal(&config).is_some() {
         config.journal = JournalPlace::Memory;
     }
     let journal = app::open_journal(&config, OpenMode::ReadOnly)?;
-    let lines = session::block_on(async {
-        let only = match found.services.as_slice() {
-            [one] => Some(one.name.clone()),
-            _ => None,
-        };
-        let listed = app::Listed::read(journal.as_ref(), only).await?;
+    let (lines, switch) = session::block_on(async {
+        let switch = runtime::stop_switch(journal.as_ref()).await?;
+        let known = runtime::known_readings(journal.as_ref()).await?.readings;
         let now = session::now();
-        let mut lines = Vec::new();
-        for service in &found.services {
-            let subject = app::Subject {
-                service: &service.name,
-                definition: service.definition(),
-                runbook: service.runbook(),
-                policy: rules.as_ref().map(policy::Rules::policy),
-            };
-            let standing = app::standing(journal.as_ref(), &listed, &subject, now).await?;
-            lines.push(Line::of(service, standing, now));
-        }
-        Ok(lines)
+        let lines = status::lines(journal.as_ref(), &found.services, rules.as_ref(), &known, now).await?;
+        Ok((lines, switch))
     })?;
     if lines.is_empty() && global.output == Format::Text {
         output::say("no runbook is in the configured folders; `drctl init` writes one");
     }
-    found.say_nameless();
+    if switch.stopped {
+        let by = switch.by.map_or_else(String::new, |by| format!(" by {}", by.name));
+        let why = switch.reason.map_or_else(String::new, |reason| format!(": {reason}"));
+        output::say(&format!("\x1b[33mstopped\x1b[0m{by}: triggers and schedules start nothing{why}"));
+    }
+    found.say_nameless(&Terminal);
     if !lines.is_empty() || global.output != Format::Text {
         let why = arguments.why || lines.len() == 1;
         output::print(global.output, &lines, || line::render(&lines, why))?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::app::launch::triggers::{Board, Broken};
+use crate::app::launch::source::{self, Broken};
 use crate::cli::session::{self, Session};
 use crate::cli::table::Table;
 use crate::cli::table::Yield::{Cut, Wrap};
@@ -51,8 +51,8 @@ struct Line {
 /// # Errors
 /// When the configuration or the journal cannot be used.
 pub(super) fn run(global: &Global) -> Result<u8, Error> {
-    let config = session::config(global)?;
-    let Board { runbooks, broken } = Board::read(&config)?;
+    let (config, _borrowed) = session::config_and_runbooks(global)?;
+    let (runbooks, broken) = source::with_triggers(&config)?;
     let session = match session::new_journal(&config) {
         Some(_) => None,
         None => Some(Arc::new(Session::open_as(global, OpenMode::ReadOnly)?)),

@@ -62,7 +62,7 @@ struct Report {
 /// # Errors
 /// When the runbook has no triggers, the event cannot be read, or the journal cannot be used.
 pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
-    let config = session::config(global)?;
+    let (config, _borrowed) = session::config_and_runbooks(global)?;
     let source = source::load(&config, &arguments.runbook, &Terminal)?;
     let name = source.runbook.metadata.name.clone();
     let Some(watch) = app::watches([&source.runbook]).into_iter().next() else {
@@ -108,7 +108,7 @@ async fn standing(session: &Session, name: &ServiceName) -> Result<(Option<Strin
     let filter = RunFilter { service: Some(name.clone()), open: true, ..RunFilter::default() };
     let line = |run: RunSummary| {
         let RunSummary { run, intent, status, verdict, idempotency_key: key, .. } = run;
-        RunLine { run, intent, status, verdict, key, driven: false }
+        RunLine { run, intent, status, verdict, key, driven: false, due: false }
     };
     Ok((stopped, journal.runs(&filter).await?.into_iter().map(line).collect()))
 }

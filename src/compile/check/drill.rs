@@ -12,7 +12,7 @@ use crate::model::action::{ActionName, DrillDefault, Effect, traits};
 use crate::model::drill::{Drill, DrillLevel, DrillRule, DrillUse, DrillVariant};
 use crate::model::id::SiteName;
 use crate::model::runbook::Runbook;
-use crate::model::step::{Check, Step, Undo};
+use crate::model::step::{Check, OtherUse, Step, Undo, Variant};
 
 use super::{call, step};
 
@@ -117,6 +117,15 @@ fn variant(step: &Step, other: &DrillUse, many: bool, at: &str, reporter: &mut R
         let message = format!("`{}` is a group and performs no action", step.id);
         reporter.key(Code::KeyWithoutMeaning, at, message).help("write it on the members");
     }
+    if let Some(Variant::Other(OtherUse { uses: Some(action), .. })) = &step.ungraceful
+        && other.uses.is_none()
+        && !other.with.is_empty()
+    {
+        let message = format!("this says nothing of `{action}`, which `{}` does when ungraceful", step.id);
+        reporter
+            .value(Code::BrokenDrill, &format!("{at}/with"), message)
+            .help("write `uses` beside `with`: what a drill does instead holds in both modes");
+    }
     let action = other.uses.or(step.uses);
     if let (Some(action), Some(Undo::Auto)) = (action, &other.undo) {
         let mut with = if other.uses.is_some() { serde_json::Map::new() } else { step.with.clone() };
@@ -156,8 +165,15 @@ fn undeclared(
 ) -> bool {
     let level = drill.map(|drill| drill.level);
     let real = level.filter(|level| matches!(level, DrillLevel::Isolated | DrillLevel::Live));
-    let says = |rule: &DrillRule| real.is_none_or(|level| rule.at(level).is_some());
-    let said = outline.chain(index).any(|entry| entry.step.drill.as_ref().is_some_and(says));
+    let said = outline.chain(index).any(|entry| {
+        // Of a group only what concerns its members counts for them.
+        let counts = |variant: &DrillVariant| entry.step.parallel.is_empty() || variant.is_for_members();
+        let says = |rule: &DrillRule| match real {
+            Some(level) => rule.at(level).is_some_and(counts),
+            None => rule.variants().any(|(_, variant)| counts(variant)),
+        };
+        entry.step.drill.as_ref().is_some_and(says)
+    });
     // A failback is part of a live drill only.
     let concerned = outline.name == "failover" || real == Some(DrillLevel::Live);
     if action.spec().drill != DrillDefault::MustDeclare || said || outline.lost(index, "drill") {
@@ -186,7 +202,10 @@ fn isolated(
     reporter: &mut Reporter<'_>,
 ) {
     let Some(entry) = outline.entries.get(index) else { return };
-    let rule = outline.chain(index).find_map(|entry| entry.step.drill.as_ref()?.at(DrillLevel::Isolated));
+    let rule = outline.chain(index).find_map(|entry| {
+        let said = entry.step.drill.as_ref()?.at(DrillLevel::Isolated)?;
+        (entry.step.parallel.is_empty() || said.is_for_members()).then_some(said)
+    });
     let (other, own) = match rule {
         Some(DrillVariant::Skip) => return,
         Some(DrillVariant::Other(other)) => (Some(other.as_ref()), entry.step.undo.is_some()),
@@ -203,6 +222,12 @@ fn isolated(
         reporter
             .value(Code::DrillUnbounded, &format!("{pointer}/uses"), message)
             .help("add `drill: {boundary: trusted}` if it stays inside, or `drill: skip`");
+    }
+    if let Some(undo) = other.and_then(|other| other.foreign_undo(entry.step.undo.as_ref())) {
+        let message = format!("a drill would take `{}` back as for real, by `{undo}`", entry.id());
+        reporter
+            .value(Code::DrillUnbounded, &format!("{pointer}/undo"), message)
+            .help("write `undo` beside `with` under `drill`: nothing can tell what the real one touches");
     }
     let has_undo = other.is_some_and(|other| other.undo.is_some()) || (own && performed.is_none());
     let changes = match (performed, other) {

@@ -130,6 +130,8 @@ codes! {
     NoTraffic = "DR0324", design::NO_TRAFFIC;
     WrongSiteFenced = "DR0325", order::WRONG_SITE_FENCED;
     OldSiteStarted = "DR0326", order::OLD_SITE_STARTED;
+    LeftOut = "DR0327", order::LEFT_OUT;
+    UsersSentBack = "DR0328", order::USERS_SENT_BACK;
     LostRegion = "DR0401", survival::LOST_REGION;
     LostControlPlane = "DR0402", survival::LOST_CONTROL_PLANE;
     SharedFailureDomain = "DR0403", survival::SHARED_FAILURE_DOMAIN;

@@ -101,6 +101,22 @@ impl<'a> Fences<'a> {
         others.into_iter().find(|(_, site)| aim(&[site]) == Aim::Elsewhere).map(|(name, _)| name)
     }
 
+    /// Where a step sends users: elsewhere in one of the scenes, to the site that is left in all of them, or
+    /// nobody can tell.
+    pub(in crate::compile) fn sends_to(&self, entry: &Entry<'_>) -> Aim {
+        let Some(action) = entry.step.uses else { return Aim::Unknown };
+        let mut aims = self.scenes.iter().map(|scene| scene.sends_to(action, &entry.step.with)).peekable();
+        let (mut all_from, some) = (true, aims.peek().is_some());
+        for aim in aims {
+            match aim {
+                Aim::Elsewhere => return Aim::Elsewhere,
+                Aim::From => {}
+                Aim::Unknown => all_from = false,
+            }
+        }
+        if all_from && some { Aim::From } else { Aim::Unknown }
+    }
+
     /// The site that a step starts again although the service leaves it, in one of the scenes.
     pub(in crate::compile) fn revives(&self, entry: &Entry<'_>) -> Option<&'a SiteName> {
         let calls: Vec<_> = calls(entry).collect();

@@ -5,6 +5,7 @@ mod call;
 mod cloud;
 mod credentials;
 pub(super) mod fences;
+mod left_out;
 mod objectives;
 mod residency;
 mod safety;
@@ -49,10 +50,17 @@ impl<'r> Lints<'r> {
 
     /// Looks at one workflow.
     pub(super) fn workflow(&self, outline: &Outline<'_>, graph: &Graph, reporter: &mut Reporter<'_>) {
-        safety::workflow(self.runbook, outline, reporter);
+        let judge = match outline.name {
+            "failover" => self.fences(),
+            _ => Fences::unplaced(self.runbook),
+        };
+        safety::workflow(self.runbook, outline, &judge, reporter);
         residency::workflow(self.runbook, outline, reporter);
         strategy::workflow(outline, graph, self.runbook.strategy, reporter);
         if outline.name == "failover" {
+            if self.runbook.strategy.is_some() {
+                left_out::workflow(outline, &self.scenes, &judge, reporter);
+            }
             survival::workflow(outline, &self.scenes, reporter);
             let follow = self.assumed.users_follow.as_ref();
             objectives::workflow(self.runbook, (&self.scenes, follow), outline, graph, reporter);

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::fences::Fences;
 use crate::compile::diagnostic::Code;
 use crate::compile::outline::{Entry, Outline, StepIndex};
 use crate::compile::reporter::Reporter;
@@ -13,11 +14,16 @@ use crate::model::runbook::{DrillLevel, Runbook};
 use crate::model::step::Undo;
 
 /// Checks the steps of one workflow.
-pub(super) fn workflow(runbook: &Runbook, outline: &Outline<'_>, reporter: &mut Reporter<'_>) {
+pub(super) fn workflow(
+    runbook: &Runbook,
+    outline: &Outline<'_>,
+    judge: &Fences<'_>,
+    reporter: &mut Reporter<'_>,
+) {
     let live = runbook.drill.as_ref().is_some_and(|drill| drill.level == DrillLevel::Live);
     for (index, entry) in outline.leaves() {
         let Some(action) = entry.step.uses else { continue };
-        let look = Look { entry, action, pointer: outline.pointer(index) };
+        let look = Look { entry, action, judge, pointer: outline.pointer(index) };
         look.ignored(outline, index, reporter);
         look.undo(reporter);
         look.parameters(reporter);
@@ -32,6 +38,7 @@ pub(super) fn workflow(runbook: &Runbook, outline: &Outline<'_>, reporter: &mut 
 struct Look<'a, 'o> {
     entry: &'a Entry<'o>,
     action: ActionName,
+    judge: &'a Fences<'a>,
     pointer: String,
 }
 
@@ -43,7 +50,14 @@ impl Look<'_, '_> {
     /// What the next phase relies on must not fail unseen.
     fn ignored(&self, outline: &Outline<'_>, index: StepIndex, reporter: &mut Reporter<'_>) {
         let relied_on = self.fences()
-            || matches!(self.entry.phase, Some(Phase::Promote | Phase::Restore | Phase::Verify));
+            || self.entry.role() == Role::Shift
+            || matches!(
+                self.entry.phase,
+                Some(Phase::Promote | Phase::Restore | Phase::Verify | Phase::Shift)
+            )
+            || (self.entry.phase == Some(Phase::Scale) && self.judge.revives(self.entry).is_none());
+        let after = matches!(self.entry.phase, Some(Phase::Commit | Phase::Cleanup | Phase::Reprotect));
+        let relied_on = relied_on && !after;
         let around = outline.chain(index).skip(1).find(|entry| entry.step.on_failure.is_some());
         let failure = self.entry.step.on_failure.or(around.and_then(|entry| entry.step.on_failure));
         if relied_on && failure == Some(OnFailure::Continue) {

@@ -6,8 +6,11 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value, json};
 
+use crate::model::action::ActionName;
+use crate::model::action::meaning::{self, Aim};
 use crate::model::expression::{self, Context, Expression};
 use crate::model::id::SiteName;
+use crate::model::run::Mode;
 use crate::model::runbook::{Runbook, Strategy};
 use crate::model::step::ForEach;
 use crate::model::values::{Site, SiteRole};
@@ -30,8 +33,16 @@ pub(super) struct Scene<'r> {
     /// Strings that only the site that is gone has.
     own: Vec<String>,
     context: Context,
+    /// Names of the other sites.
+    others: Vec<String>,
+    /// Strings that only the other sites have.
+    foreign: Vec<String>,
     /// The same names, but what the lost site says of itself is something else.
     shaken: Context,
+    /// The same names, but what the other sites say of themselves is something else.
+    stirred: Context,
+    /// The same names in a switchover, while nothing is lost.
+    planned: Context,
     /// Evaluations that are left.
     budget: Rc<Cell<u32>>,
     /// What templates without an item have become.
@@ -80,13 +91,22 @@ impl<'r> Scene<'r> {
         others().for_each(|(name, other)| strings(&described(name, other), &mut foreign));
         let mut own = Vec::new();
         strings(&json!({"url": site.url, "values": site.values}), &mut own);
+        let all_own = own.clone();
         own.retain(|text| text.len() >= 6 && !foreign.contains(text));
+        foreign.retain(|text| text.len() >= 6 && !all_own.contains(text));
+        let plain = names(runbook, (lost, described(lost, site)), to);
+        let context = Context::new(&plain);
+        let planned = context.with("mode", &json!("graceful")).with("operation", &json!("switchover"));
         Self {
             lost,
             site,
             region: site.region.as_deref().filter(|_| !shared),
             own,
-            context: Context::new(&names(runbook, (lost, described(lost, site)), to)),
+            others: others().map(|(name, _)| name.to_string()).collect(),
+            foreign,
+            context,
+            planned,
+            stirred: Context::new(&stirred(plain, lost)),
             shaken: Context::new(&names(runbook, (lost, shaken(described(lost, site))), to)),
             budget: Rc::clone(budget),
             seen: RefCell::default(),
@@ -97,6 +117,44 @@ impl<'r> Scene<'r> {
     pub(super) fn render(&self, with: &Map<String, Value>, item: Option<&Value>) -> Map<String, Value> {
         let context = item.map(|item| self.context.with("item", item));
         with.iter().map(|(key, field)| (key.clone(), self.soft(field, context.as_ref()))).collect()
+    }
+
+    /// Where users are sent by a call: to the site that is left, to another one, or nobody can tell.
+    pub(super) fn sends_to(&self, action: ActionName, with: &Map<String, Value>) -> Aim {
+        let place = |context: &Context| {
+            let with = with.iter().map(|(key, field)| (key.clone(), self.within(field, context)));
+            meaning::destination(action, &with.collect())
+        };
+        let Some(usual) = place(&self.context) else { return Aim::Unknown };
+        let mut said = Vec::new();
+        strings(&usual, &mut said);
+        let names = |some: &[String]| said.iter().any(|text| some.contains(text));
+        let (lost, others) = (self.lost.as_str(), &self.others);
+        let changes = |context: &Context| place(context).is_some_and(|place| place != usual);
+        let from = names(&self.own) || said.iter().any(|text| text == lost) || changes(&self.shaken);
+        let elsewhere = names(&self.foreign) || names(others) || changes(&self.stirred);
+        match (from, elsewhere) {
+            (true, false) => Aim::From,
+            (false, true) => Aim::Elsewhere,
+            (true, true) | (false, false) => Aim::Unknown,
+        }
+    }
+
+    fn within(&self, value: &Value, context: &Context) -> Value {
+        match value {
+            Value::String(text) if expression::is_template(text) => {
+                if is_costly(text) || !self.spend() {
+                    return Value::Null;
+                }
+                expression::render(value, context).unwrap_or_default()
+            }
+            Value::Array(items) => items.iter().map(|item| self.within(item, context)).collect(),
+            Value::Object(fields) => {
+                let within = |(key, field): (&String, &Value)| (key.clone(), self.within(field, context));
+                Value::Object(fields.iter().map(within).collect())
+            }
+            other => other.clone(),
+        }
     }
 
     /// Whether a text leads to the site that is gone: it reads what that site says of itself, or is that.
@@ -123,6 +181,16 @@ impl<'r> Scene<'r> {
     /// Whether a condition is certainly false while the site is gone.
     pub(super) fn is_never(&self, when: &Expression) -> bool {
         !is_costly(when.as_str()) && self.spend() && when.is_true(&self.context).is_ok_and(|truth| !truth)
+    }
+
+    /// Whether a condition is certainly false in a run of this mode: a switchover, or a failover while the
+    /// site is gone.
+    pub(super) fn is_never_in(&self, when: &Expression, mode: Mode) -> bool {
+        let context = match mode {
+            Mode::Ungraceful => &self.context,
+            Mode::Graceful => &self.planned,
+        };
+        !is_costly(when.as_str()) && self.spend() && when.is_true(context).is_ok_and(|truth| !truth)
     }
 
     /// The items of a fanned-out step, as far as they are known; one `None` where it is not fanned out.
@@ -241,6 +309,17 @@ fn described(name: &SiteName, site: &Site) -> Value {
         fields.insert("name".to_owned(), json!(name));
     }
     described
+}
+
+/// The same names with other texts for all sites but one, whose names stay.
+fn stirred(mut names: Value, lost: &SiteName) -> Value {
+    let other = |value: &mut Value| *value = shaken(value.take());
+    for key in ["to", "survivors"] {
+        names.get_mut(key).into_iter().for_each(other);
+    }
+    let sites = names.get_mut("sites").and_then(Value::as_object_mut).into_iter().flatten();
+    sites.filter(|(name, _)| name.as_str() != lost.as_str()).for_each(|(_, site)| other(site));
+    names
 }
 
 /// The same shape with other texts.

@@ -6,6 +6,7 @@ use crate::compile::diagnostic::Code;
 use crate::compile::graph::Graph;
 use crate::compile::outline::{Entry, Outline, StepIndex};
 use crate::compile::reporter::Reporter;
+use crate::model::action::meaning::asks;
 use crate::model::action::{ActionName, Role};
 use crate::model::expression;
 use crate::model::run::Phase;
@@ -103,8 +104,10 @@ impl View<'_, '_> {
             )
         };
         let finds = |entry: &Entry<'_>| entry.role() == Role::Reading;
-        let verified =
-            |entry: &Entry<'_>| entry.phase == Some(Phase::Verify) || !entry.step.verify.is_empty();
+        let verified = |entry: &Entry<'_>| {
+            let asks = entry.step.uses.is_some_and(asks);
+            (entry.phase == Some(Phase::Verify) && asks) || !entry.step.verify.is_empty()
+        };
         let active = strategy == Strategy::ActiveActive;
         let demands = [
             (Code::NothingAssessed, !looks, "nothing looks at the target before it is used"),

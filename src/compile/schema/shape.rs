@@ -191,8 +191,8 @@ fn words(fields: &Map<String, Value>) -> Vec<String> {
 
 fn format(format: Option<&str>, pattern: Option<&str>) -> Option<Format> {
     match (format, pattern) {
-        (Some("duration"), _) => Some(Format::Duration),
-        (Some("timestamp"), _) => Some(Format::Timestamp),
+        (Some("length-of-time"), _) => Some(Format::Duration),
+        (Some("date-time"), _) => Some(Format::Timestamp),
         (_, Some(IDENTIFIER)) => Some(Format::Identifier),
         (_, Some("^DR[0-9]{4}$")) => Some(Format::Code),
         (_, Some("^(100|[0-9]{1,2})%$")) => Some(Format::Percent),

@@ -114,8 +114,9 @@ impl Sized<'_> {
     fn steps(&self, part: &mut Part<'_>, with: &dyn Fn(&mut Part<'_>, Side, &Value) -> Value) {
         let active = &self.capacity.active;
         let zero = Value::from(0);
+        let own = self.capacity.standby.as_ref();
         let full = |part: &mut Part<'_>, side| self.at_least(with(part, side, active));
-        let standby = self.capacity.standby.as_ref().unwrap_or(&zero);
+        let standby = own.unwrap_or(&zero);
         match (part.is_active_active(), part.direction) {
             (false, _) => {
                 let grown = full(part, Side::To);
@@ -138,10 +139,12 @@ impl Sized<'_> {
                 self.fence(part, with);
             }
             (true, Direction::Failback) => {
-                let grown = with(part, Side::To, standby);
+                // A site that serves its part of the users has no other size unless its author gives it.
+                let grown = with(part, Side::To, own.unwrap_or(active));
                 self.grow(part, &grown);
+                let Some(usual) = own else { return };
                 let mut shrink =
-                    self.resize("bring the others back to their size", &with(part, Side::Item, standby));
+                    self.resize("bring the others back to their size", &with(part, Side::Item, usual));
                 shrink["for_each"] = "{{ survivors | rejectattr('name', 'equalto', to.name) | list }}".into();
                 shrink["on_failure"] = "continue".into();
                 part.step_on(Side::Item, Stage::Cleanup, "shrink", shrink);

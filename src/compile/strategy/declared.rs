@@ -38,8 +38,18 @@ pub(super) struct Declared {
 /// Reads the components; nothing when there are none, or when one is broken.
 pub(super) fn read(document: &Value, reporter: &mut Reporter<'_>) -> Option<Declared> {
     let components = document.get("components")?.as_array().filter(|components| !components.is_empty())?;
-    let sites: BTreeSet<&str> =
-        document.get("sites").and_then(Value::as_object)?.keys().map(String::as_str).collect();
+    let sites = document.get("sites");
+    if sites.is_none_or(|sites| sites.is_null() || sites.as_object().is_some_and(serde_json::Map::is_empty)) {
+        let message = "components need `sites`: without them nobody knows where the service runs and may go";
+        reporter.key(Code::BrokenComponent, "/components", message).help(
+            "add `sites` with one of `role: active` and one of `role: standby`; with active_active all are \
+             active",
+        );
+    }
+    let sites: BTreeSet<&str> = sites.and_then(Value::as_object)?.keys().map(String::as_str).collect();
+    if sites.is_empty() {
+        return None;
+    }
     let strategy = document.get("strategy").and_then(|word| serde_json::from_value(word.clone()).ok());
     let Some(strategy) = strategy else {
         if document.get("strategy").is_none() {

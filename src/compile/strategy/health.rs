@@ -24,7 +24,7 @@ pub(super) fn http_endpoint(endpoint: &HttpEndpoint, part: &mut Part<'_>) {
         let each = look(part, Side::Item);
         let mut healthy = check("are the others healthy?", &each);
         healthy["for_each"] = "{{ survivors }}".into();
-        healthy["min_success"] = 1.into();
+        // Each of them gets a share of the users, so each must be well: a second loss is told here.
         healthy["retry"] = json!({"attempts": 3, "backoff": "1s"});
         part.step(Stage::Assess, "ready", healthy);
         let mut serving = check("users are served by the others", &each);

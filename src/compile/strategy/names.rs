@@ -1,6 +1,7 @@
 //! The names of components: unique, not reserved, and needs that name others and lead nowhere back.
 
 use super::declared::Entry;
+use super::part;
 use super::stages::Stage;
 use crate::compile::diagnostic::Code;
 use crate::compile::reporter::Reporter;
@@ -18,6 +19,17 @@ pub(super) fn check(entries: &[Entry], reporter: &mut Reporter<'_>) -> bool {
             reporter
                 .value(Code::DuplicateId, &format!("/components/{at}/id"), message)
                 .help("give one of them another id");
+            sound = false;
+        }
+        let same =
+            |earlier: &&Entry| earlier.id != entry.id && part::key(&earlier.id) == part::key(&entry.id);
+        if let Some(earlier) = entries.iter().take(at).find(same) {
+            let key = part::key(&entry.id);
+            let message =
+                format!("`{}` and `{}` would both keep their values under `{key}`", earlier.id, entry.id);
+            reporter
+                .value(Code::BrokenComponent, &format!("/components/{at}/id"), message)
+                .help("give one of them another id: each would read the values of the other");
             sound = false;
         }
         let reserved = || Stage::ALL.iter().map(|stage| stage.id()).chain(WORDS);

@@ -92,6 +92,9 @@ impl<'a> Part<'a> {
     /// Adds a step; its id is that of the component and a verb.
     pub(super) fn step(&mut self, stage: Stage, verb: &str, mut step: Value) {
         step["id"] = self.step_id(verb).into();
+        if stage == Stage::Shift && self.setting.strategy == Strategy::BackupRestore {
+            into_a_copy(&mut step);
+        }
         let uses = step.get("uses").and_then(Value::as_str);
         let commands = uses.and_then(|uses| by_hand::commands(uses, step.get("with")?));
         if let Some(commands) = commands {
@@ -169,6 +172,17 @@ pub(super) fn key(component: &str) -> String {
     let key = component.replace('-', "_");
     // A name in an expression must not begin with a digit.
     if key.starts_with(|first: char| first.is_ascii_digit()) { format!("c_{key}") } else { key }
+}
+
+/// What users write into a restored copy is nowhere else, so their way there is the point of no return.
+fn into_a_copy(step: &mut Value) {
+    step["reversibility"] = json!({
+        "class": "irreversible",
+        "reason": "users write into the restored copy; going back loses their work",
+    });
+    if let Some(fields) = step.as_object_mut() {
+        fields.remove("undo");
+    }
 }
 
 fn renamed_inside(value: &Value, side: Side) -> Value {

@@ -21,7 +21,8 @@ pub(super) fn check(document: &Value, declared: &Declared, reporter: &mut Report
     for (at, entry) in declared.entries.iter().enumerate() {
         let pointer = format!("/components/{at}");
         if let Some((capacity, max)) = sizes(&entry.component) {
-            size(&entry.id, capacity, max, &pointer, reporter);
+            let everywhere = declared.strategy == Strategy::ActiveActive;
+            size((&entry.id, everywhere), &known(document, capacity), max, &pointer, reporter);
         }
         if let Component::WeightedRecords(records) = &entry.component {
             weights(records, declared.strategy, &pointer, reporter);
@@ -49,8 +50,32 @@ const fn sizes(component: &Component) -> Option<(&Capacity, Option<&Value>)> {
     }
 }
 
-/// Sizes that are written down; what a template gives is known to nobody yet.
-fn size(id: &str, capacity: &Capacity, max: Option<&Value>, pointer: &str, reporter: &mut Reporter<'_>) {
+/// The sizes of a component, with what its parameters are unless somebody gives them.
+fn known(document: &Value, capacity: &Capacity) -> Capacity {
+    let parameters = document.get("parameters").and_then(Value::as_object).into_iter().flatten();
+    let defaults: serde_json::Map<String, Value> = parameters
+        .filter_map(|(name, parameter)| Some((name.clone(), parameter.get("default")?.clone())))
+        .collect();
+    let context = Context::new(&json!({"params": defaults}));
+    let known = |value: &Value| {
+        let plain = value.as_str().is_some_and(|text| expression::is_template(text) && !text.contains("{%"));
+        if plain { expression::render(value, &context).unwrap_or(Value::Null) } else { value.clone() }
+    };
+    Capacity {
+        active: known(&capacity.active),
+        standby: capacity.standby.as_ref().map(known),
+        enough: capacity.enough.as_ref().map(known),
+    }
+}
+
+/// Sizes that are written down, or are what they are unless somebody gives a parameter.
+fn size(
+    (id, everywhere): (&str, bool),
+    capacity: &Capacity,
+    max: Option<&Value>,
+    pointer: &str,
+    reporter: &mut Reporter<'_>,
+) {
     let number = |value: Option<&Value>| value.and_then(Value::as_f64);
     let active = number(Some(&capacity.active));
     let mut wrong = |key: &str, message: String, help: &str| {
@@ -66,7 +91,14 @@ fn size(id: &str, capacity: &Capacity, max: Option<&Value>, pointer: &str, repor
     ];
     for (key, value, help) in smaller {
         let Some(size) = number(value.as_ref()) else { continue };
-        if size < 0.0 {
+        if key == "enough" && size < 1.0 {
+            wrong("capacity/enough", format!("with `enough: 0` nobody waits for `{id}` to run"), help);
+        } else if key == "standby" && everywhere && size < 1.0 {
+            let message = format!("with `standby: 0`, `{id}` would run nothing in a site that is taken back");
+            let help = "in active_active it is the size of each site while all of them serve; leave it out \
+                        where that is `active`";
+            wrong("capacity/standby", message, help);
+        } else if size < 0.0 {
             wrong(&format!("capacity/{key}"), format!("`{key}` of `{id}` is below 0"), help);
         } else if let Some(active) = active.filter(|active| size > *active) {
             let message = format!("`{key}` of `{id}` ({size}) is more than its `active` ({active})");

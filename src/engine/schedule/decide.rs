@@ -3,7 +3,7 @@
 
 use super::event::{Refusal, ScheduleEvent};
 use super::record::{Opened, ScheduleRecord};
-use super::{GRACE, MOST_DUE};
+use super::{FLOOR, GRACE, MOST_DUE};
 use crate::model::id::RunId;
 use crate::model::run::{Intent, RunStatus, Verdict};
 use crate::model::schedule::{Fire, Missed, Timetable};
@@ -24,6 +24,15 @@ pub struct RunLine {
     pub key: Option<String>,
     /// A process drives it now.
     pub driven: bool,
+    /// A time has come at which it goes on without a person, such as the end of an approval.
+    pub due: bool,
+}
+
+impl RunLine {
+    /// Says whether a drill that nobody drives would go on by itself if somebody did.
+    fn is_overdue(&self) -> bool {
+        self.intent == Intent::Drill && self.due && !self.driven && !self.status.is_terminal()
+    }
 }
 
 /// What policy and guards say to a fire.
@@ -66,6 +75,11 @@ pub struct Order {
 pub enum Step {
     /// Nothing, until the next fire is due.
     Wait(Option<Timestamp>),
+    /// Nothing: the clock is not set, for it is behind fires that were decided and behind any possible time.
+    Unset {
+        /// Fires up to here were decided.
+        ahead: Timestamp,
+    },
     /// Policy and guards must be asked about a fire.
     Ask(Order),
     /// These facts are recorded, and it is decided again.
@@ -90,6 +104,13 @@ pub fn decide(service: &str, table: &Timetable, record: &ScheduleRecord, facts: 
         let from = facts.now.minus(GRACE.plus(table.jitter()));
         return Step::Record(vec![ScheduleEvent::Seen { schedule: table.summary(), from }]);
     }
+    if let Some(ahead) = record.settled.filter(|settled| *settled > facts.now.plus(GRACE)) {
+        if facts.now < Timestamp::from_millis(FLOOR) {
+            return Step::Unset { ahead };
+        }
+        let from = facts.now.minus(GRACE.plus(table.jitter()));
+        return Step::Record(vec![ScheduleEvent::SetBack { from, ahead }]);
+    }
     match &record.opened {
         Some(opened) => of_opened(table, record, opened, facts),
         None => of_due(service, table, record, facts),
@@ -106,6 +127,10 @@ fn of_opened(table: &Timetable, record: &ScheduleRecord, opened: &Opened, facts:
     if line.status.is_terminal() {
         let (run, status, verdict) = (line.run.clone(), line.status, line.verdict);
         return Step::Record(vec![ScheduleEvent::Ended { fire, run, status, verdict }]);
+    }
+    // Nobody was there when the time of what it waited for was up.
+    if line.is_overdue() {
+        return Step::GoOn(line.run.clone());
     }
     // Also one that only waits for a person: what it has not cleaned up would be in the way of the next.
     if let Some((due, count)) = due(table, record, facts) {
@@ -133,6 +158,9 @@ fn never_began(table: &Timetable, order: Order, at: Timestamp, facts: &Facts) ->
 }
 
 fn of_due(service: &str, table: &Timetable, record: &ScheduleRecord, facts: &Facts) -> Step {
+    if let Some(line) = facts.runs.iter().find(|line| line.is_overdue()) {
+        return Step::GoOn(line.run.clone());
+    }
     let Some((fire, count)) = due(table, record, facts) else {
         return Step::Wait(next(table, facts.now));
     };
@@ -197,7 +225,9 @@ fn due(table: &Timetable, record: &ScheduleRecord, facts: &Facts) -> Option<(Fir
 
 fn all_due(table: &Timetable, record: &ScheduleRecord, facts: &Facts) -> Vec<Fire> {
     let back = facts.now.minus(facts.within.plus(table.jitter()));
-    let after = record.settled.map_or(back, |settled| settled.max(back));
+    // What was decided by a clock that was ahead is not decided again once that time has come.
+    let ahead = record.ahead.filter(|ahead| *ahead <= facts.now);
+    let after = record.settled.max(ahead).map_or(back, |settled| settled.max(back));
     let is_due = |fire: &Fire| fire.begins <= facts.now;
     table.fires(after).take(MOST_DUE).take_while(is_due).collect()
 }

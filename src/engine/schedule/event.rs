@@ -39,6 +39,14 @@ pub enum ScheduleEvent {
         /// Fires up to here are none of its.
         from: Timestamp,
     },
+    /// The clock has gone back behind fires that were decided: it was ahead then. Fires are decided by it
+    /// from here on, but none of those again.
+    SetBack {
+        /// Fires up to here count as decided.
+        from: Timestamp,
+        /// Fires up to here were decided before.
+        ahead: Timestamp,
+    },
     /// A fire is to become a drill.
     Fired {
         /// The fire.
@@ -78,6 +86,7 @@ impl ScheduleEvent {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Seen { .. } => "schedule_seen",
+            Self::SetBack { .. } => "schedule_set_back",
             Self::Fired { .. } => "schedule_fired",
             Self::Refused { .. } => "schedule_refused",
             Self::Ended { .. } => "schedule_ended",

@@ -14,5 +14,7 @@ use crate::model::time::Duration;
 /// How late a drill may begin and still count as on time. Whoever lets the system's cron look does so at
 /// least this often.
 pub const GRACE: Duration = Duration::from_secs(15 * 60);
+/// Before this there was no drctl (2026-11-01, in milliseconds): a clock that shows such a time is not set.
+pub const FLOOR: i64 = 1_793_491_200_000;
 /// Most fires that are counted when a schedule was not looked at for long.
 pub const MOST_DUE: usize = 20_000;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::GRACE;
 use super::event::{Refusal, ScheduleEvent};
 use crate::model::id::RunId;
 use crate::model::run::{RunStatus, Verdict};
@@ -18,6 +19,9 @@ pub struct ScheduleRecord {
     pub opened: Option<Opened>,
     /// The fire that last became a drill.
     pub fired: Option<Timestamp>,
+    /// Fires up to here were decided by a clock that has gone back since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ahead: Option<Timestamp>,
     /// What came of the last fire that something came of.
     pub last: Option<Last>,
 }
@@ -71,6 +75,10 @@ impl ScheduleRecord {
                 self.schedule = Some(schedule.clone());
                 self.settle(*from);
             }
+            ScheduleEvent::SetBack { from, ahead } => {
+                self.ahead = self.ahead.max(Some(*ahead));
+                self.settled = Some(*from);
+            }
             ScheduleEvent::Fired { fire, key, late } => {
                 self.settle(*fire);
                 self.fired = Some(*fire);
@@ -94,6 +102,13 @@ impl ScheduleRecord {
                 self.last = Some(Last::Ended { fire, run, status, verdict });
             }
         }
+    }
+
+    /// Until when fires were decided that the clock has not reached: either it was ahead then, or it is
+    /// behind now.
+    #[must_use]
+    pub fn decided_ahead(&self, now: Timestamp) -> Option<Timestamp> {
+        self.settled.max(self.ahead).filter(|ahead| *ahead > now.plus(GRACE))
     }
 
     fn settle(&mut self, fire: Timestamp) {

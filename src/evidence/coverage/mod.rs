@@ -6,11 +6,13 @@ mod shape;
 mod sides;
 mod unit;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::engine::{IndexedPlan, RunState};
+use crate::model::id::RunId;
 use crate::model::run::{Mode, Operation};
 use crate::model::runbook::Runbook;
 use crate::model::time::Timestamp;
@@ -35,7 +37,7 @@ pub struct Past<'a> {
 }
 
 /// The time that is looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Window {
     /// From here on.
     pub since: Timestamp,
@@ -50,11 +52,9 @@ pub fn coverage(runbook: &Runbook, runs: &[Past<'_>], window: Window) -> Coverag
     let (units, problems) = unit::units(runbook);
     let mut tally = past::Tally::new(runbook, &digest, units, window);
     let looked: Vec<RunUse> = runs.iter().filter_map(|past| tally.add(*past)).collect();
-    let counted: Vec<Past<'_>> = runs
-        .iter()
-        .copied()
-        .filter(|past| looked.iter().any(|run| run.run == past.state.created.run))
-        .collect();
+    let known: BTreeSet<&RunId> = looked.iter().map(|run| &run.run).collect();
+    let counted: Vec<Past<'_>> =
+        runs.iter().copied().filter(|past| known.contains(&past.state.created.run)).collect();
     let steps = tally.steps();
     let exercised = |step: &&StepUse| step.state == StepState::Exercised;
     let operations = operations(runbook, &steps);

@@ -1,6 +1,7 @@
 //! Compares recorded runs with the runbook as it is now, step by step, and counts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use super::sides::{BranchUse, UndoUse};
 use super::unit::{Unit, is_main};
@@ -13,6 +14,9 @@ use crate::model::run::{Mode, NodeStatus, Operation};
 use crate::model::runbook::Runbook;
 use crate::model::time::Timestamp;
 use crate::plan::{self, Case, Node, NodeKind, Plan, Section};
+
+/// What a runbook would do, by address.
+type Nodes = BTreeMap<NodeAddress, Node>;
 
 /// What was counted so far.
 pub(super) struct Tally<'a> {
@@ -29,6 +33,8 @@ pub(super) struct Tally<'a> {
     undone: Vec<Seen>,
     /// Steps that clean a drill up, by id.
     cleaned: BTreeMap<String, Seen>,
+    /// What the runbook as it is now would do, by how it would be run: most runs are alike.
+    planned: HashMap<String, Arc<Nodes>>,
 }
 
 /// A run as it is being counted.
@@ -36,8 +42,8 @@ struct Looked<'a> {
     run: &'a RunId,
     same_runbook: bool,
     /// What the runbook would do now, forth and back.
-    forth: BTreeMap<NodeAddress, Node>,
-    back: BTreeMap<NodeAddress, Node>,
+    forth: Arc<Nodes>,
+    back: Arc<Nodes>,
     performed: BTreeSet<usize>,
 }
 
@@ -56,6 +62,7 @@ impl<'a> Tally<'a> {
             taken: vec![(Seen::default(), Seen::default()); count],
             undone: vec![Seen::default(); count],
             cleaned,
+            planned: HashMap::new(),
         }
     }
 
@@ -72,7 +79,7 @@ impl<'a> Tally<'a> {
             run: &created.run,
             same_runbook: plan.runbook.digest == self.digest,
             forth: self.now(plan, plan.operation, state.mode, false),
-            back: BTreeMap::new(),
+            back: Arc::default(),
             performed: BTreeSet::new(),
         };
         if plan.drill.as_ref().is_some_and(|drill| drill.returns) {
@@ -98,12 +105,19 @@ impl<'a> Tally<'a> {
 
     /// What the runbook as it is now would do in the place of a run, by address. Nothing, where it cannot be
     /// planned that way any more: then nothing of the run counts.
-    fn now(&self, past: &Plan, operation: Operation, mode: Mode, back: bool) -> BTreeMap<NodeAddress, Node> {
+    fn now(&mut self, past: &Plan, operation: Operation, mode: Mode, back: bool) -> Arc<Nodes> {
         let (from, to) = (past.from.clone(), past.to.clone());
         let (from, to) = if back { (to, from) } else { (from, to) };
+        let way = format!("{operation} {mode} {from:?} {to:?} {:?}", past.parameters);
+        if let Some(known) = self.planned.get(&way) {
+            return Arc::clone(known);
+        }
         let planned = plan::plan_of(self.runbook, &Case { operation, mode, from, to }, &past.parameters);
         let nodes = planned.map(|plan| plan.nodes).unwrap_or_default();
-        nodes.into_iter().map(|node| (node.address.clone(), node)).collect()
+        let nodes: Nodes = nodes.into_iter().map(|node| (node.address.clone(), node)).collect();
+        let nodes = Arc::new(nodes);
+        self.planned.insert(way, Arc::clone(&nodes));
+        nodes
     }
 
     fn node(&mut self, looked: &mut Looked<'_>, plan: &Plan, node: &Node, state: &NodeState, mode: Mode) {

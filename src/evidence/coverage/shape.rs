@@ -1,5 +1,6 @@
 //! What is said about the exercise of a runbook. Plain data; counts nothing.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Window;
@@ -28,7 +29,7 @@ words! {
 }
 
 /// How often something happened, and when last.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Seen {
     /// In how many runs.
     pub times: usize,
@@ -50,7 +51,7 @@ impl Seen {
 }
 
 /// A step of the runbook as it is now, and what became of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct StepUse {
     /// Which steps it is one of: those of a failover, which a switchover shares, or of a failback.
     pub workflow: Operation,
@@ -75,7 +76,7 @@ pub struct StepUse {
 }
 
 /// How much of an operation was exercised.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct OperationUse {
     /// The operation, in its own mode.
     pub operation: Operation,
@@ -90,7 +91,7 @@ pub struct OperationUse {
 }
 
 /// A run that was looked at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct RunUse {
     /// The run.
     pub run: RunId,
@@ -117,7 +118,7 @@ pub struct RunUse {
 }
 
 /// What of a runbook was exercised.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Coverage {
     /// The service.
     pub service: ServiceName,

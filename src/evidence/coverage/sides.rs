@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::unit::has;
@@ -14,7 +15,7 @@ use crate::model::time::Timestamp;
 use crate::plan::{cases, plan_of};
 
 /// A condition of a step, each way.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct BranchUse {
     /// Which steps it is one of.
     pub workflow: Operation,
@@ -29,7 +30,7 @@ pub struct BranchUse {
 }
 
 /// An operation in a mode that succeeded.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ModeUse {
     /// The operation.
     pub operation: Operation,
@@ -41,7 +42,7 @@ pub struct ModeUse {
 }
 
 /// A way from one site to another.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct DirectionUse {
     /// Site that is left.
     pub from: Option<SiteName>,
@@ -55,7 +56,7 @@ pub struct DirectionUse {
 }
 
 /// Somebody who has granted something.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ApproverUse {
     /// Name.
     pub name: String,
@@ -65,7 +66,7 @@ pub struct ApproverUse {
 }
 
 /// A way back: the undo of a step, or a step that cleans a drill up.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct UndoUse {
     /// `undo` or `cleanup`.
     pub kind: &'static str,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::engine::schedule::ScheduleRecord;
 use crate::evidence::Exercise;
 use crate::model::drill::DrillLevel;
 use crate::model::id::{RunId, ServiceName, SiteName};
@@ -27,6 +28,14 @@ pub struct Facts<'a> {
     pub shown: Option<&'a Exercise>,
     /// The run by whose summary `shown` should be known, but which was pruned.
     pub pruned: Option<&'a RunId>,
+    /// The newest one that succeeded without a single step having been performed.
+    pub hollow: Option<&'a RunId>,
+    /// Where the service is, by its record, else by its runbook.
+    pub active: Option<&'a SiteName>,
+    /// Where a failover would go by itself, or why that cannot be said; absent where nobody asked.
+    pub target: Option<&'a Result<SiteName, String>>,
+    /// Where its drill schedule stands, if it has one.
+    pub schedule: Option<&'a ScheduleRecord>,
     /// Runs that cannot be read, with why.
     pub unreadable: &'a [(RunId, String)],
     /// What was found and is not put right.
@@ -48,6 +57,8 @@ pub enum Definition {
         freshness: Duration,
         /// How far its drills go, where it says so.
         level: Option<DrillLevel>,
+        /// Whether it says what an isolated drill may touch.
+        bounded: bool,
     },
     /// It does not compile.
     Broken {

@@ -4,32 +4,18 @@
 mod facts;
 mod rules;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::model::run::words;
-
+pub use crate::model::readiness::Readiness;
 pub use facts::{Checked, Definition, Facts, OpenFinding, OpenRun};
 pub use rules::age;
-
-words! {
-    /// How ready a service is. Later ones are worse.
-    Readiness {
-        /// A recovery was shown, lately, with the runbook as it is.
-        Ready = "ready",
-        /// Nothing was shown, or too long ago, or too little of it.
-        NeedsDrill = "needs_drill",
-        /// What was shown is not all that a failover needs, or not of the runbook as it is.
-        NeedsVerification = "needs_verification",
-        /// Something is wrong, or waits for a person.
-        ActionRequired = "action_required",
-    }
-}
 
 /// Age at which an exercise is stale where the runbook does not say.
 pub const FRESHNESS: crate::model::time::Duration = crate::model::time::Duration::from_secs(90 * 86_400);
 
 /// One thing to know about the readiness of a service.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Reason {
     /// Which, such as `never_exercised`.
     pub code: &'static str,
@@ -46,7 +32,7 @@ pub struct Reason {
 }
 
 /// How ready a service is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Judgement {
     /// The word.
     pub readiness: Readiness,

@@ -2,7 +2,8 @@
 
 use super::facts::{Definition, Facts, OpenFinding, OpenRun};
 use super::{Readiness, Reason};
-use crate::evidence::Exercise;
+use crate::engine::schedule::{Last, Refusal, ScheduleRecord};
+use crate::evidence::{Exercise, first_line};
 use crate::model::drill::DrillLevel;
 use crate::model::run::{Intent, RunStatus, Verdict};
 use crate::model::time::{Duration, Timestamp};
@@ -27,6 +28,7 @@ pub(super) fn reasons(facts: &Facts<'_>) -> Vec<Reason> {
     reasons.extend(check(facts));
     reasons.extend(facts.findings.iter().filter(|finding| finding.overdue > 0).map(overdue));
     reasons.extend(shown(facts));
+    reasons.extend(facts.schedule.and_then(|schedule| scheduled(facts, schedule)));
     reasons.extend(facts.demands.iter().map(|demand| {
         let text = format!("the policy is not kept: {demand}");
         Reason::of("policy", Readiness::NeedsDrill, text).help(drill(facts))
@@ -150,6 +152,7 @@ fn check(facts: &Facts<'_>) -> Option<Reason> {
 
 fn overdue(finding: &OpenFinding) -> Reason {
     let OpenFinding { run, id, text, owner, overdue } = finding;
+    let (text, owner) = (first_line(text), first_line(owner));
     let days = if *overdue == 1 { "day" } else { "days" };
     let text = format!("finding {id} of {run} is {overdue} {days} overdue ({owner}): {text}");
     Reason::of("finding_overdue", Readiness::ActionRequired, text)
@@ -181,12 +184,65 @@ fn shown(facts: &Facts<'_>) -> Vec<Reason> {
         reasons.push(add("not_validated", Readiness::NeedsVerification, text));
     }
     if !shown.clean {
-        let text = format!("{what} did not succeed by itself: people intervened, or failures were ignored");
+        let text = format!(
+            "{what} did not succeed by itself: people intervened or overrode, or failures were ignored"
+        );
         let command = Some(format!("drctl runs report {run}"));
         reasons.push(Reason { command, ..Reason::of("not_clean", Readiness::NeedsVerification, text) });
     }
     reasons.extend(measured(shown, &what));
+    reasons.extend(elsewhere(facts, shown, &what));
     reasons
+}
+
+/// Whether what was shown is the move that a failover would make now. While a site is quarantined that is the
+/// graver thing to say.
+fn elsewhere(facts: &Facts<'_>, shown: &Exercise, what: &str) -> Option<Reason> {
+    if !facts.quarantined.is_empty() {
+        return None;
+    }
+    if let (Some(from), Some(active)) = (&shown.from, facts.active)
+        && from != active
+    {
+        let text =
+            format!("{what} left {from}; the service is in {active}, and no move from there was shown");
+        return Some(Reason::of("other_direction", Readiness::NeedsDrill, text).help(drill(facts)));
+    }
+    match (facts.target?, &shown.to) {
+        (Err(why), _) => {
+            let text = format!("a failover cannot be planned without saying more: {why}");
+            let help = format!("drctl plan {} --operation failover", facts.service);
+            Some(Reason::of("no_route", Readiness::NeedsVerification, text).help(help))
+        }
+        (Ok(target), Some(to)) if target != to => {
+            let text = format!("{what} went to {to}; a failover would go to {target}, which was not shown");
+            Some(Reason::of("other_target", Readiness::NeedsDrill, text).help(drill(facts)))
+        }
+        (Ok(_), Some(_) | None) => None,
+    }
+}
+
+/// What a schedule did not do that it was there for, until something better is shown.
+fn scheduled(facts: &Facts<'_>, schedule: &ScheduleRecord) -> Option<Reason> {
+    let help = "drctl schedule list";
+    if let Some(ahead) = schedule.ahead.and(schedule.decided_ahead(facts.now)) {
+        let text = format!(
+            "drills were scheduled up to {ahead} by a clock that was ahead, or that of this machine is behind"
+        );
+        return Some(Reason::of("schedule_clock", Readiness::NeedsVerification, text).help(help));
+    }
+    let Some(Last::Refused { fire, reason, detail, in_a_row }) = &schedule.last else { return None };
+    match reason {
+        Refusal::GuardRed | Refusal::Policy | Refusal::Missed | Refusal::NotStarted | Refusal::Overlap => {}
+        Refusal::Blackout | Refusal::Stopped | Refusal::RealRunInProgress => return None,
+    }
+    if facts.shown.is_some_and(|shown| shown.ended_at > *fire) {
+        return None;
+    }
+    let times = if *in_a_row > 1 { format!(", the last of {in_a_row} in a row") } else { String::new() };
+    let detail = first_line(detail);
+    let text = format!("the scheduled drill of {fire} did not take place ({reason}{times}): {detail}");
+    Some(Reason::of("schedule_refused", Readiness::NeedsDrill, text).help(help))
 }
 
 fn measured(shown: &Exercise, what: &str) -> Option<Reason> {
@@ -214,6 +270,11 @@ fn never(facts: &Facts<'_>) -> Reason {
         let text =
             format!("the last exercise, {run}, was pruned from the journal: nobody can say what it showed");
         Reason::of("pruned", Readiness::NeedsVerification, text)
+    } else if let Some(run) = facts.hollow {
+        let text = format!(
+            "the last exercise, {run}, performed no step: everything was left out, and nothing shown"
+        );
+        Reason::of("showed_nothing", Readiness::NeedsDrill, text)
     } else {
         let text = "no failover, switchover or drill of one has ever succeeded";
         Reason::of("never_exercised", Readiness::NeedsDrill, text)
@@ -223,12 +284,16 @@ fn never(facts: &Facts<'_>) -> Reason {
 
 /// The drill that helps.
 fn drill(facts: &Facts<'_>) -> String {
-    let said = match &facts.definition {
-        Definition::Sound { level, .. } => *level,
-        Definition::Broken { .. } | Definition::Twice { .. } => None,
+    let (said, bounded) = match &facts.definition {
+        Definition::Sound { level, bounded, .. } => (*level, *bounded),
+        Definition::Broken { .. } | Definition::Twice { .. } => (None, true),
     };
     let level = match said {
         Some(level @ (DrillLevel::Isolated | DrillLevel::Live)) => level,
+        // A drill of that level would be refused: this says what to write first.
+        Some(DrillLevel::Check | DrillLevel::Simulate) | None if !bounded => {
+            return "drctl explain DR0603".to_owned();
+        }
         Some(DrillLevel::Check | DrillLevel::Simulate) | None => DrillLevel::Isolated,
     };
     format!("drctl drill {} --level {level} --reason \"…\"", facts.service)

@@ -83,7 +83,7 @@ impl Facts<'_> {
             Intent::Drill => "a drill",
             Intent::Real | Intent::Check | Intent::Simulate => "a real recovery, not a planned exercise,",
         };
-        let helped = if self.run.clean { "" } else { ", with people intervening" };
+        let helped = if self.run.clean { "" } else { ", not clean" };
         Ok(format!("{what} was carried out{helped}; it ended {}", self.run.status.replace('_', " ")))
     }
 

@@ -56,7 +56,11 @@ fn summary(out: &mut String, report: &Report) -> Result {
     }
     writeln!(out, "| reason | {} |", run.reason.as_deref().map_or_else(|| "none given".to_owned(), text))?;
     writeln!(out, "| started by | {}, by {} |", text(&who(&run.started_by)), text(&run.trigger))?;
-    let clean = if run.clean { "yes" } else { "**no**: people intervened, see below" };
+    let clean = if run.clean {
+        "yes"
+    } else {
+        "**no**: people intervened or overrode, or failures were ignored, see below"
+    };
     writeln!(out, "| clean | {clean} |")?;
     let shown = run
         .notes

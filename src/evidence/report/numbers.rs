@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::{sentence, span, words};
-use crate::engine::{IndexedPlan, RunState};
+use crate::engine::{IndexedPlan, RunState, overrides};
 use crate::evidence::first_line;
 use crate::evidence::view::RunView;
 use crate::model::run::{Intent, RunStatus, Verdict};
@@ -176,12 +176,19 @@ pub(super) fn marks(state: &RunState, run: &RunView) -> Vec<String> {
         marks.push("not over: this is how it stands".to_owned());
     }
     if !run.clean {
-        marks.push("not clean: people intervened".to_owned());
+        marks.push(if hands(run).is_empty() {
+            "not clean: something was overridden, or failed and was ignored".to_owned()
+        } else {
+            "not clean: people intervened or overrode".to_owned()
+        });
     }
-    if run.notes.contains_key("break_glass") {
+    if run.rpo.by_earlier {
+        marks.push("data loss by readings from before the run: nothing could be read in it".to_owned());
+    }
+    if run.notes.contains_key(overrides::BREAK_GLASS) {
         marks.push("break glass: recorded in a journal of its own".to_owned());
     }
-    if run.notes.keys().any(|name| name.starts_with("policy_override")) {
+    if run.notes.keys().any(|name| name.starts_with(overrides::AGAINST_POLICY)) {
         marks.push("against the policy".to_owned());
     }
     marks
@@ -250,13 +257,20 @@ fn helped(run: &RunView) -> String {
     if run.clean {
         return "Nobody had to intervene.".to_owned();
     }
-    let verbs: Vec<_> = run
-        .interventions
+    let verbs = hands(run);
+    if verbs.is_empty() {
+        return "Not clean: something was overridden, left out or done by hand, or failed and was ignored."
+            .to_owned();
+    }
+    format!("Not clean: people intervened or overrode: {}.", verbs.join(", "))
+}
+
+/// What people did to the run, the first few.
+fn hands(run: &RunView) -> Vec<String> {
+    run.interventions
         .iter()
         .filter(|done| !matches!(done.verb.as_str(), "start" | "approve" | "deny"))
         .map(|done| format!("{} by {}", first_line(&done.verb), first_line(&done.by.name)))
         .take(5)
-        .collect();
-    let told = if verbs.is_empty() { String::new() } else { format!(": {}", verbs.join(", ")) };
-    format!("Not clean: people intervened{told}.")
+        .collect()
 }

@@ -9,7 +9,7 @@ use super::trail::Override;
 use crate::engine::event::Applied;
 use crate::engine::input::Direction;
 use crate::engine::state::NodeState;
-use crate::engine::{IndexedPlan, RunState};
+use crate::engine::{IndexedPlan, RunState, overrides};
 use crate::evidence::line::brief;
 use crate::model::action::{Effect, traits};
 use crate::model::run::NodeStatus;
@@ -17,8 +17,6 @@ use crate::plan::{Node, NodeKind, of_value};
 
 /// Note of a run that holds what its compiler found, as JSON.
 pub const WARNINGS: &str = "warnings";
-/// Notes of a run about warnings that its starter accepted begin like this.
-const ACCEPTED: &str = "accepted_";
 /// Most warnings that a report shows.
 const MOST_WARNINGS: usize = 200;
 
@@ -173,20 +171,18 @@ pub(super) fn warnings(state: &RunState) -> Vec<Warning> {
     warnings
 }
 
-fn is_override(note: &str) -> bool {
-    note.starts_with("policy_override") || note.starts_with(ACCEPTED) || note == "break_glass"
-}
-
 /// What was overridden with the start itself.
 pub(super) fn overridden_at_start(state: &RunState) -> Vec<Override> {
     let created = &state.created;
-    let of_policy = created.notes.iter().filter(|(name, _)| is_override(name));
+    let of_policy = created.notes.iter().filter(|(name, _)| overrides::is_override(name));
     of_policy
         .map(|(name, text)| Override {
             at: state.created_at,
             what: match name.as_str() {
-                "break_glass" => format!("break glass, the journal could not be used: {text}"),
-                name if name.starts_with(ACCEPTED) => format!("a warning was accepted for this run: {text}"),
+                overrides::BREAK_GLASS => format!("break glass, the journal could not be used: {text}"),
+                name if name.starts_with(overrides::ACCEPTED_FINDING) => {
+                    format!("a finding was accepted for this run: {text}")
+                }
                 _ => format!("against the policy: {text}"),
             },
             by: Some(created.started_by.clone()),

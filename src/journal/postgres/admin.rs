@@ -9,16 +9,20 @@ use super::place::Fault;
 use super::read::{hash, stored};
 use super::{Core, READS};
 use crate::journal::OpenMode;
-use crate::journal::audit::{Audit, PRUNED, Pruned};
+use crate::journal::audit::{Audit, Pruned};
+use crate::journal::ownership::Grant;
 use crate::journal::record::{NO_HASH, Tip};
+use crate::journal::retention;
 use crate::journal::rules::{self, Facts};
 use crate::model::time::Timestamp;
-use crate::ports::{Append, Head, JournalError, NewRecord, StreamName, Verification};
+use crate::ports::{Head, JournalError, Verification};
 
 /// Records read at once.
 const PAGE: i64 = 2_000;
 /// Runs pruned in one call, so that live drivers wait for none of it long.
 const PRUNE_RUNS: i64 = 50;
+/// Records pruned at once.
+const PRUNE_RECORDS: i64 = 2_000;
 
 /// A session with one snapshot of everything.
 pub(super) async fn snapshot(core: &Core) -> Result<Session, Fault> {
@@ -33,12 +37,33 @@ pub(super) async fn verify(core: &Arc<Core>) -> Result<Verification, JournalErro
     let look = async {
         let session = snapshot(core).await?;
         let mut audit = Audit::new();
+        grants(&session, &mut audit).await?;
         events(&session, &mut audit).await?;
         blobs(&session, &mut audit).await?;
         orphans(&session, &mut audit).await?;
         Ok(audit.finish(&heads(&session).await?, &tip(&session).await?))
     };
     look.await.map_err(|fault| core.place.explain(fault))
+}
+
+/// Who owned each run, and from which position on.
+async fn grants(session: &Session, audit: &mut Audit) -> Result<(), Fault> {
+    const READ: &str = "select run, token, position, holder from drctl.granted \
+                        where (run, token) > ($1, $2) order by run, token limit $3";
+    let mut after = (String::new(), 0_i64);
+    loop {
+        let rows = session.query(READ, &[&after.0, &after.1, &PAGE]).await?;
+        for row in &rows {
+            let (run, token): (String, i64) = (session.get(row, "run")?, session.get(row, "token")?);
+            let (position, holder) = (unsigned(session.get(row, "position")?), session.get(row, "holder")?);
+            audit.grant(Grant { run: run.clone(), token: unsigned(token), holder, position });
+            after = (run, token);
+        }
+        if rows.is_empty() {
+            return Ok(());
+        }
+        tokio::task::yield_now().await;
+    }
 }
 
 async fn events(session: &Session, audit: &mut Audit) -> Result<(), Fault> {
@@ -129,14 +154,60 @@ pub(super) async fn over(core: &Core, before: Timestamp) -> Result<Vec<String>, 
 ///
 /// Blobs stay: other runs may refer to them, and what refers to a blob is not the store's business.
 pub(super) fn pruned(before: Timestamp, at: Timestamp, runs: &[String]) -> Result<Vec<Facts>, JournalError> {
-    let body = serde_json::to_string(&Pruned { before, at, runs: runs.to_vec() })
-        .map_err(|error| JournalError::Unavailable(error.to_string()))?;
-    rules::check(vec![Append {
-        stream: Some(StreamName::journal()),
-        at: Some(at),
-        records: vec![NewRecord { kind: PRUNED, version: 1, body }],
-        ..Append::default()
-    }])
+    rules::check(vec![Pruned::of_runs(before, at, runs.to_vec()).append()?])
+}
+
+/// Old records of streams that never end, and were not pruned yet: the last sequence of each stream, and the
+/// positions.
+pub(super) async fn endless(
+    core: &Core,
+    before: Timestamp,
+) -> Result<(BTreeMap<String, u64>, Vec<i64>), JournalError> {
+    const READ: &str = "select s.name, e.sequence, e.position from drctl.stream s \
+                        join drctl.event e on e.stream = s.id \
+                        where (s.name = $1 or exists (select from unnest($2::text[]) f \
+                          where starts_with(s.name, f))) \
+                        and e.pruned is null and e.recorded_at < $3 and e.sequence <= s.sequence - $4 \
+                        order by s.id, e.sequence limit $5";
+    core.reading
+        .retry(READS, |session| {
+            Box::pin(async move {
+                let families: Vec<&str> = retention::ENDLESS.to_vec();
+                let left = i64::try_from(retention::LEFT).unwrap_or(i64::MAX);
+                let millis = before.as_millis();
+                let rows = session
+                    .query(READ, &[&retention::READINGS, &families, &millis, &left, &PRUNE_RECORDS])
+                    .await?;
+                let (mut streams, mut positions) = (BTreeMap::new(), Vec::new());
+                for row in &rows {
+                    streams.insert(session.get(row, "name")?, unsigned(session.get(row, "sequence")?));
+                    positions.push(session.get(row, "position")?);
+                }
+                Ok((streams, positions))
+            })
+        })
+        .await
+}
+
+/// The record that says which beginnings of streams are pruned; it is written before they are.
+pub(super) fn pruned_streams(
+    before: Timestamp,
+    at: Timestamp,
+    streams: BTreeMap<String, u64>,
+) -> Result<Vec<Facts>, JournalError> {
+    rules::check(vec![Pruned::of_streams(before, at, streams).append()?])
+}
+
+/// Drops the bodies of records, of which another record says so already. May be done twice.
+pub(super) async fn blank(core: &Core, positions: Vec<i64>) -> Result<(), JournalError> {
+    const BLANK: &str = "update drctl.event set body = '', pruned = sha256(convert_to(body, 'UTF8')) \
+                         where position = any ($1) and pruned is null";
+    core.writing
+        .retry(READS, |session| {
+            let positions = positions.clone();
+            Box::pin(async move { session.query(BLANK, &[&positions]).await.map(|_| ()) })
+        })
+        .await
 }
 
 /// Microseconds that some commits take, in order.

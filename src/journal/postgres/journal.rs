@@ -9,15 +9,16 @@ use tokio::sync::oneshot;
 use super::batch::Submission;
 use super::link::Target;
 use super::writer::Waiting;
-use super::{Core, PostgresJournal, admin, copy, inbox, lease, listen, read};
+use super::{Core, PostgresJournal, admin, copy, inbox, lease, listen, nodes, read};
 use crate::engine::input::Request;
+use crate::journal::retention;
 use crate::journal::rules::{self, Facts};
 use crate::journal::{OpenMode, postgres::schema};
 use crate::model::id::RunId;
 use crate::model::time::{Duration, Timestamp};
 use crate::ports::{
-    Append, BoxFuture, Checkpoint, Head, Journal, JournalAdmin, JournalError, Lease, Part, Record, RunFilter,
-    RunSummary, StreamName, Verification,
+    Append, BoxFuture, Checkpoint, Head, Journal, JournalAdmin, JournalError, Lease, Node, NodeFacts, Part,
+    Record, RunFilter, RunSummary, StreamName, Takeover, Verification,
 };
 
 impl PostgresJournal {
@@ -155,6 +156,27 @@ impl Journal for PostgresJournal {
         Box::pin(self.on_thread(move |core| async move { read::undriven(&core.reading, limit).await }))
     }
 
+    fn free(&self, limit: usize) -> BoxFuture<'_, Result<Vec<RunSummary>, JournalError>> {
+        Box::pin(self.on_thread(move |core| async move { read::free(&core.reading, limit).await }))
+    }
+
+    fn announce<'a>(&'a self, node: &'a NodeFacts) -> BoxFuture<'a, Result<(), JournalError>> {
+        let node = node.clone();
+        Box::pin(self.change(move |core| async move { nodes::begin(&core.writing, &core.own, node).await }))
+    }
+
+    fn withdraw(&self) -> BoxFuture<'_, Result<(), JournalError>> {
+        Box::pin(self.change(|core| async move { nodes::end(&core.writing, &core.own).await }))
+    }
+
+    fn nodes(&self) -> BoxFuture<'_, Result<Vec<Node>, JournalError>> {
+        Box::pin(self.on_thread(|core| async move { nodes::list(&core.reading).await }))
+    }
+
+    fn takeovers(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Takeover>, JournalError>> {
+        Box::pin(self.on_thread(move |core| async move { nodes::takeovers(&core.reading, limit).await }))
+    }
+
     fn submit<'a>(&'a self, run: &'a RunId, request: &'a Request) -> BoxFuture<'a, Result<(), JournalError>> {
         let (run, request) = (run.clone(), request.clone());
         Box::pin(self.change(move |core| async move {
@@ -229,6 +251,25 @@ impl JournalAdmin for PostgresJournal {
                 }
                 total += u64::try_from(runs.len()).unwrap_or(u64::MAX);
                 self.write(admin::pruned(before, now, &runs)?, runs, false).await?;
+            }
+        })
+    }
+
+    fn prune_streams(&self, before: Timestamp, now: Timestamp) -> BoxFuture<'_, Result<u64, JournalError>> {
+        Box::pin(async move {
+            self.writing()?;
+            let cut = retention::cut(before, now);
+            let mut total = 0;
+            loop {
+                let (streams, positions) =
+                    self.on_thread(move |core| async move { admin::endless(&core, cut).await }).await?;
+                if positions.is_empty() {
+                    return Ok(total);
+                }
+                total += u64::try_from(positions.len()).unwrap_or(u64::MAX);
+                // Said first: bodies that are gone without a word would be damage.
+                self.write(admin::pruned_streams(cut, now, streams)?, Vec::new(), false).await?;
+                self.on_thread(move |core| async move { admin::blank(&core, positions).await }).await?;
             }
         })
     }

@@ -10,10 +10,10 @@ use tokio_postgres::Row;
 
 use super::link::{Link, Session};
 use super::place::{Fault, Place};
-use super::{PATIENCE, READS};
+use super::{PATIENCE, READS, nodes};
 use crate::journal::HolderFacts;
 use crate::model::id::RunId;
-use crate::ports::{Holder, JournalError, Lease, StreamName};
+use crate::ports::{Holder, JournalError, Lease, NodeFacts, StreamName};
 
 /// This process as a holder.
 #[derive(Debug)]
@@ -30,6 +30,8 @@ struct State {
     renewed: Option<Duration>,
     /// Runs that this holder drives.
     tokens: HashMap<RunId, u64>,
+    /// What it tells as a node, and under which id.
+    node: Option<(String, NodeFacts)>,
 }
 
 /// Time since this machine was started, with the time it was suspended: a clock that stands still meanwhile
@@ -54,7 +56,7 @@ pub(super) fn id() -> Result<String, JournalError> {
 impl Own {
     pub(super) fn new(facts: HolderFacts, lease: Duration) -> Result<Self, JournalError> {
         let holder = Holder { id: id()?, pid: std::process::id(), host: facts.host, name: facts.name };
-        let state = State { holder, renewed: None, tokens: HashMap::new() };
+        let state = State { holder, renewed: None, tokens: HashMap::new(), node: None };
         Ok(Self { state: Mutex::new(state), lease, granted: Notify::new() })
     }
 
@@ -64,6 +66,33 @@ impl Own {
 
     pub(super) fn id(&self) -> String {
         self.state().holder.id.clone()
+    }
+
+    pub(super) fn holder(&self) -> Holder {
+        self.state().holder.clone()
+    }
+
+    /// How long a lease lasts.
+    pub(super) const fn lease(&self) -> Duration {
+        self.lease
+    }
+
+    /// Makes it a node; the leases it is granted from now on bear that name.
+    pub(super) fn serve_as(&self, id: String, node: NodeFacts) {
+        let mut state = self.state();
+        state.holder.name.clone_from(&node.name);
+        state.node = Some((id, node));
+        self.granted.notify_one();
+    }
+
+    /// Makes it no node any more.
+    pub(super) fn serves_no_longer(&self) -> Option<(String, NodeFacts)> {
+        self.state().node.take()
+    }
+
+    /// What it tells as a node; absent: it is none.
+    pub(super) fn node(&self) -> Option<(String, NodeFacts)> {
+        self.state().node.clone()
     }
 
     /// Whether it holds, or ever held, a lease under its present id.
@@ -245,13 +274,24 @@ async fn renew(link: &Link, own: &Own, patience: Duration) -> Result<(), Journal
 /// Renews the leases of this process for as long as it lives.
 pub(super) async fn keep(place: Arc<Place>, link: Arc<Link>, own: Arc<Own>) {
     loop {
-        while !own.holds() {
+        while !own.holds() && own.node().is_none() {
             own.granted.notified().await;
         }
         tokio::time::sleep(own.lease / 4).await;
-        // A server that does not answer is asked again, on another session, well before the lease has passed.
-        if let Err(error) = renew(&link, &own, own.lease / 4).await {
-            tracing::warn!(%error, %place, "the leases of this process could not be renewed");
+        let renewing = async {
+            if !own.holds() {
+                return;
+            }
+            // A server that does not answer is asked again, on another session, well before the lease has
+            // passed.
+            if let Err(error) = renew(&link, &own, own.lease / 4).await {
+                tracing::warn!(%error, %place, "the leases of this process could not be renewed");
+            }
+        };
+        // Side by side: leases wait for nothing else.
+        let (announced, ()) = tokio::join!(nodes::announce(&link, &own, own.lease / 4), renewing);
+        if let Err(error) = announced {
+            tracing::debug!(%error, %place, "the other nodes could not be told that this one serves");
         }
     }
 }
@@ -265,6 +305,7 @@ pub(super) async fn leave(link: &Link, own: &Own) {
         delete from drctl.holder h where expires_at < clock_timestamp() - interval '7 days' \
         and not exists (select 1 from drctl.lease l where l.holder = h.id); \
         select pg_notify('drctl_journal', '')";
+    let _ = nodes::end(link, own).await;
     if !own.holds() {
         return;
     }
@@ -272,13 +313,14 @@ pub(super) async fn leave(link: &Link, own: &Own) {
     let left = async {
         let session = link.session().await?;
         session.query(LEAVE, &[&id]).await?;
+
         session.batch(TIDY).await
     };
     // Otherwise others wait until the lease has passed.
     let _ = tokio::time::timeout(Duration::from_secs(2), left).await;
 }
 
-fn millis(duration: Duration) -> i64 {
+pub(super) fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 

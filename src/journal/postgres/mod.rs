@@ -14,6 +14,7 @@ mod journal;
 mod lease;
 mod link;
 mod listen;
+mod nodes;
 mod place;
 mod read;
 mod schema;

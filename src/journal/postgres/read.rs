@@ -216,6 +216,18 @@ pub(super) async fn undriven(link: &Link, limit: usize) -> Result<Vec<RunSummary
     .await
 }
 
+/// Runs that are not over, that no other run began and that nobody drives, simulated ones as well.
+pub(super) async fn free(link: &Link, limit: usize) -> Result<Vec<RunSummary>, JournalError> {
+    const READ: &str = "\
+        select r.summary from drctl.run r left join drctl.lease l on l.run = r.id \
+        left join drctl.holder o on o.id = l.holder and o.expires_at > clock_timestamp() \
+        where not r.terminal and r.parent is null and o.id is null order by r.created_at, r.id limit $1";
+    link.retry(READS, |session| {
+        Box::pin(async move { summaries(&session, &session.query(READ, &[&bound(limit)]).await?) })
+    })
+    .await
+}
+
 fn summaries(session: &Session, rows: &[Row]) -> Result<Vec<RunSummary>, Fault> {
     let read = |row: &Row| {
         let text: String = session.get(row, "summary")?;

@@ -14,14 +14,16 @@ use super::fault::{Fault, Place};
 use super::format::{open_reader, sync_folder_of};
 use super::read::{EVENT, stored};
 use super::transaction::Ledger;
-use crate::journal::audit::{Audit, PRUNED, Pruned};
+use crate::journal::audit::{Audit, Pruned};
 use crate::journal::record::digest;
-use crate::journal::rules;
+use crate::journal::{retention, rules};
 use crate::model::time::Timestamp;
-use crate::ports::{Append, Head, JournalError, NewRecord, StreamName, Verification};
+use crate::ports::{Head, JournalError, Verification};
 
 /// Runs pruned in one transaction, so that live drivers wait for none of it long.
 const PRUNE_RUNS: i64 = 50;
+/// Records pruned in one transaction.
+const PRUNE_RECORDS: i64 = 2_000;
 
 /// Checks everything, in one snapshot.
 pub(super) fn verify(connection: &Connection, place: &Place) -> Result<Verification, Fault> {
@@ -167,16 +169,46 @@ pub(super) fn prune(ledger: &mut Ledger<'_>, before: Timestamp, now: Timestamp) 
     connection.pragma_update(None, "secure_delete", false)?;
     blanked?;
     let count = u64::try_from(runs.len()).unwrap_or(u64::MAX);
-    let body = serde_json::to_string(&Pruned { before, at: now, runs })
-        .map_err(|error| JournalError::Unavailable(error.to_string()))?;
-    let facts = rules::check(vec![Append {
-        stream: Some(StreamName::journal()),
-        at: Some(now),
-        records: vec![NewRecord { kind: PRUNED, version: 1, body }],
-        ..Append::default()
-    }])?;
-    append::append(ledger, &facts)?;
+    append::append(ledger, &rules::check(vec![Pruned::of_runs(before, now, runs).append()?])?)?;
     Ok(count)
+}
+
+/// Prunes some old records of streams that never end. Returns how many; 0 when none is left.
+pub(super) fn prune_streams(
+    ledger: &mut Ledger<'_>,
+    before: Timestamp,
+    now: Timestamp,
+) -> Result<u64, Fault> {
+    const OLD: &str = "select s.name, e.sequence, e.position, e.body from stream s join event e on e.stream = s.id \
+                       where (s.name = ?1 or s.name glob ?2 or s.name glob ?3 or s.name glob ?4) \
+                       and e.pruned is null and e.recorded_at < ?5 and e.sequence <= s.sequence - ?6 \
+                       order by s.id, e.sequence limit ?7";
+    let connection = ledger.connection;
+    let before = retention::cut(before, now);
+    let [one, two, three] = retention::ENDLESS.map(|family| format!("{family}*"));
+    let left = signed(retention::LEFT);
+    let values = params![retention::READINGS, one, two, three, before.as_millis(), left, PRUNE_RECORDS];
+    let read = |row: &rusqlite::Row<'_>| {
+        Ok((row.get(0)?, unsigned(row.get(1)?), unsigned(row.get(2)?), row.get::<_, String>(3)?))
+    };
+    let rows: Vec<(String, u64, u64, String)> =
+        connection.prepare_cached(OLD)?.query_map(values, read)?.collect::<Result<_, _>>()?;
+    if rows.is_empty() {
+        return Ok(0);
+    }
+    connection.pragma_update(None, "secure_delete", true)?;
+    let blanked = rows.iter().try_for_each(|(_, _, position, body)| blank(connection, *position, body));
+    connection.pragma_update(None, "secure_delete", false)?;
+    blanked?;
+    let count = u64::try_from(rows.len()).unwrap_or(u64::MAX);
+    let streams = rows.into_iter().map(|(name, sequence, ..)| (name, sequence)).collect();
+    append::append(ledger, &rules::check(vec![Pruned::of_streams(before, now, streams).append()?])?)?;
+    Ok(count)
+}
+
+fn blank(connection: &Connection, position: u64, body: &str) -> Result<(), rusqlite::Error> {
+    const SQL: &str = "update event set body = '', pruned = ?2 where position = ?1";
+    connection.prepare_cached(SQL)?.execute(params![signed(position), digest(body.as_bytes())]).map(|_| ())
 }
 
 fn prune_run(connection: &Connection, run: &str) -> Result<(), Fault> {
@@ -187,10 +219,8 @@ fn prune_run(connection: &Connection, run: &str) -> Result<(), Fault> {
         connection.prepare_cached("select position, body from event where stream = ?1 and pruned is null")?;
     let read = |row: &rusqlite::Row<'_>| Ok((unsigned(row.get(0)?), row.get::<_, String>(1)?));
     let rows: Vec<(u64, String)> = select.query_map([stream], read)?.collect::<Result<_, _>>()?;
-    let mut blank =
-        connection.prepare_cached("update event set body = '', pruned = ?2 where position = ?1")?;
     for (position, body) in rows {
-        blank.execute(params![signed(position), digest(body.as_bytes())])?;
+        blank(connection, position, &body)?;
     }
     connection.prepare_cached("delete from checkpoint where run = ?1")?.execute([run])?;
     connection.prepare_cached("delete from inbox where run = ?1")?.execute([run])?;

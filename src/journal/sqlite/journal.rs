@@ -154,6 +154,19 @@ impl JournalAdmin for SqliteJournal {
         })
     }
 
+    fn prune_streams(&self, before: Timestamp, now: Timestamp) -> BoxFuture<'_, Result<u64, JournalError>> {
+        Box::pin(async move {
+            let writer = &self.writing()?.writer;
+            let mut total = 0;
+            loop {
+                match writer.run(move |ledger| admin::prune_streams(ledger, before, now)).await? {
+                    0 => return Ok(total),
+                    some => total += some,
+                }
+            }
+        })
+    }
+
     fn describe(&self) -> String {
         let mode =
             if self.write.is_some() { "survives a power cut (WAL, synchronous=FULL)" } else { "read only" };

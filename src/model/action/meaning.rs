@@ -74,6 +74,43 @@ pub fn meaning(action: ActionName, with: &Map<String, Value>) -> Meaning {
     }
 }
 
+/// Whether an action finds out about something, or lets somebody do so; waiting and telling do not.
+#[must_use]
+pub const fn asks(action: ActionName) -> bool {
+    !matches!(action, ActionName::WaitFor | ActionName::NotifySend)
+}
+
+/// Where a call sends users: what its parameters say of the place, once they are rendered. Nothing where
+/// the call only takes users away.
+#[must_use]
+pub fn destination(action: ActionName, with: &Map<String, Value>) -> Option<Value> {
+    let chosen = |key: &str, is: &dyn Fn(&Value) -> bool| {
+        let states = with.get(key)?.as_object()?.iter();
+        Some(states.filter(|(_, state)| is(state)).map(|(name, _)| Value::from(name.as_str())).collect())
+    };
+    let where_on = |flag: &str, key: &str| {
+        let on = with.get(flag).is_none_or(|on| *on != Value::Bool(false));
+        with.get(key).filter(|_| on).cloned()
+    };
+    match action {
+        ActionName::DnsUpdate | ActionName::AzureDnsSetRecord | ActionName::GcpDnsChange => {
+            with.get("values").cloned()
+        }
+        ActionName::AwsRoute53ChangeRecords => {
+            let changes = with.get("changes")?.as_array()?.iter();
+            Some(changes.filter_map(|change| change.get("values").cloned()).collect())
+        }
+        ActionName::AwsRoute53SetWeights => {
+            chosen("weights", &|weight| weight.as_u64().is_some_and(|weight| weight > 0))
+        }
+        ActionName::AwsArcSetRoutingControls => chosen("controls", &|state| *state == "on"),
+        ActionName::AwsRoute53SetFailover => with.get("primary").cloned(),
+        ActionName::AzureTrafficManagerSetEndpoint => where_on("enabled", "endpoint"),
+        ActionName::AwsRoute53SetHealthCheck => where_on("healthy", "health_check_id"),
+        _ => None,
+    }
+}
+
 /// Whether an action can start something, given the right parameters.
 #[must_use]
 pub fn can_start(action: ActionName) -> bool {
@@ -232,6 +269,29 @@ mod tests {
         }
         assert!(fences(None, ActionName::PostgresFence, &Map::new()));
         assert!(!fences(Some(Phase::Freeze), ActionName::CommandRun, &Map::new()));
+    }
+
+    #[test]
+    fn where_users_are_sent_is_said_by_what_is_on() {
+        for (action, with, expected) in [
+            ("dns.update", json!({"values": ["192.0.2.1"]}), json!(["192.0.2.1"])),
+            ("aws.route53.set_weights", json!({"weights": {"east": 0, "west": 7}}), json!(["west"])),
+            ("aws.arc.set_routing_controls", json!({"controls": {"e": "off", "w": "on"}}), json!(["w"])),
+            ("aws.route53.set_failover", json!({"primary": "w", "secondary": "e"}), json!("w")),
+            ("aws.route53.set_health_check", json!({"health_check_id": "w", "healthy": true}), json!("w")),
+            (
+                "aws.route53.change_records",
+                json!({"changes": [{"name": "x", "values": ["w"]}]}),
+                json!([["w"]]),
+            ),
+        ] {
+            let name: ActionName = action.parse().unwrap();
+            assert_eq!(destination(name, map(&with)), Some(expected), "{action} {with}");
+        }
+        let leaves = json!({"health_check_id": "e", "healthy": false});
+        assert_eq!(destination(ActionName::AwsRoute53SetHealthCheck, map(&leaves)), None);
+        assert_eq!(destination(ActionName::AwsRoute53DrainSite, map(&json!({"site": "e"}))), None);
+        assert!(!asks(ActionName::WaitFor) && asks(ActionName::HttpCheck));
     }
 
     #[test]

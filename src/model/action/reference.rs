@@ -108,8 +108,8 @@ fn kind(field: &Value, definitions: &Map<String, Value>, depth: usize) -> String
 
 fn named(name: &str, field: &Value, definitions: &Map<String, Value>, depth: usize) -> String {
     match (name, field["format"].as_str()) {
-        ("string", Some("duration")) => "duration".to_owned(),
-        ("string", Some("timestamp")) => "time".to_owned(),
+        ("string", Some("length-of-time")) => "duration".to_owned(),
+        ("string", Some("date-time")) => "time".to_owned(),
         ("array", _) => format!("list of {}", kind(&field["items"], definitions, depth + 1)),
         ("object", _) => "mapping".to_owned(),
         ("integer", _) => "whole number".to_owned(),

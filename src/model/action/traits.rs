@@ -31,6 +31,21 @@ pub fn effect(name: ActionName, with: &Map<String, Value>) -> Effect {
     }
 }
 
+/// Whether nothing but its own code can tell what an action touches.
+#[must_use]
+pub const fn is_opaque(name: ActionName) -> bool {
+    matches!(
+        name,
+        ActionName::CommandRun
+            | ActionName::RunbookRun
+            | ActionName::PostgresRejoin
+            | ActionName::AwsLambdaInvoke
+            | ActionName::AwsSsmRunAutomation
+            | ActionName::AwsBackupRestore
+            | ActionName::NetworkSwitchRoute
+    )
+}
+
 /// How doubt about an attempt with these parameters is resolved.
 #[must_use]
 pub fn doubt(name: ActionName, with: &Map<String, Value>) -> Doubt {

@@ -13,7 +13,8 @@ use crate::model::action::kubernetes::WorkloadKind;
 pub struct Capacity {
     /// Size in a site that serves everybody.
     pub active: Value,
-    /// Size in a site that waits; in `active_active`, while all sites serve. Default 0.
+    /// Size in a site that waits; in `active_active`, while all sites serve. Default 0; in
+    /// `active_active` that of `active`.
     pub standby: Option<Value>,
     /// Size with which the recovery may go on while the rest still starts; default: all of it.
     pub enough: Option<Value>,

@@ -1,11 +1,10 @@
 //! What all targets behind HTTP share: one client, one request, and what a status means.
 
-use std::error::Error as _;
-
 use reqwest::header::RETRY_AFTER;
 use reqwest::{Client, RequestBuilder, Response, Url};
 
 use super::{Answer, SHOWN, WITHIN};
+use crate::dial;
 use crate::model::time::Duration;
 
 /// A client that sends a request once, to the address it is given and no other. A `rustls` crypto provider
@@ -21,7 +20,17 @@ pub fn client() -> Result<Client, String> {
         .pool_max_idle_per_host(0)
         .timeout(WITHIN)
         .build()
-        .map_err(|error| format!("the HTTP client could not be set up: {}", chain(error)))
+        .map_err(|error| format!("the HTTP client could not be set up: {}", dial::http::told(error)))
+}
+
+/// Host and port of an absolute http or https address.
+///
+/// # Errors
+/// What is wrong with it, without it: the address itself may be a secret.
+pub fn host_of(text: &str) -> Result<(String, u16), String> {
+    let wrong = || "its `url` is no absolute http or https address".to_owned();
+    let url = address(text).map_err(|_| wrong())?;
+    Ok((url.host_str().ok_or_else(wrong)?.to_owned(), url.port_or_known_default().unwrap_or(443)))
 }
 
 /// Reads an absolute http or https address.
@@ -34,8 +43,8 @@ pub(super) fn address(text: &str) -> Result<Url, Answer> {
 pub(super) async fn exchange(request: RequestBuilder) -> Answer {
     match request.send().await {
         Ok(response) => judged(response).await,
-        Err(error) if error.is_builder() => Answer::Refused(chain(error)),
-        Err(error) => Answer::Later { why: chain(error), after: None },
+        Err(error) if error.is_builder() => Answer::Refused(dial::http::told(error)),
+        Err(error) => Answer::Later { why: dial::http::told(error), after: None },
     }
 }
 
@@ -63,19 +72,4 @@ async fn beginning(response: &mut Response) -> String {
         }
     }
     String::from_utf8_lossy(&bytes).trim().to_owned()
-}
-
-/// An error with its causes, without the address, which may be a secret.
-fn chain(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let inner_text = inner.to_string();
-        if !text.ends_with(&inner_text) {
-            text = format!("{text}: {inner_text}");
-        }
-        cause = inner.source();
-    }
-    text
 }

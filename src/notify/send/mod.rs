@@ -9,7 +9,7 @@ mod slack;
 mod smtp;
 mod webhook;
 
-pub use http::client;
+pub use http::{client, host_of};
 pub use note::NoteDesk;
 pub use pagerduty::PagerdutyDesk;
 pub use sender::{Answer, Sender, Transport};

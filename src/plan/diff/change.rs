@@ -39,6 +39,8 @@ words! {
         Retry = "retry",
         /// What follows when a step has failed for good.
         OnFailure = "on_failure",
+        /// Which services a fleet moves, and how many at once.
+        Members = "members",
         /// How many members of a group must succeed.
         MinSuccess = "min_success",
         /// Timeouts and deadlines.

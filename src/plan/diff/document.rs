@@ -8,12 +8,12 @@ use crate::model::id::SiteName;
 use crate::model::runbook::{Accept, Runbook};
 use crate::model::time::Duration;
 use crate::model::trigger::{HowToStart, Trigger};
-use crate::model::values::{Secret, Site};
+use crate::model::values::{Objectives, Secret, Site};
 
 /// Every difference that does not depend on the operation.
 pub(super) fn document(old: &Runbook, new: &Runbook) -> Vec<Change> {
     let mut changes = service(old, new);
-    changes.extend(objectives(old, new));
+    changes.extend(objectives(old.objectives, new.objectives));
     changes.extend(sites(old, new));
     changes.extend(residency(old, new));
     changes.extend(drills(old, new));
@@ -37,7 +37,8 @@ fn service(old: &Runbook, new: &Runbook) -> Vec<Change> {
         let named =
             |runbook: &Runbook| runbook.strategy.map_or("none".to_owned(), |strategy| strategy.to_string());
         let message = format!("the strategy is {} (was {})", named(new), named(old));
-        changes.push(change(message).values(old.strategy, new.strategy));
+        let weight = if new.strategy.is_none() { Weight::Worse } else { Weight::Neutral };
+        changes.push(change(message).weighing(weight).values(old.strategy, new.strategy));
     }
     let labels = (&old.metadata.labels, &new.metadata.labels);
     for name in labels.0.keys().chain(labels.1.keys()).collect::<BTreeSet<_>>() {
@@ -51,8 +52,7 @@ fn service(old: &Runbook, new: &Runbook) -> Vec<Change> {
     changes
 }
 
-fn objectives(old: &Runbook, new: &Runbook) -> Vec<Change> {
-    let (before, now) = (old.objectives, new.objectives);
+pub(super) fn objectives(before: Objectives, now: Objectives) -> Vec<Change> {
     let all = [("RTO", before.rto, now.rto), ("RPO", before.rpo, now.rpo), ("MTD", before.mtd, now.mtd)];
     let differing = all.into_iter().filter(|(_, before, now)| before != now);
     let named = |time: Option<Duration>| time.map_or("none".to_owned(), |time| time.to_string());

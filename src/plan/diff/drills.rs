@@ -64,7 +64,7 @@ fn both(old: &Drill, new: &Drill) -> Vec<Change> {
     }
     if old.guards.len() != new.guards.len() {
         let message = format!("{} guards before a drill (was {})", new.guards.len(), old.guards.len());
-        changes.push(change(message).weighing(grown(&old.guards.len(), &new.guards.len())));
+        changes.push(change(message).weighing(grown(&new.guards.len(), &old.guards.len())));
     }
     if old.boundary != new.boundary {
         changes.push(change("the boundary of drills is another".to_owned()));

@@ -7,6 +7,7 @@ mod checks;
 mod dangers;
 mod document;
 mod drills;
+mod fleet;
 mod order;
 mod pairs;
 mod path;
@@ -16,6 +17,7 @@ pub(in crate::plan) mod view;
 mod whole;
 
 pub use change::{Change, Comparison, Sign, Topic, Weight};
+pub use fleet::fleets;
 pub use render::{markdown, text};
 pub use whole::{Chosen, runbooks};
 

@@ -118,6 +118,7 @@ fn must_precede(first: &Unit<'_>, then: &Unit<'_>) -> bool {
     (before.fence && exposes)
         || (before.promote && (after.shift || then.main.phase == Some(Phase::Enable)))
         || (looks && exposes)
+        || (first.main.phase == Some(Phase::Scale) && after.shift)
         || (before.shift && then.main.phase == Some(Phase::Validate))
 }
 
@@ -139,17 +140,16 @@ fn point_of_no_return(old: &View<'_>, new: &View<'_>, pairs: &Pairs) -> Vec<Chan
             let known =
                 pairs.both.iter().find(|(_, new)| *new == now).and_then(|(old_at, _)| old.unit(*old_at));
             let change = Change::new(topic, None, message).added();
-            return vec![if known.is_some_and(Unit::is_played_down) {
-                change.better()
-            } else {
-                change.worse()
-            }];
+            let late = |unit: &Unit<'_>| unit.is_played_down() || unit.is_skipped(old.mode());
+            return vec![if known.is_some_and(late) { change.better() } else { change.worse() }];
         }
         (Some(before), None) => {
             let message = format!("there is none any more (was {})", id(old, before));
             let still = pairs.new_of(before).and_then(|at| new.unit(at));
             let change = Change::new(topic, None, message).removed();
-            return vec![if still.is_some_and(Unit::is_played_down) { change } else { change.better() }];
+            // A step that is left out now is no gain: nothing does what it did.
+            let none = still.is_some_and(|unit| unit.is_played_down() || unit.is_skipped(new.mode()));
+            return vec![if none { change } else { change.better() }];
         }
         (Some(before), Some(now)) => (before, now),
     };

@@ -10,7 +10,7 @@ use super::pairs::Pairs;
 use super::view::{Unit, View};
 use crate::model::action::{Doubt, traits};
 use crate::model::policy::{MinSuccess, OnFailure};
-use crate::model::run::Mode;
+use crate::model::run::{Mode, Phase};
 use crate::plan::node::{Call, NodeKind, NodeVariant, PlannedUndo};
 
 /// Characters of a value that are shown.
@@ -108,7 +108,8 @@ fn approval<'a>(unit: &Unit<'a>) -> Option<&'a crate::model::policy::Approval> {
 
 fn left_out(old: &Unit<'_>, new: &Unit<'_>, mode: Mode) -> Option<Change> {
     let change = |message: String| Change::of(Topic::Condition, new.id, message);
-    let loses = if new.protects() { Weight::Worse } else { Weight::Neutral };
+    let grows = new.main.phase == Some(Phase::Scale);
+    let loses = if new.protects() || new.moves() || grows { Weight::Worse } else { Weight::Neutral };
     match (old.is_skipped(mode), new.is_skipped(mode)) {
         (false, true) => return Some(change(format!("is left out of a run that is {mode}")).weighing(loses)),
         (true, false) => return Some(change(format!("is no longer left out of a run that is {mode}"))),
@@ -150,13 +151,13 @@ fn action(old: &Unit<'_>, new: &Unit<'_>, mode: Mode) -> Vec<Change> {
             let message = format!("uses {} (was {})", now.action, before.action);
             changes.push(Change::of(Topic::Action, id, message).values(before.action, now.action));
         }
-        changes.extend(with(id, before, now));
+        changes.extend(with((old, new), before, now));
     }
     changes
 }
 
 /// Parameters that differ; of calls that carry a secret only their names.
-fn with(id: &str, old: &Call, new: &Call) -> Option<Change> {
+fn with((was, unit): (&Unit<'_>, &Unit<'_>), old: &Call, new: &Call) -> Option<Change> {
     let hides = old.sensitive || new.sensitive;
     let of = |with: &Map<String, Value>, key: &str| match with.get(key) {
         Some(value) if hides || value.is_object() || value.is_array() => String::new(),
@@ -175,8 +176,33 @@ fn with(id: &str, old: &Call, new: &Call) -> Option<Change> {
             }
         })
         .collect();
-    (!said.is_empty())
-        .then(|| Change::of(Topic::Action, id, format!("other parameters: {}", said.join(", "))))
+    let fences = was.class().fence && unit.class().fence;
+    let weight = if weakens(unit, fences, old, new) { Weight::Worse } else { Weight::Neutral };
+    (!said.is_empty()).then(|| {
+        Change::of(Topic::Action, unit.id, format!("other parameters: {}", said.join(", "))).weighing(weight)
+    })
+}
+
+/// Whether a call of the same action does less than before: a smaller target, fewer backups, connections that
+/// live on, or a fence of something else.
+fn weakens(unit: &Unit<'_>, fences: bool, old: &Call, new: &Call) -> bool {
+    if old.action != new.action {
+        return false;
+    }
+    let number = |call: &Call, key: &str| call.with.get(key).and_then(Value::as_f64);
+    let less = |key: &str| number(old, key).zip(number(new, key)).is_some_and(|(was, is)| is < was);
+    let smaller = unit.main.phase == Some(Phase::Scale)
+        && ["desired", "min", "replicas", "capacity", "size", "min_success", "min_ready"]
+            .iter()
+            .any(|key| less(key));
+    let ends = |call: &Call| call.with.get("end_connections") == Some(&Value::Bool(true));
+    let aimed = |call: &Call| {
+        ["region", "identifier", "connection", "primary"].map(|key| call.with.get(key).cloned())
+    };
+    smaller
+        || less("backup_retention_days")
+        || (ends(old) && !ends(new))
+        || (fences && aimed(old) != aimed(new))
 }
 
 fn brief(value: &Value) -> String {

@@ -40,7 +40,7 @@ pub fn runbooks(old: &Runbook, new: &Runbook, chosen: &Chosen) -> Comparison {
     comparison
 }
 
-const fn rank(weight: Weight) -> u8 {
+pub(super) const fn rank(weight: Weight) -> u8 {
     match weight {
         Weight::Worse => 0,
         Weight::Neutral => 1,

@@ -8,6 +8,7 @@ use crate::model::drill::Boundary;
 use crate::model::id::SiteName;
 use crate::model::values::Site;
 
+use super::databases::only_reads;
 use super::touches::touches;
 
 /// Something an action changes, or asks to change something.
@@ -36,13 +37,24 @@ pub fn outside(
     action: &Action,
     trusted: bool,
 ) -> Option<String> {
-    let with = action.parameters().as_object().cloned()?;
-    if traits::effect(action.name(), &with) == Effect::Read {
+    if !may_change(action) {
         return None;
     }
     let found: Vec<String> =
         touches(action).into_iter().filter_map(|touch| complaint(boundary, sites, &touch, trusted)).collect();
     (!found.is_empty()).then(|| found.join("; "))
+}
+
+/// Says whether an action may change something. A query that is not to write is run in a read-only
+/// transaction, which keeps no function from acting on the server.
+fn may_change(action: &Action) -> bool {
+    match action {
+        Action::PostgresQuery(query) if !query.write => !only_reads(&query.sql),
+        _ => action
+            .parameters()
+            .as_object()
+            .is_some_and(|with| traits::effect(action.name(), with) == Effect::Mutate),
+    }
 }
 
 /// Says whether the boundary is not enforced for an action although it may be performed.
@@ -221,6 +233,43 @@ mod tests {
         for (name, with, expected) in outside {
             let complaint = complaint_of(name, with, true).unwrap_or_default();
             assert!(complaint.contains(expected) && !complaint.contains("pw"), "{name}: {complaint}");
+        }
+    }
+
+    #[test]
+    fn what_only_seems_to_read_or_to_lie_inside_is_held_to_the_boundary() {
+        for (name, with, expected) in [
+            (
+                "postgres.query",
+                json!({"connection": "postgres://prod/pay", "sql": "select pg_promote()"}),
+                Some("prod/pay"),
+            ),
+            (
+                "postgres.query",
+                json!({"connection": "postgres://prod/pay", "sql": "select count(*) from x"}),
+                None,
+            ),
+            (
+                "postgres.query",
+                json!({"connection": "postgres://prod/drill_x", "sql": "select pg_reload_conf()"}),
+                None,
+            ),
+            (
+                "http.request",
+                json!({"method": "POST", "url": "https://a.drill.example.com/x",
+                "headers": {"Host": "pay.example.com:443"}}),
+                Some("`pay.example.com`"),
+            ),
+            (
+                "http.request",
+                json!({"method": "POST", "url": "https://a.drill.example.com/x",
+                "headers": {"host": "b.drill.example.com"}}),
+                None,
+            ),
+        ] {
+            let complaint = complaint_of(name, with.clone(), false);
+            assert_eq!(complaint.is_some(), expected.is_some(), "{with}: {complaint:?}");
+            assert!(expected.is_none_or(|it| complaint.unwrap().contains(it)), "{with}");
         }
     }
 

@@ -4,6 +4,7 @@
 mod bind;
 pub mod boundary;
 mod compose;
+mod databases;
 mod guards;
 mod place;
 mod steps;

@@ -6,6 +6,7 @@ use crate::model::action::aws;
 use crate::model::action::network::SwitchMethod;
 
 use super::boundary::Touch;
+use super::databases::databases;
 
 const PROGRAM: &str = "it runs a program";
 const CODE: &str = "it runs code that drctl does not know";
@@ -38,7 +39,12 @@ pub(super) fn touches(action: &Action) -> Vec<Touch> {
         Action::RunbookRun(_) => vec![Touch::Anything("it begins a run of another runbook")],
         Action::NotifySend(it) => vec![name(&it.channel)],
         Action::CommandRun(_) => vec![Touch::Anything(PROGRAM)],
-        Action::HttpRequest(it) => vec![Touch::Host(host_of(&it.url))],
+        Action::HttpRequest(it) => {
+            // Whoever answers at the address serves the host that the header names.
+            let named = it.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("host"));
+            let named = named.map(|(_, value)| Touch::Host(host_of(value.trim())));
+            std::iter::once(Touch::Host(host_of(&it.url))).chain(named).collect()
+        }
         Action::DnsUpdate(it) => vec![Touch::Host(host_of(&it.server)), name(&it.name)],
         Action::PostgresFence(_)
         | Action::PostgresPromote(_)
@@ -305,45 +311,12 @@ fn host_of(address: &str) -> String {
     without_ports.join(",").to_ascii_lowercase()
 }
 
-/// The databases that a connection string may lead to: each of its hosts counts.
-fn databases(connection: &str) -> Vec<Touch> {
-    let query =
-        connection.split_once("://").and_then(|(_, rest)| rest.split_once('?')).map(|(_, query)| query);
-    let hidden = query.is_some_and(|query| {
-        query
-            .split('&')
-            .any(|pair| pair.starts_with("host") || pair.starts_with("dbname") || pair.contains('%'))
-    });
-    if hidden {
-        return vec![Touch::Anything("its connection string names the server among its options")];
-    }
-    let whole = database_of(connection);
-    let (hosts, name) = whole.rsplit_once('/').unwrap_or((&whole, ""));
-    hosts.split(',').map(|host| Touch::Database(format!("{host}/{name}"))).collect()
-}
-
-/// `host/database` of a connection string, in either of its two forms; never its user or password.
-fn database_of(connection: &str) -> String {
-    if let Some((_, rest)) = connection.split_once("://") {
-        let authority = rest.split(['/', '?']).next().unwrap_or(rest);
-        let path = rest.get(authority.len()..).unwrap_or_default();
-        let name = path.trim_start_matches('/').split('?').next().unwrap_or_default();
-        return format!("{}/{name}", host_of(connection));
-    }
-    let field = |key: &str| {
-        let fields = connection.split_whitespace().filter_map(|field| field.split_once('='));
-        fields.filter(|(name, _)| *name == key).map(|(_, value)| value.trim_matches('\'')).next_back()
-    };
-    let user = field("user").unwrap_or_default();
-    format!("{}/{}", field("host").or(field("hostaddr")).unwrap_or_default(), field("dbname").unwrap_or(user))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn hosts_and_databases_are_found_and_nothing_secret_with_them() {
+    fn hosts_are_found_and_nothing_secret_with_them() {
         for (text, host) in [
             ("https://user:pw@Ops.example.com:8443/x?y=1", "ops.example.com"),
             ("ns1.example.com:53", "ns1.example.com"),
@@ -354,16 +327,5 @@ mod tests {
         ] {
             assert_eq!(host_of(text), host, "{text}");
         }
-        for (text, database) in [
-            ("postgres://u:pw@db.example.com:5432/pay?sslmode=require", "db.example.com/pay"),
-            ("host=db.example.com port=5432 dbname=pay user=u password=pw", "db.example.com/pay"),
-            ("dbname=drill dbname=pay host=a host=b", "b/pay"),
-        ] {
-            assert_eq!(database_of(text), database, "{text}");
-        }
-        let several = databases("postgres://u@prod:5432,drill:5432/pay");
-        let each = ["prod/pay", "drill/pay"].map(|name| Touch::Database(name.to_owned()));
-        assert_eq!(several, each);
-        assert!(matches!(databases("postgres://drill/pay?host=prod")[..], [Touch::Anything(_)]));
     }
 }

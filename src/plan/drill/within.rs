@@ -23,7 +23,7 @@ pub(super) fn check(
 ) {
     for node in nodes {
         let Some(place) = node.drill.filter(|place| !place.left_out) else { continue };
-        for (call, _) in calls(node) {
+        for call in calls(node).map(|(call, _)| call).chain(looks(node)) {
             if let Some(why) = refused(call, boundary, sites, place.trusted) {
                 let what = format!(
                     "`{}` ({}) is outside the boundary of the drill: {why}",
@@ -71,6 +71,22 @@ fn changes(node: &Node) -> bool {
         | NodeKind::Assert { .. }
         | NodeKind::Gate
         | NodeKind::Group { .. } => false,
+    }
+}
+
+/// What a node asks; a query may call what changes something.
+fn looks(node: &Node) -> Option<&Call> {
+    match &node.kind {
+        NodeKind::Check { call, .. } | NodeKind::Reading { call, .. } => {
+            (call.action == ActionName::PostgresQuery && !call.deferred).then_some(call)
+        }
+        NodeKind::Effect { .. }
+        | NodeKind::Approval { .. }
+        | NodeKind::Manual { .. }
+        | NodeKind::Wait { .. }
+        | NodeKind::Assert { .. }
+        | NodeKind::Gate
+        | NodeKind::Group { .. } => None,
     }
 }
 

@@ -2,7 +2,6 @@
 //! request doubtful that was never sent.
 
 use std::collections::BTreeMap;
-use std::error::Error as _;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -11,6 +10,7 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, ClientBuilder, Url};
 
 use super::permanent;
+use crate::dial;
 use crate::model::run::{Failure, FailureClass};
 use crate::providers::excerpt;
 
@@ -61,9 +61,9 @@ fn builder() -> ClientBuilder {
 }
 
 fn build(builder: ClientBuilder) -> Result<Client, Failure> {
-    builder
-        .build()
-        .map_err(|error| permanent(&format!("the HTTP client could not be set up: {}", chain(error))))
+    builder.build().map_err(|error| {
+        permanent(&format!("the HTTP client could not be set up: {}", dial::http::told(error)))
+    })
 }
 
 /// Reads an absolute http or https address.
@@ -121,22 +121,7 @@ pub(super) fn failure(error: reqwest::Error, place: &str, doubtful: bool) -> Fai
     } else {
         (FailureClass::Transient, "no complete answer")
     };
-    Failure::new(class, excerpt::message(&format!("{place}: {what}: {}", chain(error))))
-}
-
-/// An error with its causes, without the address, which may hold a secret.
-fn chain(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let inner_text = inner.to_string();
-        if !text.ends_with(&inner_text) {
-            text = format!("{text}: {inner_text}");
-        }
-        cause = inner.source();
-    }
-    text
+    Failure::new(class, excerpt::message(&format!("{place}: {what}: {}", dial::http::told(error))))
 }
 
 #[cfg(test)]

@@ -12,9 +12,8 @@ use crate::engine::trigger::{
 use crate::engine::trigger::{NoteOrder, Order};
 use crate::model::id::ServiceName;
 use crate::model::time::Timestamp;
-use crate::ports::{
-    Append, IncidentState, Journal, JournalError, NewRecord, RunFilter, RunSummary, StreamName,
-};
+use crate::ports::{IncidentState, Journal, JournalError, RunFilter, RunSummary, StreamName};
+use crate::runtime::facts;
 use crate::runtime::intake::sequence_before;
 use crate::runtime::{Error, LaunchError, stop_switch};
 
@@ -38,11 +37,15 @@ impl Kept {
         loop {
             let records = journal.read(&stream, self.head, PAGE).await?;
             for entry in &records {
+                self.head = entry.sequence;
+                // A pruned one is about what is over for long.
+                if entry.body.is_empty() {
+                    continue;
+                }
                 let event: TriggerEvent = serde_json::from_str(&entry.body).map_err(|error| {
                     JournalError::Damaged(format!("{stream} record {}: {error}", entry.sequence))
                 })?;
                 self.record.apply(&event, entry.recorded_at);
-                self.head = entry.sequence;
             }
             if records.len() < PAGE {
                 return Ok(());
@@ -145,7 +148,7 @@ impl Processor {
         }
         let line = |run: RunSummary| {
             let RunSummary { run, intent, status, verdict, idempotency_key: key, .. } = run;
-            RunLine { run, intent, status, verdict, key, driven: false }
+            RunLine { run, intent, status, verdict, key, driven: false, due: false }
         };
         Ok(found.into_iter().map(line).collect())
     }
@@ -201,23 +204,8 @@ impl Processor {
 
     /// Records facts, unless somebody else has recorded some since.
     async fn append(&self, service: &ServiceName, head: u64, events: &[TriggerEvent]) -> Looking<bool> {
-        let record = |event: &TriggerEvent| {
-            let body =
-                serde_json::to_string(event).map_err(|error| JournalError::Unavailable(error.to_string()))?;
-            Ok(NewRecord { kind: event.kind(), version: 1, body })
-        };
-        let records = events.iter().map(record).collect::<Result<Vec<_>, JournalError>>()?;
-        let append = Append {
-            stream: Some(StreamName::trigger(service)),
-            expected: Some(head),
-            at: Some(self.clock.now()),
-            records,
-            ..Append::default()
-        };
-        match self.journal.append(vec![append]).await {
-            Ok(_) => Ok(true),
-            Err(JournalError::Conflict { .. }) => Ok(false),
-            Err(error) => Err(error.into()),
-        }
+        let records = events.iter().map(|event| (event.kind(), event));
+        let (journal, stream) = (self.journal.as_ref(), StreamName::trigger(service));
+        facts::append(journal, stream, head, self.clock.now(), records).await
     }
 }

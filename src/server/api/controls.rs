@@ -8,11 +8,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::runs::find;
+use super::fields::{Node, Reason, object};
+use super::runs::{find, settle};
 use crate::app::launch::inbox::{self, Answer};
-use crate::app::{self, Error, exit};
+use crate::app::launch::interrupt::Interrupted;
+use crate::app::{Error, exit};
 use crate::engine::input::{Consents, Control};
-use crate::model::id::NodeAddress;
 use crate::model::run::Mode;
 use crate::server::auth::Right;
 use crate::server::openapi::Endpoint;
@@ -28,10 +29,10 @@ macro_rules! control {
             concat!($verb, "_run"),
             $summary,
             post(|caller: Caller, Path(run): Path<String>, Body(body): Body<$body>| async move {
-                ask(&caller, &run, $verb, body.control($verb)?).await
+                ask(&caller, &run, ($verb, $right), body.control($verb)).await
             }),
         )
-        .right($right)
+        .right_for_service($right)
         .body::<$body>()
         .answers::<Heard>(StatusCode::OK, "It was granted.")
         .answers::<Heard>(StatusCode::ACCEPTED, "It is in the inbox; nobody has answered yet.")
@@ -43,8 +44,8 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         control!("start", "Begins a staged run.", Right::Operate, Why),
         control!("pause", "Starts no new step.", Right::Operate, Why),
         control!("resume", "Goes on after a pause.", Right::Operate, Why),
-        control!("abort", "Stops, and holds everything as it stands.", Right::Operate, Why),
-        control!("unwind", "Takes back what was applied, in reverse.", Right::Operate, Why),
+        control!("abort", "Stops, and holds everything as it stands.", Right::Operate, Reasoned),
+        control!("unwind", "Takes back what was applied, in reverse.", Right::Operate, Reasoned),
         control!("mode", "Treats the source as lost from here on.", Right::Operate, ToMode),
         control!("retry", "Tries a failed or doubtful step again.", Right::Operate, OfNode),
         control!("skip", "Leaves a step out.", Right::Operate, Skip),
@@ -68,28 +69,37 @@ struct Heard {
 
 type Wanted = (Control, Option<String>);
 
-/// A reason.
+/// A reason, where there is one.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct Why {
-    /// Why; required to abort and to unwind.
-    reason: Option<String>,
+    /// Why.
+    reason: Option<Reason>,
 }
 
 impl Why {
-    fn control(self, verb: &str) -> Result<Wanted, Error> {
+    fn control(self, verb: &str) -> Wanted {
         let control = match verb {
             "start" => Control::Start,
             "pause" => Control::Pause,
-            "resume" => Control::Resume,
-            "abort" => Control::Abort,
-            _ => Control::Unwind,
+            _ => Control::Resume,
         };
-        let reason = match control {
-            Control::Abort | Control::Unwind => Some(app::reason(verb, self.reason.as_deref())?),
-            _ => self.reason,
-        };
-        Ok((control, reason))
+        (control, self.reason.map(Reason::into_text))
+    }
+}
+
+/// A reason for what cannot be undone.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Reasoned {
+    /// Why.
+    reason: Reason,
+}
+
+impl Reasoned {
+    fn control(self, verb: &str) -> Wanted {
+        let control = if verb == "abort" { Control::Abort } else { Control::Unwind };
+        (control, Some(self.reason.into_text()))
     }
 }
 
@@ -100,12 +110,12 @@ struct ToMode {
     /// Only `ungraceful` is possible during a run.
     mode: Mode,
     /// Why.
-    reason: String,
+    reason: Reason,
 }
 
 impl ToMode {
-    fn control(self, verb: &str) -> Result<Wanted, Error> {
-        Ok((Control::Mode(self.mode), Some(app::reason(verb, Some(&self.reason))?)))
+    fn control(self, _: &str) -> Wanted {
+        (Control::Mode(self.mode), Some(self.reason.into_text()))
     }
 }
 
@@ -114,15 +124,15 @@ impl ToMode {
 #[serde(deny_unknown_fields)]
 struct OfNode {
     /// Node, such as `promote` or `scale[web]`.
-    node: String,
+    node: Node,
     /// Why.
     #[serde(default)]
-    reason: Option<String>,
+    reason: Option<Reason>,
 }
 
 impl OfNode {
-    fn control(self, _: &str) -> Result<Wanted, Error> {
-        Ok((Control::Retry { node: node(&self.node)? }, self.reason))
+    fn control(self, _: &str) -> Wanted {
+        (Control::Retry { node: self.node.into_address() }, self.reason.map(Reason::into_text))
     }
 }
 
@@ -131,19 +141,19 @@ impl OfNode {
 #[serde(deny_unknown_fields)]
 struct Skip {
     /// Node, such as `promote` or `scale[web]`.
-    node: String,
+    node: Node,
     /// Why.
-    reason: String,
+    reason: Reason,
     /// Let what needs the node for its safety go on all the same; stands in the report.
     #[serde(default, rename = "override")]
     override_safety: bool,
 }
 
 impl Skip {
-    fn control(self, verb: &str) -> Result<Wanted, Error> {
-        let reason = app::reason(verb, Some(&self.reason))?;
-        let control = Control::Skip { node: node(&self.node)?, override_safety: self.override_safety };
-        Ok((control, Some(reason)))
+    fn control(self, _: &str) -> Wanted {
+        let node = self.node.into_address();
+        let control = Control::Skip { node, override_safety: self.override_safety };
+        (control, Some(self.reason.into_text()))
     }
 }
 
@@ -152,18 +162,18 @@ impl Skip {
 #[serde(deny_unknown_fields)]
 struct Done {
     /// Node, such as `promote` or `scale[web]`.
-    node: String,
+    node: Node,
     /// Why.
-    reason: String,
+    reason: Reason,
     /// Its outputs.
     #[serde(default)]
     outputs: Map<String, Value>,
 }
 
 impl Done {
-    fn control(self, verb: &str) -> Result<Wanted, Error> {
-        let reason = app::reason(verb, Some(&self.reason))?;
-        Ok((Control::Done { node: node(&self.node)?, outputs: self.outputs }, Some(reason)))
+    fn control(self, _: &str) -> Wanted {
+        let control = Control::Done { node: self.node.into_address(), outputs: self.outputs };
+        (control, Some(self.reason.into_text()))
     }
 }
 
@@ -172,17 +182,18 @@ impl Done {
 #[serde(deny_unknown_fields, default)]
 struct Approve {
     /// The node; absent: the only one that waits.
-    node: Option<String>,
+    node: Option<Node>,
     /// What is accepted before the point of no return.
+    #[serde(deserialize_with = "object")]
     consents: Consents,
     /// Why.
-    reason: Option<String>,
+    reason: Option<Reason>,
 }
 
 impl Approve {
-    fn control(self, _: &str) -> Result<Wanted, Error> {
-        let node = self.node.as_deref().map(node).transpose()?;
-        Ok((Control::Approve { node, consents: self.consents }, self.reason))
+    fn control(self, _: &str) -> Wanted {
+        let node = self.node.map(Node::into_address);
+        (Control::Approve { node, consents: self.consents }, self.reason.map(Reason::into_text))
     }
 }
 
@@ -191,49 +202,51 @@ impl Approve {
 #[serde(deny_unknown_fields, default)]
 struct Deny {
     /// The node; absent: the only one that waits.
-    node: Option<String>,
+    node: Option<Node>,
     /// Why.
-    reason: Option<String>,
+    reason: Option<Reason>,
 }
 
 impl Deny {
-    fn control(self, _: &str) -> Result<Wanted, Error> {
-        let node = self.node.as_deref().map(node).transpose()?;
-        Ok((Control::Deny { node }, self.reason))
+    fn control(self, _: &str) -> Wanted {
+        let node = self.node.map(Node::into_address);
+        (Control::Deny { node }, self.reason.map(Reason::into_text))
     }
 }
 
 /// What somebody has seen of a drill.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("anyOf" = [
+    {"properties": {"passed": {"const": true}}},
+    {"required": ["notes"], "properties": {"notes": {"type": "string"}}},
+]))]
 struct Attest {
     /// Whether it has passed.
     passed: bool,
     /// What was seen; required when it has not passed.
     #[serde(default)]
-    notes: Option<String>,
+    notes: Option<Reason>,
 }
 
 impl Attest {
-    fn control(self, _: &str) -> Result<Wanted, Error> {
-        if !self.passed && self.notes.as_deref().is_none_or(|notes| notes.trim().is_empty()) {
-            return Err(Error::new(exit::USAGE, "say why it has not passed").help("add `notes`"));
-        }
-        Ok((Control::Attest { passed: self.passed }, self.notes))
+    fn control(self, _: &str) -> Wanted {
+        (Control::Attest { passed: self.passed }, self.notes.map(Reason::into_text))
     }
 }
 
-fn node(text: &str) -> Result<NodeAddress, Error> {
-    if text.trim().is_empty() || text.len() > 500 {
-        return Err(Error::new(exit::USAGE, "node is empty or too long"));
-    }
-    Ok(NodeAddress::typed(text))
-}
-
-async fn ask(caller: &Caller, run: &str, verb: &str, (control, reason): Wanted) -> Result<Response, Problem> {
-    let (session, said) = caller.session();
-    let run = find(&session, run, true).await?;
-    let asked = inbox::ask(&session, &run, control, reason).await?;
+async fn ask(
+    caller: &Caller,
+    run: &str,
+    (verb, right): (&str, Right),
+    (control, reason): Wanted,
+) -> Result<Response, Problem> {
+    let run = find(caller.server().session(), run, true).await?;
+    let (session, said) = caller.acting_on(right, &run).await?;
+    let mut interrupted = Interrupted::default();
+    let asked = inbox::ask(&session, &run, control, reason, &mut interrupted).await;
+    settle(session.clone(), interrupted);
+    let asked = asked?;
     let heard = |answer| Json(Heard { request: asked.id.clone(), answer, notes: said.lines() });
     // Where nobody drives the run, the keeper takes it over at once and answers.
     match inbox::answer(&session, &run, &asked.id).await? {

@@ -9,12 +9,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::runs::{Started, answer};
+use super::fields::{Reason, object};
+use super::runs::{Simulation, Started, accepted, answer, subject};
 use crate::app;
 use crate::app::launch::Binding;
 use crate::app::launch::drill::{self, WantedDrill};
-use crate::app::launch::estate::Simulated;
-use crate::app::launch::source::{self, Subject};
+use crate::app::launch::source::Subject;
 use crate::engine::input::Consents;
 use crate::model::drill::DrillLevel;
 use crate::model::id::SiteName;
@@ -27,7 +27,7 @@ use crate::server::router::{Body, Caller, IdempotencyKey};
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
         Endpoint::new(Method::POST, "/api/v1/drills", "start_drill", "Starts a drill.", post(start))
-            .right(Right::Operate)
+            .right_for_service(Right::Operate)
             .keyed()
             .body::<Start>()
             .answers::<Started>(StatusCode::CREATED, "A new drill.")
@@ -49,7 +49,7 @@ struct Start {
     operation: Option<Operation>,
     /// Why; required for a drill with real effects.
     #[serde(default)]
-    reason: Option<String>,
+    reason: Option<Reason>,
     /// graceful or ungraceful.
     #[serde(default)]
     mode: Option<Mode>,
@@ -63,8 +63,14 @@ struct Start {
     #[serde(default)]
     parameters: BTreeMap<String, Value>,
     /// What is accepted before the point of no return.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     consents: Consents,
+    /// Errors of the runbook that are accepted for this once, by code; recorded.
+    #[serde(default)]
+    accept_lint: Vec<String>,
+    /// How a simulated drill is lived.
+    #[serde(default)]
+    simulate: Simulation,
 }
 
 async fn start(
@@ -72,7 +78,6 @@ async fn start(
     IdempotencyKey(key): IdempotencyKey,
     Body(start): Body<Start>,
 ) -> Result<Response, Problem> {
-    let (session, said) = caller.session();
     let mut wanted = WantedDrill {
         binding: Binding {
             runbook: start.runbook,
@@ -80,19 +85,18 @@ async fn start(
             from: start.from,
             to: start.to,
             values: start.parameters,
-            accept_lint: Vec::new(),
+            accept_lint: accepted(&start.accept_lint)?,
         },
         level: start.level,
         operation: start.operation,
-        reason: start.reason,
+        reason: start.reason.map(Reason::into_text),
         trigger: "api".to_owned(),
         consents: start.consents,
-        simulated: Simulated::default(),
+        simulated: start.simulate.into(),
         idempotency_key: key,
         notes: BTreeMap::from([("command".to_owned(), "drill".to_owned())]),
     };
-    let subject = source::named(&session.config, &wanted.binding, session.voice.as_ref());
-    let subject = subject.map_err(|error| Problem::from(error).notes(said.lines()))?;
+    let (session, said, subject) = subject(&caller, &wanted.binding)?;
     let Subject::One(source) = subject else {
         return Err(Problem::new(
             StatusCode::UNPROCESSABLE_ENTITY,

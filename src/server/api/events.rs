@@ -16,10 +16,11 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::runs::find;
+use crate::app::view;
 use crate::model::id::RunId;
 use crate::ports::StreamName;
 use crate::server::auth::Right;
-use crate::server::hub::{Line, document};
+use crate::server::hub::Line;
 use crate::server::openapi::Endpoint;
 use crate::server::problem::Problem;
 use crate::server::router::{Caller, Path, Query};
@@ -88,7 +89,7 @@ async fn events(
     }
     let records = session.journal.read(&StreamName::run(&run), after.after, after.limit).await?;
     let next = records.last().filter(|_| records.len() == after.limit).map(|record| record.sequence);
-    Ok(Json(Page { events: records.iter().map(document).collect(), next }).into_response())
+    Ok(Json(Page { events: records.iter().map(view::record).collect(), next }).into_response())
 }
 
 fn wants_stream(headers: &HeaderMap) -> bool {

@@ -6,10 +6,16 @@ use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
-use super::runs::find;
-use crate::engine::input::{Control, Request};
+use super::runs::{find, settle};
+use crate::app;
+use crate::app::launch::inbox;
+use crate::app::launch::interrupt::Interrupted;
+use crate::engine::input::Control;
+use crate::journal::FORMAT;
 use crate::journal::record::hex;
 use crate::model::time::Timestamp;
 use crate::ports::{Holder, Record, StreamName};
@@ -20,14 +26,25 @@ use crate::server::router::{Body, Caller, Path, Query};
 
 /// Most records on one page.
 const PAGE: usize = 1_000;
+/// Bytes of bodies after which a page ends.
+const PAGE_BYTES: usize = 8 * 1024 * 1024;
+/// Version of the API: it rises when a client of before can no longer understand an answer.
+const API: u32 = 1;
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     let endpoint = Endpoint::new;
     vec![
+        endpoint(Method::GET, "/api/v1/journal", "show_journal", "Says what keeps the journal.", get(about))
+            .right(Right::View)
+            .answers::<About>(StatusCode::OK, "Which versions it speaks."),
         endpoint(Method::GET, "/api/v1/journal/records", "list_records", "Reads records.", get(records))
             .right(Right::View)
             .query::<Which>()
-            .answers::<Vec<Stored>>(StatusCode::OK, "Records in order."),
+            .answers::<Records>(StatusCode::OK, "Records in order."),
+        endpoint(Method::GET, "/api/v1/journal/streams", "list_streams", "Lists streams.", get(streams))
+            .right(Right::View)
+            .query::<Beginning>()
+            .answers::<Vec<String>>(StatusCode::OK, "Their names in order."),
         endpoint(Method::GET, "/api/v1/journal/blobs/{digest}", "show_blob", "Reads a blob.", get(blob))
             .right(Right::View)
             .text("Its bytes.", "application/octet-stream"),
@@ -47,10 +64,25 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             "Puts a request into an inbox.",
             post(submit),
         )
-        .right(Right::View)
+        .right_for_service(Right::View)
         .body::<Asked>()
         .answers::<Taken>(StatusCode::ACCEPTED, "It is in the inbox."),
     ]
+}
+
+/// What keeps the journal.
+#[derive(Debug, Serialize, JsonSchema)]
+struct About {
+    /// Version of drctl.
+    version: &'static str,
+    /// Version of the API.
+    api: u32,
+    /// Version of the journal's format.
+    format: u32,
+}
+
+async fn about(_: Caller) -> Json<About> {
+    Json(About { version: env!("CARGO_PKG_VERSION"), api: API, format: FORMAT })
 }
 
 /// Which records.
@@ -102,7 +134,15 @@ impl From<Record> for Stored {
     }
 }
 
-async fn records(caller: Caller, Query(which): Query<Which>) -> Result<Json<Vec<Stored>>, Problem> {
+/// A page of records.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Records {
+    records: Vec<Stored>,
+    /// There may be further records behind them.
+    more: bool,
+}
+
+async fn records(caller: Caller, Query(which): Query<Which>) -> Result<Json<Records>, Problem> {
     if !(1..=PAGE).contains(&which.limit) {
         let what = format!("limit is 1 to {PAGE}");
         return Err(Problem::new(StatusCode::BAD_REQUEST, "invalid_query", what));
@@ -112,7 +152,30 @@ async fn records(caller: Caller, Query(which): Query<Which>) -> Result<Json<Vec<
         Some(name) => session.journal.read(&StreamName::typed(&name), which.after, which.limit).await?,
         None => session.journal.read_after(which.after, which.limit).await?,
     };
-    Ok(Json(records.into_iter().map(Stored::from).collect()))
+    let mut bytes = 0;
+    let fits = |record: &Record| {
+        let first = bytes == 0;
+        bytes += record.body.len().max(1);
+        first || bytes <= PAGE_BYTES
+    };
+    let found = records.len();
+    let records: Vec<_> = records.into_iter().take_while(fits).map(Stored::from).collect();
+    let more = found == which.limit || records.len() < found;
+    Ok(Json(Records { records, more }))
+}
+
+/// Which streams.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+struct Beginning {
+    /// Those whose name begins like this.
+    prefix: String,
+}
+
+async fn streams(caller: Caller, Query(which): Query<Beginning>) -> Result<Json<Vec<String>>, Problem> {
+    let (session, _) = caller.session();
+    let names = session.journal.streams(&which.prefix).await?;
+    Ok(Json(names.into_iter().map(|name| name.to_string()).collect()))
 }
 
 async fn blob(caller: Caller, Path(digest): Path<String>) -> Result<Response, Problem> {
@@ -162,12 +225,23 @@ async fn lease(caller: Caller, Path(text): Path<String>) -> Result<Json<Lease>, 
 #[serde(deny_unknown_fields)]
 struct Asked {
     /// Unique; the same id is answered once.
+    #[schemars(length(min = 1, max = 100))]
     id: String,
     /// Why.
     #[serde(default)]
     reason: Option<String>,
     /// What.
+    #[serde(deserialize_with = "control")]
     control: Control,
+}
+
+/// Reads a control. By itself it would take a list of consents for the object that they are.
+fn control<'de, D: Deserializer<'de>>(from: D) -> Result<Control, D::Error> {
+    let value = Value::deserialize(from)?;
+    if value.pointer("/approve/consents").is_some_and(|consents| !consents.is_object()) {
+        return Err(D::Error::custom("consents are an object"));
+    }
+    serde_json::from_value(value).map_err(D::Error::custom)
 }
 
 /// A request that is in an inbox.
@@ -175,6 +249,8 @@ struct Asked {
 struct Taken {
     /// Its id.
     request: String,
+    /// What matters beside it.
+    notes: Vec<String>,
 }
 
 async fn submit(
@@ -182,17 +258,46 @@ async fn submit(
     Path(text): Path<String>,
     Body(asked): Body<Asked>,
 ) -> Result<Response, Problem> {
-    caller.demand(right(&asked.control))?;
     if asked.id.is_empty() || asked.id.len() > 100 {
         let what = "id is 1 to 100 characters";
         return Err(Problem::new(StatusCode::BAD_REQUEST, "invalid_body", what));
     }
-    let (session, _) = caller.session();
-    let run = find(&session, &text, true).await?;
-    let (by, from) = (session.identity.clone(), session.from.clone());
-    let request = Request { id: asked.id.clone(), by, from, reason: asked.reason, control: asked.control };
-    session.journal.submit(&run, &request).await?;
-    Ok((StatusCode::ACCEPTED, Json(Taken { request: asked.id })).into_response())
+    let run = find(caller.server().session(), &text, true).await?;
+    let (session, said) = caller.acting_on(right(&asked.control), &run).await?;
+    let reason = if needs_reason(&asked.control) {
+        let said = app::reason(asked.control.verb(), asked.reason.as_deref());
+        let invalid =
+            |error: app::Error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_body", error.message);
+        Some(said.map_err(invalid)?)
+    } else {
+        asked.reason
+    };
+    let mut interrupted = Interrupted::default();
+    let taken = inbox::ask_as(&session, &run, asked.id, (asked.control, reason), &mut interrupted).await;
+    settle(session.clone(), interrupted);
+    let request = taken.map_err(|error| Problem::from(error).notes(said.lines()))?.id;
+    Ok((StatusCode::ACCEPTED, Json(Taken { request, notes: said.lines() })).into_response())
+}
+
+/// Whether what is asked for must be explained.
+const fn needs_reason(control: &Control) -> bool {
+    match control {
+        Control::Abort
+        | Control::Unwind
+        | Control::Mode(_)
+        | Control::Skip { .. }
+        | Control::Done { .. }
+        | Control::Attest { passed: false } => true,
+        Control::Approve { .. }
+        | Control::Deny { .. }
+        | Control::Attest { passed: true }
+        | Control::Start
+        | Control::Pause
+        | Control::Resume
+        | Control::Retry { .. }
+        | Control::Adopt
+        | Control::Promote { .. } => false,
+    }
 }
 
 /// What asking for something needs.

@@ -3,12 +3,18 @@
 mod controls;
 mod drills;
 mod events;
+mod fields;
+mod forecasts;
 mod journal;
+mod nodes;
+mod reports;
 mod runbooks;
 mod runs;
 mod schedules;
 mod services;
+mod status;
 mod system;
+mod tokens;
 mod webhooks;
 
 use super::openapi::Endpoint;
@@ -25,7 +31,12 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         services::endpoints(),
         schedules::endpoints(),
         journal::endpoints(),
+        nodes::endpoints(),
         webhooks::endpoints(),
+        forecasts::endpoints(),
+        reports::endpoints(),
+        status::endpoints(),
+        tokens::endpoints(),
     ];
     parts.into_iter().flatten().collect()
 }

@@ -23,7 +23,10 @@ use crate::runtime;
 use crate::server::auth::Right;
 use crate::server::openapi::Endpoint;
 use crate::server::problem::Problem;
-use crate::server::router::{Body, Caller, Path};
+use crate::server::router::{Body, Caller, Path, Query};
+
+/// Bytes of texts after which a page ends.
+const SHELF_BYTES: usize = 4 * 1024 * 1024;
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     let endpoint = Endpoint::new;
@@ -40,6 +43,10 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         )
         .right(Right::View)
         .answers::<Text>(StatusCode::OK, "Its text."),
+        endpoint(Method::GET, "/api/v1/shelf", "list_shelf", "Shows all texts of the folders.", get(shelf))
+            .right(Right::View)
+            .query::<From>()
+            .answers::<Shelf>(StatusCode::OK, "A page of them, in order."),
         endpoint(
             Method::POST,
             "/api/v1/runbooks/{name}/plan",
@@ -100,6 +107,55 @@ async fn show(caller: Caller, Path(name): Path<String>) -> Result<Json<Text>, Pr
     let (session, _) = caller.session();
     let path = source::find_named(&session.config, &name)?;
     Ok(Json(Text { text: source::read(&path)? }))
+}
+
+/// Which texts.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+struct From {
+    /// How many are passed over.
+    after: usize,
+}
+
+/// A page of texts.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Shelf {
+    sheets: Vec<Sheet>,
+    /// There are further ones behind them.
+    more: bool,
+}
+
+/// The text of a runbook, fleet or scenario, and where it lies.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Sheet {
+    /// The folder, as the configuration names it.
+    folder: String,
+    /// Its path inside.
+    path: String,
+    /// YAML.
+    text: String,
+}
+
+async fn shelf(caller: Caller, Query(from): Query<From>) -> Result<Json<Shelf>, Problem> {
+    let (session, _) = caller.session();
+    let folders = &session.config.runbooks;
+    let files = folders.iter().filter(|folder| folder.is_dir()).flat_map(|folder| {
+        let found = files::files(folder).unwrap_or_default().into_iter();
+        found.filter_map(move |file| Some((folder, file.strip_prefix(folder).ok()?.to_owned(), file)))
+    });
+    let (mut sheets, mut bytes, mut more) = (Vec::new(), 0, false);
+    for (folder, inside, file) in files.skip(from.after) {
+        if bytes > SHELF_BYTES {
+            more = true;
+            break;
+        }
+        // What cannot be read is told as such by what looks for it.
+        let text = source::read(&file).unwrap_or_default();
+        bytes += text.len();
+        let (folder, path) = (folder.display().to_string(), inside.display().to_string());
+        sheets.push(Sheet { folder, path, text });
+    }
+    Ok(Json(Shelf { sheets, more }))
 }
 
 /// What is planned.

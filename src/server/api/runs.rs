@@ -1,6 +1,7 @@
 //! Runs: listed, shown and started.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::http::{Method, StatusCode, header};
@@ -10,21 +11,24 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::app::launch::drills::{DrillFate, Interrupted};
+use super::fields::{Reason, object, optional};
 use crate::app::launch::estate::Simulated;
-use crate::app::launch::{self, Began, Binding, STAGED_FOR, Wanted, source};
-use crate::app::{self, Error, FindRunError, Session, Speed, exit};
+use crate::app::launch::interrupt::{DrillFate, Interrupted};
+use crate::app::launch::source::{self, Subject};
+use crate::app::launch::{self, Began, Binding, STAGED_FOR, Wanted};
+use crate::app::{self, About, Error, FindRunError, Session, Speed, Voice, exit, view};
+use crate::compile::Code;
 use crate::engine::input::Consents;
-use crate::evidence::{self, RunView};
+use crate::evidence::RunView;
 use crate::model::id::{RunId, ServiceName, SiteName};
 use crate::model::run::{Mode, Operation};
 use crate::model::time::{Duration, Timestamp};
 use crate::ports::{RunFilter, RunSummary};
-use crate::runtime;
 use crate::server::auth::Right;
 use crate::server::openapi::Endpoint;
 use crate::server::problem::Problem;
 use crate::server::router::{Body, Caller, IdempotencyKey, Path, Query};
+use crate::server::state::Said;
 
 /// Most runs on one page.
 const PAGE: usize = 500;
@@ -40,7 +44,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             .right(Right::View)
             .answers::<RunView>(StatusCode::OK, "The run."),
         endpoint(Method::POST, "/api/v1/runs", "create_run", "Starts or stages a run.", post(start))
-            .right(Right::Operate)
+            .right_for_service(Right::Operate)
             .keyed()
             .body::<Start>()
             .answers::<Started>(StatusCode::CREATED, "A new run.")
@@ -120,23 +124,16 @@ pub(super) async fn find(session: &Session, text: &str, changes: bool) -> Result
 async fn show(caller: Caller, Path(text): Path<String>) -> Result<Json<RunView>, Problem> {
     let (session, _) = caller.session();
     let run = find(&session, &text, false).await?;
-    Ok(Json(view(&session, &run).await?))
-}
-
-/// Where a run stands now.
-pub(super) async fn view(session: &Session, run: &RunId) -> Result<RunView, Problem> {
-    let loaded = runtime::load(session.journal.as_ref(), run).await?;
-    let lease = session.journal.lease(run).await?.filter(|lease| lease.alive);
-    let driver = lease.and_then(|lease| lease.holder);
-    let driver = driver.map(|holder| format!("{} (pid {}, {})", holder.name, holder.pid, holder.host));
-    let last = loaded.state.last_at;
-    let now = if loaded.state.status.is_terminal() { last } else { app::now().max(last) };
-    Ok(evidence::view(&loaded.plan, &loaded.state, driver, now))
+    Ok(Json(view::run(session.journal.as_ref(), &run).await?.1))
 }
 
 /// A run that is wanted.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("anyOf" = [
+    {"required": ["reason"], "properties": {"reason": {"type": "string"}}},
+    {"required": ["simulate"], "properties": {"simulate": {"type": "object"}}},
+]))]
 struct Start {
     /// Name of a service, or of a file in the configured folders without its ending.
     runbook: String,
@@ -144,7 +141,7 @@ struct Start {
     operation: Operation,
     /// Why; required for a real run.
     #[serde(default)]
-    reason: Option<String>,
+    reason: Option<Reason>,
     /// graceful or ungraceful; default: ungraceful for a failover, else graceful.
     #[serde(default)]
     mode: Option<Mode>,
@@ -173,17 +170,54 @@ struct Start {
     #[serde(default)]
     detected_at: Option<Timestamp>,
     /// What is accepted before the point of no return.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     consents: Consents,
-    /// Run on the simulated estate.
+    /// Errors of the runbook that are accepted for this once, by code; recorded.
     #[serde(default)]
+    accept_lint: Vec<String>,
+    /// What becomes of a drill of the same service that is under way.
+    #[serde(default)]
+    drill: Fate,
+    /// Run on the simulated estate.
+    #[serde(default, deserialize_with = "optional")]
     simulate: Option<Simulation>,
+}
+
+/// What becomes of a drill that a start interrupts.
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Fate {
+    /// What the run would do itself stays, the rest is taken back.
+    #[default]
+    Auto,
+    /// All it has done stays.
+    Promote,
+    /// All it has done is taken back.
+    CleanUp,
+}
+
+impl From<Fate> for DrillFate {
+    fn from(fate: Fate) -> Self {
+        match fate {
+            Fate::Auto => Self::Auto,
+            Fate::Promote => Self::Promote,
+            Fate::CleanUp => Self::CleanUp,
+        }
+    }
+}
+
+/// The codes of errors that are accepted.
+pub(super) fn accepted(codes: &[String]) -> Result<Vec<Code>, Error> {
+    let one = |code: &String| {
+        source::acceptable(code).map_err(|why| Error::new(exit::USAGE, why).reason("unknown_code"))
+    };
+    codes.iter().map(one).collect()
 }
 
 /// How a simulated run is lived.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-struct Simulation {
+pub(super) struct Simulation {
     /// What goes wrong: the text of a scenario.
     scenario: Option<String>,
     /// How many times as fast as real time; default: as fast as possible.
@@ -193,10 +227,22 @@ struct Simulation {
     seed: Option<u64>,
 }
 
+impl From<Simulation> for Simulated {
+    fn from(simulation: Simulation) -> Self {
+        Self {
+            scenario: simulation.scenario,
+            speed: simulation.times.filter(|times| *times > 0).map_or(Speed::Max, Speed::Times),
+            seed: simulation.seed,
+        }
+    }
+}
+
 /// What came of wanting a run.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Started {
     run: RunView,
+    /// It did not exist before.
+    new: bool,
     /// What matters beside it: warnings, and what is recorded.
     notes: Vec<String>,
 }
@@ -206,31 +252,44 @@ async fn start(
     IdempotencyKey(key): IdempotencyKey,
     Body(wanted): Body<Start>,
 ) -> Result<Response, Problem> {
-    let (session, said) = caller.session();
     let wanted = wanted.wanted(key)?;
-    let began = begin(&session, &wanted).await;
+    let (session, said, subject) = subject(&caller, &wanted.binding)?;
+    let mut interrupted = Interrupted::default();
+    let began = launch::start(&session, &wanted, &subject, &mut interrupted).await;
+    settle(session.clone(), interrupted);
     let began = began.map_err(|error| Problem::from(error).notes(said.lines()))?;
     answer(&caller, &session, began, || said.lines()).await
 }
 
-async fn begin(session: &Session, wanted: &Wanted) -> Result<Began, Error> {
-    let subject = source::named(&session.config, &wanted.binding, session.voice.as_ref())?;
-    launch::start(session, wanted, &subject).await
+/// What a run is wanted of, and the session of who may start it. A fleet counts by its own name and labels.
+///
+/// # Errors
+/// When there is no such runbook or fleet, or the caller may not start runs of it.
+pub(super) fn subject(caller: &Caller, binding: &Binding) -> Result<(Session, Arc<Said>, Subject), Problem> {
+    let (session, said) = caller.session();
+    let subject = source::named(&session.config, binding, session.voice.as_ref());
+    let subject = subject.map_err(|error| Problem::from(error).notes(said.lines()))?;
+    let metadata = match &subject {
+        Subject::One(source) => &source.runbook.metadata,
+        Subject::Fleet(source) => &source.roster.metadata,
+    };
+    let (session, acting) = caller.acting(Right::Operate, &About::of(metadata))?;
+    for line in said.lines() {
+        acting.say(&line);
+    }
+    Ok((session, acting, subject))
 }
 
 impl Start {
-    fn wanted(self, idempotency_key: Option<String>) -> Result<Wanted, Error> {
-        let reason = match (self.reason, &self.simulate) {
+    fn wanted(self, idempotency_key: Option<String>) -> Result<Wanted, Problem> {
+        let reason = match (self.reason.map(Reason::into_text), &self.simulate) {
             (reason, Some(_)) => reason,
             (reason, None) => Some(app::reason("a real run", reason.as_deref())?),
         };
-        let simulated = |simulation: Simulation| Simulated {
-            scenario: simulation.scenario,
-            speed: simulation.times.filter(|times| *times > 0).map_or(Speed::Max, Speed::Times),
-            seed: simulation.seed,
-        };
+        let accept_lint = accepted(&self.accept_lint)?;
         if self.expires_in.is_some() && !self.stage {
-            return Err(Error::new(exit::USAGE, "expires_in is about staged runs"));
+            let what = "expires_in is about staged runs: add `stage`";
+            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_body", what));
         }
         Ok(Wanted {
             operation: self.operation,
@@ -240,7 +299,7 @@ impl Start {
                 from: self.from,
                 to: self.to,
                 values: self.parameters,
-                accept_lint: Vec::new(),
+                accept_lint,
             },
             reason,
             trigger: "api".to_owned(),
@@ -249,10 +308,10 @@ impl Start {
             consents: self.consents,
             staged_for: self.stage.then(|| self.expires_in.unwrap_or(STAGED_FOR)),
             adopt: self.adopt,
-            drill: DrillFate::Auto,
+            drill: self.drill.into(),
             break_glass: false,
             broken_glass: None,
-            simulated: self.simulate.map(simulated),
+            simulated: self.simulate.map(Simulated::from),
             idempotency_key,
             notes: BTreeMap::new(),
         })
@@ -268,19 +327,19 @@ pub(super) async fn answer(
 ) -> Result<Response, Problem> {
     let (status, run) = match began {
         Began::Before(run) => (StatusCode::OK, run),
-        Began::New(driver, interrupted) => {
+        Began::New(driver) => {
             let run = driver.state().created.run.clone();
             caller.server().keeper.drive(*driver);
-            settle(session.clone(), interrupted);
             (StatusCode::CREATED, run)
         }
     };
-    let started = Started { run: view(session, &run).await?, notes: notes() };
+    let (_, run_view) = view::run(session.journal.as_ref(), &run).await?;
+    let started = Started { run: run_view, new: status == StatusCode::CREATED, notes: notes() };
     let place = format!("/api/v1/runs/{run}");
     Ok((status, [(header::LOCATION, place)], Json(started)).into_response())
 }
 
 /// Cleanups of drills go on beside the run.
-fn settle(session: Session, interrupted: Interrupted) {
+pub(super) fn settle(session: Session, interrupted: Interrupted) {
     tokio::spawn(async move { interrupted.settle(&session).await });
 }

@@ -2,18 +2,19 @@
 
 use axum::Json;
 use axum::http::{Method, StatusCode};
-use axum::routing::get;
+use axum::routing::{get, put};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::app::services;
+use super::fields::Reason;
+use crate::app::services::{self, Said};
 use crate::engine::service::ServiceRecord;
-use crate::model::id::ServiceName;
+use crate::model::id::{ServiceName, SiteName};
 use crate::runtime;
 use crate::server::auth::Right;
 use crate::server::openapi::Endpoint;
 use crate::server::problem::Problem;
-use crate::server::router::{Caller, Path};
+use crate::server::router::{Body, Caller, Path};
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     let endpoint = Endpoint::new;
@@ -30,6 +31,16 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         )
         .right(Right::View)
         .answers::<Service>(StatusCode::OK, "Where it runs."),
+        endpoint(
+            Method::PUT,
+            "/api/v1/services/{service}/record",
+            "set_service",
+            "Says where a service runs, or that a site was protected again by hand.",
+            put(set),
+        )
+        .right(Right::Administer)
+        .body::<Correction>()
+        .answers::<Corrected>(StatusCode::OK, "Its record now."),
     ]
 }
 
@@ -60,4 +71,47 @@ async fn show(caller: Caller, Path(name): Path<String>) -> Result<Json<Service>,
     }
     let record = runtime::service_record(journal, &service).await?;
     Ok(Json(Service { service, record }))
+}
+
+/// What is said about a service; exactly one of the sites.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Correction {
+    /// The site it runs in.
+    #[serde(default)]
+    site: Option<SiteName>,
+    /// This site was protected again by hand: replication runs towards it, its old data is gone.
+    #[serde(default)]
+    reprotected: Option<SiteName>,
+    /// Why.
+    reason: Reason,
+}
+
+/// A record that was corrected.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Corrected {
+    service: ServiceName,
+    record: ServiceRecord,
+    /// What matters beside it.
+    notes: Vec<String>,
+}
+
+async fn set(
+    caller: Caller,
+    Path(name): Path<String>,
+    Body(correction): Body<Correction>,
+) -> Result<Json<Corrected>, Problem> {
+    let invalid = |reason, what: String| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, reason, what);
+    let service = ServiceName::new(name).map_err(|error| invalid("invalid_service", error.to_string()))?;
+    let said = match (correction.site, correction.reprotected) {
+        (Some(site), None) => Said::RunsIn(site),
+        (None, Some(site)) => Said::Reprotected(site),
+        (Some(_), Some(_)) | (None, None) => {
+            return Err(invalid("invalid_body", "name either `site` or `reprotected`".to_owned()));
+        }
+    };
+    let (session, told) = caller.session();
+    let reason = correction.reason.into_text();
+    let record = services::set(&session, &service, &said, reason).await?;
+    Ok(Json(Corrected { service, record, notes: told.lines() }))
 }

@@ -10,6 +10,7 @@ use axum::routing::{get, put};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::fields::Reason;
 use crate::app;
 use crate::ports::RunFilter;
 use crate::runtime::{self, StopSwitch, Turned};
@@ -97,13 +98,12 @@ struct Turn {
     /// Whether triggers and schedules are stopped.
     stopped: bool,
     /// Why.
-    reason: String,
+    reason: Reason,
 }
 
 async fn turn(caller: Caller, Body(turn): Body<Turn>) -> Result<Json<StopSwitch>, Problem> {
     let (session, _) = caller.session();
-    let reason = app::reason("stop-all", Some(&turn.reason))?;
-    let turned = Turned { by: session.identity.clone(), reason };
+    let turned = Turned { by: session.identity.clone(), reason: turn.reason.into_text() };
     let journal = session.journal.as_ref();
     runtime::turn_stop_switch(journal, turn.stopped, &turned, app::now()).await?;
     Ok(Json(runtime::stop_switch(journal).await?))

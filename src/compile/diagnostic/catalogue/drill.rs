@@ -13,7 +13,8 @@ pub(crate) const DRILL_TOUCHES_USERS: Entry = warning(
 pub(crate) const DRILL_UNDECLARED: Entry = warning(
     "what the step does in a drill is not said",
     "The action changes something and does not say how it behaves in a drill. Drills refuse to run such a \
-     step: with a `drill` block of level isolated or live, this is an error.",
+     step: with a `drill` block of level isolated or live, this is an error. What a group says counts for \
+     its members where it is `run`, `skip` or `boundary`; a threshold says nothing about them.",
     "- {id: promote, uses: postgres.promote}",
     "- {id: promote, uses: postgres.promote, drill: skip}",
 );
@@ -21,7 +22,8 @@ pub(crate) const DRILL_UNDECLARED: Entry = warning(
 pub(crate) const BROKEN_DRILL: Entry = error(
     "the `drill` block cannot work as it is",
     "An isolated drill needs a boundary, whose sites exist; a live drill needs `workflows.failback`, because it \
-     ends with the service where it was.",
+     ends with the service where it was. A step whose ungraceful mode is another action says what it does in \
+     a drill with `uses`: parameters alone would leave that action as it is for real.",
     "drill: {level: isolated}",
     "drill: {level: isolated, boundary: {sites: [west], names: [\"drill-*\"]}}",
 );
@@ -30,7 +32,8 @@ pub(crate) const DRILL_UNBOUNDED: Entry = error(
     "an isolated drill cannot check what the step touches",
     "Before every effect of an isolated drill the boundary is asked. What a program does is not known to \
      drctl, so that it is refused, unless its author answers for it; the record of the drill then says that \
-     the boundary was not enforced there.",
+     the boundary was not enforced there. The same holds for what takes the effect back: where a drill does \
+     its own, the `undo` of the real step would take back the real one.",
     "- {id: seed, uses: command.run, with: {argv: [seed]}, drill: run}",
     "- {id: seed, uses: command.run, with: {argv: [seed]}, drill: {boundary: trusted}}",
 );

@@ -101,3 +101,21 @@ pub(crate) const OLD_SITE_STARTED: Entry = acceptable(
     "- {id: workers, phase: enable, uses: aws.lambda.set_event_source, with: {region: \"{{ to.region }}\", \
      enabled: true}}",
 );
+
+pub(crate) const LEFT_OUT: Entry = acceptable(
+    "a step that the recovery rests on is left out",
+    "A fence, a promotion, a step of phase `scale`, `verify` or `shift` is skipped, only looks or has a \
+     false condition in every run of a mode, as long as nobody gives a parameter, and no other step does it \
+     then. The run would end as if it had moved the service. Two promotions of which each mode has one are \
+     no finding.",
+    "- {id: promote, phase: promote, ungraceful: skip}",
+    "- {id: promote, phase: promote}",
+);
+
+pub(crate) const USERS_SENT_BACK: Entry = acceptable(
+    "users are sent to the site that the service leaves",
+    "A step that moves users reads where they go from the site that is left. They would stay with the old \
+     primary, which is fenced, and the run would end as if they had moved.",
+    "- {id: dns, phase: shift, uses: dns.update, with: {values: [\"{{ from.values.address }}\"]}}",
+    "- {id: dns, phase: shift, uses: dns.update, with: {values: [\"{{ to.values.address }}\"]}}",
+);

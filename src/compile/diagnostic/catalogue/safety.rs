@@ -61,7 +61,8 @@ pub(crate) const NOT_A_READING: Entry = error(
 
 pub(crate) const FAILURE_IGNORED: Entry = warning(
     "a failure is ignored that the recovery relies on",
-    "A fence, a promotion, a restore or a verification has `on_failure: continue`. What follows relies on it \
+    "A fence, a promotion, a restore, a growth, a verification or a move of users has \
+     `on_failure: continue`. What follows relies on it \
      having happened: the run would go on to a promotion without a fence, or to users without a check. drctl \
      stops there, and nobody knows why.",
     "- {id: fence, phase: fence, uses: postgres.fence, on_failure: continue}",

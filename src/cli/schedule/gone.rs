@@ -1,0 +1,45 @@
+//! Schedules that the journal knows and that nothing keeps any more, because their runbook is gone. Changes
+//! nothing.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use crate::app::launch::shelf::Shelf;
+use crate::cli::session::Session;
+use crate::cli::{Error, output};
+use crate::model::id::ServiceName;
+use crate::runtime;
+
+/// How the names of streams of schedules begin.
+const SCHEDULE: &str = "schedule/";
+
+/// The services with a schedule in the journal and without a runbook in the configured folders. One whose
+/// runbook is there and says nothing of a schedule any more is none: somebody wanted that.
+///
+/// # Errors
+/// When the configuration or the journal cannot be used.
+pub(super) async fn gone(session: &Session) -> Result<Vec<String>, Error> {
+    let folders = &session.config.runbooks;
+    let beside = folders.first().map_or_else(|| PathBuf::from("runbooks/any"), |path| path.join("any"));
+    let shelf = Shelf::of(&session.config, &beside)?;
+    let there: BTreeSet<&ServiceName> = shelf.services().into_iter().map(|(name, _, _)| name).collect();
+    let mut gone = Vec::new();
+    for stream in session.journal.streams(SCHEDULE).await? {
+        let name = stream.as_str().strip_prefix(SCHEDULE).and_then(|name| ServiceName::new(name).ok());
+        let Some(name) = name.filter(|name| !there.contains(name)) else { continue };
+        let (record, _) = runtime::schedule_record(session.journal.as_ref(), &name).await?;
+        if record.schedule.is_some() {
+            gone.push(name.to_string());
+        }
+    }
+    Ok(gone)
+}
+
+/// Says which they are.
+pub(super) fn say_gone(gone: &[String]) {
+    for name in gone {
+        output::say(&format!(
+            "\x1b[33mwarning\x1b[0m: {name} had a drill schedule, and there is no runbook of it any more: none of its drills run"
+        ));
+    }
+}
