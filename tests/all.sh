@@ -29,6 +29,7 @@ command -v cc >/dev/null || missing+=(gcc libc6-dev)
 command -v setpriv >/dev/null || missing+=(util-linux)
 has_postgres || missing+=(postgresql)
 has_chromium || missing+=(chromium)
+command -v systemd-analyze >/dev/null || missing+=(systemd)
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3 python3-venv)
 if [ ${#missing[@]} -gt 0 ]; then
   echo "installing ${missing[*]}"
@@ -42,9 +43,13 @@ has_chromium || { echo "Chromium could not be installed: the tests open reports 
 . tests/emulators.sh
 emulators
 
-# What checks metrics, alert rules and traces.
+# What checks metrics, alert rules and traces, and an Alertmanager.
 . tests/monitoring.sh
 monitoring
+
+# What holds the document of the API against the API.
+. tests/contract.sh
+contract
 
 # Snapshots are compared, never written; a wrong one is a failure.
 export INSTA_UPDATE="${INSTA_UPDATE:-no}"

@@ -12,10 +12,12 @@
     reason = "a measurement that cannot go on stops, and its result is what it prints"
 )]
 
+mod coverage;
 mod evacuation;
 mod floor;
 mod forecast;
 mod kill;
+mod serve;
 mod shapes;
 
 use serde_json::{Value, json};
@@ -49,6 +51,10 @@ fn main() {
     keep("commands", &mut || single.block_on(shapes::commands(folder.path())));
     keep("recovery", &mut || many.block_on(shapes::recovery(folder.path())));
     keep("evacuation", &mut || single.block_on(evacuation::evacuation(folder.path())));
+    keep("coverage", &mut || single.block_on(coverage::covered(folder.path())));
+    keep("deliveries", &mut || many.block_on(serve::deliveries(folder.path())));
+    keep("viewers", &mut || many.block_on(serve::viewers(folder.path())));
+    keep("starts", &mut || many.block_on(serve::starts(folder.path())));
     keep("kill", &mut kill::kill);
     keep("forecast", &mut forecast::forecast);
     keep("compile", &mut shapes::compile);

@@ -28,7 +28,7 @@ use crate::floor;
 const ROUNDS: usize = 5;
 
 /// Does nothing, at once.
-struct Nothing;
+pub(crate) struct Nothing;
 
 impl Provider for Nothing {
     fn prepare<'a>(
@@ -86,7 +86,7 @@ impl Follower for Silent {
 }
 
 /// A runbook of steps that all use one harmless program.
-fn runbook_text(steps: usize, parallel: bool) -> String {
+pub(crate) fn runbook_text(steps: usize, parallel: bool) -> String {
     let mut text = String::from(
         "apiVersion: drctl/v1\nkind: Runbook\nmetadata: {name: bench}\n\
          sites:\n  a: {role: active}\n  b: {role: standby}\nworkflows:\n  failover:\n    steps:\n",
@@ -107,7 +107,7 @@ pub(crate) fn compiled(text: &str) -> Runbook {
     runbook.unwrap_or_else(|| panic!("{}", compile::render("bench", text, &diagnostics, false)))
 }
 
-fn bound(text: &str) -> Plan {
+pub(crate) fn bound(text: &str) -> Plan {
     let choices = Choices {
         operation: Operation::Failover,
         mode: None,
@@ -165,7 +165,7 @@ pub(crate) fn round(figure: f64) -> f64 {
     (figure * 1_000.0).round() / 1_000.0
 }
 
-async fn one_run(runtime: &Runtime, plan: Plan, text: &str) -> f64 {
+pub(crate) async fn one_run(runtime: &Runtime, plan: Plan, text: &str) -> f64 {
     let start = Instant::now();
     let driver = runtime.create(plan, new_run(text)).await.unwrap();
     let (_, state) = driver.drive(&Silent, Stop::AtPerson).await.unwrap();
@@ -214,7 +214,7 @@ pub(crate) async fn fan(folder: &Path) -> Value {
 }
 
 /// Plans of as many services: a service has one real run at a time.
-fn services(count: usize, text: &str) -> Vec<(Plan, String)> {
+pub(crate) fn services(count: usize, text: &str) -> Vec<(Plan, String)> {
     (0..count)
         .map(|at| text.replacen("{name: bench}", &format!("{{name: bench-{at}}}"), 1))
         .map(|text| (bound(&text), text))

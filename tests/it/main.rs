@@ -14,6 +14,8 @@ mod forecast;
 mod generated;
 mod init;
 mod journal;
+#[cfg(feature = "postgres")]
+mod nodes;
 mod notify;
 mod pages;
 mod plan;

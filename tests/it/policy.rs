@@ -210,6 +210,16 @@ fn rules_deny_and_what_cannot_be_decided_is_denied() {
 }
 
 #[test]
+fn a_drill_is_judged_as_a_drill_and_a_simulation_as_what_it_stands_for() {
+    use drctl::policy::stands_for;
+    assert_eq!(stands_for(Intent::Drill), Intent::Drill);
+    for intent in [Intent::Real, Intent::Check, Intent::Simulate] {
+        assert_eq!(stands_for(intent), Intent::Real);
+    }
+    assert_eq!(stands_for(Intent::Drill).as_str(), "drill", "what rules read as `plan.intent`");
+}
+
+#[test]
 fn a_runbook_is_judged_in_every_operation_and_mode() {
     let policy = of("deny: [{id: loss, when: \"plan.mode == 'ungraceful'\", message: may lose data},
                      {id: all, when: plan.readings > 0, message: reads},

@@ -4,4 +4,5 @@
 
 mod covered;
 mod judged;
+mod kept;
 mod recorded;

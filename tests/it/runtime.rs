@@ -13,7 +13,9 @@ use drctl::journal::MemoryJournal;
 use drctl::model::action::{Action, ActionName};
 use drctl::model::run::{Failure, FailureClass, Intent, Operation, RunStatus};
 use drctl::plan::{self, Choices};
-use drctl::ports::{AttemptContext, BoxFuture, Polled, Provider, Started};
+use drctl::ports::{
+    Append, AttemptContext, BoxFuture, Journal as _, NewRecord, Polled, Provider, Started, StreamName,
+};
 use drctl::runtime::{Runtime, Stop, SystemClock, Time};
 use serde_json::{Map, Value, json};
 
@@ -136,4 +138,27 @@ async fn an_action_that_makes_up_for_another_has_read_what_it_needs_itself() {
     let read = |mapping: &str| Some(json!({"read for": mapping}));
     let start = |mapping: &str| ("a".to_owned(), json!(mapping), read(mapping));
     assert_eq!(*accountant.starts.lock().unwrap(), [start("forth"), start("back")]);
+}
+
+#[tokio::test]
+async fn a_lease_under_which_nobody_drives_is_given_back() {
+    let journal = Arc::new(MemoryJournal::new());
+    let runtime = of(Arc::clone(&journal), &Arc::new(Accountant::default()));
+    let nobody = drctl::model::id::RunId::new("pay-99999999").unwrap();
+    let error = runtime.take_over(&nobody, BTreeMap::new()).await.map(|_| ()).unwrap_err();
+    assert!(error.to_string().contains("no run"), "{error}");
+    let lease = journal.lease(&nobody).await.unwrap().unwrap();
+    assert_eq!((lease.token, lease.holder), (1, None), "of a run that could not be loaded");
+    // Somebody appends under its driver, so that it cannot go on.
+    let text = "apiVersion: drctl/v1\nkind: Runbook\nmetadata: {name: pay}\n\
+         sites: {a: {role: active}, b: {role: standby}}\nworkflows:\n  failover:\n    steps:\n      \
+         - {id: a, uses: command.run, with: {argv: [x]}, drill: skip}\n";
+    let driver = runtime.create(planned(text), new_run(text)).await.unwrap().open().await.unwrap();
+    let run = driver.state().created.run.clone();
+    let strange = NewRecord { kind: "noted", version: 1, body: "{}".to_owned() };
+    let stream = Some(StreamName::run(&run));
+    let append = Append { stream, token: Some(1), records: vec![strange], ..Append::default() };
+    journal.append(vec![append]).await.unwrap();
+    driver.drive(&Silent, Stop::AtPerson).await.map(|_| ()).unwrap_err();
+    assert_eq!(journal.lease(&run).await.unwrap().unwrap().holder, None, "of a driver that could not go on");
 }

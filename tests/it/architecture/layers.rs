@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::source::{Source, sources};
 
 /// The modules of `src/`, and which of the others each may name.
-const LAYERS: [(&str, &[&str]); 22] = [
+const LAYERS: [(&str, &[&str]); 23] = [
     ("model", &[]),
     ("compile", &["model"]),
     ("plan", &["model"]),
@@ -13,6 +13,7 @@ const LAYERS: [(&str, &[&str]); 22] = [
     ("engine", &["model", "plan"]),
     ("evidence", &["model", "plan", "engine"]),
     ("webhook", &["model"]),
+    ("oidc", &["model"]),
     ("forecast", &["model", "plan"]),
     ("ports", &["model", "plan", "engine"]),
     ("dial", &[]),
@@ -21,7 +22,7 @@ const LAYERS: [(&str, &[&str]); 22] = [
     ("runtime", &["model", "plan", "engine", "ports", "webhook"]),
     ("seal", &["model", "plan", "engine", "evidence", "ports", "journal"]),
     ("tail", &["model", "plan", "engine", "ports"]),
-    ("notify", &["model", "plan", "engine", "evidence", "ports", "tail"]),
+    ("notify", &["model", "plan", "engine", "evidence", "ports", "tail", "dial"]),
     ("config", &["model"]),
     ("telemetry", &["config", "model", "plan", "engine", "evidence", "ports", "tail"]),
     (
@@ -57,6 +58,7 @@ const LAYERS: [(&str, &[&str]); 22] = [
             "journal",
             "model",
             "notify",
+            "oidc",
             "plan",
             "ports",
             "runtime",
@@ -96,8 +98,8 @@ const LAYERS: [(&str, &[&str]); 22] = [
 const PROVIDERS: [&str; 6] = ["aws", "command", "http", "incident", "postgres", "simulated"];
 
 /// Pure: the same answer to the same question, for ever.
-const PURE: [&str; 9] =
-    ["model", "compile", "plan", "policy", "engine", "forecast", "evidence", "seal", "webhook"];
+const PURE: [&str; 10] =
+    ["model", "compile", "plan", "policy", "engine", "forecast", "evidence", "seal", "webhook", "oidc"];
 const IMPURE: [&str; 16] = [
     "tokio::",
     "async ",
@@ -118,7 +120,7 @@ const IMPURE: [&str; 16] = [
 ];
 
 /// Crates that only their adapter knows.
-const ADAPTED: [(&str, &[&str]); 16] = [
+const ADAPTED: [(&str, &[&str]); 18] = [
     ("aws_config", &["providers"]),
     ("aws_sdk_backup", &["providers"]),
     ("aws_sdk_rds", &["providers"]),
@@ -127,7 +129,7 @@ const ADAPTED: [(&str, &[&str]); 16] = [
     ("rusqlite", &["journal"]),
     ("lettre", &["notify"]),
     ("prometheus_client", &["telemetry"]),
-    ("reqwest", &["providers", "notify", "telemetry"]),
+    ("reqwest", &["dial", "journal", "providers", "notify", "telemetry"]),
     ("tokio_postgres", &["dial", "journal", "providers"]),
     ("rustls", &["dial", "providers", "app", "server"]),
     ("rustls_pki_types", &["webhook", "server"]),
@@ -135,6 +137,8 @@ const ADAPTED: [(&str, &[&str]); 16] = [
     ("clap", &["cli"]),
     ("axum", &["server"]),
     ("governor", &["server"]),
+    ("jsonwebtoken", &["oidc"]),
+    ("sd_notify", &["server"]),
 ];
 
 /// The names that follow `crate::`, one for each import: `crate::{a, b::c}` gives `a` and `b`.

@@ -27,6 +27,9 @@ fn an_error_that_an_author_could_accept_is_accepted_for_one_run_and_stands_in_it
     let run = runs[0]["id"].as_str().unwrap().to_owned();
     let report = drctl.run(&format!("runs report {run}"));
     assert!(report.stdout.contains("accepted_dr0402"), "{}", report.stdout);
+    // Whoever reads its numbers must see that something was set aside for it.
+    let shown = json(&drctl, &format!("runs show {run} -o json"));
+    assert_eq!((&shown["status"], &shown["clean"]), (&"succeeded_with_warnings".into(), &false.into()));
     // A drill is a run as well.
     assert_eq!(drctl.run("drill shop.yaml --level simulate").code, 3);
     let drill = drctl.run("drill shop.yaml --level simulate --accept-unfenced --accept-lint DR0402");

@@ -161,7 +161,7 @@ fn shipped_runbooks_can_be_drilled_live() {
 }
 
 /// Waits for a person after it has grown the standby and broken something on purpose.
-const HELD: &str = r"apiVersion: drctl/v1
+pub(crate) const HELD: &str = r"apiVersion: drctl/v1
 kind: Runbook
 metadata: {name: pay}
 sites: {east: {role: active}, west: {role: standby}}
@@ -189,13 +189,15 @@ drill:
   decide: {roles: [operator], expires: 1h}
 ";
 
+/// The program of [`HELD`] that grows, and says whether it has.
+pub(crate) const GROW: &str = "#!/bin/sh\nif [ \"$1\" != observe ]; then touch grown; exit; fi\n\
+    if [ -e grown ]; then state=applied; else state=not_applied; fi\necho \"{\\\"state\\\": \\\"$state\\\"}\"\n";
+
 #[test]
 fn a_staged_run_that_starts_interrupts_the_drill_and_goes_on_from_it() {
     let drctl =
         Drctl::with(&[("runbooks/pay.yaml", HELD), ("drctl.toml", "[roles]\noperator = [\"bob\"]\n")]);
-    let grow = "#!/bin/sh\nif [ \"$1\" != observe ]; then touch grown; exit; fi\n\
-                if [ -e grown ]; then state=applied; else state=not_applied; fi\necho \"{\\\"state\\\": \\\"$state\\\"}\"\n";
-    drctl.write_program("grow", grow);
+    drctl.write_program("grow", GROW);
     assert_eq!(drctl.run("drill pay --reason quarterly").code, 6);
     let consents = "--confirm pay:west --accept-loss unmeasured --accept-unfenced";
     assert_eq!(drctl.run(&format!("failover pay --stage --reason outage {consents}")).code, 6);

@@ -54,3 +54,26 @@ fn help_is_help_with_json_too() {
     assert_eq!(output.code, 0, "{}", output.stderr);
     assert!(output.stdout.contains("Usage:") && output.stderr.is_empty());
 }
+
+#[test]
+fn an_incident_that_has_yet_to_happen_is_refused() {
+    let drctl = pay();
+    let line = "failover pay --simulate --seed 7 -o json --incident-at";
+    let (output, error) = error(&drctl, &format!("{line} 2130-01-01T00:00:00Z"));
+    assert_eq!((output.code, error["reason"].as_str()), (2, Some("incident_in_future")));
+    assert!(
+        error["help"].as_str().unwrap().contains("60s") || error["help"].as_str().unwrap().contains("1m")
+    );
+    let old = drctl.run(&format!("{line} 2020-01-01T00:00:00Z"));
+    assert!(old.stderr.contains("the incident is old"), "{}", old.stderr);
+}
+
+#[test]
+fn a_file_that_is_not_there_is_a_wrong_command_line() {
+    let drctl = pay();
+    for line in ["simulate pay --scenario nope.yaml", "failover pay --simulate --scenario nope.yaml"] {
+        let output = drctl.run(line);
+        assert_eq!(output.code, 2, "{line}: {}", output.stderr);
+        assert!(output.stderr.contains("nope.yaml"), "{}", output.stderr);
+    }
+}

@@ -258,8 +258,28 @@ fn a_check_of_a_fleet_sums_up_those_of_its_members() {
     assert!(check.stdout.contains("1 of 2 services"), "{}", check.stdout);
     let document = json(&drctl, "check all.yaml -o json");
     assert_eq!((&document["ready"], &document["members"][1]["ready"]), (&false.into(), &true.into()));
-    let diff = drctl.run("diff all.yaml all.yaml");
-    assert!(diff.code == 2 && diff.stderr.contains("is a fleet"), "{}", diff.stderr);
+}
+
+#[test]
+fn two_fleets_are_compared_by_their_members() {
+    let drctl = two("30m", "");
+    let less = ALL.replace(", {runbook: two, needs: [one]}", "");
+    drctl.write("less.yaml", &less);
+    let same = drctl.run("diff all.yaml all.yaml --fail-on any");
+    assert_eq!(same.code, 0, "{}{}", same.stdout, same.stderr);
+    let worse = drctl.run("diff all.yaml less.yaml --fail-on worse");
+    assert_eq!(worse.code, 7, "{}{}", worse.stdout, worse.stderr);
+    assert!(worse.stdout.contains("! two: is not moved any more"), "{}", worse.stdout);
+    let document = json(&drctl, "diff less.yaml all.yaml -o json");
+    assert_eq!((&document["worse"], &document["changes"][0]["sign"]), (&0.into(), &"added".into()));
+    // What can be said of a plan only is not passed over, and a fleet is no service.
+    for (command, says) in [
+        ("diff all.yaml less.yaml --mode graceful", "compared by their members"),
+        ("diff all.yaml runbooks/two.yaml", "one of the two is a fleet"),
+    ] {
+        let refused = drctl.run(command);
+        assert!(refused.code == 2 && refused.stderr.contains(says), "{}{}", refused.stdout, refused.stderr);
+    }
 }
 
 #[test]
@@ -279,4 +299,38 @@ fn the_policy_is_asked_about_every_member() {
     assert!(notes["policy_override_1_two"].as_str().unwrap().contains("not-two"), "{notes}");
     drctl.write("policy.yaml", &policy.replace("NAME", "three"));
     assert_eq!(two("30m", "").run("failover all.yaml --reason fire").code, 0);
+}
+
+#[test]
+fn the_evidence_of_a_fleet_holds_every_run_and_misses_none() {
+    let drctl = two("30m", "");
+    assert_eq!(drctl.run("failover all.yaml --simulate").code, 0);
+    let run = only_fleet(&drctl);
+    assert_eq!(drctl.run("evidence key --out key.pem").code, 0);
+    let bundled = json(&drctl, &format!("evidence bundle {run} --members --key key.pem --out all -o json"));
+    let runs: Vec<_> = bundled["runs"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect();
+    assert_eq!(runs.len(), 3, "{bundled:#}");
+    let sound = drctl.run("evidence verify all --trust key.pem.pub");
+    assert_eq!(sound.code, 0, "{}{}", sound.stdout, sound.stderr);
+    assert!(sound.stdout.contains("TRUSTED: 3 bundles"), "{}", sound.stdout);
+    assert_eq!(drctl.run(&format!("evidence bundle {run} --members --key key.pem --out all")).code, 2);
+
+    // One from another moment is not one of them.
+    let member = drctl.path(&format!("all/evidence-{}.tar", runs[2]));
+    let kept = std::fs::read(&member).unwrap();
+    assert_eq!(drctl.run("failover all.yaml --simulate --seed 2").code, 0);
+    std::fs::remove_file(&member).unwrap();
+    let missing = drctl.run("evidence verify all --trust key.pem.pub");
+    assert!(missing.code == 12 && missing.stdout.contains("has no bundle here"), "{}", missing.stdout);
+    let alone = format!("evidence bundle {} --key key.pem --out all/late.tar", runs[2]);
+    assert_eq!(drctl.run(&alone).code, 0);
+    let late = drctl.run("evidence verify all --trust key.pem.pub");
+    assert!(late.code == 12 && late.stdout.contains("were not made together"), "{}", late.stdout);
+    std::fs::remove_file(drctl.path("all/late.tar")).unwrap();
+    let mut flipped = kept;
+    let middle = flipped.len() / 2;
+    flipped[middle] ^= 1;
+    std::fs::write(&member, flipped).unwrap();
+    let damaged = drctl.run("evidence verify all --trust key.pem.pub -o json");
+    assert_eq!(damaged.code, 12, "{}", damaged.stderr);
 }

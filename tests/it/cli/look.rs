@@ -94,6 +94,36 @@ fn the_doctor_says_what_stands_in_the_way() {
 }
 
 #[test]
+fn the_doctor_looks_at_whom_drctl_speaks_with() {
+    let drctl = pay();
+    let section = "[server]\nlisten = \"127.0.0.1:0\"\ntls = {certificate = \"none.pem\", key = \"none.key\"}\n\
+        [[auth.tokens]]\nname = \"ann\"\nroles = [\"viewer\"]\nsha256 = \"beef\"\nexpires = \"2020-01-01T00:00:00Z\"\n\
+        [[notify]]\nname = \"chat\"\nkind = \"slack\"\nurl = \"env:CHAT_URL\"\n\
+        [[notify]]\nname = \"bridge\"\nkind = \"webhook\"\nurl = \"http://127.0.0.1:9/x\"\nsecret = \"env:BRIDGE\"\n\
+        [webhooks.pd]\nkind = \"pagerduty\"\nsecrets = [{env = \"PD\"}]\n";
+    drctl.write("drctl.toml", section);
+    let ill = drctl.run_with(&[("CHAT_URL", "hunter2")], "doctor").stdout;
+    for part in [
+        "chat (slack): its `url` is no absolute http or https address",
+        "bridge (webhook): secret `secret` could not be read",
+        "pd (pagerduty): ",
+        "none.pem",
+        "sha256 is not 64 hexadecimal digits",
+        "expired tokens: ann",
+    ] {
+        let found = ill.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(found.contains(part), "{part} in\n{ill}");
+    }
+    assert!(!ill.contains("hunter2"), "{ill}");
+    let environment = [("CHAT_URL", "http://localhost:9/hunter2"), ("BRIDGE", "hunter2"), ("PD", "hunter2")];
+    let well = drctl.run_with(&environment, "doctor").stdout;
+    for part in ["chat (slack): secrets are there, localhost:9", "bridge (webhook): secrets are there"] {
+        assert!(well.contains(part), "{part} in\n{well}");
+    }
+    assert!(well.contains("pd (pagerduty): secrets are there") && !well.contains("hunter2"), "{well}");
+}
+
+#[test]
 fn a_bundle_is_complete_and_overwrites_nothing() {
     let drctl = pay();
     let made = drctl.run("bundle b.tar");

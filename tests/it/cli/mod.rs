@@ -5,7 +5,7 @@
 
 mod consent;
 mod diff;
-mod drill;
+pub(crate) mod drill;
 mod errors;
 mod evidence;
 mod fleet;
@@ -21,6 +21,7 @@ mod runs;
 mod schedule;
 mod service;
 mod status;
+mod takeover;
 mod trigger;
 mod unwinds;
 mod validate;

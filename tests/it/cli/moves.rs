@@ -158,3 +158,75 @@ fn a_key_still_means_its_run_when_another_process_has_driven_it() {
     assert_eq!(json(&drctl, "runs list -o json").as_array().unwrap().len(), 1);
     assert_eq!(json(&drctl, "runs list -o json")[0]["idempotency_key"], "incident-7");
 }
+
+/// Three sites that serve at once; what is done stands in a file.
+const THREE: &str = r#"apiVersion: drctl/v1
+kind: Runbook
+metadata: {name: three}
+strategy: active_active
+sites:
+  a: {role: active, provider: onprem, region: a}
+  b: {role: active, provider: onprem, region: b}
+  c: {role: active, provider: onprem, region: c}
+components:
+  - {id: svc, kind: command.service, start: [/bin/true], stop: [/bin/true], writes: true}
+workflows:
+  failover:
+    steps:
+      - {id: look, phase: assess, uses: command.run, for_each: "{{ survivors }}", with: {argv: [/bin/true], idempotent: true}, drill: skip}
+      - {id: grow, phase: scale, uses: command.run, for_each: "{{ survivors }}", with: {argv: [/bin/true], idempotent: true}, drill: skip}
+      - id: drain
+        phase: shift
+        uses: command.run
+        with: {argv: [/bin/sh, -c, "echo {{ survivors | map(attribute='name') | join(',') }} >> users"], idempotent: true}
+        undo: {uses: command.run, with: {argv: [/bin/true], idempotent: true}}
+        drill: skip
+      - {id: val, phase: validate, uses: command.run, with: {argv: ["true"], idempotent: true}, drill: skip}
+  failback:
+    steps:
+      - id: drain
+        phase: shift
+        uses: command.run
+        with: {argv: [/bin/sh, -c, "echo back {{ to.name }} beside {{ survivors | map(attribute='name') | join(',') }} >> users"], idempotent: true}
+        undo: {uses: command.run, with: {argv: [/bin/true], idempotent: true}}
+        drill: skip
+      - {id: val, phase: validate, uses: command.run, with: {argv: ["true"], idempotent: true}, drill: skip}
+"#;
+
+#[test]
+fn a_site_that_was_left_carries_nobody_until_it_is_taken_back() {
+    let drctl = Drctl::new();
+    drctl.write("three.yaml", &THREE.replace(">> users", &format!(">> {}", drctl.path("users").display())));
+    let done = |line: &str| {
+        let output = drctl.run(&format!("{line} --reason test"));
+        assert_eq!(output.code, 0, "{line}: {}{}", output.stdout, output.stderr);
+    };
+    done("failover three.yaml --from a");
+    done("failover three.yaml --from b");
+    let refused = drctl.run("failover three.yaml --from c --reason test");
+    assert_ne!(refused.code, 0, "{}{}", refused.stdout, refused.stderr);
+    assert!(refused.stderr.contains("no site is left"), "{}", refused.stderr);
+    assert!(drctl.run("service show three").stdout.contains("a is out since"));
+    done("failback three.yaml --to a");
+    done("failover three.yaml --from c");
+    let users = std::fs::read_to_string(drctl.path("users")).unwrap();
+    assert_eq!(users.lines().collect::<Vec<_>>(), ["b,c", "c", "back a beside a,c", "a"]);
+}
+
+#[test]
+fn a_move_of_users_that_failed_and_was_ignored_is_no_success() {
+    let drctl = Drctl::new();
+    let design = include_str!("../../fixtures/designs/dr0508-traffic-failure-ignored.yaml");
+    drctl.write("shop.yaml", design);
+    drctl.write(
+        "never.yaml",
+        "apiVersion: drctl/v1\nkind: Scenario\nmetadata: {name: never}\nrules:\n  \
+         - {match: {action: \"aws.arc.*\"}, fail: permanent, message: cannot}\n",
+    );
+    let output = drctl.run("failover shop.yaml --simulate --scenario never.yaml --accept-unfenced");
+    assert_eq!(output.code, 4, "{}{}", output.stdout, output.stderr);
+    let runs = json(&drctl, "runs list --simulated -o json");
+    let shown = json(&drctl, &format!("runs show {} -o json", runs[0]["id"].as_str().unwrap()));
+    assert_eq!(shown["status"], "failed");
+    assert_eq!(shown["clock"]["healthy_at"], serde_json::Value::Null, "what is healthy is where it was");
+}

@@ -236,3 +236,19 @@ fn a_scheduled_drill_makes_its_service_ready_until_the_runbook_changes() {
     assert_eq!((ran.code, &report["schedules"][0]["what"]), (0, &"ended".into()), "{report:#}{}", ran.stderr);
     assert_eq!(standing(), is("ready", ""));
 }
+
+#[test]
+fn a_schedule_whose_runbook_is_gone_is_said() {
+    let drctl = Drctl::with(&[("runbooks/ledger.yaml", CHECKED)]);
+    assert_eq!(drctl.run("schedule run").code, 0);
+    std::fs::remove_file(drctl.path("runbooks/ledger.yaml")).unwrap();
+    for line in ["schedule run", "schedule list"] {
+        let output = drctl.run(line);
+        assert!(output.stderr.contains("ledger had a drill schedule"), "{line}: {}", output.stderr);
+    }
+    assert_eq!(json(&drctl, "schedule run -o json")["gone"][0], "ledger");
+    // Where the runbook only has no schedule any more, somebody wanted that.
+    let (plain, _) = CHECKED.split_once("drill:\n  level").unwrap();
+    drctl.write("runbooks/ledger.yaml", plain);
+    assert_eq!(json(&drctl, "schedule run -o json")["gone"], serde_json::json!([]));
+}

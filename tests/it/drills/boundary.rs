@@ -8,11 +8,12 @@ use drctl::journal::MemoryJournal;
 use drctl::model::action::{Action, ActionName, Effect, traits};
 use drctl::model::drill::{Boundary, DrillLevel};
 use drctl::model::id::SiteName;
-use drctl::model::run::RunStatus;
+use drctl::model::run::{Mode, RunStatus};
 use drctl::model::values::Site;
 use drctl::plan::bind_drill;
 use drctl::plan::drill::boundary::outside;
 use serde_json::{Value, json};
+use tokio_postgres::config::Host;
 
 use crate::simulated::sample;
 
@@ -63,6 +64,78 @@ async fn what_is_found_to_lie_outside_is_not_done() {
     assert_eq!(world.left(), [""; 0]);
 }
 
+/// The plan of an isolated drill of `PAY` with another text for the drill of a step.
+fn changed(from: &str, to: &str) -> Result<drctl::plan::Plan, String> {
+    assert!(PAY.contains(from), "{from}");
+    let told = |problems: Vec<drctl::plan::Problem>| problems.iter().map(ToString::to_string).collect();
+    bind_drill(&loose(&PAY.replace(from, to)), &at(DrillLevel::Isolated)).map_err(told)
+}
+
+/// A runbook as it is read, also where the compiler would refuse it.
+fn loose(text: &str) -> drctl::model::runbook::Runbook {
+    serde_saphyr::from_str(text).unwrap()
+}
+
+#[test]
+fn what_a_drill_says_holds_in_ungraceful_mode_too() {
+    let step = "{id: restore, phase: restore, uses: http.request,";
+    let ungraceful = format!("{step} ungraceful: {{with: {{url: \"https://prod/force\", body: force}}}},");
+    let plan = changed(step, &ungraceful).unwrap();
+    let node = plan.nodes.iter().find(|node| node.address.as_str() == "restore").unwrap();
+    for mode in [Mode::Graceful, Mode::Ungraceful] {
+        assert_eq!(node.call(mode).unwrap().with["url"], "https://drill/data", "{mode}");
+    }
+    assert_eq!(node.call(Mode::Ungraceful).unwrap().with["body"], "force");
+    let other = format!("{step} ungraceful: {{uses: http.check, with: {{url: \"https://prod/\"}}}},");
+    let why = changed(step, &other).unwrap_err();
+    assert!(why.contains("says nothing of http.check, its ungraceful action"), "{why}");
+}
+
+#[test]
+fn the_real_undo_of_what_cannot_be_checked_takes_back_no_drill() {
+    let seed =
+        "{id: seed, uses: http.request, with: {method: POST, url: \"https://west/seed\", idempotent: true},
+         drill: {isolated: {with: {url: \"https://drill/seed\"}}, live: run}}";
+    let with = |undo: &str| {
+        format!(
+            "{{id: seed, uses: command.run, with: {{argv: [seed]}}, undo: {{uses: command.run, with: {{argv: \
+             [unseed]}}}}, drill: {{isolated: {{with: {{argv: [seed, drill]}}, {undo} boundary: trusted}}, \
+             live: run}}}}"
+        )
+    };
+    let why = changed(seed, &with("")).unwrap_err();
+    assert!(why.contains("taken back as for real, by command.run"), "{why}");
+    let own = "undo: {uses: command.run, with: {argv: [unseed, drill]}},";
+    assert!(changed(seed, &with(own)).is_ok());
+}
+
+/// Wherever the driver might go must lie inside.
+#[test]
+fn no_server_that_a_connection_may_lead_to_slips_through() {
+    let boundary: Boundary = serde_json::from_value(json!({"databases": ["drill/*"]})).unwrap();
+    let hosts =
+        ["host=drill", "host=prod", "host = 'prod'", "host=drill,prod", "hostaddr=10.0.0.1", "user=u"];
+    let mut refused = 0;
+    for one in hosts {
+        for other in hosts {
+            let connection = format!("{one} dbname=pay {other}");
+            let config: tokio_postgres::Config = connection.parse().unwrap();
+            let is_drill = |host: &Host| matches!(host, Host::Tcp(name) if name == "drill");
+            let inside = config.get_hosts().iter().all(is_drill)
+                && config.get_hostaddrs().is_empty()
+                && !config.get_hosts().is_empty();
+            let query = action(
+                "postgres.query",
+                json!({"connection": connection, "sql": "delete from x", "write": true}),
+            );
+            let found = outside(&boundary, &sites(), &query, false);
+            assert_eq!(found.is_none(), inside, "{connection}: {found:?}");
+            refused += usize::from(found.is_some());
+        }
+    }
+    assert!(refused > 20);
+}
+
 fn sites() -> BTreeMap<SiteName, Site> {
     let sites = json!({
         "east": {"role": "active", "region": "us-east-1"},
@@ -85,7 +158,8 @@ fn a_boundary_that_allows_nothing_lets_nothing_through() {
         for with in [sample::minimal(name), sample::complete(name)] {
             let action = action(name.as_str(), with.clone());
             let written = action.parameters().as_object().cloned().unwrap();
-            let free = traits::effect(name, &written) == Effect::Read;
+            // A query reads only where its text shows it, and that of the samples shows nothing.
+            let free = traits::effect(name, &written) == Effect::Read && name != ActionName::PostgresQuery;
             let inside = outside(&nothing, &sites(), &action, false).is_none();
             assert_eq!(inside, free || name == ActionName::ManualTask, "{name} {with}");
             looked += usize::from(!free);

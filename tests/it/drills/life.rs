@@ -119,8 +119,8 @@ async fn what_cannot_be_cleaned_up_is_told_and_can_be_tried_again() {
     assert_eq!(state.status, RunStatus::CleanupIncomplete);
     let cause = state.cause.clone().unwrap();
     assert!(cause.contains("grow") && cause.contains("cleanup/sweep"), "{cause}");
-    // What stands on what could not be taken back is left alone, everything else is gone.
-    assert_eq!(world.left(), ["https://drill/broken", "https://drill/seed", "https://west/grown"]);
+    // What stands on what could not be taken back is left alone, everything else is gone: the fault, too.
+    assert_eq!(world.left(), ["https://drill/seed", "https://west/grown"]);
     let retry = |node: &str| Control::Retry { node: NodeAddress::typed(node) };
     let state = then(&journal, &world, &run, "r1", retry("grow")).await;
     assert_eq!(state.status, RunStatus::CleanupIncomplete, "{:?}", state.cause);
@@ -129,6 +129,79 @@ async fn what_cannot_be_cleaned_up_is_told_and_can_be_tried_again() {
         Control::Done { node: NodeAddress::typed("cleanup/sweep"), outputs: serde_json::Map::new() };
     let state = then(&journal, &world, &run, "r2", by_hand).await;
     assert_eq!(state.status, RunStatus::SucceededWithWarnings, "{:?}", state.cause);
+}
+
+/// What was built on is kept for what could not be taken back, and is named with it.
+#[tokio::test]
+async fn what_is_kept_standing_by_a_failed_undo_is_told() {
+    let world = World::new();
+    world.fail("DELETE https://drill/data", 1);
+    let (journal, run, state) = played(PAY, DrillLevel::Isolated, &world).await;
+    assert_eq!(state.status, RunStatus::CleanupIncomplete);
+    let cause = state.cause.clone().unwrap();
+    assert!(cause.contains("undo of restore failed"), "{cause}");
+    assert!(cause.contains("grow is not taken back: what was built on it is still there"), "{cause}");
+    assert_eq!(world.left(), ["https://drill/data", "https://west/grown"]);
+    let state =
+        then(&journal, &world, &run, "r1", Control::Retry { node: NodeAddress::typed("restore") }).await;
+    assert!(state.status.is_terminal(), "{:?}", state.cause);
+    assert_eq!(world.left(), [""; 0]);
+}
+
+/// Without a phase on any step the failback is what brings back what they did.
+#[tokio::test]
+async fn a_live_drill_whose_steps_have_no_phase_is_returned() {
+    let text = r#"
+apiVersion: drctl/v1
+kind: Runbook
+metadata: {name: pay}
+sites: {east: {role: active}, west: {role: standby}}
+workflows:
+  failover:
+    steps:
+      - {id: a, uses: http.request, with: {method: POST, url: "https://west/a", idempotent: true}, drill: run}
+      - {id: b, uses: http.request, with: {method: POST, url: "https://west/b", idempotent: true}, drill: run}
+  failback:
+    steps:
+      - {id: b, uses: http.request, with: {method: DELETE, url: "https://west/b", idempotent: true}, drill: run}
+      - {id: a, uses: http.request, with: {method: DELETE, url: "https://west/a", idempotent: true}, drill: run}
+drill: {level: live}
+"#;
+    let world = World::new();
+    let (_, _, state) = played(text, DrillLevel::Live, &world).await;
+    assert_eq!(state.status, RunStatus::Succeeded, "{:?}", state.cause);
+    assert_eq!((world.called("DELETE"), world.left()), (2, Vec::new()));
+}
+
+/// A fence without an undo, before anything has moved: the failback would return what never left.
+#[tokio::test]
+async fn what_has_no_way_back_before_the_move_is_left_behind_in_plain_words() {
+    let text = r#"
+apiVersion: drctl/v1
+kind: Runbook
+metadata: {name: pay}
+sites: {east: {role: active}, west: {role: standby}}
+workflows:
+  failover:
+    steps:
+      - {id: fence, phase: fence, uses: http.request, with: {method: POST, url: "https://east/fenced", idempotent: true}, drill: run}
+      - {id: look, phase: decide, uses: manual.task, with: {instructions: Look}, drill: run}
+      - {id: shift, phase: shift, uses: http.request, with: {method: POST, url: "https://dns/west", idempotent: true}, drill: run}
+  failback:
+    steps:
+      - {id: shift, phase: shift, uses: http.request, with: {method: DELETE, url: "https://dns/west", idempotent: true}, drill: run}
+drill: {level: live}
+"#;
+    let world = World::new();
+    let (journal, run, state) = played(text, DrillLevel::Live, &world).await;
+    assert_eq!(state.status, RunStatus::AwaitingApproval, "{:?}", state.cause);
+    let state = then(&journal, &world, &run, "r1", Control::Abort).await;
+    assert_eq!(state.status, RunStatus::CleanupIncomplete, "{:?}", state.cause);
+    assert!(state.cause.as_deref().unwrap().contains("fence is not taken back: it has no undo"));
+    assert_eq!((world.left(), world.called("https://dns")), (vec!["https://east/fenced".to_owned()], 0));
+    let by_hand = Control::Done { node: NodeAddress::typed("fence"), outputs: serde_json::Map::new() };
+    let state = then(&journal, &world, &run, "r2", by_hand).await;
+    assert_eq!(state.status, RunStatus::Aborted, "{:?}", state.cause);
 }
 
 #[tokio::test]

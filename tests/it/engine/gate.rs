@@ -1,7 +1,10 @@
 //! Fence, readings, consents and the point of no return.
 
+use std::sync::Arc;
+
 use drctl::engine::clock::data_loss;
 use drctl::engine::input::{Consents, Control};
+use drctl::engine::readings::KnownReading;
 use drctl::model::run::{FailureClass, Mode, NodeStatus, RunStatus};
 use drctl::model::time::Duration;
 use serde_json::json;
@@ -180,4 +183,54 @@ fn a_run_that_ends_without_a_move_has_lost_nothing() {
     script.fail("promote", FailureClass::Permanent);
     assert_eq!(script.ask(Control::Abort), None);
     assert_eq!((script.run(), loss(&script)), (RunStatus::Aborted, (Some(42_000), false)));
+}
+
+/// A run whose source answers nothing, and what was read before it, some seconds before it began.
+fn deaf(consents: Consents, before: u64) -> Script {
+    let mut script = Script::with_consents(STEPS, RPO, Mode::Ungraceful, consents);
+    let mut created = (*script.state.created).clone();
+    created.earlier = vec![KnownReading {
+        number: 1,
+        at: script.now.minus(Duration::from_secs(before)),
+        source: "postgres.heartbeat".to_owned(),
+        from: created.from.clone(),
+        to: created.to.clone(),
+        lag: Some(Duration::from_secs(2)),
+        recovery_point_at: None,
+    }];
+    script.state.created = Arc::new(created);
+    script.fail("rpo/before-fence", FailureClass::Permanent);
+    script.prepared("fence");
+    script.fail("fence", FailureClass::Unreachable);
+    script
+}
+
+#[test]
+fn where_nothing_can_be_read_the_last_reading_before_the_run_tells_the_loss() {
+    let mut script = deaf(confirmed(), 300);
+    script.fail("rpo/at-fence", FailureClass::Permanent);
+    assert_eq!(script.run(), RunStatus::AwaitingApproval);
+    let asked = drctl::evidence::needs_person(&script.plan, &script.state).remove(0).text;
+    let told = "(nothing could be read in this run; by the last reading, 5m before it)";
+    assert!(asked.contains("accept the loss of") && asked.contains(told), "{asked}");
+    let view = drctl::evidence::view(&script.plan, &script.state, None, script.now);
+    assert!(view.rpo.by_earlier && view.rpo.data_loss_ms.unwrap() >= 302_000, "{:?}", view.rpo);
+    assert_eq!(view.rpo.readings[0].when, "before-the-run");
+}
+
+#[test]
+fn who_accepts_any_loss_accepts_one_told_by_an_earlier_reading() {
+    let consents = Consents { accept_unmeasured_loss: true, accept_unfenced: true, ..confirmed() };
+    let mut script = deaf(consents, 300);
+    script.fail("rpo/at-fence", FailureClass::Permanent);
+    assert_eq!(script.in_flight(), ["promote:start"]);
+}
+
+#[test]
+fn what_the_run_reads_itself_counts_more_than_what_was_read_before() {
+    let mut script = deaf(confirmed(), 300);
+    assert!(data_loss(&script.plan, &script.state).unwrap() >= Duration::from_secs(302));
+    script.done("rpo/at-fence", json!({"lag_ms": 1_000}));
+    let view = drctl::evidence::view(&script.plan, &script.state, None, script.now);
+    assert!(!view.rpo.by_earlier && view.rpo.data_loss_ms.unwrap() < 60_000, "{:?}", view.rpo);
 }

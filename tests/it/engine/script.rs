@@ -209,6 +209,7 @@ fn created(plan: &IndexedPlan, mode: Mode, consents: Consents, now: Timestamp) -
         staged_until: None,
         version: "0".to_owned(),
         notes: BTreeMap::new(),
+        earlier: Vec::new(),
         parent: None,
     }
 }

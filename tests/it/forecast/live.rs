@@ -40,6 +40,7 @@ fn begun(plan: Plan) -> (IndexedPlan, RunState, Timestamp) {
         staged_until: None,
         version: "0".to_owned(),
         notes: BTreeMap::new(),
+        earlier: Vec::new(),
         parent: None,
     };
     let mut state = RunState::new(&plan, created, at);

@@ -89,3 +89,38 @@ async fn only_real_runs_and_attempts_that_succeeded_count() {
         took.get("quick").map_or(Duration::ZERO, |it| Duration::from_millis(it.1))
     );
 }
+
+#[tokio::test]
+async fn what_a_drill_did_in_place_of_a_step_is_no_history_of_the_step() {
+    let text = runbook(STEPS);
+    let journal = Arc::new(MemoryJournal::new());
+    let ids = Arc::new(Counting(0.into()));
+    let live = async |plan: &Plan, seconds| {
+        let (journal, ids) = (Arc::clone(&journal), Arc::clone(&ids));
+        lived(journal, ids, plan.clone(), &text, &scenario(seconds, "")).await;
+    };
+    let real = plan(&text, Intent::Real);
+    live(&real, 3_000).await;
+    let other = text.replace("argv: [slow]", "argv: [slow, \"--drill\"]");
+    let replaced = plan(&other, Intent::Drill);
+    live(&replaced, 1).await;
+    let service = ServiceName::new("shop").unwrap();
+    let history = runtime::history(journal.as_ref(), &service).await.unwrap();
+    assert_eq!(took(&real, &history)["slow"], (1, 3_000_000, 3_000_000));
+    // The same step with the same parameters was measured in the drill as well.
+    assert_eq!(took(&real, &history)["quick"].0, 2);
+    // Nor does the real step say how long the drill takes.
+    let mut drill = replaced.clone();
+    drill.drill = Some(drctl::plan::DrillPlan {
+        level: drctl::model::drill::DrillLevel::Isolated,
+        boundary: None,
+        credentials: None,
+        returns: false,
+        attestation: None,
+    });
+    assert_eq!(took(&drill, &history)["slow"], (1, 1_000, 1_000));
+    // A drill that ran the step as it is counts.
+    live(&plan(&text, Intent::Drill), 1_000).await;
+    let history = runtime::history(journal.as_ref(), &service).await.unwrap();
+    assert_eq!(took(&real, &history)["slow"], (2, 1_000_000, 3_000_000));
+}

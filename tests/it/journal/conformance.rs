@@ -7,7 +7,7 @@ use drctl::model::id::ServiceName;
 use drctl::model::limits;
 use drctl::model::run::{Intent, RunStatus};
 use drctl::model::time::Duration;
-use drctl::ports::{Append, Checkpoint, JournalAdmin, JournalError, RunFilter, StreamName};
+use drctl::ports::{Append, Checkpoint, JournalAdmin, JournalError, NewRecord, RunFilter, StreamName};
 use proptest::prelude::*;
 
 use super::{World, at, bodies, create, end, fact, request, run_id, sound, summary, to, to_run};
@@ -62,6 +62,7 @@ conformance!(
     streams_are_found_by_the_beginning_of_their_name,
     changes_wake_those_who_wait,
     pruned_runs_keep_their_chain,
+    pruned_streams_keep_their_chain_and_their_newest_records,
     many_appends_at_once_keep_every_chain,
 );
 
@@ -501,6 +502,37 @@ async fn pruned_runs_keep_their_chain(world: &World) {
     let found = journal.verify().await.unwrap();
     assert_eq!((found.records, found.pruned, found.damage), (8, 4, Vec::new()));
     assert_eq!(journal.runs(&RunFilter::default()).await.unwrap().len(), 2);
+}
+
+async fn pruned_streams_keep_their_chain_and_their_newest_records(world: &World) {
+    const DAY: i64 = 24 * 3_600_000;
+    let journal = world.open();
+    let names = ["webhook/pd", "trigger/pay", "readings", "readiness/pay", "schedule/pay", "webhook/new"];
+    let streams = names.map(StreamName::typed);
+    for stream in &streams {
+        let day = if stream.as_str() == "webhook/new" { 95 } else { 0 };
+        for number in 0..70 {
+            let record = NewRecord { kind: "x", version: 1, body: format!("{{\"number\":{number}}}") };
+            let (name, at) = (Some(stream.clone()), Some(at(day * DAY + number)));
+            journal
+                .append(vec![Append { stream: name, at, records: vec![record], ..Append::default() }])
+                .await
+                .unwrap();
+        }
+    }
+    let now = at(100 * DAY);
+    assert_eq!(journal.prune_streams(at(0), now).await.unwrap(), 0, "nothing is that old");
+    // A week is kept, whatever is asked for.
+    assert_eq!(journal.prune_streams(now, now).await.unwrap(), 4 * 6);
+    assert_eq!(journal.prune_streams(now, now).await.unwrap(), 0);
+    for (stream, gone) in streams.iter().zip([6, 6, 6, 6, 0, 0]) {
+        let records = journal.read(stream, 0, 100).await.unwrap();
+        let empty = records.iter().take_while(|record| record.body.is_empty()).count();
+        assert_eq!((records.len(), empty), (70, gone), "{stream}");
+        assert!(records.iter().skip(gone).all(|record| !record.body.is_empty()), "{stream}");
+    }
+    let found = journal.verify().await.unwrap();
+    assert_eq!((found.pruned, found.damage), (24, Vec::new()));
 }
 
 async fn many_appends_at_once_keep_every_chain(world: &World) {

@@ -5,6 +5,7 @@ mod copies;
 mod failover;
 mod leases;
 mod nodes;
+mod owners;
 mod proxy;
 mod speed;
 
@@ -158,7 +159,7 @@ async fn what_a_newer_drctl_wrote_and_what_is_no_journal_is_refused() {
     tokio::spawn(connection);
     client.batch_execute("update drctl.format set version = 99").await.unwrap();
     for mode in [OpenMode::ReadWrite, OpenMode::ReadOnly] {
-        assert_eq!(open_as(&url, mode).unwrap_err(), JournalError::TooNew { found: 99, known: 1 });
+        assert_eq!(open_as(&url, mode).unwrap_err(), JournalError::TooNew { found: 99, known: 2 });
     }
 }
 

@@ -116,6 +116,7 @@ impl Story {
             staged_until: opening.staged.then(|| begin().plus(Duration::from_secs(4 * 3_600))),
             version: "0".to_owned(),
             notes: opening.notes,
+            earlier: Vec::new(),
             parent: opening.child.then_some(parent),
         };
         let summary = RunSummary {

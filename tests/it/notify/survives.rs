@@ -213,6 +213,27 @@ async fn what_a_killed_process_had_claimed_is_sent_by_another_one() {
 }
 
 #[tokio::test]
+async fn what_a_target_took_is_not_sent_again_because_somebody_else_recorded_meanwhile() {
+    let journal = Arc::new(MemoryJournal::new());
+    let desk = Silent::open();
+    Story::open(&journal, "pay-aaaaaaaa", Opening::default()).await;
+    let first = vec![webhook("hook", desk.url())];
+    let running = Running::start(Arc::clone(&journal), clock(10), "first", first);
+    until("it is in the middle of a try", || desk.connected()).await;
+    // Another node, whose clock is ahead, takes the claim for over, and dies.
+    let mut cursor = Cursor::default();
+    cursor.refresh(journal.as_ref(), "hook").await.unwrap();
+    let (position, until_then) = (cursor.tried.unwrap().0, clock(10).now());
+    let claim =
+        OutboxEvent::Claimed { position, by: "other".to_owned(), until: until_then, tries: 0, why: None };
+    assert!(cursor.record(journal.as_ref(), "hook", &claim, until_then).await.unwrap());
+    assert_eq!(desk.answer(), 1);
+    running.end().await;
+    assert_eq!(told(&journal, "hook").await.last().unwrap(), "notify_sent");
+    assert!(desk.held.lock().unwrap().len() == 1 && desk.listener.accept().is_err(), "it was sent twice");
+}
+
+#[tokio::test]
 async fn what_is_not_sent_at_the_end_is_left_to_the_next() {
     let journal = Arc::new(MemoryJournal::new());
     let desk = Desk::answering("500 Oops");
@@ -283,6 +304,16 @@ impl Silent {
 
     fn url(&self) -> String {
         format!("http://{}/", self.listener.local_addr().unwrap())
+    }
+
+    /// Takes what was sent on every connection; how many there are.
+    fn answer(&self) -> usize {
+        use std::io::Write as _;
+        self.connected();
+        let mut held = self.held.lock().unwrap();
+        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+        held.iter_mut().for_each(|stream| stream.write_all(answer).unwrap());
+        held.len()
     }
 
     fn connected(&self) -> bool {

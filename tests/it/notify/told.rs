@@ -4,10 +4,14 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use drctl::engine::event::{Event, MissingConsent, Reading, Want};
+use drctl::engine::readings::{
+    KnownReading, ReadingChange, Readings, ReadingsEvent, ServiceReadings, Silence,
+};
 use drctl::engine::schedule::{Refusal, ScheduleEvent};
 use drctl::journal::MemoryJournal;
 use drctl::model::id::ServiceName;
 use drctl::model::notice::{NoticeKind, Severity};
+use drctl::model::readiness::{Readiness, ReadinessChanged, ReasonKept};
 use drctl::model::run::{Failure, FailureClass, Identity, Intent, RunStatus};
 use drctl::model::time::Duration;
 use drctl::notify::Notice;
@@ -165,6 +169,83 @@ async fn a_drill_that_was_refused_is_told_with_its_reason() {
     assert_eq!((told.kind, told.service.as_str()), (NoticeKind::DrillRefused, "pay"));
     assert!(told.title.contains("03:00:00") && told.title.ends_with("guard red"), "{}", told.title);
     assert_eq!(told.text, "the error rate is 4 % (3 fires in a row)");
+}
+
+async fn record(journal: &MemoryJournal, stream: StreamName, kind: &'static str, body: String) {
+    let records = vec![NewRecord { kind, version: 1, body }];
+    let append = Append { stream: Some(stream), at: Some(begin()), records, ..Append::default() };
+    journal.append(vec![append]).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_a_server_reads_between_runs_is_told_when_it_changes() {
+    let (journal, pay) = (journal(), ServiceName::new("pay").unwrap());
+    let reading = KnownReading {
+        number: 1,
+        at: begin(),
+        source: "postgres.heartbeat".to_owned(),
+        from: None,
+        to: None,
+        lag: Some(Duration::from_secs(90)),
+        recovery_point_at: None,
+    };
+    let mut known = ServiceReadings::default();
+    known.last = vec![reading];
+    let why = "the password of hunter2 is wrong".to_owned();
+    let mut silent = known.clone();
+    silent.silent = Some(Silence { since: begin(), why });
+    let objective = Some(Duration::from_secs(60));
+    for (change, readings) in [
+        (ReadingChange::Behind, known.clone()),
+        (ReadingChange::CaughtUp, known.clone()),
+        (ReadingChange::Silent, silent),
+        (ReadingChange::Heard, known),
+    ] {
+        let event = ReadingsEvent::Changed { service: pay.clone(), change, readings, objective };
+        record(&journal, StreamName::readings(), event.kind(), serde_json::to_string(&event).unwrap()).await;
+    }
+    let kept = serde_json::to_string(&ReadingsEvent::Kept { services: Readings::default() }).unwrap();
+    record(&journal, StreamName::readings(), "readings_kept", kept).await;
+    let told = notices(&journal).await;
+    let words: Vec<_> = told.iter().map(|it| (it.severity, it.ending.is_some(), it.title.as_str())).collect();
+    let expected = [
+        (Severity::Critical, false, "pay: data is 1m 30s behind, the RPO is 1m"),
+        (Severity::Info, true, "pay: data is within the RPO of 1m again"),
+        (Severity::Warning, false, "pay: nobody can tell how far the data is behind"),
+        (Severity::Info, true, "pay: its data is read again"),
+    ];
+    assert_eq!(words, expected);
+    assert!(told[2].text.contains("the data was 1m 30s behind"), "{}", told[2].text);
+    assert!(told.iter().all(|notice| notice.kind == NoticeKind::Rpo && notice.thread == "drctl/rpo/pay"));
+}
+
+#[tokio::test]
+async fn a_service_that_is_not_ready_any_more_is_told_and_so_is_its_return() {
+    let (journal, pay) = (journal(), ServiceName::new("pay").unwrap());
+    let (ready, drill, act) = (Readiness::Ready, Readiness::NeedsDrill, Readiness::ActionRequired);
+    let steps =
+        [(None, act), (Some(act), drill), (Some(drill), ready), (Some(ready), drill), (Some(drill), act)];
+    for (from, to) in steps {
+        let reason = ReasonKept {
+            code: "stale".to_owned(),
+            text: "the last drill is 120 days old".to_owned(),
+            command: Some("drctl drill pay".to_owned()),
+        };
+        let changed = ReadinessChanged { from, to, reasons: vec![reason] };
+        let body = serde_json::to_string(&changed).unwrap();
+        record(&journal, StreamName::readiness(&pay), "readiness_changed", body).await;
+    }
+    let told = notices(&journal).await;
+    let words: Vec<_> = told.iter().map(|it| (it.kind, it.severity, it.title.as_str())).collect();
+    let kind = NoticeKind::Readiness;
+    let expected = [
+        (kind, Severity::Info, "pay: ready for a failover again"),
+        (kind, Severity::Warning, "pay: its readiness is now: needs drill"),
+        (kind, Severity::Warning, "pay: its readiness is now: action required"),
+    ];
+    assert_eq!(words, expected, "who looks for the first time has nothing to tell");
+    assert_eq!(told[1].commands, ["drctl drill pay", "drctl status pay"]);
+    assert_eq!(told[1].text, "the last drill is 120 days old");
 }
 
 #[tokio::test]

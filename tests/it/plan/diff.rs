@@ -73,6 +73,10 @@ const EDITS: &[Edit] = &[
         "the fence is left out when ungraceful",
         &[("uses: postgres.fence\n", "uses: postgres.fence\n        ungraceful: skip\n")],
     ),
+    (
+        "the promotion is left out when ungraceful",
+        &[("phase: promote\n", "phase: promote\n        ungraceful: skip\n")],
+    ),
     ("another fence", &[("method: stop, stop_command: [pg_ctl, stop]", "method: read_only")]),
     ("no approval", &[(APPROVAL, "")]),
     ("a lower quorum", &[("quorum: 2", "quorum: 1")]),
@@ -258,6 +262,7 @@ fn what_makes_a_recovery_more_dangerous_is_called_so() {
         ("users are sent away early", Topic::Order),
         ("what was fenced is started again", Topic::Fence),
         ("the fence is left out when ungraceful", Topic::Condition),
+        ("the promotion is left out when ungraceful", Topic::Condition),
         ("no approval", Topic::Approval),
         ("a lower quorum", Topic::Approval),
         ("a promise that is not kept by the action", Topic::Irreversible),

@@ -220,3 +220,142 @@ async fn what_people_found_afterwards_counts() {
     tell(EvidenceFact::FindingClosed { id: 1, how: "deleted".to_owned(), by }).await;
     assert_eq!(said(&pay.stands(PAY, 1, None).await).0, Readiness::Ready);
 }
+
+#[tokio::test]
+async fn what_was_shown_from_another_site_is_not_what_a_failover_would_do() {
+    let pay = Service::new();
+    pay.play(PAY, drill(PAY, DrillLevel::Isolated)).await;
+    assert_eq!(pay.judged(PAY).await.0, Readiness::Ready);
+    pay.set("west").await;
+    let standing = pay.stands(PAY, 0, None).await;
+    assert_eq!(said(&standing), (Readiness::NeedsDrill, vec!["other_direction"]));
+    assert!(standing.judgement.reasons[0].text.contains("the service is in west"));
+    // Back home the drill counts again.
+    pay.set("east").await;
+    assert_eq!(pay.judged(PAY).await.0, Readiness::Ready);
+}
+
+#[tokio::test]
+async fn a_failover_that_cannot_be_planned_or_goes_elsewhere_is_not_ready() {
+    let pay = Service::new();
+    let three = |west: &str, north: &str| {
+        let sites = format!("west: {{role: standby{west}}}, north: {{role: standby{north}}}}}");
+        PAY.replace("west: {role: standby}}", &sites)
+    };
+    let towards = |text: &str, to: &str| {
+        let mut choices = crate::drills::world::at(DrillLevel::Isolated);
+        choices.to = Some(drctl::model::id::SiteName::new(to).unwrap());
+        drctl::plan::bind_drill(&crate::drills::world::runbook(text), &choices).unwrap()
+    };
+    let equal = three("", "");
+    pay.play(&equal, towards(&equal, "north")).await;
+    assert_eq!(pay.judged(&equal).await, (Readiness::NeedsVerification, vec!["no_route"]));
+    let dear = three(", cost_weight: 1", ", cost_weight: 5");
+    pay.play(&dear, towards(&dear, "north")).await;
+    let standing = pay.stands(&dear, 0, None).await;
+    assert_eq!(said(&standing), (Readiness::NeedsDrill, vec!["other_target"]), "{:?}", standing.judgement);
+    pay.play(&dear, towards(&dear, "west")).await;
+    assert_eq!(pay.judged(&dear).await.0, Readiness::Ready);
+}
+
+#[tokio::test]
+async fn a_drill_that_leaves_everything_out_shows_nothing() {
+    let pay = Service::new();
+    let mut text = PAY.replace("drill: run}", "drill: skip}");
+    for (level, from) in [("restore", "https://drill/data"), ("seed", "https://drill/seed")] {
+        let start = text.find(&format!("drill: {{isolated: {{with: {{url: \"{from}\"}}")).unwrap();
+        let end = start + text[start..].find("live: run}").unwrap() + "live: run}".len();
+        assert!(end > start, "{level}");
+        text.replace_range(start..end, "drill: skip");
+    }
+    let (_, state) = pay.play(&text, drill(&text, DrillLevel::Isolated)).await;
+    assert_eq!(state.status, RunStatus::Succeeded, "{:?}", state.cause);
+    assert_eq!(state.clock.healthy_at, None, "nothing was recovered");
+    let standing = pay.stands(&text, 0, None).await;
+    assert_eq!(said(&standing), (Readiness::NeedsDrill, vec!["showed_nothing"]));
+    assert!(!standing.judgement.reasons[0].text.contains("pruned"));
+    // One that has shown something before still counts.
+    let other = Service::new();
+    other.play(PAY, drill(PAY, DrillLevel::Isolated)).await;
+    other.play(&text, drill(&text, DrillLevel::Isolated)).await;
+    assert_eq!(other.judged(PAY).await.0, Readiness::Ready);
+}
+
+#[tokio::test]
+async fn a_scheduled_drill_that_did_not_take_place_is_known() {
+    use drctl::engine::schedule::{Refusal, ScheduleEvent};
+    let pay = Service::new();
+    pay.play(PAY, drill(PAY, DrillLevel::Isolated)).await;
+    let text = PAY.replace("  inject:", "  schedule: {cron: \"0 3 * * SUN\"}\n  inject:");
+    assert_eq!(pay.judged(&text).await.1, ["runbook_changed"]);
+    let refused = |reason, days: u64| ScheduleEvent::Refused {
+        fire: now().plus(drctl::model::time::Duration::from_secs(days * 86_400)),
+        reason,
+        detail: "guard-1: status 503\nand more".to_owned(),
+        count: 1,
+    };
+    pay.scheduled(&[refused(Refusal::Blackout, 1)]).await;
+    assert_eq!(said(&pay.stands(&text, 1, None).await).1, ["runbook_changed"], "that was wanted");
+    pay.scheduled(&[refused(Refusal::GuardRed, 2), refused(Refusal::GuardRed, 9)]).await;
+    let standing = pay.stands(&text, 9, None).await;
+    assert_eq!(said(&standing).1, ["runbook_changed", "schedule_refused"]);
+    let told = &standing.judgement.reasons[1].text;
+    assert!(told.contains("guard_red, the last of 3 in a row") && !told.contains('\n'), "{told}");
+}
+
+#[tokio::test]
+async fn the_help_is_a_drill_that_would_not_be_refused() {
+    let pay = Service::new();
+    let command = async |text: &str| {
+        let standing = pay.stands(text, 0, None).await;
+        standing.judgement.reasons[0].command.clone().unwrap()
+    };
+    assert!(command(PAY).await.contains("--level isolated"));
+    let unbounded = &PAY[..PAY.find("drill:\n  level").unwrap()];
+    assert_eq!(command(unbounded).await, "drctl explain DR0603");
+}
+
+#[tokio::test]
+async fn a_finding_of_several_lines_is_told_in_one() {
+    let pay = Service::new();
+    let (run, _) = pay.play(PAY, drill(PAY, DrillLevel::Isolated)).await;
+    let fact = EvidenceFact::FindingOpened {
+        id: 1,
+        text: "the DNS entry\n  ready: was stale".to_owned(),
+        owner: "bob".to_owned(),
+        due: now().to_jiff().to_zoned(jiff::tz::TimeZone::UTC).date(),
+        by: Identity::asserted("ann"),
+    };
+    runtime::tell(&pay.journal, &run, now(), |_| Ok::<_, JournalError>(fact.clone())).await.unwrap();
+    let standing = pay.stands(PAY, 1, None).await;
+    let told = &standing.judgement.reasons[0].text;
+    assert!(told.contains("the DNS entry …") && !told.contains('\n'), "{told}");
+}
+
+#[tokio::test]
+async fn a_failure_that_was_ignored_makes_a_run_not_clean() {
+    let pay = Service::new();
+    let text = PAY.replace("{id: seed, ", "{id: seed, on_failure: continue, ");
+    pay.world.fail("POST https://west/seed", 1);
+    let (run, state) = pay.play(&text, real(&text)).await;
+    assert_eq!(state.status, RunStatus::SucceededWithWarnings, "{:?}", state.cause);
+    let loaded = crate::drills::world::load(&pay.journal, &run).await;
+    let view = drctl::evidence::view(&loaded.plan, &loaded.state, None, now());
+    assert!(!view.clean);
+}
+
+#[tokio::test]
+async fn a_validation_by_word_is_said() {
+    let pay = Service::new();
+    let text =
+        PAY.replace("url: \"https://drill/ok\"}}\n  failback", "url: \"https://drill/never\"}}\n  failback");
+    assert_ne!(text, PAY);
+    let (run, state) = pay.play(&text, real(&text)).await;
+    assert_eq!(state.status, RunStatus::Paused, "{:?}", state.cause);
+    let done = Control::Done { node: NodeAddress::typed("works"), outputs: serde_json::Map::new() };
+    let state = pay.then(&run, "r1", done).await;
+    assert_eq!(state.status, RunStatus::SucceededWithWarnings, "{:?}", state.cause);
+    let loaded = crate::drills::world::load(&pay.journal, &run).await;
+    let view = drctl::evidence::view(&loaded.plan, &loaded.state, None, now());
+    assert!(!view.clean && view.warnings[0].contains("by a person's word: works"), "{:?}", view.warnings);
+}

@@ -7,13 +7,17 @@ use drctl::app::{self, History, Listed, Standing, Subject};
 use drctl::compile;
 use drctl::engine::RunState;
 use drctl::engine::input::Control;
+use drctl::engine::schedule::ScheduleEvent;
+use drctl::engine::service::ServiceEvent;
 use drctl::evidence::coverage::{Coverage, StepUse, Window, coverage};
 use drctl::evidence::readiness::{Definition, FRESHNESS, Readiness};
 use drctl::journal::MemoryJournal;
 use drctl::model::governance::Policy;
 use drctl::model::id::{RunId, ServiceName};
+use drctl::model::run::Identity;
 use drctl::model::time::{Duration, Timestamp};
 use drctl::plan::{self, Plan};
+use drctl::ports::{Append, Journal, NewRecord, StreamName};
 use drctl::runtime::{NewRun, SystemClock};
 
 use crate::drills::world::{World, ask, drive, new, runbook, runtime};
@@ -44,6 +48,26 @@ impl Service {
         drive(runtime.take_over(run, BTreeMap::new()).await.unwrap()).await
     }
 
+    /// Somebody says where the service is.
+    pub(super) async fn set(&self, site: &str) {
+        let site = drctl::model::id::SiteName::new(site).unwrap();
+        let event = ServiceEvent::Set { site, by: Identity::asserted("ann"), reason: "moved".to_owned() };
+        self.facts(StreamName::service(&service()), event.kind(), &event).await;
+    }
+
+    /// Something came of its drill schedule.
+    pub(super) async fn scheduled(&self, events: &[ScheduleEvent]) {
+        for event in events {
+            self.facts(StreamName::schedule(&service()), event.kind(), event).await;
+        }
+    }
+
+    async fn facts(&self, stream: StreamName, kind: &'static str, fact: &impl serde::Serialize) {
+        let records = vec![NewRecord { kind, version: 1, body: serde_json::to_string(fact).unwrap() }];
+        let (stream, at) = (Some(stream), Some(now()));
+        self.journal.append(vec![Append { stream, at, records, ..Append::default() }]).await.unwrap();
+    }
+
     /// How the service of a runbook stands some days from now.
     pub(super) async fn stands(&self, text: &str, days: u64, policy: Option<&str>) -> Standing {
         let runbook = runbook(text);
@@ -57,6 +81,7 @@ impl Service {
             digest: plan::of_runbook(&runbook),
             freshness: drill.and_then(|drill| drill.freshness).unwrap_or(FRESHNESS),
             level: drill.map(|drill| drill.level),
+            bounded: drill.is_some_and(|drill| drill.boundary.is_some()),
         };
         let subject =
             Subject { service: &service, definition, runbook: Some(&runbook), policy: policy.as_ref() };
@@ -77,6 +102,10 @@ impl Service {
         let history: History = app::history(&self.journal, &service, window.since).await.unwrap();
         coverage(&runbook(text), &history.past(), window)
     }
+}
+
+fn service() -> ServiceName {
+    ServiceName::new("pay").unwrap()
 }
 
 pub(super) fn said(standing: &Standing) -> (Readiness, Vec<&'static str>) {

@@ -305,3 +305,55 @@ async fn a_preview_says_what_would_be_done_and_does_nothing() {
     let refused = preview.recorded.last().unwrap();
     assert!(matches!(refused, ScheduleEvent::Refused { reason: Refusal::GuardRed, .. }), "{refused:?}");
 }
+
+#[tokio::test]
+async fn a_clock_that_was_ahead_keeps_no_drill_from_running_and_runs_none_twice() {
+    let ahead = World::new(SUNDAYS, "UTC", "2028-06-02T12:00:00Z");
+    pass(&ahead, 1).await;
+    assert_eq!(ahead.fires(), ["2028-06-04T02:30:00.000Z"]);
+    let world = ahead.with_clock_put_back("2027-06-04T12:00:00Z");
+    let turn = world.turn().await;
+    assert!(matches!(&turn.recorded[..], [ScheduleEvent::SetBack { .. }]), "{:?}", turn.recorded);
+    let fire = time("2028-06-04T02:30:00Z");
+    assert_eq!(world.record().await.decided_ahead(time("2027-06-04T12:00:00Z")), Some(fire));
+    // It is said once, and then drills run by the clock as it is.
+    assert!(world.turn().await.recorded.is_empty());
+    pass(&world, 2).await;
+    assert_eq!(world.fires(), ["2027-06-06T02:30:00.000Z", "2027-06-13T02:30:00.000Z"]);
+    // What was drilled by the clock that was ahead is not drilled again when its time has come.
+    world.at("2028-05-26T12:00:00Z");
+    pass(&world, 3).await;
+    assert_eq!(
+        world.fires()[2..],
+        ["2028-05-28T02:30:00.000Z", "2028-06-11T02:30:00.000Z"],
+        "that of 2028-06-04 took place"
+    );
+    assert_eq!(world.record().await.decided_ahead(time("2028-06-11T02:30:00Z")), None);
+}
+
+#[tokio::test]
+async fn a_clock_that_is_not_set_runs_nothing_and_says_so() {
+    let right = World::new(SUNDAYS, "UTC", "2027-06-04T12:00:00Z");
+    pass(&right, 1).await;
+    let world = right.with_clock_put_back("2000-01-01T00:00:00Z");
+    let turn = world.turn().await;
+    assert_eq!((turn.ahead, turn.recorded.len()), (Some(time("2027-06-06T02:30:00Z")), 0));
+    world.at("2000-01-02T02:30:00Z");
+    world.turn().await;
+    assert!(world.begun().is_empty());
+    // Once it is set, all goes on as before.
+    world.at("2027-06-07T00:00:00Z");
+    pass(&world, 1).await;
+    assert_eq!(world.fires(), ["2027-06-13T02:30:00.000Z"]);
+    assert!(world.refusals().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_clock_that_is_corrected_by_minutes_changes_nothing() {
+    let right = World::new(SUNDAYS, "UTC", "2027-06-04T12:00:00Z");
+    pass(&right, 1).await;
+    let world = right.with_clock_put_back("2027-06-06T02:20:00Z");
+    assert!(world.turn().await.recorded.is_empty());
+    pass(&world, 2).await;
+    assert_eq!(world.fires(), ["2027-06-13T02:30:00.000Z"]);
+}

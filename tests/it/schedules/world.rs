@@ -193,6 +193,22 @@ impl World {
         Scheduler { journal: self.journal.clone(), clock: self.clock.clone(), launch, within: WEEK }
     }
 
+    /// The same machine after its clock was put back; what began before is not known to it any more.
+    pub(super) fn with_clock_put_back(&self, now: &str) -> Self {
+        let after = Self::new(&self.schedule.cron, self.schedule.timezone.as_deref().unwrap(), now);
+        let drills = Drills {
+            journal: Arc::clone(&self.journal),
+            clock: Arc::clone(&after.clock),
+            next: Mutex::new(Drill::Ends(RunStatus::Succeeded)),
+            answers: Mutex::default(),
+            asked: Mutex::default(),
+            begun: Mutex::default(),
+            gone_on: Mutex::default(),
+            slow: AtomicBool::new(false),
+        };
+        Self { journal: Arc::clone(&self.journal), drills: Arc::new(drills), ..after }
+    }
+
     pub(super) fn at(&self, now: &str) {
         self.clock.advance_to(time(now));
     }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{ANN, EVE, folder, id_of, simulated};
+use super::{ANN, BOB, EVE, folder, id_of, simulated};
 use crate::support::served::Served;
 
 /// Says whether some steps are done and some are not.
@@ -36,6 +36,29 @@ async fn runs_go_on_after_sigterm() {
     let view: serde_json::Value = serde_json::from_str(&left.stdout).unwrap();
     assert_eq!((view["status"].as_str(), &view["driver"]), (Some("running"), &json!(null)), "{view:#}");
     let server = Served::start(&drctl);
+    server.run_until(&run, EVE, |view| view["status"] == "succeeded").await;
+}
+
+#[tokio::test]
+async fn a_restored_backup_goes_on_as_of_the_backup() {
+    let drctl = folder();
+    let server = Served::start(&drctl);
+    let start = json!({"runbook": "asking", "operation": "failover", "reason": "fire"});
+    let (_, started) = server.post("/api/v1/runs", ANN, &start).await;
+    let run = id_of(&started);
+    server.run_until(&run, EVE, |view| view["status"] == "awaiting_approval").await;
+    let backup = drctl.run("journal backup copy.db");
+    assert!(backup.code == 0 && backup.stdout.contains("verified"), "{}", backup.stderr);
+    server.kill9();
+    std::fs::rename(drctl.path(".drctl"), drctl.path("lost")).unwrap();
+    std::fs::create_dir(drctl.path(".drctl")).unwrap();
+    std::fs::rename(drctl.path("copy.db"), drctl.path(".drctl/journal.db")).unwrap();
+    assert_eq!(drctl.run("journal verify").code, 0);
+    let server = Served::start(&drctl);
+    let view = server.run_until(&run, EVE, |view| view["fencing_token"] == 2).await;
+    assert_eq!(view["status"], "awaiting_approval");
+    let (status, heard) = server.post(&format!("/api/v1/runs/{run}/approve"), BOB, &json!({})).await;
+    assert_eq!(status, 200, "{heard}");
     server.run_until(&run, EVE, |view| view["status"] == "succeeded").await;
 }
 

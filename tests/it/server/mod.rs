@@ -4,13 +4,24 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::disallowed_methods,
     reason = "a test may fail; the exceptions for tests do not reach functions beside them"
 )]
 
+mod alertmanager;
 mod api;
 mod auth;
+mod contract;
+mod drills;
 mod lasting;
+mod oidc;
+mod remote;
+mod remote_faults;
+mod scopes;
 mod stream;
+mod supervised;
+#[cfg(feature = "postgres")]
+mod watch;
 mod webhooks;
 
 use std::fmt::Write as _;
@@ -60,6 +71,11 @@ workflows:
 
 /// A folder with runbooks and a configuration.
 fn folder() -> Drctl {
+    folder_with("")
+}
+
+/// As [`folder`], with more in the configuration.
+fn folder_with(more: &str) -> Drctl {
     let drctl = Drctl::new();
     drctl.write("runbooks/slow.yaml", &slow());
     drctl.write("runbooks/asking.yaml", ASKING);
@@ -75,7 +91,7 @@ fn folder() -> Drctl {
         let entry = format!("name = \"{name}\"\nroles = [{roles}]\nsha256 = \"{sha256}\"\n{more}");
         write!(text, "[[auth.tokens]]\n{entry}").unwrap();
     }
-    drctl.write("drctl.toml", &text);
+    drctl.write("drctl.toml", &(text + more));
     drctl
 }
 
@@ -83,6 +99,13 @@ fn folder() -> Drctl {
 fn simulated(times: u32) -> Value {
     let times = Some(times).filter(|times| *times > 0);
     json!({"runbook": "slow", "operation": "failover", "simulate": {"times": times}})
+}
+
+/// Something that `tests/all.sh` has put below target.
+fn tool(path: &str) -> std::path::PathBuf {
+    let tool = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    assert!(tool.exists(), "{} is missing: `bash tests/all.sh` puts it there", tool.display());
+    tool
 }
 
 fn id_of(started: &Value) -> String {

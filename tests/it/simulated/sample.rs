@@ -65,8 +65,8 @@ impl Maker {
             Some("integer" | "number") => schema.get("minimum").cloned().unwrap_or(json!(5)),
             Some("boolean") => json!(true),
             Some("string") => match schema.get("format").and_then(Value::as_str) {
-                Some("duration") => json!("1h"),
-                Some("timestamp") => json!("2026-11-21T03:00:00Z"),
+                Some("length-of-time") => json!("1h"),
+                Some("date-time") => json!("2026-11-21T03:00:00Z"),
                 Some(_) | None => json!(format!("some-{name}")),
             },
             Some(_) | None => json!({"any": 1}),

@@ -90,6 +90,21 @@ impl Drctl {
         run_in(&self.place(), &line.split_whitespace().collect::<Vec<_>>(), environment)
     }
 
+    /// Runs a command that is not told to keep its journal in the folder.
+    pub(crate) fn run_plain(&self, environment: &[(&str, &str)], line: &str) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_drctl"));
+        command.args(line.split_whitespace()).current_dir(self.place()).env_clear().env("TZ", "UTC");
+        command.env("HOME", self.place()).envs(environment.iter().copied()).stdin(Stdio::null());
+        output_of(&mut command)
+    }
+
+    /// Begins a command whose output is read, with more in its environment.
+    pub(crate) fn spawn_with(&self, environment: &[(&str, &str)], line: &str) -> Child {
+        let words: Vec<_> = line.split_whitespace().collect();
+        let mut command = command_in(&self.place(), &words, environment);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
     /// Begins a command whose output nobody reads.
     pub(crate) fn spawn(&self, line: &str) -> Child {
         let words: Vec<_> = line.split_whitespace().collect();
@@ -97,10 +112,10 @@ impl Drctl {
         command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     }
 
-    /// Begins a command whose standard error is read.
-    pub(crate) fn spawn_talking(&self, line: &str) -> Child {
+    /// Begins a command whose standard error is read, with more in its environment.
+    pub(crate) fn spawn_talking(&self, environment: &[(&str, &str)], line: &str) -> Child {
         let words: Vec<_> = line.split_whitespace().collect();
-        let mut command = command_in(&self.place(), &words, &[]);
+        let mut command = command_in(&self.place(), &words, environment);
         command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
@@ -136,7 +151,11 @@ fn command_in(folder: &Path, words: &[&str], more: &[(&str, &str)]) -> Command {
 }
 
 fn run_in(folder: &Path, words: &[&str], more: &[(&str, &str)]) -> Output {
-    let output = command_in(folder, words, more).output().unwrap();
+    output_of(&mut command_in(folder, words, more))
+}
+
+fn output_of(command: &mut Command) -> Output {
+    let output = command.output().unwrap();
     Output {
         code: output.status.code().unwrap_or(-1),
         stdout: String::from_utf8(output.stdout).unwrap(),

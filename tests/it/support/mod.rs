@@ -12,6 +12,14 @@ pub(crate) mod attempt;
 pub(crate) mod binary;
 pub(crate) mod browser;
 pub(crate) mod desk;
+#[cfg(feature = "postgres")]
+pub(crate) mod faulty;
+pub(crate) mod issuer;
 pub(crate) mod postgres;
 pub(crate) mod runtime;
 pub(crate) mod served;
+
+/// A switch of the tests, in their environment.
+pub(crate) fn switch(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}

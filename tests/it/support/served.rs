@@ -5,6 +5,7 @@ use std::process::Child;
 use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use super::binary::Drctl;
@@ -23,7 +24,21 @@ pub(crate) struct Served {
 impl Served {
     /// Starts it in a folder, and waits until it listens.
     pub(crate) fn start(drctl: &Drctl) -> Self {
-        let mut child = drctl.spawn_talking("serve --listen 127.0.0.1:0");
+        Self::start_as(drctl, "127.0.0.1:0", &[])
+    }
+
+    /// As [`Served::start`], with more in its environment.
+    pub(crate) fn start_with(drctl: &Drctl, environment: &[(&str, &str)]) -> Self {
+        Self::start_as(drctl, "127.0.0.1:0", environment)
+    }
+
+    /// Starts it at an address.
+    pub(crate) fn start_at(drctl: &Drctl, address: &str) -> Self {
+        Self::start_as(drctl, address, &[])
+    }
+
+    fn start_as(drctl: &Drctl, address: &str, environment: &[(&str, &str)]) -> Self {
+        let mut child = drctl.spawn_talking(environment, &format!("serve --listen {address}"));
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let mut said = Vec::new();
         let address = loop {
@@ -34,8 +49,13 @@ impl Served {
             }
             said.push(line);
         };
-        // Nobody reads on, but a full pipe would stop it.
-        std::thread::spawn(move || lines.for_each(drop));
+        // Whoever looks for a fault may want to read on; else nobody does, but a full pipe would stop it.
+        let shown = super::switch("DRCTL_TEST_LOG").is_some();
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok).filter(|_| shown) {
+                tell(&line);
+            }
+        });
         // A connection that the server has closed after a refusal must not be used again.
         let client = reqwest::Client::builder().pool_max_idle_per_host(0);
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -43,9 +63,19 @@ impl Served {
         Self { child, address, client }
     }
 
+    /// The address of a path.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// Address and port.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
     /// A request with a token.
     pub(crate) fn request(&self, method: Method, path: &str, token: &str) -> reqwest::RequestBuilder {
-        let request = self.client.request(method, format!("http://{}{path}", self.address));
+        let request = self.client.request(method, self.url(path));
         if token.is_empty() { request } else { request.bearer_auth(token) }
     }
 
@@ -73,6 +103,20 @@ impl Served {
         }
     }
 
+    /// Waits until something is so.
+    pub(crate) async fn until(&self, is: impl AsyncFn() -> bool) {
+        let until = tokio::time::Instant::now() + PATIENCE;
+        while !is().await {
+            assert!(tokio::time::Instant::now() < until, "it never came");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Tells it to read its configuration again.
+    pub(crate) fn hang_up(&self) {
+        self.signal(Signal::HUP);
+    }
+
     /// Ends it without a word.
     pub(crate) fn kill9(mut self) {
         self.child.kill().unwrap();
@@ -81,14 +125,19 @@ impl Served {
 
     /// Tells it to end, and returns its exit code.
     pub(crate) fn terminate(mut self) -> Option<i32> {
-        let id = i32::try_from(self.child.id()).unwrap();
-        rustix::process::kill_process(
-            rustix::process::Pid::from_raw(id).unwrap(),
-            rustix::process::Signal::TERM,
-        )
-        .unwrap();
+        self.signal(Signal::TERM);
         self.child.wait().unwrap().code()
     }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "for whoever looks for a fault")]
+fn tell(line: &str) {
+    eprintln!("{line}");
 }
 
 impl Drop for Served {

@@ -1,18 +1,20 @@
 //! Metrics: what facts do to them, their names, and the rules and the dashboard that read them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use drctl::engine::event::{ClockMark, Event, NodeSucceeded, Reading};
+use drctl::engine::readings::{KnownReading, Look, Readings};
 use drctl::evidence::readiness::Readiness;
 use drctl::journal::MemoryJournal;
+use drctl::model::id::ServiceName;
 use drctl::model::run::{Failure, FailureClass, Intent, RunStatus};
-use drctl::model::time::Duration;
+use drctl::model::time::{Duration, Timestamp};
 use drctl::plan::ReadingPoint;
-use drctl::ports::{CancelSwitch, Clock, Journal, JournalAdmin};
+use drctl::ports::{CancelSwitch, Clock, Journal, JournalAdmin, Node};
 use drctl::runtime::VirtualClock;
 use drctl::telemetry::{Exposition, Follower, Metrics, TimedJournal};
 
@@ -182,11 +184,45 @@ async fn all() -> Arc<Metrics> {
     }
     let metrics = follow(&journal, 300).await;
     metrics.ready("pay", Readiness::NeedsDrill);
+    metrics.readings(&watched(), &BTreeMap::from([(ServiceName::new("pay").unwrap(), None)]));
+    metrics.stopped(false);
+    let text = || "n1".to_owned();
+    metrics.nodes(&[Node {
+        id: text(),
+        name: text(),
+        address: text(),
+        version: text(),
+        host: text(),
+        pid: 1,
+        since: begin(),
+        seen: begin(),
+        up: true,
+        driving: 3,
+        takeovers: 1,
+    }]);
     metrics.append_begun();
     metrics.append_answered(std::time::Duration::from_millis(2), true);
     metrics.notices_waiting("chat", 3);
     metrics.notice_failed("chat");
     metrics
+}
+
+/// A service that was read once.
+fn watched() -> Readings {
+    let at = Timestamp::from_millis(1_000);
+    let reading = KnownReading {
+        number: 1,
+        at,
+        source: "postgres.heartbeat".to_owned(),
+        from: None,
+        to: None,
+        lag: Some(Duration::from_secs(3)),
+        recovery_point_at: None,
+    };
+    let mut readings = Readings::default();
+    let look = Look { at, read: vec![reading], failed: None, objective: None };
+    readings.look(&ServiceName::new("pay").unwrap(), &look);
+    readings
 }
 
 fn promtool(words: &[&str], stdin: &str) -> String {
@@ -228,7 +264,7 @@ fn named(text: &str) -> BTreeSet<String> {
 async fn rules_and_dashboard_read_metrics_that_there_are() {
     let rules = operations("alerts.yml");
     let said = promtool(&["check", "rules", rules.to_str().unwrap()], "");
-    assert!(said.contains("SUCCESS: 13 rules found"), "{said}");
+    assert!(said.contains("SUCCESS: 16 rules found"), "{said}");
     let rendered = all().await.render(Exposition::Prometheus);
     let samples = rendered.lines().filter(|line| !line.starts_with('#'));
     let there: BTreeSet<_> = samples.flat_map(|line| named(line.split(['{', ' ']).next().unwrap())).collect();
