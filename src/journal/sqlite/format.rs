@@ -52,8 +52,7 @@ pub(super) fn open_writer(place: &Place) -> Result<Connection, JournalError> {
     refuse_read_only(place)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let open = || -> Result<Connection, Fault> {
-        let mut connection = Connection::open_with_flags(place.path(), flags)?;
-        wait_for_others(&mut connection)?;
+        let mut connection = connect(place, flags)?;
         known(&connection)?;
         migrate(&mut connection)?;
         tune(&connection)?;
@@ -66,8 +65,7 @@ pub(super) fn open_writer(place: &Place) -> Result<Connection, JournalError> {
 pub(super) fn open_reader(place: &Place) -> Result<Connection, JournalError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let open = || -> Result<(Connection, u32), Fault> {
-        let mut connection = Connection::open_with_flags(place.path(), flags)?;
-        wait_for_others(&mut connection)?;
+        let connection = connect(place, flags)?;
         keep_log(&connection)?;
         connection.set_prepared_statement_cache_capacity(32);
         let format = known(&connection)?;
@@ -77,6 +75,14 @@ pub(super) fn open_reader(place: &Place) -> Result<Connection, JournalError> {
         (_, 0) => Err(place.unavailable("this file is empty, it is no journal yet")),
         (connection, _) => Ok(connection),
     }
+}
+
+fn connect(place: &Place, flags: OpenFlags) -> Result<Connection, rusqlite::Error> {
+    let mut connection = Connection::open_with_flags(place.path(), flags)?;
+    wait_for_others(&mut connection)?;
+    // A plan that depends on the values bound is made anew for each of them, which costs more than most reads.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    Ok(connection)
 }
 
 /// Path of something that lies beside the journal: `<journal><suffix>`.

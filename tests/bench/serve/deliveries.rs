@@ -53,7 +53,7 @@ pub(crate) async fn deliveries(folder: &Path) -> Value {
     let kept = server.get("/api/v1/journal/records?stream=webhook/main&limit=1000").await;
     json!({
         "at_once": AT_ONCE, "deliveries": times.len(), "answers": spread(times),
-        "kept": kept.as_array().map(Vec::len), "sqlite_commit_ms": round(floor::commit_ms(&folder)),
+        "kept": kept["records"].as_array().map(Vec::len), "sqlite_commit_ms": round(floor::commit_ms(&folder)),
         "peak_memory_mib": server.memory_mib("VmHWM:"), "processor_s": server.processor_s(),
     })
 }

@@ -38,7 +38,7 @@ pub(crate) async fn viewers(folder: &Path) -> Value {
     let mut fleet = String::from("apiVersion: drctl/v1\nkind: Fleet\nmetadata: {name: whole}\nmembers:\n");
     for name in &names {
         std::fs::write(folder.join(format!("runbooks/{name}.yaml")), runbook(name)).unwrap();
-        writeln!(fleet, "  - {{id: {name}, service: {name}}}").unwrap();
+        writeln!(fleet, "  - {{id: {name}, runbook: {name}}}").unwrap();
     }
     std::fs::write(folder.join("runbooks/whole.yaml"), fleet).unwrap();
     let server = Arc::new(Served::start(&folder, "", true));
