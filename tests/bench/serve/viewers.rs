@@ -23,7 +23,7 @@ fn runbook(name: &str) -> String {
         let with = format!("{{url: \"https://x.example/{step}\", method: POST, idempotent: true}}");
         writeln!(
             text,
-            "      - {{id: s{step}, uses: http.request, with: {with}, estimate: 30s, drill: skip}}"
+            "      - {{id: s{step}, uses: http.request, with: {with}, estimate: 20s, drill: skip}}"
         )
         .unwrap();
     }
