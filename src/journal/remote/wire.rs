@@ -7,7 +7,7 @@ use crate::engine::input::Control;
 use crate::journal::record::unhex;
 use crate::model::id::RunId;
 use crate::model::time::Timestamp;
-use crate::ports::{Holder, Record, RunSummary, StreamName};
+use crate::ports::{Holder, Node, Record, RunSummary, StreamName, Takeover};
 
 /// What a server is.
 #[derive(Debug, Clone, Deserialize)]
@@ -70,6 +70,13 @@ pub(super) struct Lease {
     #[serde(default)]
     pub(super) holder: Option<Holder>,
     pub(super) alive: bool,
+}
+
+/// Who serves on the journal.
+#[derive(Debug, Deserialize)]
+pub(super) struct Serving {
+    pub(super) nodes: Vec<Node>,
+    pub(super) takeovers: Vec<Takeover>,
 }
 
 /// Something asked of a run.
