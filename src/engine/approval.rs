@@ -173,7 +173,9 @@ pub(super) fn guard(
     let NodeKind::Approval { approval } = &definition.kind else { return Ok(()) };
     let address = &definition.address;
     match left_out {
-        None => Err(refused(&format!("`{address}` is an approval: approve or deny it; nobody does it by hand"))),
+        None => {
+            Err(refused(&format!("`{address}` is an approval: approve or deny it; nobody does it by hand")))
+        }
         Some(false) => Err(refused(&format!(
             "`{address}` is an approval: approve or deny it; add --override to go on without it, and it will stand in the \
              report"

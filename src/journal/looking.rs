@@ -66,10 +66,7 @@ macro_rules! alone {
             Box::pin(std::future::ready(Ok(Vec::new())))
         }
 
-        fn takeovers(
-            &self,
-            _: usize,
-        ) -> BoxFuture<'_, Result<Vec<$crate::ports::Takeover>, JournalError>> {
+        fn takeovers(&self, _: usize) -> BoxFuture<'_, Result<Vec<$crate::ports::Takeover>, JournalError>> {
             Box::pin(std::future::ready(Ok(Vec::new())))
         }
     };

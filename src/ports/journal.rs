@@ -1,5 +1,6 @@
 //! What keeps facts: appended in order under a lease, read back for ever. Never says what they mean.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::BoxFuture;
@@ -41,7 +42,7 @@ pub struct Lease {
 }
 
 /// What a journal says about its own soundness.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Verification {
     /// Streams looked at.
     pub streams: u64,

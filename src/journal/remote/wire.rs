@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::server::CheckBegun;
 use crate::engine::input::Control;
 use crate::journal::record::unhex;
 use crate::model::id::RunId;
@@ -100,6 +101,23 @@ pub(super) struct Taken {
 pub(super) struct Started {
     pub(super) run: StartedRun,
     pub(super) new: bool,
+    #[serde(default)]
+    pub(super) notes: Vec<String>,
+}
+
+/// What came of wanting checks.
+#[derive(Debug, Deserialize)]
+pub(super) struct Checking {
+    pub(super) subject: String,
+    pub(super) fleet: bool,
+    pub(super) checks: Vec<CheckBegun>,
+    #[serde(default)]
+    pub(super) notes: Vec<String>,
+}
+
+/// What came of setting something, as far as it is told to people.
+#[derive(Debug, Deserialize)]
+pub(super) struct Noted {
     #[serde(default)]
     pub(super) notes: Vec<String>,
 }

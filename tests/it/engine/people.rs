@@ -137,7 +137,10 @@ fn an_approval_is_not_passed_by_in_another_way() {
     assert_eq!(script.in_flight(), Vec::<String>::new());
     // Who may decide may also leave it out, and that stands in the record.
     assert_eq!(script.ask_as("ann", skip("a/approval", true), Some("nobody else is awake")), None);
-    assert_eq!((script.status("a/approval"), script.in_flight()), (NodeStatus::Skipped, vec!["a:start".to_owned()]));
+    assert_eq!(
+        (script.status("a/approval"), script.in_flight()),
+        (NodeStatus::Skipped, vec!["a:start".to_owned()])
+    );
 }
 
 #[test]
