@@ -158,7 +158,7 @@ mod tests {
             ("and see `drctl journal verify`", "and see `drctl journal verify` at the command line"),
             (
                 "`drctl drill promote x` makes it real",
-                "`drctl drill promote x` at the command line makes it real",
+                "`POST /api/v1/drills/x/promote` makes it real",
             ),
             (
                 "put it right; --break-glass goes on",

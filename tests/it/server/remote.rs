@@ -45,13 +45,6 @@ workflows:
         with: {argv: [/bin/true], idempotent: true}
         precheck: [{uses: http.check, with: {url: 'CHECK'}}]
         drill: skip
-  switchover:
-    steps:
-      - id: one
-        uses: command.run
-        with: {argv: [/bin/true], idempotent: true}
-        precheck: [{uses: http.check, with: {url: 'CHECK'}}]
-        drill: skip
 ";
 
 /// Both of them together.
@@ -375,7 +368,9 @@ async fn what_is_checked_said_and_found_is_the_same_through_a_server() {
     for (line, code) in [
         ("check looked", 0),
         ("check broken", 7),
-        ("check looked --operation switchover", 0),
+        ("check looked --to west", 0),
+        ("check looked --operation failback", 3),
+        ("check looked --to mars", 3),
         ("check slow", 0),
         ("check slow --simulate", 0),
         ("check two", 7),

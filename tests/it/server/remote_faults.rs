@@ -165,7 +165,7 @@ const COMMANDS: [(&str, &str, Place); 69] = {
         ("trigger list", "", There),
         ("trigger test", "slow --event runbooks/slow.yaml", There),
         ("stop-all", "on --reason x", There),
-        ("bundle", "bundle.tar", There),
+        ("bundle", "all.tar", There),
         ("explain", "DR0402", Here),
         ("actions", "", Here),
         ("schema", "runbook", Here),
@@ -242,7 +242,7 @@ fn no_command_uses_a_journal_of_this_machine_where_a_server_is_named() {
     assert!(std::fs::read(drctl.path(".drctl/journal.db")).unwrap() == before, "it was written to");
     let runs: Value = serde_json::from_str(&drctl.run("runs list --simulated -o json").stdout).unwrap();
     assert_eq!(runs.as_array().unwrap().len(), 1, "nothing was added");
-    assert!(!drctl.path("bundle.tar").exists() && !drctl.path("copy.db").exists());
+    assert!(!drctl.path("all.tar").exists() && !drctl.path("copy.db").exists());
 }
 
 #[test]
