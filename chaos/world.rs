@@ -16,8 +16,8 @@ use drctl::model::run::{Identity, Intent, Operation};
 use drctl::model::time::{Duration, Timestamp};
 use drctl::plan::{self, Choices, NodeIndex, Plan};
 use drctl::ports::{
-    Append, BoxFuture, Checkpoint, Head, IdSource, Journal, JournalError, Lease, Provider, Record, RunFilter,
-    RunSummary, SecretError, SecretSource, StreamName,
+    Append, BoxFuture, Checkpoint, Head, IdSource, Journal, JournalError, Lease, Node, NodeFacts, Provider,
+    Record, RunFilter, RunSummary, SecretError, SecretSource, StreamName, Takeover,
 };
 use drctl::providers::simulated::{EstateStore, Scenario, SimulatedProvider};
 use drctl::runtime::{Follower, NewRun, Recorded, Runtime, SimulatedOperator, Stop, Time, VirtualClock};
@@ -149,6 +149,27 @@ impl Journal for CrashingJournal {
     }
     fn grant<'a>(&'a self, run: &'a RunId) -> BoxFuture<'a, Result<u64, JournalError>> {
         self.inner.grant(run)
+    }
+    fn confirm<'a>(&'a self, run: &'a RunId, token: u64) -> BoxFuture<'a, Result<(), JournalError>> {
+        self.inner.confirm(run, token)
+    }
+    fn undriven(&self, limit: usize) -> BoxFuture<'_, Result<Vec<RunSummary>, JournalError>> {
+        self.inner.undriven(limit)
+    }
+    fn free(&self, limit: usize) -> BoxFuture<'_, Result<Vec<RunSummary>, JournalError>> {
+        self.inner.free(limit)
+    }
+    fn announce<'a>(&'a self, node: &'a NodeFacts) -> BoxFuture<'a, Result<(), JournalError>> {
+        self.inner.announce(node)
+    }
+    fn withdraw(&self) -> BoxFuture<'_, Result<(), JournalError>> {
+        self.inner.withdraw()
+    }
+    fn nodes(&self) -> BoxFuture<'_, Result<Vec<Node>, JournalError>> {
+        self.inner.nodes()
+    }
+    fn takeovers(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Takeover>, JournalError>> {
+        self.inner.takeovers(limit)
     }
     fn release<'a>(&'a self, run: &'a RunId, token: u64) -> BoxFuture<'a, Result<(), JournalError>> {
         self.inner.release(run, token)

@@ -7,6 +7,7 @@ mod borrowed;
 mod copy;
 mod error;
 pub mod exit;
+pub(crate) mod findings;
 mod forecast;
 mod history;
 pub(crate) mod keeper;

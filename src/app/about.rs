@@ -25,6 +25,18 @@ impl About {
         Self { service: metadata.name.clone(), labels: metadata.labels.clone() }
     }
 
+    /// Of a service. Its labels are those of the runbook at hand; without one it has none.
+    #[must_use]
+    pub(crate) fn service(session: &Session, service: &ServiceName) -> Self {
+        let read = || {
+            let path = source::find_named(&session.config, service.as_str()).ok()?;
+            let options = source::options(&session.config).ok()?;
+            compile::compile_with(&source::read(&path).ok()?, &options).0
+        };
+        let metadata = read().map(|runbook| runbook.metadata).filter(|metadata| metadata.name == *service);
+        Self { service: service.clone(), labels: metadata.map(|it| it.labels).unwrap_or_default() }
+    }
+
     /// Of a run. Its labels are those of the text it was made of, and are only looked up where they matter;
     /// a text that does not compile any more has none.
     ///

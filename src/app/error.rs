@@ -42,6 +42,13 @@ impl Error {
         self
     }
 
+    /// What went wrong on one line: every single thing, where there are several.
+    #[must_use]
+    pub fn in_one_line(self) -> String {
+        let details: Vec<_> = self.details.into_iter().map(|problem| problem.what).collect();
+        if details.is_empty() { self.message } else { details.join("; ") }
+    }
+
     /// Adds every single thing that is wrong.
     #[must_use]
     pub fn details(mut self, details: Vec<Problem>) -> Self {

@@ -48,22 +48,29 @@ pub(crate) async fn set(
     refuse_unknown_site(session, name, site)?;
     let by = session.identity.clone();
     let journal = session.journal.as_ref();
-    let before = runtime::service_record(journal, name).await?;
+    let (before, head) = runtime::service_record_and_head(journal, name).await?;
     let event = match said {
         Said::RunsIn(site) => ServiceEvent::Set { site: site.clone(), by, reason },
-        Said::Reprotected(site) if before.unready().contains_key(site) => {
-            ServiceEvent::ReprotectedByHand { site: site.clone(), by, reason }
-        }
-        Said::Reprotected(site) => {
+        Said::Reprotected(site) => ServiceEvent::ReprotectedByHand { site: site.clone(), by, reason },
+    };
+    let body = serde_json::to_string(&event).map_err(|error| Error::new(exit::BUG, error.to_string()))?;
+    let stream = StreamName::service(name);
+    // The same words of the same person right after them: a request whose answer was lost.
+    let last = journal.read(&stream, head.saturating_sub(1), 1).await?;
+    if last.first().is_some_and(|last| last.body == body) {
+        return Ok(before);
+    }
+    match said {
+        Said::Reprotected(site) if !before.unready().contains_key(site) => {
             return Err(Error::new(exit::REFUSED, format!("{site} is not quarantined for {name}"))
                 .help(format!("`drctl service show {name}` shows what is"))
                 .reason("not_quarantined"));
         }
-    };
+        Said::Reprotected(_) | Said::RunsIn(_) => {}
+    }
     warn_about_runs(session, name).await?;
-    let body = serde_json::to_string(&event).map_err(|error| Error::new(exit::BUG, error.to_string()))?;
     let records = vec![NewRecord { kind: event.kind(), version: 1, body }];
-    let (stream, at) = (Some(StreamName::service(name)), Some(now()));
+    let (stream, at) = (Some(stream), Some(now()));
     journal.append(vec![Append { stream, at, records, ..Append::default() }]).await?;
     Ok(runtime::service_record(journal, name).await?)
 }

@@ -43,7 +43,7 @@ struct Contents {
 /// # Errors
 /// When there is no runbook, or the file cannot be written.
 pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
-    let config = session::config(global)?;
+    let (config, _borrowed) = session::config_and_runbooks(global)?;
     let options = source::options(&config)?;
     let mut contents = Contents::default();
     let mut runbooks = 0;

@@ -4,15 +4,17 @@ use std::fmt::Write;
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
+use serde_json::json;
 
 use super::runs::service_name;
 use super::session::{self, Session};
 use super::table::Yield::{Cut, Drop};
 use super::table::{Table, local};
 use super::{Error, Format, Global, exit, output};
+use crate::app::launch::afar;
 use crate::app::services::{self, Said};
 use crate::engine::service::ServiceRecord;
-use crate::journal::OpenMode;
+use crate::journal::{OpenMode, RemoteJournal};
 use crate::model::id::{ServiceName, SiteName};
 use crate::runtime;
 
@@ -150,7 +152,26 @@ fn set(global: &Global, arguments: &SetArguments) -> Result<u8, Error> {
         (None, None) => return Err(Error::new(exit::USAGE, "name the site")),
     };
     session::block_on(async {
-        services::set(&session, name, &said, reason).await?;
+        match &session.server {
+            Some(server) => set_afar(&session, server, name, &said, &reason).await?,
+            None => drop(services::set(&session, name, &said, reason).await?),
+        }
         show(global, &session, name).await
     })
+}
+
+async fn set_afar(
+    session: &Session,
+    server: &RemoteJournal,
+    name: &ServiceName,
+    said: &Said,
+    reason: &str,
+) -> Result<(), Error> {
+    let wanted = match said {
+        Said::RunsIn(site) => json!({"site": site, "reason": reason}),
+        Said::Reprotected(site) => json!({"reprotected": site, "reason": reason}),
+    };
+    let notes = server.put(&format!("services/{name}/record"), &wanted).await;
+    afar::say(session, &notes.map_err(|refusal| afar::refused(session, refusal))?);
+    Ok(())
 }

@@ -15,13 +15,14 @@ use crate::app::Speed;
 use crate::app::launch::afar::BegunAfar;
 use crate::app::launch::estate::Simulated;
 use crate::app::launch::interrupt::{DrillFate, Interrupted};
-use crate::app::launch::source::{self, Source, Subject};
-use crate::app::launch::{self, Began, Binding, BrokenGlass, STAGED_FOR, Wanted};
-use crate::compile::Code;
+use crate::app::launch::promote::{self, Promotion, WantedPromotion};
+use crate::app::launch::source::{self, Subject};
+use crate::app::launch::{self, Began, BrokenGlass, STAGED_FOR, Wanted};
 use crate::config::JournalPlace;
-use crate::model::run::{Mode, Operation};
+use crate::journal::RemoteJournal;
+use crate::model::id::RunId;
+use crate::model::run::Operation;
 use crate::model::time::Timestamp;
-use crate::plan::Plan;
 use crate::ports::Clock;
 use crate::runtime::SystemClock;
 
@@ -113,18 +114,30 @@ fn afar(global: &Global, operation: Operation, arguments: &Arguments) -> Result<
         let Some(server) = session.server.clone() else {
             return Err(Error::new(exit::BUG, "there is no server to ask"));
         };
-        let BegunAfar { run, new } = launch::afar::start(&session, &server, &wanted).await?;
+        let begun = launch::afar::start(&session, &server, &wanted).await?;
         if arguments.detach {
+            let run = begun.run;
             output::line(run.as_str())?;
             output::say(&format!("driven at the server; `drctl runs watch {run}` follows it"));
             return Ok(exit::SUCCESS);
         }
-        if !new {
-            return super::runs::show_existing(global, &session, &run).await;
-        }
         let stay = if wanted.staged_for.is_some() { Followed::UntilPerson } else { Followed::default() };
-        follow::drive_afar(global, &session, &server, &run, (stay, true)).await
+        followed(global, &session, &server, begun, stay).await
     })
+}
+
+/// Follows a run that a server has begun; shows one that was there before.
+async fn followed(
+    global: &Global,
+    session: &Session,
+    server: &RemoteJournal,
+    BegunAfar { run, new }: BegunAfar,
+    stay: Followed,
+) -> Result<u8, Error> {
+    if !new {
+        return super::runs::show_existing(global, session, &run).await;
+    }
+    follow::drive_afar(global, session, server, &run, (stay, true)).await
 }
 
 impl Arguments {
@@ -191,56 +204,18 @@ async fn start(global: &Global, session: &Session, wanted: &Wanted, subject: &Su
 ///
 /// # Errors
 /// As [`run`].
-pub(crate) fn promoted(
+pub(crate) async fn promoted(
     global: &Global,
     session: &Session,
-    source: Source,
-    plan: &Plan,
-    promotion: Promotion,
+    drill: &RunId,
+    wanted: WantedPromotion,
 ) -> Result<u8, Error> {
-    let mut values = plan.parameters.clone();
-    values.extend(promotion.set);
-    let wanted = Wanted {
-        operation: plan.operation,
-        binding: Binding {
-            runbook: plan.runbook.name.to_string(),
-            mode: Some(promotion.mode.unwrap_or(plan.mode)),
-            from: plan.from.clone(),
-            to: plan.to.clone(),
-            values,
-            accept_lint: promotion.accept_lint,
-        },
-        reason: Some(promotion.reason),
-        trigger: "cli".to_owned(),
-        incident_at: promotion.incident_at,
-        detected_at: None,
-        consents: promotion.consents.consents(),
-        staged_for: None,
-        adopt: true,
-        drill: DrillFate::Auto,
-        break_glass: false,
-        broken_glass: None,
-        simulated: None,
-        idempotency_key: None,
-        notes: BTreeMap::new(),
-    };
-    let subject = Subject::One(Box::new(source));
-    session::block_on(start(global, session, &wanted, &subject))
-}
-
-/// How a drill is promoted.
-#[derive(Debug)]
-pub(crate) struct Promotion {
-    /// Why.
-    pub reason: String,
-    /// Mode of the real run; default: the drill's.
-    pub mode: Option<Mode>,
-    /// When the incident began.
-    pub incident_at: Option<Timestamp>,
-    /// What is accepted before the point of no return.
-    pub consents: ConsentFlags,
-    /// Values of sensitive parameters, which are not stored.
-    pub set: BTreeMap<String, serde_json::Value>,
-    /// Codes of errors that were accepted for the drill.
-    pub accept_lint: Vec<Code>,
+    if let Some(server) = session.server.clone() {
+        let begun = launch::afar::promote(session, &server, drill, &wanted).await?;
+        return followed(global, session, &server, begun, Followed::default()).await;
+    }
+    match promote::wanted(session, drill, wanted).await? {
+        Promotion::Wanted(wanted, subject) => start(global, session, &wanted, &subject).await,
+        Promotion::Before(run) => super::runs::show_existing(global, session, &run).await,
+    }
 }

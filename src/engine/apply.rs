@@ -84,7 +84,10 @@ pub fn apply(plan: &IndexedPlan, state: &mut RunState, event: &Event, at: Timest
 fn apply_to_run(plan: &IndexedPlan, state: &mut RunState, event: &Event, at: Timestamp) {
     match event {
         Event::RunCreated(_) => {}
-        Event::RunStarted { .. } => state.status = RunStatus::Pending,
+        Event::RunStarted { by } => {
+            state.status = RunStatus::Pending;
+            state.begun_by = Some(by.name.clone());
+        }
         Event::TookOver { token, holder, host, skew } => {
             children_unheard(state);
             took_over(state, *token, holder, host, *skew);

@@ -150,20 +150,47 @@ fn waiting_node(decision: &Decision<'_>, named: Option<&NodeAddress>) -> Result<
     }
 }
 
+/// Says whether somebody has a say in an approval at all.
+fn may_decide(decision: &Decision<'_>, approval: &Approval, by: &Identity) -> Result<(), Rejection> {
+    if approval.not_by.contains(&NotBy::Starter) && decision.state.was_begun_by(by) {
+        return Err(refused("the person who started the run may not approve this step"));
+    }
+    if !approval.roles.is_empty() && !approval.roles.iter().any(|role| by.roles.contains(role)) {
+        return Err(refused(&format!("this approval needs one of the roles {}", approval.roles.join(", "))));
+    }
+    Ok(())
+}
+
+/// Refuses to pass an approval by in another way than by agreeing to it: nobody says that it is done, and
+/// only who may decide leaves it out, which stands in the report as an override.
+pub(super) fn guard(
+    decision: &Decision<'_>,
+    node: NodeIndex,
+    by: &Identity,
+    left_out: Option<bool>,
+) -> Result<(), Rejection> {
+    let Some(definition) = decision.definition(node) else { return Ok(()) };
+    let NodeKind::Approval { approval } = &definition.kind else { return Ok(()) };
+    let address = &definition.address;
+    match left_out {
+        None => {
+            Err(refused(&format!("`{address}` is an approval: approve or deny it; nobody does it by hand")))
+        }
+        Some(false) => Err(refused(&format!(
+            "`{address}` is an approval: approve or deny it; add --override to go on without it, and it will stand in the \
+             report"
+        ))),
+        Some(true) => may_decide(decision, approval, by),
+    }
+}
+
 fn allowed(
     decision: &Decision<'_>,
     node: NodeIndex,
     approval: &Approval,
     by: &Identity,
 ) -> Result<(), Rejection> {
-    let starter =
-        approval.not_by.contains(&NotBy::Starter) && decision.state.created.started_by.name == by.name;
-    if starter {
-        return Err(refused("the person who started the run may not approve this step"));
-    }
-    if !approval.roles.is_empty() && !approval.roles.iter().any(|role| by.roles.contains(role)) {
-        return Err(refused(&format!("this approval needs one of the roles {}", approval.roles.join(", "))));
-    }
+    may_decide(decision, approval, by)?;
     if decision.node(node).votes.iter().any(|(earlier, granted)| *granted && earlier.name == by.name) {
         return Err(refused(&format!("{} has already approved", by.name)));
     }

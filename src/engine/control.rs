@@ -168,6 +168,7 @@ fn skip(
     if address.as_str() == NodeAddress::GATE {
         return Err(refused("the point of no return cannot be skipped; approve it or abort"));
     }
+    approval::guard(decision, node, &request.by, Some(override_safety))?;
     let status = decision.node(node).status;
     let left_out = matches!(status, NodeStatus::Skipped | NodeStatus::FailedIgnored | NodeStatus::TimedOut);
     if left_out && !override_safety {
@@ -219,6 +220,7 @@ fn done(
     if address.as_str() == NodeAddress::GATE {
         return Err(refused("the point of no return is approved, not done"));
     }
+    approval::guard(decision, node, &request.by, None)?;
     permitted(decision, node, Remedy::Done)?;
     if left::is_open(&decision.state) && left::standing(decision.plan, &decision.state).contains(&node) {
         decision.emit(Event::NodeUndone { node });

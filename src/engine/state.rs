@@ -53,6 +53,9 @@ pub struct RunState {
     pub holder: Option<String>,
     /// Name of the machine the holder runs on.
     pub host: String,
+    /// Who began it, where it was staged by something or somebody else.
+    #[serde(default)]
+    pub begun_by: Option<String>,
     /// Every node, in the order of the plan.
     pub nodes: Vec<Arc<NodeState>>,
     /// Nodes that have begun and are not over.
@@ -334,6 +337,7 @@ impl RunState {
             token: 0,
             holder: None,
             host: String::new(),
+            begun_by: None,
             nodes,
             active: BTreeSet::new(),
             frontier: BTreeSet::new(),
@@ -357,6 +361,12 @@ impl RunState {
         };
         state.recount(plan);
         state
+    }
+
+    /// Says whether somebody began the run: wanted it, or began what a webhook or somebody else had staged.
+    #[must_use]
+    pub fn was_begun_by(&self, who: &Identity) -> bool {
+        self.created.started_by.name == who.name || self.begun_by.as_ref() == Some(&who.name)
     }
 
     /// The state of a node; a default one where the plan has no such node.

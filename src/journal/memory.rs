@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::audit::{Audit, Pruned};
 use super::changes::{Changes, Watcher};
+use super::looking::alone;
 use super::record::{NO_HASH, Stored, Tip, check, digest, hex};
 use super::retention;
 use super::rules::{self, Facts, empty_head, run_of};
@@ -412,6 +413,8 @@ impl Journal for MemoryJournal {
             Ok(Some(Lease { token: *token, holder: found.map(|(holder, _)| holder.clone()), alive }))
         })
     }
+
+    alone!();
 
     fn submit<'a>(&'a self, run: &'a RunId, request: &'a Request) -> BoxFuture<'a, Result<(), JournalError>> {
         Box::pin(async move { self.change(|store| store.submit(run, request)) })

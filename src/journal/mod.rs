@@ -15,6 +15,7 @@ mod audit;
 mod changes;
 mod copying;
 pub mod export;
+mod looking;
 mod memory;
 pub mod ownership;
 #[cfg(feature = "postgres")]

@@ -28,6 +28,9 @@ pub enum EvidenceFact {
         due: Date,
         /// Who found it.
         by: Identity,
+        /// What tells a request that is sent again from another one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<String>,
     },
     /// A finding was put right, or is none.
     FindingClosed {

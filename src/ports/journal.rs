@@ -1,5 +1,6 @@
 //! What keeps facts: appended in order under a lease, read back for ever. Never says what they mean.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::BoxFuture;
@@ -41,7 +42,7 @@ pub struct Lease {
 }
 
 /// What a journal says about its own soundness.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Verification {
     /// Streams looked at.
     pub streams: u64,
@@ -137,7 +138,8 @@ pub enum JournalError {
     Afar(Box<Refusal>),
 }
 
-/// Append-only events of all runs, with leases and a request inbox.
+/// Append-only events of all runs, with leases and a request inbox. No method has a body of its own: whatever
+/// stands in front of a journal and forgot one would answer in its place.
 pub trait Journal: Send + Sync {
     /// Appends to one or more streams, all or none. Durable when it returns.
     fn append(&self, appends: Vec<Append>) -> BoxFuture<'_, Result<Vec<Head>, JournalError>>;
@@ -167,9 +169,7 @@ pub trait Journal: Send + Sync {
     /// Makes sure that a lease this process was granted is good for a while longer: to be asked before each
     /// effect, so that none is begun under a lease that is about to run out. Where leases do not run out, it
     /// always is.
-    fn confirm<'a>(&'a self, _run: &'a RunId, _token: u64) -> BoxFuture<'a, Result<(), JournalError>> {
-        Box::pin(std::future::ready(Ok(())))
-    }
+    fn confirm<'a>(&'a self, run: &'a RunId, token: u64) -> BoxFuture<'a, Result<(), JournalError>>;
 
     /// Gives a lease back.
     fn release<'a>(&'a self, run: &'a RunId, token: u64) -> BoxFuture<'a, Result<(), JournalError>>;
@@ -178,62 +178,25 @@ pub trait Journal: Send + Sync {
     fn lease<'a>(&'a self, run: &'a RunId) -> BoxFuture<'a, Result<Option<Lease>, JournalError>>;
 
     /// Runs that are not over and that no live process drives, oldest first, at most `limit`.
-    fn undriven(&self, limit: usize) -> BoxFuture<'_, Result<Vec<RunSummary>, JournalError>> {
-        Box::pin(async move {
-            let filter = RunFilter { open: true, ..RunFilter::default() };
-            let mut found = Vec::new();
-            for run in self.runs(&filter).await?.into_iter().rev() {
-                if found.len() >= limit {
-                    break;
-                }
-                if !self.lease(&run.run).await?.is_some_and(|lease| lease.alive) {
-                    found.push(run);
-                }
-            }
-            Ok(found)
-        })
-    }
+    fn undriven(&self, limit: usize) -> BoxFuture<'_, Result<Vec<RunSummary>, JournalError>>;
 
     /// Runs that are not over, that no other run began and that no live process drives, simulated ones as
     /// well, oldest first, at most `limit`.
-    fn free(&self, limit: usize) -> BoxFuture<'_, Result<Vec<RunSummary>, JournalError>> {
-        Box::pin(async move {
-            let filter = RunFilter { open: true, outermost: true, simulated: true, ..RunFilter::default() };
-            let mut found = Vec::new();
-            for run in self.runs(&filter).await?.into_iter().rev() {
-                if found.len() >= limit {
-                    break;
-                }
-                let lease = self.lease(&run.run).await?;
-                if !lease.is_some_and(|lease| lease.alive && lease.holder.is_some()) {
-                    found.push(run);
-                }
-            }
-            Ok(found)
-        })
-    }
+    fn free(&self, limit: usize) -> BoxFuture<'_, Result<Vec<RunSummary>, JournalError>>;
 
     /// Tells the others on this journal that this process serves, from now on and for as long as it lives.
     /// Its leases bear the name of the node. A journal of one machine has no others to tell.
-    fn announce<'a>(&'a self, _node: &'a NodeFacts) -> BoxFuture<'a, Result<(), JournalError>> {
-        Box::pin(std::future::ready(Ok(())))
-    }
+    fn announce<'a>(&'a self, node: &'a NodeFacts) -> BoxFuture<'a, Result<(), JournalError>>;
 
     /// Tells the others that this process serves no longer.
-    fn withdraw(&self) -> BoxFuture<'_, Result<(), JournalError>> {
-        Box::pin(std::future::ready(Ok(())))
-    }
+    fn withdraw(&self) -> BoxFuture<'_, Result<(), JournalError>>;
 
     /// Processes that serve on this journal or did so lately, by name. A journal of one machine knows none.
-    fn nodes(&self) -> BoxFuture<'_, Result<Vec<Node>, JournalError>> {
-        Box::pin(std::future::ready(Ok(Vec::new())))
-    }
+    fn nodes(&self) -> BoxFuture<'_, Result<Vec<Node>, JournalError>>;
 
     /// Runs that were taken over from processes that were lost, newest first, at most `limit`. A journal of
     /// one machine keeps no list of them.
-    fn takeovers(&self, _limit: usize) -> BoxFuture<'_, Result<Vec<Takeover>, JournalError>> {
-        Box::pin(std::future::ready(Ok(Vec::new())))
-    }
+    fn takeovers(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Takeover>, JournalError>>;
 
     /// Puts a request into a run's inbox. A request with a known id changes nothing.
     fn submit<'a>(&'a self, run: &'a RunId, request: &'a Request) -> BoxFuture<'a, Result<(), JournalError>>;
@@ -281,7 +244,7 @@ pub enum Part {
     Tokens(Vec<(String, u64)>),
 }
 
-/// What a person does to a journal as a whole.
+/// What a person does to a journal as a whole. As in [`Journal`], no method has a body of its own.
 pub trait JournalAdmin: Journal {
     /// Sends everything but checkpoints, as it is at one moment: first the records, then the rest. Returns
     /// the hash over all heads, in hex, as [`Verification::head`].
@@ -307,10 +270,7 @@ pub trait JournalAdmin: Journal {
     /// Drops the bodies of old records of streams that never end: deliveries, what triggers made of them,
     /// readings, readiness. The newest records of each stream and those of the last week keep theirs; heads
     /// and hashes stay. Returns how many records.
-    fn prune_streams(&self, _before: Timestamp, _now: Timestamp) -> BoxFuture<'_, Result<u64, JournalError>> {
-        let why = JournalError::Unavailable("deliveries and readings cannot be pruned from here".to_owned());
-        Box::pin(std::future::ready(Err(why)))
-    }
+    fn prune_streams(&self, before: Timestamp, now: Timestamp) -> BoxFuture<'_, Result<u64, JournalError>>;
 
     /// One line about the store: kind, place, durability, format.
     fn describe(&self) -> String;

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::{Extension, Router};
@@ -14,6 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::Layer;
+use tower::util::MapRequest;
 
 use super::state::Server;
 use super::supervisor::BEAT;
@@ -22,6 +24,10 @@ use crate::app::{Error, exit};
 
 /// How long a client may take for its handshake, and for the headers of a request.
 const HEADERS_WITHIN: Duration = Duration::from_secs(10);
+/// How long a client may take for its first request, its handshake included.
+const FIRST_REQUEST_WITHIN: Duration = Duration::from_secs(15);
+/// How often a client that speaks HTTP/2 is asked whether it is still there.
+const ALIVE_EVERY: Duration = Duration::from_secs(30);
 /// How long open requests are waited for at the end.
 const LAST_REQUESTS_WITHIN: Duration = Duration::from_secs(5);
 
@@ -124,20 +130,44 @@ async fn connection(
     _permit: OwnedSemaphorePermit,
 ) {
     let _ = stream.set_nodelay(true);
-    let service = TowerToHyperService::new(Extension(peer).layer(router));
+    let asked = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&asked);
+    let noted = MapRequest::new(Extension(peer).layer(router), move |request| {
+        seen.store(true, Ordering::Relaxed);
+        request
+    });
+    let service = TowerToHyperService::new(noted);
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS_WITHIN);
-    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(256);
-    let ended = match certificate {
-        None => watcher.watch(builder.serve_connection(TokioIo::new(stream), service)).await,
-        Some(certificate) => {
-            let handshake = certificate.acceptor().accept(stream);
-            let Ok(Ok(stream)) = tokio::time::timeout(HEADERS_WITHIN, handshake).await else { return };
-            watcher.watch(builder.serve_connection(TokioIo::new(stream), service)).await
+    let mut h2 = builder.http2();
+    h2.timer(TokioTimer::new()).max_concurrent_streams(256);
+    h2.keep_alive_interval(ALIVE_EVERY).keep_alive_timeout(HEADERS_WITHIN);
+    let serving = async {
+        match certificate {
+            None => watcher.watch(builder.serve_connection(TokioIo::new(stream), service)).await,
+            Some(certificate) => {
+                let handshake = certificate.acceptor().accept(stream);
+                let Ok(Ok(stream)) = tokio::time::timeout(HEADERS_WITHIN, handshake).await else {
+                    return Ok(());
+                };
+                watcher.watch(builder.serve_connection(TokioIo::new(stream), service)).await
+            }
         }
     };
-    if let Err(error) = ended {
-        tracing::debug!(peer = %peer.0, error = %error, "connection ended");
+    tokio::select! {
+        ended = serving => if let Err(error) = ended {
+            tracing::debug!(peer = %peer.0, error = %error, "connection ended");
+        },
+        // Whoever asks for nothing takes a place from those who do.
+        () = silent(&asked) => tracing::debug!(peer = %peer.0, "connection without a request"),
+    }
+}
+
+/// Ends when nothing was asked in time.
+async fn silent(asked: &AtomicBool) {
+    tokio::time::sleep(FIRST_REQUEST_WITHIN).await;
+    if asked.load(Ordering::Relaxed) {
+        std::future::pending().await
     }
 }
 

@@ -210,6 +210,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     }
 }
 
+/// How the keys begin under which drctl itself starts runs.
+const OWN_KEYS: [&str; 2] = ["schedule/", "trigger/"];
+
 /// The key under which something is started once.
 pub(super) struct IdempotencyKey(pub Option<String>);
 
@@ -219,6 +222,11 @@ impl<S: Sync> FromRequestParts<S> for IdempotencyKey {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let Some(value) = parts.headers.get("idempotency-key") else { return Ok(Self(None)) };
         let key = value.to_str().ok().filter(|key| (1..=200).contains(&key.len()));
+        // Whoever took one of these would keep the run of a webhook or of a schedule from being started.
+        if key.is_some_and(|key| OWN_KEYS.iter().any(|own| key.starts_with(own))) {
+            let what = "an Idempotency-Key that begins with `schedule/` or `trigger/` is drctl's own";
+            return Err(Problem::new(StatusCode::BAD_REQUEST, "invalid_key", what));
+        }
         key.map(|key| Self(Some(key.to_owned()))).ok_or_else(|| {
             let what = "Idempotency-Key is 1 to 200 visible ASCII characters";
             Problem::new(StatusCode::BAD_REQUEST, "invalid_key", what)

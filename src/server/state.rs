@@ -9,6 +9,7 @@ use super::auth::Gatekeeper;
 use super::hub::Hub;
 use super::limit::Limits;
 use super::supervisor::Pulse;
+use super::verifying::Verifying;
 use super::words::of_the_api;
 use crate::app::keeper::Keeper;
 use crate::app::{self, Error, Hooks, Session, Voice, exit};
@@ -36,6 +37,7 @@ pub(crate) struct Server {
     pub(super) readings: Mutex<Readings>,
     /// This process among those that serve on the journal, once it listens.
     pub(super) node: OnceLock<Node>,
+    pub(super) verifying: Verifying,
     /// Turns true when no more is served.
     ended: watch::Sender<bool>,
 }
@@ -66,6 +68,7 @@ impl Server {
             uses,
             readings: Mutex::default(),
             node: OnceLock::new(),
+            verifying: Verifying::default(),
             ended: watch::Sender::new(false),
             base,
         }))

@@ -22,7 +22,7 @@ const FLAGS: [(&str, &str, bool); 15] = [
 ];
 
 /// Commands, and the requests that stand for them. `{}` is what follows the command.
-const COMMANDS: [(&str, &str); 13] = [
+const COMMANDS: [(&str, &str); 14] = [
     ("runs show", "GET /api/v1/runs/{}"),
     ("runs watch", "GET /api/v1/runs/{}/events"),
     ("runs events", "GET /api/v1/runs/{}/events"),
@@ -35,6 +35,7 @@ const COMMANDS: [(&str, &str); 13] = [
     ("validate", "POST /api/v1/validate"),
     ("failback", "POST /api/v1/runs"),
     ("failover", "POST /api/v1/runs"),
+    ("drill promote", "POST /api/v1/drills/{}/promote"),
     ("drill", "POST /api/v1/drills"),
 ];
 
@@ -157,7 +158,7 @@ mod tests {
             ("and see `drctl journal verify`", "and see `drctl journal verify` at the command line"),
             (
                 "`drctl drill promote x` makes it real",
-                "`drctl drill promote x` at the command line makes it real",
+                "`POST /api/v1/drills/x/promote` makes it real",
             ),
             (
                 "put it right; --break-glass goes on",

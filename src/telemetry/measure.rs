@@ -30,6 +30,9 @@ impl Metrics {
             }
             // What is known now is set by who looks.
             Fact::OfReadings { .. } | Fact::OfReadiness { .. } => {}
+            Fact::Other if record.kind == "prune_requested" => {
+                self.prunes.inc();
+            }
             Fact::Other => self.of_target(record),
         }
     }

@@ -3,14 +3,17 @@
 
 use serde_json::{Map, Value, json};
 
+use super::check::WantedCheck;
 use super::drill::WantedDrill;
 use super::estate::Simulated;
 use super::interrupt::DrillFate;
+use super::promote::WantedPromotion;
 use super::{Binding, Wanted};
 use crate::app::{Error, RandomIds, Session, Speed, exit};
 use crate::journal::RemoteJournal;
+pub(crate) use crate::journal::remote::{CheckBegun as CheckAfar, ChecksBegun as ChecksAfar};
 use crate::model::id::RunId;
-use crate::ports::IdSource;
+use crate::ports::{IdSource, Refusal};
 
 /// A run that a server has begun, or had begun before.
 #[derive(Debug)]
@@ -75,24 +78,70 @@ pub(crate) async fn drill(
     begin((session, server), "drills", wanted.idempotency_key.as_deref(), document).await
 }
 
+/// Asks for the real run that a drill is promoted to.
+///
+/// # Errors
+/// As [`start`].
+pub(crate) async fn promote(
+    session: &Session,
+    server: &RemoteJournal,
+    drill: &RunId,
+    wanted: &WantedPromotion,
+) -> Result<BegunAfar, Error> {
+    let mut document = Map::new();
+    document.insert("reason".to_owned(), json!(wanted.reason));
+    document.insert("consents".to_owned(), json!(wanted.consents));
+    document.insert("parameters".to_owned(), json!(wanted.values));
+    put(&mut document, "mode", wanted.mode.as_ref());
+    put(&mut document, "incident_at", wanted.incident_at.as_ref());
+    begin((session, server), &format!("drills/{drill}/promote"), None, document).await
+}
+
+/// Asks for checks.
+///
+/// # Errors
+/// As [`start`].
+pub(crate) async fn check(
+    session: &Session,
+    server: &RemoteJournal,
+    wanted: &WantedCheck,
+) -> Result<ChecksAfar, Error> {
+    let mut document = bound(&wanted.binding)?;
+    document.insert("operation".to_owned(), json!(wanted.operation));
+    if let Some(scenario) = &wanted.simulated {
+        document.insert("simulate".to_owned(), json!({"scenario": scenario}));
+    }
+    let asked = server.begin_checks(&key(None), &Value::Object(document)).await;
+    let (checks, notes) = asked.map_err(|refusal| refused(session, refusal))?;
+    say(session, &notes);
+    Ok(checks)
+}
+
+/// With a key a request whose answer was lost can be sent again.
+pub(crate) fn key(given: Option<&str>) -> String {
+    given.map_or_else(|| format!("cli-{}{}", RandomIds.suffix(), RandomIds.suffix()), str::to_owned)
+}
+
+/// A refusal, after what the server has said before it.
+pub(crate) fn refused(session: &Session, refusal: Refusal) -> Error {
+    say(session, &refusal.notes);
+    Error::from(refusal)
+}
+
 async fn begin(
     (session, server): (&Session, &RemoteJournal),
     what: &str,
-    key: Option<&str>,
+    key_given: Option<&str>,
     document: Map<String, Value>,
 ) -> Result<BegunAfar, Error> {
-    // With a key a request whose answer was lost can be sent again.
-    let key = key.map_or_else(|| format!("cli-{}{}", RandomIds.suffix(), RandomIds.suffix()), str::to_owned);
-    let begun = server.begin(what, &key, &Value::Object(document)).await.map_err(|refusal| {
-        say(session, &refusal.notes);
-        Error::from(refusal)
-    })?;
+    let begun = server.begin(what, &key(key_given), &Value::Object(document)).await;
+    let begun = begun.map_err(|refusal| refused(session, refusal))?;
     say(session, &begun.notes);
     Ok(BegunAfar { run: begun.run, new: begun.new })
 }
 
 /// What the server has said on the way is said here, as it would have been.
-fn say(session: &Session, notes: &[String]) {
+pub(crate) fn say(session: &Session, notes: &[String]) {
     for note in notes {
         session.say(note);
     }

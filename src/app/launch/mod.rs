@@ -3,6 +3,7 @@
 
 pub(crate) mod afar;
 pub(crate) mod board;
+pub(crate) mod check;
 pub(crate) mod drill;
 pub(crate) mod estate;
 pub(crate) mod files;
@@ -12,6 +13,7 @@ pub(crate) mod interrupt;
 pub(crate) mod outlook;
 pub(crate) mod planned;
 pub(crate) mod policy;
+pub(crate) mod promote;
 pub(crate) mod quarantine;
 pub(crate) mod route;
 pub(crate) mod sampler;

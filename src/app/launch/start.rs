@@ -206,7 +206,7 @@ impl<'a> InTheWay<'a> {
 }
 
 /// The run that was started with this key.
-async fn started_before(session: &Session, key: Option<&str>) -> Result<Option<RunId>, Error> {
+pub(super) async fn started_before(session: &Session, key: Option<&str>) -> Result<Option<RunId>, Error> {
     let Some(key) = key else { return Ok(None) };
     let runs = session.journal.runs(&RunFilter { simulated: true, ..RunFilter::default() }).await?;
     Ok(runs.into_iter().find(|run| run.idempotency_key.as_deref() == Some(key)).map(|run| run.run))

@@ -4,20 +4,17 @@
 use serde::Serialize;
 use tokio::task::JoinSet;
 
-use super::Arguments;
-use super::begin::created;
 use super::readiness::Readiness;
-use crate::app::launch::planned::{self, checks};
+use crate::app::launch::check::WantedCheck;
 use crate::app::launch::source::FleetSource;
-use crate::app::launch::{Binding, route};
+use crate::app::launch::{Began, planned};
 use crate::cli::session::{self, Session};
 use crate::cli::table::Table;
 use crate::cli::table::Yield::Wrap;
 use crate::cli::{Error, Global, exit, output};
-use crate::engine::service::ServiceRecord;
+use crate::engine::{IndexedPlan, RunState};
 use crate::evidence::first_line;
 use crate::model::fleet::Placed;
-use crate::model::run::Intent;
 use crate::runtime::{self, Driver, Silent, Stop};
 
 /// Most members that are checked at once.
@@ -35,7 +32,7 @@ struct Fleet {
 
 /// What came of the checks of one member.
 #[derive(Debug, Serialize)]
-struct Member {
+pub(super) struct Member {
     service: String,
     ready: bool,
     /// Why it could not be checked.
@@ -49,20 +46,28 @@ struct Member {
 ///
 /// # Errors
 /// When something was typed that is about one service, or the journal refuses.
-pub(super) fn run(
-    global: &Global,
-    arguments: &Arguments,
-    typed: &Binding,
-    source: &FleetSource,
-) -> Result<u8, Error> {
-    planned::refuse_values(typed)?;
+pub(super) fn run(global: &Global, wanted: &WantedCheck, source: &FleetSource) -> Result<u8, Error> {
+    planned::refuse_values(&wanted.binding)?;
     let session = Session::open(global)?;
-    let mut members = session::block_on(all(&session, (arguments, typed), source))?;
+    let members = session::block_on(all(&session, wanted, source))?;
+    report(global, source.roster.metadata.name.to_string(), wanted, members)
+}
+
+/// Says what came of the checks of every member.
+///
+/// # Errors
+/// When standard output cannot be written.
+pub(super) fn report(
+    global: &Global,
+    service: String,
+    wanted: &WantedCheck,
+    mut members: Vec<Member>,
+) -> Result<u8, Error> {
     members.sort_by(|one, other| (one.ready, &one.service).cmp(&(other.ready, &other.service)));
     let fleet = Fleet {
-        service: source.roster.metadata.name.to_string(),
-        operation: arguments.operation.as_str(),
-        simulated: arguments.simulate,
+        service,
+        operation: wanted.operation.as_str(),
+        simulated: wanted.simulated.is_some(),
         ready: members.iter().all(|member| member.ready),
         members,
     };
@@ -70,26 +75,18 @@ pub(super) fn run(
     Ok(if fleet.ready { exit::SUCCESS } else { exit::REFUSED })
 }
 
-async fn all(
-    session: &Session,
-    asked: (&Arguments, &Binding),
-    source: &FleetSource,
-) -> Result<Vec<Member>, Error> {
+async fn all(session: &Session, wanted: &WantedCheck, source: &FleetSource) -> Result<Vec<Member>, Error> {
     let (mut under_way, mut members) = (JoinSet::new(), Vec::new());
     for placed in &source.roster.members {
         if under_way.len() >= AT_ONCE {
             members.extend(next(&mut under_way).await?);
         }
         let service = placed.service.to_string();
-        match begun(session, asked, source, placed).await {
+        match begun(session, wanted, source, placed).await {
             Ok(driver) => {
                 under_way.spawn(async move { (service, driver.drive(&Silent, Stop::AtPerson).await) });
             }
-            Err(error) => {
-                let details = error.details.into_iter().map(|problem| problem.what).collect::<Vec<_>>();
-                let why = if details.is_empty() { error.message } else { details.join("; ") };
-                members.push(Member { service, ready: false, refused: Some(why), result: None });
-            }
+            Err(error) => members.push(Member::refused(service, error.in_one_line())),
         }
     }
     while let Some(member) = next(&mut under_way).await? {
@@ -98,44 +95,27 @@ async fn all(
     Ok(members)
 }
 
-type Driven =
-    (String, Result<(std::sync::Arc<crate::engine::IndexedPlan>, crate::engine::RunState), runtime::Error>);
+type Driven = (String, Result<(std::sync::Arc<IndexedPlan>, RunState), runtime::Error>);
 
 async fn next(under_way: &mut JoinSet<Driven>) -> Result<Option<Member>, Error> {
     let Some(joined) = under_way.join_next().await else { return Ok(None) };
     let (service, driven) = joined.map_err(|error| Error::new(exit::BUG, error.to_string()))?;
     let (plan, state) = driven?;
-    let result = Readiness::of(&plan, &state);
-    Ok(Some(Member { service, ready: result.ready, refused: None, result: Some(result) }))
+    Ok(Some(Member::checked(service, &plan, &state)))
 }
 
 /// The run that makes the checks of a member.
 async fn begun(
     session: &Session,
-    (arguments, typed): (&Arguments, &Binding),
+    wanted: &WantedCheck,
     source: &FleetSource,
     placed: &Placed,
 ) -> Result<Driver, Error> {
-    let Some(runbook) = source.shelf.source(&placed.service) else {
-        return Err(Error::new(exit::INVALID, format!("there is no runbook `{}`", placed.service)));
-    };
-    let record = if arguments.simulate {
-        ServiceRecord::default()
-    } else {
-        runtime::service_record(session.journal.as_ref(), &placed.service).await?
-    };
-    let binding = Binding {
-        runbook: placed.service.to_string(),
-        mode: typed.mode,
-        from: placed.from.clone().or_else(|| typed.from.clone()),
-        to: placed.to.clone().or_else(|| typed.to.clone()),
-        ..Binding::default()
-    };
-    let mut choices =
-        route::choices(&binding, arguments.operation, Intent::Check, &runbook.runbook, &record)?;
-    choices.parameters = placed.with.clone().into_iter().collect();
-    let plan = checks(planned::bind(runbook, &choices)?, arguments.simulate);
-    created(session, arguments, runbook, plan, std::collections::BTreeMap::new()).await
+    match wanted.begin_member(session, source, placed).await? {
+        Began::New(driver) => Ok(*driver),
+        // No key was given that could have been used before.
+        Began::Before(run) => Err(Error::new(exit::BUG, format!("{run} was begun before"))),
+    }
 }
 
 impl Fleet {
@@ -156,6 +136,17 @@ impl Fleet {
 }
 
 impl Member {
+    /// One that could not be checked, and why.
+    pub(super) fn refused(service: String, why: String) -> Self {
+        Self { service, ready: false, refused: Some(why), result: None }
+    }
+
+    /// One whose checks were made.
+    pub(super) fn checked(service: String, plan: &IndexedPlan, state: &RunState) -> Self {
+        let result = Readiness::of(plan, state);
+        Self { service, ready: result.ready, refused: None, result: Some(result) }
+    }
+
     /// How much was found that is worth knowing, although it stands in nobody's way.
     fn told(&self) -> usize {
         self.result.as_ref().map_or(0, |result| result.warnings + result.unknown)

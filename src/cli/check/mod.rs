@@ -1,27 +1,25 @@
 //! `drctl check`: runs the checks a failover would begin with, and changes nothing. Ready or not, and why.
 
-mod begin;
+mod afar;
 mod fleet;
 mod readiness;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
 
-use self::begin::created;
 use self::readiness::Readiness;
 use super::binding::BindingFlags;
 use super::output::Terminal;
 use super::session::{self, Session};
-use super::{Error, Global, exit, output, plan};
-use crate::app::launch::planned::{self, checks};
-use crate::app::launch::route;
+use super::{Error, Global, exit, output, plan, runs};
+use crate::app::launch::Began;
+use crate::app::launch::check::{PlannedCheck, WantedCheck};
 use crate::app::launch::source::{self, Source, Subject};
+use crate::config::JournalPlace;
 use crate::engine::service::ServiceRecord;
 use crate::engine::{IndexedPlan, RunState};
-use crate::model::run::{Intent, Operation};
-use crate::plan::Plan;
+use crate::model::run::Operation;
 use crate::runtime::{Driver, Silent, Stop};
 
 /// Arguments of `check`.
@@ -46,34 +44,49 @@ pub(crate) struct Arguments {
 /// When the runbook cannot be planned, a secret cannot be read, or the journal refuses.
 pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     let config = session::config(global)?;
-    let binding = arguments.binding.binding()?;
-    let source = match source::subject(&config, &binding, &Terminal)? {
+    let wanted = arguments.wanted()?;
+    if matches!(config.journal, JournalPlace::Server(_)) {
+        return afar::run(global, &wanted);
+    }
+    let source = match source::subject(&config, &wanted.binding, &Terminal)? {
         Subject::One(source) => source,
-        Subject::Fleet(source) => return fleet::run(global, arguments, &binding, &source),
+        Subject::Fleet(source) => return fleet::run(global, &wanted, &source),
     };
     let name = &source.runbook.metadata.name;
     let record =
         if arguments.simulate { ServiceRecord::default() } else { plan::recorded(global, &config, name) };
-    let choices = route::choices(&binding, arguments.operation, Intent::Check, &source.runbook, &record)?;
-    let plan = checks(planned::bind(&source, &choices)?, arguments.simulate);
-    if plan.nodes.is_empty() {
-        output::say(&format!("{name} has no checks to make; give its steps a `precheck`"));
+    let planned = wanted.planned(&source, &record)?;
+    if let Some(nothing) = planned.says_nothing() {
+        output::say(&nothing);
     }
-    let sensitive =
-        choices.parameters.into_iter().filter(|(name, _)| plan.sensitive.contains_key(name)).collect();
     let session = Session::open(global)?;
-    session::block_on(check(global, &session, arguments, &source, plan, sensitive))
+    session::block_on(check(global, &session, &wanted, &source, planned))
+}
+
+impl Arguments {
+    fn wanted(&self) -> Result<WantedCheck, Error> {
+        let scenario = self.scenario.as_deref().map(source::read).transpose()?;
+        Ok(WantedCheck {
+            binding: self.binding.binding()?,
+            operation: self.operation,
+            trigger: "cli".to_owned(),
+            simulated: self.simulate.then_some(scenario),
+            idempotency_key: None,
+        })
+    }
 }
 
 async fn check(
     global: &Global,
     session: &Session,
-    arguments: &Arguments,
+    wanted: &WantedCheck,
     source: &Source,
-    plan: Plan,
-    sensitive: BTreeMap<String, serde_json::Value>,
+    planned: PlannedCheck,
 ) -> Result<u8, Error> {
-    report(global, created(session, arguments, source, plan, sensitive).await?).await
+    match wanted.begin(session, source, planned).await? {
+        Began::Before(run) => runs::show_existing(global, session, &run).await,
+        Began::New(driver) => report(global, *driver).await,
+    }
 }
 
 /// Makes the checks of a run that has nothing else, and says what came of them.

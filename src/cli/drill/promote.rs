@@ -1,16 +1,13 @@
 //! `drctl drill promote`: the incident has come while it was rehearsed, and the real run goes on from there.
 
-use std::path::PathBuf;
-
 use clap::Args;
 
-use crate::app::launch::source;
+use crate::app::launch::promote::WantedPromotion;
 use crate::cli::binding::typed;
 use crate::cli::consents::ConsentFlags;
-use crate::cli::output::Terminal;
 use crate::cli::session::{self, Session};
-use crate::cli::{Error, Global, exit, start};
-use crate::model::run::{Intent, Mode};
+use crate::cli::{Error, Global, start};
+use crate::model::run::Mode;
 use crate::model::time::Timestamp;
 
 /// Arguments of `drill promote`.
@@ -39,34 +36,18 @@ pub(crate) struct Arguments {
 /// # Errors
 /// When the run is no drill with real effects, or the real run cannot be started.
 pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
-    let reason = session::reason("drill promote", arguments.reason.as_deref())?;
-    let session = Session::open_existing(global)?;
-    let (loaded, text) = session::block_on(async {
-        let (run, loaded) = super::control::find(&session, &arguments.run).await?;
-        let created = &loaded.state.created;
-        if created.intent != Intent::Drill || loaded.state.status.is_terminal() {
-            let what =
-                format!("{run} has nothing to promote: {} drill, {}", created.intent, loaded.state.status);
-            return Err(Error::new(exit::REFUSED, what)
-                .help(format!("start the real run: drctl {} {}", created.operation, created.service))
-                .reason("not_promotable"));
-        }
-        let text = session.journal.blob(&created.runbook).await?.unwrap_or_default();
-        Ok((loaded, text))
-    })?;
-    let plan = &loaded.plan.plan;
-    let text = String::from_utf8_lossy(&text).into_owned();
-    // What was accepted for the drill is accepted for what it turns into.
-    let accept_lint = source::accepted_before(&loaded.state.created.notes);
-    let path = PathBuf::from(plan.runbook.name.as_str());
-    let source = source::compiled(&session.config, path, text, Some(&accept_lint), &Terminal)?;
-    let promotion = start::Promotion {
-        reason,
+    let wanted = WantedPromotion {
+        reason: session::reason("drill promote", arguments.reason.as_deref())?,
         mode: arguments.mode,
         incident_at: arguments.incident_at,
-        consents: arguments.consents.clone(),
-        set: typed(&arguments.set)?,
-        accept_lint,
+        consents: arguments.consents.consents(),
+        values: typed(&arguments.set)?,
+        trigger: "cli".to_owned(),
+        idempotency_key: None,
     };
-    start::promoted(global, &session, source, plan, promotion)
+    let session = Session::open_existing(global)?;
+    session::block_on(async {
+        let drill = session.find_run(&arguments.run, true).await?;
+        start::promoted(global, &session, &drill, wanted).await
+    })
 }

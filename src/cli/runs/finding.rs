@@ -4,17 +4,15 @@ use clap::{Args, Subcommand};
 use jiff::civil::Date;
 use serde_json::json;
 
+use crate::app::findings::{self, Found};
+use crate::app::launch::afar;
 use crate::cli::session::{self, Session};
 use crate::cli::table::Table;
 use crate::cli::table::Yield::{Cut, Drop};
 use crate::cli::{Error, Global, exit, output};
 use crate::evidence::{Finding, first_line};
-use crate::model::evidence::{EvidenceFact, FINDINGS};
-use crate::model::limits::REASON_CHARS;
-use crate::runtime::{self, Told};
-
-/// Longest name of an owner, in characters.
-const OWNER_CHARS: usize = 100;
+use crate::journal::RemoteJournal;
+use crate::model::id::RunId;
 
 /// What to do with findings.
 #[derive(Debug, Clone, Subcommand)]
@@ -76,50 +74,44 @@ pub(crate) const fn writes(command: &Command) -> bool {
 }
 
 async fn add(global: &Global, session: &Session, arguments: &AddArguments) -> Result<u8, Error> {
-    let text = said("a finding", &arguments.text, REASON_CHARS)?;
-    let owner = said("the owner", &arguments.owner, OWNER_CHARS)?;
+    let found = Found::new(&arguments.text, &arguments.owner, arguments.due, None)?;
     let run = session.find_run(&arguments.run, true).await?;
-    let fact = runtime::tell(session.journal.as_ref(), &run, session::now(), |before| {
-        let open = |told: &&Told| matches!(told.fact, EvidenceFact::FindingOpened { .. });
-        let id = u32::try_from(before.iter().filter(open).count()).unwrap_or(u32::MAX).saturating_add(1);
-        if id > FINDINGS {
-            return Err(Error::new(exit::REFUSED, format!("{run} has {FINDINGS} findings already")));
-        }
-        let (text, owner, due, by) = (text.clone(), owner.clone(), arguments.due, session.identity.clone());
-        Ok(EvidenceFact::FindingOpened { id, text, owner, due, by })
-    })
-    .await?;
-    let EvidenceFact::FindingOpened { id, .. } = fact else { return Ok(exit::BUG) };
+    let id = match &session.server {
+        Some(server) => add_afar(session, server, &run, arguments).await?,
+        None => u64::from(findings::add(session, &run, &found).await?.0),
+    };
     output::print(global.output, &json!({"run": run.as_str(), "finding": id}), || {
-        format!("{run}: finding {id}, for {owner}, due {}", arguments.due)
+        format!("{run}: finding {id}, for {}, due {}", found.owner(), found.due())
     })?;
     Ok(exit::SUCCESS)
+}
+
+async fn add_afar(
+    session: &Session,
+    server: &RemoteJournal,
+    run: &RunId,
+    arguments: &AddArguments,
+) -> Result<u64, Error> {
+    let AddArguments { text, owner, due, .. } = arguments;
+    let wanted = json!({"text": text, "owner": owner, "due": due});
+    let added = server.add(&format!("runs/{run}/findings"), &afar::key(None), &wanted).await;
+    let added = added.map_err(|refusal| afar::refused(session, refusal))?;
+    let id = added.get("finding").and_then(serde_json::Value::as_u64);
+    id.ok_or_else(|| Error::new(exit::UNREACHABLE, "the server does not say which finding it is"))
 }
 
 async fn close(global: &Global, session: &Session, arguments: &CloseArguments) -> Result<u8, Error> {
     let how = session::reason("runs finding close", arguments.reason.as_deref())?;
     let run = session.find_run(&arguments.run, true).await?;
     let wanted = arguments.finding;
-    runtime::tell(session.journal.as_ref(), &run, session::now(), |before| {
-        let mut open = None;
-        for told in before {
-            match &told.fact {
-                EvidenceFact::FindingOpened { id, .. } if *id == wanted => open = Some(true),
-                EvidenceFact::FindingClosed { id, .. } if *id == wanted => open = Some(false),
-                EvidenceFact::FindingOpened { .. } | EvidenceFact::FindingClosed { .. } => {}
-            }
+    match &session.server {
+        Some(server) => {
+            let path = format!("runs/{run}/findings/{wanted}/close");
+            let closed = server.add(&path, &afar::key(None), &json!({"reason": how})).await;
+            closed.map_err(|refusal| afar::refused(session, refusal))?;
         }
-        match open {
-            Some(true) => {
-                Ok(EvidenceFact::FindingClosed { id: wanted, how: how.clone(), by: session.identity.clone() })
-            }
-            Some(false) => Err(Error::new(exit::REFUSED, format!("finding {wanted} is closed already"))
-                .reason("finding_closed")),
-            None => Err(Error::new(exit::USAGE, format!("{run} has no finding {wanted}"))
-                .help(format!("`drctl runs finding list {run}` shows them"))),
-        }
-    })
-    .await?;
+        None => findings::close(session, &run, wanted, &how).await?,
+    }
     output::print(global.output, &json!({"run": run.as_str(), "finding": wanted, "closed": true}), || {
         format!("{run}: finding {wanted} is closed")
     })?;
@@ -144,16 +136,4 @@ fn table(findings: &[Finding]) -> String {
         table.row([&finding.id.to_string(), state, &finding.due, &owner, &text]);
     }
     table.fit("", output::width(), &[Cut(4), Drop(3)])
-}
-
-/// A text that a person gave.
-fn said(what: &str, text: &str, most: usize) -> Result<String, Error> {
-    let text = text.trim();
-    if text.is_empty() {
-        return Err(Error::new(exit::USAGE, format!("{what} needs words")));
-    }
-    if text.chars().count() > most {
-        return Err(Error::new(exit::USAGE, format!("{what} is longer than {most} characters")));
-    }
-    Ok(text.to_owned())
 }

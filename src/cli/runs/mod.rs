@@ -16,7 +16,7 @@ use crate::app::view;
 use crate::journal::OpenMode;
 use crate::model::id::RunId;
 
-pub(crate) use finding::{Command as Finding, writes as finding_writes};
+pub(crate) use finding::Command as Finding;
 pub(crate) use list::service_name;
 pub(crate) use report::write;
 pub(crate) use show::show_existing;

@@ -83,7 +83,7 @@ fn found(trail: &Trail) -> Vec<Finding> {
     let mut findings = Vec::<Finding>::new();
     for (at, fact) in &trail.told {
         match fact {
-            EvidenceFact::FindingOpened { id, text, owner, due, by } => findings.push(Finding {
+            EvidenceFact::FindingOpened { id, text, owner, due, by, key: _ } => findings.push(Finding {
                 id: *id,
                 at: *at,
                 text: text.clone(),

@@ -6,12 +6,13 @@ use std::sync::PoisonError;
 use super::link::Ask;
 use super::{RemoteJournal, chain, wire};
 use crate::engine::input::Request;
+use crate::journal::looking;
 use crate::journal::record::{digest, hex};
 use crate::model::id::RunId;
 use crate::model::time::Duration;
 use crate::ports::{
-    Append, BoxFuture, Checkpoint, Head, Journal, JournalError, Lease, Record, Refusal, RefusalKind,
-    RunFilter, RunSummary, StreamName,
+    Append, BoxFuture, Checkpoint, Head, Journal, JournalError, Lease, Node, NodeFacts, Record, Refusal,
+    RefusalKind, RunFilter, RunSummary, StreamName, Takeover,
 };
 
 /// Records asked for at once.
@@ -76,6 +77,10 @@ impl RemoteJournal {
         }
         records.truncate(limit);
         Ok(records)
+    }
+
+    async fn serving(&self) -> Result<wire::Serving, JournalError> {
+        self.link.read(Ask::get("nodes")).await.map_err(refused)
     }
 
     async fn list(&self, filter: &RunFilter) -> Result<Vec<RunSummary>, Refusal> {
@@ -154,8 +159,41 @@ impl Journal for RemoteJournal {
         Box::pin(std::future::ready(elsewhere("driving a run")))
     }
 
+    fn confirm<'a>(&'a self, _: &'a RunId, _: u64) -> BoxFuture<'a, Result<(), JournalError>> {
+        Box::pin(std::future::ready(elsewhere("driving a run")))
+    }
+
     fn release<'a>(&'a self, _: &'a RunId, _: u64) -> BoxFuture<'a, Result<(), JournalError>> {
         Box::pin(std::future::ready(elsewhere("driving a run")))
+    }
+
+    fn undriven(&self, limit: usize) -> BoxFuture<'_, Result<Vec<RunSummary>, JournalError>> {
+        Box::pin(looking::undriven(self, limit))
+    }
+
+    fn free(&self, limit: usize) -> BoxFuture<'_, Result<Vec<RunSummary>, JournalError>> {
+        Box::pin(looking::free(self, limit))
+    }
+
+    fn announce<'a>(&'a self, _: &'a NodeFacts) -> BoxFuture<'a, Result<(), JournalError>> {
+        Box::pin(std::future::ready(elsewhere("serving")))
+    }
+
+    fn withdraw(&self) -> BoxFuture<'_, Result<(), JournalError>> {
+        Box::pin(std::future::ready(elsewhere("serving")))
+    }
+
+    fn nodes(&self) -> BoxFuture<'_, Result<Vec<Node>, JournalError>> {
+        Box::pin(async move { Ok(self.serving().await?.nodes) })
+    }
+
+    /// As many as the server tells of: the newest hundred.
+    fn takeovers(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Takeover>, JournalError>> {
+        Box::pin(async move {
+            let mut takeovers = self.serving().await?.takeovers;
+            takeovers.truncate(limit);
+            Ok(takeovers)
+        })
     }
 
     fn lease<'a>(&'a self, run: &'a RunId) -> BoxFuture<'a, Result<Option<Lease>, JournalError>> {

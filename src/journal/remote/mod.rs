@@ -17,7 +17,7 @@ mod wire;
 use std::path::Path;
 
 pub use self::events::{Events, Fact, Heard};
-pub use self::server::{Begun, RemoteJournal};
+pub use self::server::{Begun, CheckBegun, ChecksBegun, RemoteJournal};
 pub use self::wire::Sheet;
 
 /// How a server is spoken to.

@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::link::{Ask, Link};
@@ -30,6 +31,30 @@ pub struct Begun {
     pub new: bool,
     /// What matters beside it, for people.
     pub notes: Vec<String>,
+}
+
+/// Checks that a server has begun.
+#[derive(Debug)]
+pub struct ChecksBegun {
+    /// The service or fleet.
+    pub subject: String,
+    /// There is one for each member of a fleet.
+    pub fleet: bool,
+    /// By service.
+    pub checks: Vec<CheckBegun>,
+}
+
+/// The checks of one service.
+#[derive(Debug, Deserialize)]
+pub struct CheckBegun {
+    /// The service.
+    pub service: String,
+    /// The run that makes them; absent where they cannot be made.
+    #[serde(default)]
+    pub run: Option<RunId>,
+    /// Why they cannot be made.
+    #[serde(default)]
+    pub refused: Option<String>,
 }
 
 impl RemoteJournal {
@@ -81,12 +106,37 @@ impl RemoteJournal {
         Ok(Begun { run, new, notes: answer::lines(&notes) })
     }
 
-    /// Sends a document to an endpoint that turns something; the path is seen from `/api/v1/`.
+    /// Asks for checks, and returns what the server says beside them. The same key makes them once.
     ///
     /// # Errors
     /// When the server refuses, or cannot be asked.
-    pub async fn put(&self, path: &str, document: &Value) -> Result<(), Refusal> {
-        self.link.bytes(Ask::put(path.to_owned(), document)?).await.map(drop)
+    pub async fn begin_checks(
+        &self,
+        key: &str,
+        wanted: &Value,
+    ) -> Result<(ChecksBegun, Vec<String>), Refusal> {
+        let ask = Ask::post("checks".to_owned(), wanted)?.keyed(key);
+        let wire::Checking { subject, fleet, checks, notes } = self.link.read(ask).await?;
+        Ok((ChecksBegun { subject, fleet, checks }, answer::lines(&notes)))
+    }
+
+    /// Sends a document to an endpoint that sets something; the path is seen from `/api/v1/`. Returns what
+    /// the server says beside it.
+    ///
+    /// # Errors
+    /// When the server refuses, or cannot be asked.
+    pub async fn put(&self, path: &str, document: &Value) -> Result<Vec<String>, Refusal> {
+        let noted: wire::Noted = self.link.read(Ask::put(path.to_owned(), document)?).await?;
+        Ok(answer::lines(&noted.notes))
+    }
+
+    /// Sends a document to an endpoint that adds something, and returns its answer; the same key adds it
+    /// once.
+    ///
+    /// # Errors
+    /// When the server refuses, or cannot be asked.
+    pub async fn add(&self, path: &str, key: &str, document: &Value) -> Result<Value, Refusal> {
+        self.link.read(Ask::post(path.to_owned(), document)?.keyed(key)).await
     }
 
     /// The runbooks, fleets and scenarios that the server knows, each as it lies there.

@@ -3,11 +3,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::server::CheckBegun;
 use crate::engine::input::Control;
 use crate::journal::record::unhex;
 use crate::model::id::RunId;
 use crate::model::time::Timestamp;
-use crate::ports::{Holder, Record, RunSummary, StreamName};
+use crate::ports::{Holder, Node, Record, RunSummary, StreamName, Takeover};
 
 /// What a server is.
 #[derive(Debug, Clone, Deserialize)]
@@ -72,6 +73,13 @@ pub(super) struct Lease {
     pub(super) alive: bool,
 }
 
+/// Who serves on the journal.
+#[derive(Debug, Deserialize)]
+pub(super) struct Serving {
+    pub(super) nodes: Vec<Node>,
+    pub(super) takeovers: Vec<Takeover>,
+}
+
 /// Something asked of a run.
 #[derive(Debug, Serialize)]
 pub(super) struct Asked<'a> {
@@ -93,6 +101,23 @@ pub(super) struct Taken {
 pub(super) struct Started {
     pub(super) run: StartedRun,
     pub(super) new: bool,
+    #[serde(default)]
+    pub(super) notes: Vec<String>,
+}
+
+/// What came of wanting checks.
+#[derive(Debug, Deserialize)]
+pub(super) struct Checking {
+    pub(super) subject: String,
+    pub(super) fleet: bool,
+    pub(super) checks: Vec<CheckBegun>,
+    #[serde(default)]
+    pub(super) notes: Vec<String>,
+}
+
+/// What came of setting something, as far as it is told to people.
+#[derive(Debug, Deserialize)]
+pub(super) struct Noted {
     #[serde(default)]
     pub(super) notes: Vec<String>,
 }

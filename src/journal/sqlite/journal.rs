@@ -10,6 +10,7 @@ use super::others::POLL;
 use super::transaction::Worth;
 use super::{SqliteJournal, admin, append, copy, inbox, lease, read};
 use crate::engine::input::Request;
+use crate::journal::looking::alone;
 use crate::journal::{FORMAT, rules};
 use crate::model::id::RunId;
 use crate::model::time::{Duration, Timestamp};
@@ -69,6 +70,11 @@ impl Journal for SqliteJournal {
         })
     }
 
+    /// As long as the process lives its leases are good: the operating system frees them.
+    fn confirm<'a>(&'a self, _: &'a RunId, _: u64) -> BoxFuture<'a, Result<(), JournalError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
     fn release<'a>(&'a self, run: &'a RunId, token: u64) -> BoxFuture<'a, Result<(), JournalError>> {
         Box::pin(async move {
             let (writer, released) = (&self.writing()?.writer, run.clone());
@@ -82,6 +88,8 @@ impl Journal for SqliteJournal {
         let (run, holders) = (run.clone(), self.holders.clone());
         Box::pin(self.readers.read(move |connection, _| lease::lease(connection, &run, &holders)))
     }
+
+    alone!();
 
     fn submit<'a>(&'a self, run: &'a RunId, request: &'a Request) -> BoxFuture<'a, Result<(), JournalError>> {
         Box::pin(async move {

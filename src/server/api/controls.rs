@@ -1,5 +1,7 @@
 //! What people ask of runs: through the inbox, so that it works whoever drives them.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -12,13 +14,17 @@ use super::fields::{Node, Reason, object};
 use super::runs::{find, settle};
 use crate::app::launch::inbox::{self, Answer};
 use crate::app::launch::interrupt::Interrupted;
-use crate::app::{Error, exit};
+use crate::app::{Error, Session, exit};
 use crate::engine::input::{Consents, Control};
+use crate::model::id::{NodeAddress, RunId};
 use crate::model::run::Mode;
+use crate::plan::NodeKind;
+use crate::runtime;
 use crate::server::auth::Right;
 use crate::server::openapi::Endpoint;
 use crate::server::problem::Problem;
 use crate::server::router::{Body, Caller, Path};
+use crate::server::state::Said;
 
 /// Registers a control: its path, its id, what it does, who may ask for it, and what is sent along.
 macro_rules! control {
@@ -29,7 +35,7 @@ macro_rules! control {
             concat!($verb, "_run"),
             $summary,
             post(|caller: Caller, Path(run): Path<String>, Body(body): Body<$body>| async move {
-                ask(&caller, &run, ($verb, $right), body.control($verb)).await
+                ask(&caller, &run, $verb, body.control($verb)).await
             }),
         )
         .right_for_service($right)
@@ -235,14 +241,9 @@ impl Attest {
     }
 }
 
-async fn ask(
-    caller: &Caller,
-    run: &str,
-    (verb, right): (&str, Right),
-    (control, reason): Wanted,
-) -> Result<Response, Problem> {
+async fn ask(caller: &Caller, run: &str, verb: &str, (control, reason): Wanted) -> Result<Response, Problem> {
     let run = find(caller.server().session(), run, true).await?;
-    let (session, said) = caller.acting_on(right, &run).await?;
+    let (session, said) = asking(caller, &run, &control).await?;
     let mut interrupted = Interrupted::default();
     let asked = inbox::ask(&session, &run, control, reason, &mut interrupted).await;
     settle(session.clone(), interrupted);
@@ -256,5 +257,48 @@ async fn ask(
             tracing::warn!(%run, verb, "nobody has answered a request in time");
             Ok((StatusCode::ACCEPTED, heard("pending")).into_response())
         }
+    }
+}
+
+/// The session of who asks something of a run.
+///
+/// # Errors
+/// When the caller may not, or the run cannot be loaded.
+pub(super) async fn asking(
+    caller: &Caller,
+    run: &RunId,
+    control: &Control,
+) -> Result<(Session, Arc<Said>), Problem> {
+    // Going on without an approval is as much as giving it.
+    if let Control::Skip { node, .. } = control
+        && is_approval(caller.server().session(), run, node).await?
+    {
+        caller.acting_on(Right::Approve, run).await?;
+    }
+    caller.acting_on(right(control), run).await
+}
+
+async fn is_approval(session: &Session, run: &RunId, node: &NodeAddress) -> Result<bool, Problem> {
+    let loaded = runtime::load(session.journal.as_ref(), run).await?;
+    let index = loaded.plan.index.by_address.get(node);
+    let node = index.and_then(|index| loaded.plan.plan.nodes.get(*index as usize));
+    Ok(node.is_some_and(|node| matches!(node.kind, NodeKind::Approval { .. })))
+}
+
+/// What asking for something needs.
+fn right(control: &Control) -> Right {
+    match control {
+        Control::Approve { .. } | Control::Deny { .. } | Control::Attest { .. } => Right::Approve,
+        Control::Start
+        | Control::Pause
+        | Control::Resume
+        | Control::Abort
+        | Control::Unwind
+        | Control::Mode(_)
+        | Control::Retry { .. }
+        | Control::Skip { .. }
+        | Control::Done { .. }
+        | Control::Adopt
+        | Control::Promote { .. } => Right::Operate,
     }
 }

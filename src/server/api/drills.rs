@@ -10,19 +10,22 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::fields::{Reason, object};
-use super::runs::{Simulation, Started, accepted, answer, subject};
+use super::runs::{Simulation, Started, accepted, answer, find, settle, subject};
 use crate::app;
-use crate::app::launch::Binding;
 use crate::app::launch::drill::{self, WantedDrill};
+use crate::app::launch::interrupt::Interrupted;
+use crate::app::launch::promote::{self, Promotion, WantedPromotion};
 use crate::app::launch::source::Subject;
+use crate::app::launch::{self, Began, Binding};
 use crate::engine::input::Consents;
 use crate::model::drill::DrillLevel;
 use crate::model::id::SiteName;
 use crate::model::run::{Mode, Operation};
+use crate::model::time::Timestamp;
 use crate::server::auth::Right;
 use crate::server::openapi::Endpoint;
 use crate::server::problem::Problem;
-use crate::server::router::{Body, Caller, IdempotencyKey};
+use crate::server::router::{Body, Caller, IdempotencyKey, Path};
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
@@ -32,6 +35,18 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             .body::<Start>()
             .answers::<Started>(StatusCode::CREATED, "A new drill.")
             .answers::<Started>(StatusCode::OK, "The drill that was started with the same key."),
+        Endpoint::new(
+            Method::POST,
+            "/api/v1/drills/{run}/promote",
+            "promote_drill",
+            "Makes the real operation of a drill: it goes on from what the drill has done.",
+            post(promoted),
+        )
+        .right_for_service(Right::Operate)
+        .keyed()
+        .body::<Promote>()
+        .answers::<Started>(StatusCode::CREATED, "A new run, and the drill is told to end.")
+        .answers::<Started>(StatusCode::OK, "The run that was started with the same key."),
     ]
 }
 
@@ -110,4 +125,54 @@ async fn start(
     let began = drill::start(&session, &wanted, &source).await;
     let began = began.map_err(|error| Problem::from(error).notes(said.lines()))?;
     answer(&caller, &session, began, || said.lines()).await
+}
+
+/// How a drill is promoted.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "PromoteDrill")]
+struct Promote {
+    /// Why: what happened.
+    reason: Reason,
+    /// graceful or ungraceful; default: as the drill.
+    #[serde(default)]
+    mode: Option<Mode>,
+    /// When the incident began.
+    #[serde(default)]
+    incident_at: Option<Timestamp>,
+    /// What is accepted before the point of no return.
+    #[serde(default, deserialize_with = "object")]
+    consents: Consents,
+    /// Values of sensitive parameters, which are not stored.
+    #[serde(default)]
+    parameters: BTreeMap<String, Value>,
+}
+
+async fn promoted(
+    caller: Caller,
+    Path(text): Path<String>,
+    IdempotencyKey(key): IdempotencyKey,
+    Body(wanted): Body<Promote>,
+) -> Result<Response, Problem> {
+    let drill = find(caller.server().session(), &text, true).await?;
+    let (session, said) = caller.acting_on(Right::Operate, &drill).await?;
+    let wanted = WantedPromotion {
+        reason: wanted.reason.into_text(),
+        mode: wanted.mode,
+        incident_at: wanted.incident_at,
+        consents: wanted.consents,
+        values: wanted.parameters,
+        trigger: "api".to_owned(),
+        idempotency_key: key,
+    };
+    let refused = |error: app::Error| Problem::from(error).notes(said.lines());
+    let mut interrupted = Interrupted::default();
+    let began = match promote::wanted(&session, &drill, wanted).await.map_err(refused)? {
+        Promotion::Before(run) => Ok(Began::Before(run)),
+        Promotion::Wanted(wanted, subject) => {
+            launch::start(&session, &wanted, &subject, &mut interrupted).await
+        }
+    };
+    settle(session.clone(), interrupted);
+    answer(&caller, &session, began.map_err(refused)?, || said.lines()).await
 }

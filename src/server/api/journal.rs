@@ -10,6 +10,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
+use super::controls::asking;
 use super::runs::{find, settle};
 use crate::app;
 use crate::app::launch::inbox;
@@ -18,7 +19,7 @@ use crate::engine::input::Control;
 use crate::journal::FORMAT;
 use crate::journal::record::hex;
 use crate::model::time::Timestamp;
-use crate::ports::{Holder, Record, StreamName};
+use crate::ports::{Holder, Record, StreamName, Verification};
 use crate::server::auth::Right;
 use crate::server::openapi::Endpoint;
 use crate::server::problem::Problem;
@@ -57,6 +58,16 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         )
         .right(Right::View)
         .answers::<Lease>(StatusCode::OK, "Its lease."),
+        endpoint(
+            Method::POST,
+            "/api/v1/journal/verify",
+            "verify_journal",
+            "Checks every chain, head, digest and the store itself.",
+            post(verify),
+        )
+        .right(Right::Administer)
+        .body::<Everything>()
+        .answers::<Verification>(StatusCode::OK, "What was found; damage is no error of the request."),
         endpoint(
             Method::POST,
             "/api/v1/journal/inbox/{run}",
@@ -220,6 +231,19 @@ async fn lease(caller: Caller, Path(text): Path<String>) -> Result<Json<Lease>, 
     })))
 }
 
+/// Nothing is left out.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Everything {}
+
+async fn verify(
+    caller: Caller,
+    Body(Everything {}): Body<Everything>,
+) -> Result<Json<Verification>, Problem> {
+    let server = caller.server();
+    Ok(Json(server.verifying.look(&server.session().journal).await?))
+}
+
 /// What is asked of a run.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -263,7 +287,7 @@ async fn submit(
         return Err(Problem::new(StatusCode::BAD_REQUEST, "invalid_body", what));
     }
     let run = find(caller.server().session(), &text, true).await?;
-    let (session, said) = caller.acting_on(right(&asked.control), &run).await?;
+    let (session, said) = asking(&caller, &run, &asked.control).await?;
     let reason = if needs_reason(&asked.control) {
         let said = app::reason(asked.control.verb(), asked.reason.as_deref());
         let invalid =
@@ -297,23 +321,5 @@ const fn needs_reason(control: &Control) -> bool {
         | Control::Retry { .. }
         | Control::Adopt
         | Control::Promote { .. } => false,
-    }
-}
-
-/// What asking for something needs.
-fn right(control: &Control) -> Right {
-    match control {
-        Control::Approve { .. } | Control::Deny { .. } | Control::Attest { .. } => Right::Approve,
-        Control::Start
-        | Control::Pause
-        | Control::Resume
-        | Control::Abort
-        | Control::Unwind
-        | Control::Mode(_)
-        | Control::Retry { .. }
-        | Control::Skip { .. }
-        | Control::Done { .. }
-        | Control::Adopt
-        | Control::Promote { .. } => Right::Operate,
     }
 }

@@ -1,9 +1,11 @@
 //! What the API answers: one file for each kind of thing.
 
+mod checks;
 mod controls;
 mod drills;
 mod events;
 mod fields;
+mod findings;
 mod forecasts;
 mod journal;
 mod nodes;
@@ -27,6 +29,8 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         events::endpoints(),
         controls::endpoints(),
         drills::endpoints(),
+        checks::endpoints(),
+        findings::endpoints(),
         runbooks::endpoints(),
         services::endpoints(),
         schedules::endpoints(),

@@ -9,12 +9,15 @@ use axum::routing::{get, post};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::sync::Semaphore;
 
+use crate::app::Error;
 use crate::app::launch::files;
 use crate::app::launch::planned;
 use crate::app::launch::source::{self, Subject};
 use crate::app::launch::{Binding, route};
 use crate::compile;
+use crate::config::Config;
 use crate::engine::service::ServiceRecord;
 use crate::model::id::SiteName;
 use crate::model::run::{Intent, Mode, Operation};
@@ -83,9 +86,24 @@ struct Entry {
 
 async fn list(caller: Caller) -> Result<Json<Vec<Entry>>, Problem> {
     let (session, _) = caller.session();
-    let options = source::options(&session.config)?;
+    let entries = aside(move || entries(&session.config)).await??;
+    Ok(Json(entries.into_values().collect()))
+}
+
+/// Compiles, which takes long for large texts and for many of them: some at once, and beside everything else
+/// the server does.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+    static ROOM: Semaphore = Semaphore::const_new(2);
+    let gone =
+        || Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "bug", "drctl has a bug; its log says more");
+    let _turn = ROOM.acquire().await.map_err(|_| gone())?;
+    tokio::task::spawn_blocking(work).await.map_err(|_| gone())
+}
+
+fn entries(config: &Config) -> Result<BTreeMap<String, Entry>, Error> {
+    let options = source::options(config)?;
     let mut entries = BTreeMap::new();
-    for path in files::all(session.config.runbooks.iter().map(PathBuf::as_path)) {
+    for path in files::all(config.runbooks.iter().map(PathBuf::as_path)) {
         let Ok(text) = source::read(&path) else { continue };
         let Some(kind @ ("Runbook" | "Fleet")) = files::kind(&text) else { continue };
         let (kind, fleet) = (kind.to_owned(), files::is_fleet(&text));
@@ -93,7 +111,7 @@ async fn list(caller: Caller) -> Result<Json<Vec<Entry>>, Problem> {
         let sound = (!fleet).then(|| compile::compile_with(&text, &options).0.is_some());
         entries.insert(name.clone(), Entry { name, kind, sound });
     }
-    Ok(Json(entries.into_values().collect()))
+    Ok(entries)
 }
 
 /// The text of a runbook.
@@ -255,7 +273,8 @@ struct Finding {
 
 async fn validate(caller: Caller, Body(wanted): Body<ToCheck>) -> Result<Json<Checked>, Problem> {
     let (session, _) = caller.session();
-    let (runbook, found) = compile::compile_with(&wanted.text, &source::options(&session.config)?);
+    let options = source::options(&session.config)?;
+    let (runbook, found) = aside(move || compile::compile_with(&wanted.text, &options)).await?;
     let finding = |found: compile::Diagnostic| Finding {
         code: found.code.to_string(),
         severity: found.severity.to_string(),

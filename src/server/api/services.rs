@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::fields::Reason;
+use crate::app::About;
 use crate::app::services::{self, Said};
 use crate::engine::service::ServiceRecord;
 use crate::model::id::{ServiceName, SiteName};
@@ -38,7 +39,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             "Says where a service runs, or that a site was protected again by hand.",
             put(set),
         )
-        .right(Right::Administer)
+        .right_for_service(Right::Administer)
         .body::<Correction>()
         .answers::<Corrected>(StatusCode::OK, "Its record now."),
     ]
@@ -110,8 +111,10 @@ async fn set(
             return Err(invalid("invalid_body", "name either `site` or `reprotected`".to_owned()));
         }
     };
-    let (session, told) = caller.session();
+    let about = About::service(caller.server().session(), &service);
+    let (session, told) = caller.acting(Right::Administer, &about)?;
     let reason = correction.reason.into_text();
-    let record = services::set(&session, &service, &said, reason).await?;
+    let record = services::set(&session, &service, &said, reason).await;
+    let record = record.map_err(|error| Problem::from(error).notes(told.lines()))?;
     Ok(Json(Corrected { service, record, notes: told.lines() }))
 }

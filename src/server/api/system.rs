@@ -73,7 +73,11 @@ async fn ready(State(server): State<Arc<Server>>) -> Response {
     let look = RunFilter { limit: 1, ..RunFilter::default() };
     match server.session().journal.runs(&look).await {
         Ok(_) => Json(Health::of(&server, "ok")).into_response(),
-        Err(error) => no(&error.to_string()),
+        // Anybody may ask this; where the journal is, and what is wrong with it, is for the log.
+        Err(error) => {
+            tracing::warn!(%error, "not ready");
+            no("the journal cannot be read; the log says why")
+        }
     }
 }
 

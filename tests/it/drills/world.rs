@@ -15,8 +15,9 @@ use drctl::model::run::{Failure, FailureClass, Identity};
 use drctl::model::runbook::Runbook;
 use drctl::plan::{Choices, DrillChoices, NodeIndex, Plan, bind, bind_drill};
 use drctl::ports::{
-    Append, AttemptContext, BoxFuture, Checkpoint, Head, IdSource, Journal, JournalError, Lease, Polled,
-    Provider, Record, RunFilter, RunSummary, SecretError, SecretSource, Started, StreamName,
+    Append, AttemptContext, BoxFuture, Checkpoint, Head, IdSource, Journal, JournalError, Lease, Node,
+    NodeFacts, Polled, Provider, Record, RunFilter, RunSummary, SecretError, SecretSource, Started,
+    StreamName, Takeover,
 };
 use drctl::runtime::{self, Driver, Follower, Loaded, NewRun, Recorded, Runtime, Stop, SystemClock, Time};
 use serde_json::{Map, Value};
@@ -247,6 +248,27 @@ impl Journal for Dying {
     }
     fn grant<'a>(&'a self, run: &'a RunId) -> BoxFuture<'a, Result<u64, JournalError>> {
         self.inner.grant(run)
+    }
+    fn confirm<'a>(&'a self, run: &'a RunId, token: u64) -> BoxFuture<'a, Result<(), JournalError>> {
+        self.inner.confirm(run, token)
+    }
+    fn undriven(&self, limit: usize) -> BoxFuture<'_, Result<Vec<RunSummary>, JournalError>> {
+        self.inner.undriven(limit)
+    }
+    fn free(&self, limit: usize) -> BoxFuture<'_, Result<Vec<RunSummary>, JournalError>> {
+        self.inner.free(limit)
+    }
+    fn announce<'a>(&'a self, node: &'a NodeFacts) -> BoxFuture<'a, Result<(), JournalError>> {
+        self.inner.announce(node)
+    }
+    fn withdraw(&self) -> BoxFuture<'_, Result<(), JournalError>> {
+        self.inner.withdraw()
+    }
+    fn nodes(&self) -> BoxFuture<'_, Result<Vec<Node>, JournalError>> {
+        self.inner.nodes()
+    }
+    fn takeovers(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Takeover>, JournalError>> {
+        self.inner.takeovers(limit)
     }
     fn release<'a>(&'a self, run: &'a RunId, token: u64) -> BoxFuture<'a, Result<(), JournalError>> {
         self.inner.release(run, token)

@@ -107,6 +107,55 @@ fn an_approval_needs_its_quorum_of_different_people() {
 }
 
 #[test]
+fn an_approval_is_not_passed_by_in_another_way() {
+    let steps = "
+- id: a
+  uses: command.run
+  with: {argv: [a]}
+  approval: {quorum: 2, not_by: [starter]}
+- {id: b, uses: approval.request, with: {not_by: [starter]}, needs: [a]}
+";
+    let mut script = Script::new(steps, "", Mode::Graceful);
+    assert_eq!(script.run(), RunStatus::AwaitingApproval);
+    // While it waits, before it does, and after it was denied.
+    for denied in [false, true] {
+        if denied {
+            assert_eq!(script.ask_as("ann", Control::Deny { node: None }, None), None);
+            assert_eq!(script.status("a/approval"), NodeStatus::Failed);
+        }
+        for (who, node) in [("starter", "a/approval"), ("ann", "a/approval"), ("starter", "b")] {
+            let by_hand = script.ask_as(who, by_hand(node), Some("it is late")).unwrap();
+            assert!(by_hand.contains("approve or deny it"), "{who} {node}: {by_hand}");
+            let left_out = script.ask_as(who, skip(node, false), Some("it is late")).unwrap();
+            assert!(left_out.contains("--override"), "{who} {node}: {left_out}");
+        }
+        for node in ["a/approval", "b"] {
+            let own = script.ask_as("starter", skip(node, true), Some("it is late")).unwrap();
+            assert!(own.contains("started the run"), "{node}: {own}");
+        }
+    }
+    assert_eq!(script.in_flight(), Vec::<String>::new());
+    // Who may decide may also leave it out, and that stands in the record.
+    assert_eq!(script.ask_as("ann", skip("a/approval", true), Some("nobody else is awake")), None);
+    assert_eq!(
+        (script.status("a/approval"), script.in_flight()),
+        (NodeStatus::Skipped, vec!["a:start".to_owned()])
+    );
+}
+
+#[test]
+fn who_begins_what_was_staged_does_not_approve_it() {
+    let steps = "- {id: a, uses: approval.request, with: {not_by: [starter]}}";
+    let mut script = Script::staged(steps);
+    assert_eq!(script.ask_as("ann", Control::Start, None), None);
+    assert_eq!(script.run(), RunStatus::AwaitingApproval);
+    let yes = || approve(Consents::default());
+    assert!(script.ask_as("ann", yes(), None).unwrap().contains("started the run"));
+    assert_eq!(script.ask_as("bob", yes(), None), None);
+    assert_eq!(script.run(), RunStatus::Succeeded);
+}
+
+#[test]
 fn an_approval_ends_as_its_author_wants() {
     let step = |on_expiry: &str| {
         format!("- {{id: a, uses: approval.request, with: {{expires: 10m, on_expiry: {on_expiry}}}}}")

@@ -50,7 +50,25 @@ impl Script {
         )
     }
 
+    /// A run that waits to be begun.
+    pub(crate) fn staged(steps: &str) -> Self {
+        let stage = |created: &mut RunCreated, now: Timestamp| {
+            created.staged_until = Some(now.plus(Duration::from_secs(3_600)));
+        };
+        Self::created_as(steps, "", Mode::Graceful, Consents::default(), stage)
+    }
+
     pub(crate) fn with_consents(steps: &str, more: &str, mode: Mode, consents: Consents) -> Self {
+        Self::created_as(steps, more, mode, consents, |_, _| ())
+    }
+
+    fn created_as(
+        steps: &str,
+        more: &str,
+        mode: Mode,
+        consents: Consents,
+        change: impl FnOnce(&mut RunCreated, Timestamp),
+    ) -> Self {
         let choices = Choices {
             operation: Operation::Failover,
             mode: Some(mode),
@@ -63,7 +81,8 @@ impl Script {
         let plan = bind(&runbook(steps, more), &choices).unwrap_or_else(|problems| panic!("{problems:#?}"));
         let plan = IndexedPlan::new(plan).unwrap();
         let now: Timestamp = "2026-11-21T03:00:00Z".parse().unwrap();
-        let created = created(&plan, mode, consents, now);
+        let mut created = created(&plan, mode, consents, now);
+        change(&mut created, now);
         let state = RunState::new(&plan, created, now);
         let (transcript, every_fact) = (String::new(), String::new());
         let mut script = Self { plan, state, now, transcript, every_fact, requests: 0 };

@@ -10,6 +10,7 @@
 
 mod estate;
 mod listed;
+mod machine;
 mod once;
 mod promoted;
 mod rounds;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use drctl::ports::{Journal as _, RunFilter};
 
 use super::estate::{Node, nodes, service, until};
+use super::machine::Machine;
 use super::strikes::Strikes;
 use super::target::{Asked, Target};
 use super::witness::Witness;
@@ -17,8 +18,9 @@ use crate::support::switch;
 const NODES: usize = 3;
 /// Leases of the nodes.
 const LEASE: Duration = Duration::from_millis(1_500);
-/// How long after a lease has passed its run is driven by somebody else, in seconds: eight of ten; and all of
-/// them, on a machine that also does other work. `listed.rs` holds an undisturbed machine to the first.
+/// How long after a lease has passed its run is driven by somebody else, in seconds, both by the clock of the
+/// database. To it is added what the machine let its programs wait meanwhile, by its own count; however much
+/// that is, it never takes longer than the second.
 const TAKEN_OVER_WITHIN: f64 = 1.0;
 const AT_THE_LATEST: f64 = 3.0;
 /// How long runs may take once all nodes are well.
@@ -35,6 +37,20 @@ struct Told {
     takeovers: usize,
     /// Seconds from the end of a lease to the next grant, where a node was well.
     slowest: f64,
+    /// The same without what the machine let its programs wait meanwhile.
+    slowest_of_its_own: f64,
+}
+
+impl std::fmt::Display for Told {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { rounds, runs, struck, effects, refused, takeovers, slowest, slowest_of_its_own } = self;
+        write!(
+            f,
+            "{rounds} rounds: {runs} runs ended, {struck} strikes, {takeovers} take-overs, the slowest {slowest:.2} s after a \
+             lease had passed ({slowest_of_its_own:.2} s without what the machine was busy with); \
+             {effects} effects, {refused} of them refused as stale"
+        )
+    }
 }
 
 /// What a round is made of.
@@ -70,6 +86,7 @@ async fn round(server: &PostgresServer, made_of: Round, told: &mut Told) {
     let in_flight = witness.journal.runs(&open).await.unwrap().len();
     assert!(in_flight * 10 >= runs * 9, "seed {seed}: only {in_flight} of {runs} runs are in flight");
     let mut strikes = Strikes::new(seed, LEASE);
+    let machine = Machine::watch();
     strikes.rage(&mut nodes, struck_for).await;
     until(&format!("seed {seed}: every run ends"), ENDS_WITHIN, || async {
         witness.journal.runs(&open).await.unwrap().is_empty()
@@ -93,23 +110,27 @@ async fn round(server: &PostgresServer, made_of: Round, told: &mut Told) {
     let passed = witness.passed().await;
     told.takeovers += passed.len();
     let well = |from: f64| strikes.one_was_well(NODES, from, from + AT_THE_LATEST);
-    let after = passed.iter().filter(|run| well(run.expired)).map(|run| run.granted - run.expired);
-    let mut after: Vec<f64> = after.collect();
-    after.sort_by(f64::total_cmp);
-    let slowest = after.last().copied().unwrap_or(0.0);
+    let after = passed.iter().filter(|run| well(run.expired)).map(|run| {
+        let took = run.granted - run.expired;
+        (took, took - machine.stalled(run.expired, run.granted))
+    });
+    let after: Vec<(f64, f64)> = after.collect();
+    let most = |which: fn(&(f64, f64)) -> f64| after.iter().map(which).fold(0.0, f64::max);
+    let (slowest, own) = (most(|it| it.0), most(|it| it.1));
     told.slowest = told.slowest.max(slowest);
+    told.slowest_of_its_own = told.slowest_of_its_own.max(own);
     let times =
         format!("begun after {ready:.1?}, ended after {ended:.1?}, checked after {:.1?}", began.elapsed());
     say(&format!("seed {seed}: {in_flight} of {runs} runs in flight, {times}; {:?}", strikes.done));
     say(&format!(
-        "  {} takeovers, the slowest {slowest:.2} s after a lease had passed; {refused} of {} effects refused",
+        "  {} takeovers, the slowest {slowest:.2} s after a lease had passed, {own:.2} s of them its own; {refused} of {} \
+         effects refused",
         passed.len(),
         effects.len(),
     ));
-    let late = after.iter().filter(|after| **after > TAKEN_OVER_WITHIN).count();
     assert!(
-        late * 5 <= after.len() && slowest <= AT_THE_LATEST,
-        "seed {seed}: taken over too late: {after:?}"
+        own <= TAKEN_OVER_WITHIN && slowest <= AT_THE_LATEST,
+        "seed {seed}: taken over too late (in all, and without what the machine was busy with): {after:?}"
     );
 }
 
@@ -191,7 +212,8 @@ async fn round_20_with_200_runs_ends_well() {
 async fn soak() {
     let number = |name: &str, usual: u64| switch(name).map_or(usual, |text| text.parse().unwrap());
     let (mut seed, runs) = (number("DRCTL_SEED", 1_000), number("DRCTL_RUNS", 60));
-    let end = Instant::now() + Duration::from_mins(number("DRCTL_MINUTES", 5));
+    let began = Instant::now();
+    let end = began + Duration::from_mins(number("DRCTL_MINUTES", 5));
     let server = PostgresAlone::start();
     let mut told = Told::default();
     while Instant::now() < end {
@@ -200,5 +222,5 @@ async fn soak() {
         round(&server.server, Round { seed, runs, steps: 6, takes, struck_for }, &mut told).await;
         seed += 1;
     }
-    say(&format!("{told:?}"));
+    say(&format!("soak of {:.0?}: {told}", began.elapsed()));
 }

@@ -136,7 +136,7 @@ impl Strikes {
 }
 
 /// Seconds since 1970.
-fn clock() -> f64 {
+pub(super) fn clock() -> f64 {
     let now = drctl::runtime::SystemClock::real().now().as_millis();
     Duration::from_millis(u64::try_from(now).unwrap()).as_secs_f64()
 }

@@ -211,6 +211,7 @@ async fn what_people_found_afterwards_counts() {
         owner: "bob".to_owned(),
         due: today,
         by: by.clone(),
+        key: None,
     })
     .await;
     assert_eq!(pay.judged(PAY).await.0, Readiness::Ready, "it is due, not overdue");
@@ -325,6 +326,7 @@ async fn a_finding_of_several_lines_is_told_in_one() {
         owner: "bob".to_owned(),
         due: now().to_jiff().to_zoned(jiff::tz::TimeZone::UTC).date(),
         by: Identity::asserted("ann"),
+        key: None,
     };
     runtime::tell(&pay.journal, &run, now(), |_| Ok::<_, JournalError>(fact.clone())).await.unwrap();
     let standing = pay.stands(PAY, 1, None).await;

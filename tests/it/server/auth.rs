@@ -1,9 +1,12 @@
 //! Who may do what.
 
+use std::io::{Read as _, Write as _};
+use std::time::{Duration, Instant};
+
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use super::{ANN, BOB, EVE, OLD, folder};
+use super::{ANN, BOB, EVE, OLD, folder, folder_with};
 use crate::support::served::{Served, answer};
 
 #[tokio::test]
@@ -54,4 +57,25 @@ async fn who_approves_is_on_record_and_is_not_who_started() {
     let text = page["events"].to_string();
     assert!(text.contains("\"name\":\"bob\"") && text.contains("api@127.0.0.1"), "{text}");
     assert!(!text.contains(BOB), "a token is in the journal");
+}
+
+#[tokio::test]
+async fn who_asks_for_nothing_holds_no_place() {
+    let drctl = folder_with("[server]\nmax_connections = 2\n");
+    let server = Served::start(&drctl);
+    let silent = |first: &[u8]| {
+        let mut connection = std::net::TcpStream::connect(server.address()).unwrap();
+        connection.write_all(first).unwrap();
+        connection.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        connection
+    };
+    // Nothing at all, and how HTTP/2 begins: for neither a time was set that ends.
+    let taken = [silent(b""), silent(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")];
+    let began = Instant::now();
+    let (status, _) = server.get("/api/v1/runs", EVE).await;
+    assert_eq!(status, StatusCode::OK, "who waits gets a place");
+    assert!(began.elapsed() < Duration::from_secs(25), "{:?}", began.elapsed());
+    for mut connection in taken {
+        assert!(connection.read_to_end(&mut Vec::new()).is_ok(), "it was closed");
+    }
 }

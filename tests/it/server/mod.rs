@@ -34,6 +34,7 @@ use crate::support::binary::Drctl;
 const ANN: &str = "drctl_ann-operates-and-approves";
 const BOB: &str = "drctl_bob-approves";
 const EVE: &str = "drctl_eve-looks";
+const ADA: &str = "drctl_ada-answers-for-all";
 const OLD: &str = "drctl_old";
 
 /// Twelve steps that take ten seconds each in the simulation.
@@ -84,6 +85,7 @@ fn folder_with(more: &str) -> Drctl {
         ("ann", "\"operator\", \"approver\"", ANN, ""),
         ("bob", "\"approver\"", BOB, ""),
         ("eve", "\"viewer\"", EVE, ""),
+        ("ada", "\"admin\"", ADA, ""),
         ("old", "\"admin\"", OLD, "expires = \"2020-01-01T00:00:00Z\"\n"),
     ];
     for (name, roles, token, more) in entries {

@@ -13,6 +13,7 @@ use crate::support::served::{Served, answer};
 const PAT: &str = "drctl_pat-does-everything-about-other";
 const LEE: &str = "drctl_lee-approves-tier-1";
 const KIM: &str = "drctl_kim-approves-asking";
+const SAM: &str = "drctl_sam-operates";
 const ANN2: &str = "drctl_ann-has-another-token";
 const ANNS_PHONE: &str = "drctl_ann-under-another-name";
 
@@ -23,6 +24,7 @@ fn folder() -> Drctl {
         ("pat", PAT, "\"admin\"", "services = [\"oth*\"]"),
         ("lee", LEE, "\"approver\", \"lead\"", "labels = {tier = \"1\"}"),
         ("kim", KIM, "\"approver\"", "services = [\"asking\"]"),
+        ("sam", SAM, "\"operator\"", ""),
         ("ann", ANN2, "\"approver\"", ""),
         ("ann-phone", ANNS_PHONE, "\"admin\"", ""),
     ] {
@@ -99,6 +101,44 @@ async fn who_started_does_not_approve_with_another_token_or_name() {
 }
 
 #[tokio::test]
+async fn an_approval_is_not_passed_by_in_another_way() {
+    let drctl = folder();
+    let server = Served::start(&drctl);
+    let run = waiting(&server, "asking").await;
+    let node = json!({"node": "after/approval", "reason": "it is late"});
+    let left_out = json!({"node": "after/approval", "reason": "it is late", "override": true});
+    let inbox = |id: &str, control: Value| json!({"id": id, "reason": "it is late", "control": control});
+    let skip = json!({"skip": {"node": "after/approval", "override_safety": true}});
+    let done = json!({"done": {"node": "after/approval", "outputs": {}}});
+    let (of_run, to_inbox) = (format!("/api/v1/runs/{run}"), format!("/api/v1/journal/inbox/{run}"));
+    for (token, path, body, expected) in [
+        // Who started it, also with the role of an approver; and an operator who has not that role.
+        (ANN, format!("{of_run}/done"), node.clone(), 409),
+        (ANN, format!("{of_run}/skip"), node.clone(), 409),
+        (ANN, format!("{of_run}/skip"), left_out.clone(), 409),
+        (SAM, format!("{of_run}/done"), node, 409),
+        (SAM, format!("{of_run}/skip"), left_out.clone(), 403),
+        (SAM, to_inbox.clone(), inbox("r-1", skip), 403),
+        // Nor may who approves all the same steer the run.
+        (LEE, format!("{of_run}/skip"), left_out, 403),
+        (ANN, to_inbox, inbox("r-2", done), 202),
+    ] {
+        let (status, body) = server.post(&path, token, &body).await;
+        assert_eq!(status.as_u16(), expected, "{token} {path}: {body}");
+    }
+    let answered = async || {
+        let (_, page) = server.get(&format!("{of_run}/events"), EVE).await;
+        let text = page["events"].to_string();
+        text.contains("r-2") && text.contains("nobody does it by hand")
+    };
+    server.until(answered).await;
+    let (_, view) = server.get(&of_run, EVE).await;
+    assert_eq!(view["status"], "awaiting_approval", "{view:#}");
+    assert_eq!(approve(&server, &run, KIM).await.0, 200);
+    server.run_until(&run, EVE, |view| view["status"] == "succeeded").await;
+}
+
+#[tokio::test]
 async fn nothing_is_done_to_a_service_by_who_answers_for_another() {
     let drctl = folder();
     let server = Served::start(&drctl);
@@ -108,6 +148,11 @@ async fn nothing_is_done_to_a_service_by_who_answers_for_another() {
     let asked = [
         ("post /api/v1/runs", start.clone()),
         ("post /api/v1/drills", json!({"runbook": "asking"})),
+        ("post /api/v1/drills/{run}/promote", reason.clone()),
+        ("post /api/v1/checks", json!({"runbook": "asking"})),
+        ("post /api/v1/runs/{run}/findings", json!({"text": "slow", "owner": "pat", "due": "2030-01-01"})),
+        ("post /api/v1/runs/{run}/findings/{finding}/close", reason.clone()),
+        ("post /api/v1/journal/verify", json!({})),
         ("put /api/v1/stop-all", json!({"stopped": true, "reason": "x"})),
         ("put /api/v1/services/{service}/record", json!({"site": "west", "reason": "x"})),
         ("post /api/v1/journal/inbox/{run}", json!({"id": "r-1", "control": "pause"})),
@@ -128,7 +173,11 @@ async fn nothing_is_done_to_a_service_by_who_answers_for_another() {
         let (method, path) = what.split_once(' ').unwrap();
         let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
         let request = server
-            .request(method, &path.replace("{run}", &run).replace("{service}", "asking"), PAT)
+            .request(
+                method,
+                &path.replace("{run}", &run).replace("{service}", "asking").replace("{finding}", "1"),
+                PAT,
+            )
             .json(body);
         let (status, problem) = answer(request).await;
         assert_eq!((status.as_u16(), &problem["reason"]), (403, &json!("not_allowed")), "{what}: {problem}");
@@ -148,12 +197,41 @@ async fn nothing_is_done_to_a_service_by_who_answers_for_another() {
             assert!(open || known.contains(what.as_str()), "{what} is not tried with a limited role");
         }
     }
+    // For the services it counts for the same role does.
     let start = json!({"runbook": "other", "operation": "failover", "reason": "fire"});
     let (status, started) = server.post("/api/v1/runs", PAT, &start).await;
     assert_eq!(status, StatusCode::CREATED, "{started}");
+    let other = id_of(&started);
+    let finding = json!({"text": "slow", "owner": "pat", "due": "2030-01-01"});
+    for (method, path, body, expected) in [
+        (
+            Method::PUT,
+            "/api/v1/services/other/record".to_owned(),
+            json!({"site": "east", "reason": "x"}),
+            200,
+        ),
+        (Method::POST, format!("/api/v1/runs/{other}/findings"), finding, 201),
+        (Method::POST, format!("/api/v1/runs/{other}/findings/1/close"), json!({"reason": "x"}), 200),
+        (Method::POST, "/api/v1/checks".to_owned(), json!({"runbook": "other", "simulate": {}}), 201),
+    ] {
+        let (status, body) = answer(server.request(method, &path, PAT).json(&body)).await;
+        assert_eq!(status.as_u16(), expected, "{path}: {body}");
+    }
     assert_eq!(started["run"]["started_by"]["roles"], json!(["admin"]));
     let (_, view) = server.get(&format!("/api/v1/runs/{run}"), EVE).await;
     assert_eq!(view["status"], Value::from("awaiting_approval"), "nothing was done");
+}
+
+#[tokio::test]
+async fn nobody_takes_the_key_of_a_run_that_drctl_will_start() {
+    let drctl = folder();
+    let server = Served::start(&drctl);
+    let body = json!({"runbook": "other", "operation": "failover", "simulate": {}});
+    for (key, expected) in [("trigger/asking/42", 400), ("schedule/asking/x", 400), ("triggers-1", 201)] {
+        let request = server.request(Method::POST, "/api/v1/runs", PAT).header("idempotency-key", key);
+        let (status, said) = answer(request.json(&body)).await;
+        assert_eq!(status.as_u16(), expected, "{key}: {said}");
+    }
 }
 
 #[tokio::test]

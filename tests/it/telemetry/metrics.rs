@@ -173,6 +173,7 @@ async fn all() -> Arc<Metrics> {
         ("schedule/pay", fired.kind(), serde_json::to_string(&fired).unwrap()),
         ("notify/chat", "notify_sent", "{}".to_owned()),
         ("notify/chat", "notify_given_up", "{}".to_owned()),
+        ("journal", "prune_requested", "{}".to_owned()),
     ];
     for (stream, kind, body) in told {
         let append = drctl::ports::Append {
@@ -264,7 +265,7 @@ fn named(text: &str) -> BTreeSet<String> {
 async fn rules_and_dashboard_read_metrics_that_there_are() {
     let rules = operations("alerts.yml");
     let said = promtool(&["check", "rules", rules.to_str().unwrap()], "");
-    assert!(said.contains("SUCCESS: 16 rules found"), "{said}");
+    assert!(said.contains("SUCCESS: 19 rules found"), "{said}");
     let rendered = all().await.render(Exposition::Prometheus);
     let samples = rendered.lines().filter(|line| !line.starts_with('#'));
     let there: BTreeSet<_> = samples.flat_map(|line| named(line.split(['{', ' ']).next().unwrap())).collect();

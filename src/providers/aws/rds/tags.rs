@@ -10,6 +10,9 @@ use crate::ports::AttemptContext;
 
 const RUN: &str = "drctl:run";
 const STEP: &str = "drctl:step";
+/// The fencing token of the driver that asked for it: of two that look alike, who asked last. Never compared:
+/// whoever takes the run over goes on with what was made under an older one.
+const FENCING: &str = "drctl:fencing-token";
 const POINT: &str = "drctl:recovery-point";
 
 /// The tags of what an attempt makes, with those its parameters ask for.
@@ -18,7 +21,11 @@ pub(super) fn of(
     asked_for: &BTreeMap<String, String>,
     point: Option<Timestamp>,
 ) -> Vec<Tag> {
-    let own = [(RUN.to_owned(), context.run.to_string()), (STEP.to_owned(), step(context))];
+    let own = [
+        (RUN.to_owned(), context.run.to_string()),
+        (STEP.to_owned(), step(context)),
+        (FENCING.to_owned(), context.fencing_token.to_string()),
+    ];
     let point = point.map(|at| (POINT.to_owned(), at.to_string()));
     let asked_for = asked_for.iter().map(|(key, value)| (key.clone(), value.clone()));
     let all = asked_for.chain(own).chain(point);

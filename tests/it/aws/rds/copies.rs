@@ -57,7 +57,12 @@ async fn a_restore_is_followed_to_its_end_and_says_how_far_the_data_reaches() {
     );
     assert!(lines.iter().any(|line| line.contains("creating")), "{lines:?}");
     let tags = rds.field("us-west-2", "instance", "payments-restored", "TagList/Tag");
-    assert!(tags.as_array().unwrap().contains(&json!({"Key": "team", "Value": "payments"})), "{tags}");
+    // Whose it is, and who drove the run when it was asked for.
+    for (key, value) in
+        [("team", "payments"), ("drctl:run", "payments-abcdefgh"), ("drctl:fencing-token", "7")]
+    {
+        assert!(tags.as_array().unwrap().contains(&json!({"Key": key, "Value": value})), "{tags}");
+    }
 }
 
 #[tokio::test]
@@ -73,7 +78,8 @@ async fn a_restore_whose_answer_was_lost_is_found_by_its_tags() {
     let (outputs, _) = follow(&provider, &restore(), &context, &handle).await.unwrap();
     assert!(outputs["recovery_point_at"].is_string(), "{outputs:?}");
     applied(provider.observe(&restore(), &context, None).await);
-    // A new driver that begins the step again finds it too.
+    // A new driver that begins the step again finds it too, whatever token it was made under.
+    let context = drctl::ports::AttemptContext { fencing_token: 8, ..context };
     let drctl::ports::Started::Handle(handle) = provider.start(&restore(), &context).await.unwrap() else {
         panic!("over at once");
     };
