@@ -1,5 +1,7 @@
 //! What the author accepts: turns findings into notes, and watches over the acceptances themselves.
 
+use std::collections::BTreeSet;
+
 use jiff::civil::Date;
 
 use super::diagnostic::{Acceptance, Code, Severity};
@@ -13,6 +15,7 @@ pub(super) fn apply(runbook: &Runbook, gaps: &Gaps, options: &Options, reporter:
     if gaps.touches("/accept") {
         return;
     }
+    let mut seen = BTreeSet::new();
     for (at, accept) in runbook.accept.iter().enumerate() {
         let pointer = format!("/accept/{at}");
         let Ok(code) = accept.code.parse::<Code>() else {
@@ -47,6 +50,13 @@ pub(super) fn apply(runbook: &Runbook, gaps: &Gaps, options: &Options, reporter:
             reporter
                 .value(Code::ExpiredAcceptance, &format!("{pointer}/until"), message)
                 .help("put the finding right, or decide again and give a new day");
+            continue;
+        }
+        if !seen.insert(code) {
+            let message = format!("{code} is accepted twice, so nobody knows which reason and day hold");
+            reporter
+                .value(Code::BrokenAcceptance, &format!("{pointer}/code"), message)
+                .help("keep one of the two: it holds for every finding of the code");
             continue;
         }
         let acceptance = Acceptance { reason: accept.reason.clone(), until: until.to_string() };

@@ -3,6 +3,7 @@
 mod accept;
 mod check;
 mod class;
+mod connection;
 mod diagnostic;
 mod document;
 mod expression;

@@ -12,7 +12,7 @@ use super::reporter::Reporter;
 use crate::model::action::meaning::{Aim, Meaning, asks, meaning};
 use crate::model::action::{ActionName, Plane, Role};
 use crate::model::run::Phase;
-use crate::model::runbook::Strategy;
+use crate::model::runbook::{Runbook, Strategy};
 
 const BOTH_WRITE: &str = "while both sides accept writes, one side's are lost";
 
@@ -29,13 +29,31 @@ struct View<'a, 'o> {
     waits_for: Vec<u64>,
 }
 
+/// What the order of a runbook is held to.
+pub(super) struct Demands {
+    strategy: Option<Strategy>,
+    /// Whether the author says that there is no data to lose: an objective for the time, and none for data.
+    no_data: bool,
+}
+
+impl Demands {
+    pub(super) fn of(runbook: &Runbook) -> Self {
+        let objectives = &runbook.objectives;
+        let said = objectives.rto.is_some() && objectives.rpo.is_none();
+        let may_be = matches!(runbook.strategy, Some(Strategy::WarmStandby | Strategy::PilotLight));
+        let no_data = said && may_be && runbook.recovery_point.is_empty();
+        Self { strategy: runbook.strategy, no_data }
+    }
+}
+
 pub(super) fn check(
     outline: &Outline<'_>,
     graph: &Graph,
-    strategy: Option<Strategy>,
+    demands: &Demands,
     judge: &Fences<'_>,
     reporter: &mut Reporter<'_>,
 ) {
+    let strategy = demands.strategy;
     let bits: Vec<u64> = (outline.entries.iter())
         .map(|entry| if entry.step.parallel.is_empty() { classes(entry, judge) } else { 0 })
         .collect();
@@ -65,7 +83,7 @@ pub(super) fn check(
     view.validation(reporter);
     view.reading_phases(reporter);
     if let (Some(strategy), "failover") = (strategy, outline.name) {
-        view.phases(strategy, reporter);
+        view.phases(strategy, demands.no_data, reporter);
     }
 }
 
@@ -321,7 +339,10 @@ impl<'o> View<'_, 'o> {
         }
     }
 
-    fn phases(&self, strategy: Strategy, reporter: &mut Reporter<'_>) {
+    fn phases(&self, strategy: Strategy, no_data: bool, reporter: &mut Reporter<'_>) {
+        let of_data = |phase: &Phase| matches!(phase, Phase::Fence | Phase::Promote | Phase::Restore);
+        let stateless =
+            no_data && !self.outline.leaves().any(|(_, entry)| entry.phase.as_ref().is_some_and(of_data));
         let grows = |index: &StepIndex| {
             self.entry(*index)
                 .and_then(|entry| Some((entry, entry.step.uses?)))
@@ -341,8 +362,11 @@ impl<'o> View<'_, 'o> {
         }
         let needed = [
             // What promotes without a fence is told so itself.
-            ("fence", !self.fences.is_empty() || !self.promotes.is_empty()),
-            ("promote` or `restore", strategy == Strategy::ActiveActive || !self.promotes.is_empty()),
+            ("fence", stateless || !self.fences.is_empty() || !self.promotes.is_empty()),
+            (
+                "promote` or `restore",
+                stateless || strategy == Strategy::ActiveActive || !self.promotes.is_empty(),
+            ),
             ("shift` or `scale", scales || !self.shifts.is_empty()),
         ];
         let pointer = format!("/workflows/{}", self.outline.name);
@@ -350,7 +374,10 @@ impl<'o> View<'_, 'o> {
             let message = format!("the strategy {strategy} needs a step of phase `{phase}`");
             reporter
                 .key(Code::MissingPhase, &pointer, message)
-                .help("add the step, or give an existing one its phase");
+                .help(
+                    "add the step, or give an existing one its phase; a service without data has an `rto` among its \
+                     objectives and no `rpo`",
+                );
         }
         let asks = |index: &StepIndex| self.entry(*index).and_then(|entry| entry.step.uses).is_some_and(asks);
         if !self.in_phase(Phase::Validate).any(|index| asks(&index)) {

@@ -106,6 +106,11 @@ impl<'a> Reporter<'a> {
         self.findings.iter().any(|finding| finding.code == code && finding.pointer == pointer)
     }
 
+    /// Says whether there is any finding of a code.
+    pub(super) fn has_any(&self, code: Code) -> bool {
+        self.left_out.contains_key(&code) || self.findings.iter().any(|finding| finding.code == code)
+    }
+
     pub(super) fn has_errors(&self) -> bool {
         self.left_out.keys().any(|code| is_error(*code)) || self.findings.iter().any(Diagnostic::is_error)
     }

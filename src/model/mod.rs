@@ -15,6 +15,7 @@ pub mod notice;
 pub mod pattern;
 pub mod policy;
 pub mod readiness;
+pub mod region;
 pub mod run;
 pub mod runbook;
 pub mod schedule;

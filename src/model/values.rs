@@ -126,7 +126,7 @@ pub struct Site {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub capacity: Option<f64>,
-    /// Cost relative to the other sites; lower is preferred.
+    /// Cost relative to the other sites; lower is preferred, default 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_weight: Option<f64>,
     /// Further values that templates can read, as `from.values.…` or `to.values.…`.
@@ -142,12 +142,16 @@ impl Site {
     }
 }
 
+/// Cost of a site that does not say its own.
+pub const USUAL_COST: f64 = 1.0;
+
 /// The order of two capacities and costs, as in [`Site::preferred_to`].
 #[must_use]
 pub fn preference(left: (Option<f64>, Option<f64>), right: (Option<f64>, Option<f64>)) -> Ordering {
     // A site that does not say what it can carry was made to carry everything.
     let capacity = |share: Option<f64>| share.unwrap_or(1.0);
-    let cost = |weight: Option<f64>| weight.unwrap_or(f64::INFINITY);
+    // One that does not say what it costs, costs what sites usually do: silence ranks nobody last.
+    let cost = |weight: Option<f64>| weight.unwrap_or(USUAL_COST);
     (capacity(right.0).total_cmp(&capacity(left.0))).then_with(|| cost(left.1).total_cmp(&cost(right.1)))
 }
 

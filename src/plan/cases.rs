@@ -1,12 +1,14 @@
 //! What a runbook can be asked to do: each operation in each mode, each way where there are several, with
 //! stand-ins for values that only a run is given. Never for a run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::node::{Node, PlannedUndo};
 use super::{Choices, Plan, Problem, bind};
+use crate::model::action::Adapter;
 use crate::model::id::SiteName;
 use crate::model::run::{Intent, Mode, Operation};
 use crate::model::runbook::{Runbook, Strategy};
@@ -60,6 +62,23 @@ pub fn plan_of(
         parameters: parameters(runbook, given),
     };
     bind(runbook, &choices)
+}
+
+/// The actions of a plan and of the readings of its runbook that this build can only simulate: with one of
+/// them a real run cannot be planned.
+#[must_use]
+pub fn only_simulated(runbook: &Runbook, plan: &Plan) -> BTreeSet<&'static str> {
+    let called = |node: &Node| {
+        let undo = match &node.undo {
+            Some(PlannedUndo::Call(call)) => Some(call.action),
+            Some(PlannedUndo::Auto) | None => None,
+        };
+        let calls = Mode::ALL.iter().filter_map(|mode| node.call(*mode)).map(|call| call.action);
+        calls.chain(undo).collect::<Vec<_>>()
+    };
+    let of_nodes = plan.nodes.iter().filter(|node| !node.is_left_out()).flat_map(called);
+    let all = of_nodes.chain(runbook.recovery_point.iter().map(|entry| entry.uses));
+    all.filter(|action| action.adapter() == Adapter::SimulatedOnly).map(|action| action.as_str()).collect()
 }
 
 /// Says whether a runbook has steps for an operation.

@@ -34,7 +34,7 @@ mod targets;
 mod units;
 
 pub use bind::{Choices, bind};
-pub use cases::{Case, cases, plan_of};
+pub use cases::{Case, cases, only_simulated, plan_of};
 pub use digest::{digest, of_bytes, of_runbook, of_value};
 pub use drill::{DrillChoices, DrillPlan, InDrill, Section, bind_drill};
 pub use error::{Error, Problem};
@@ -52,7 +52,7 @@ pub use parameters::sensitive_value;
 pub use protection::Protection;
 pub use readings::bind_readings;
 pub use sites::destination;
-pub use targets::Target;
+pub use targets::{Target, ranking};
 
 /// Version of the plan format this build writes.
 pub const FORMAT: u32 = 1;

@@ -104,7 +104,7 @@ impl Planner<'_> {
         if self.choices.to.is_some() {
             return (self.choices.to.clone(), told);
         }
-        let shown = || ranked.iter().map(Target::shown).collect::<Vec<_>>().join(", ");
+        let shown = || targets::ranking(&ranked).join(", ");
         let mut possible = ranked.iter().filter(|target| target.refused.is_none());
         match (possible.next(), possible.next()) {
             (Some(best), Some(next)) if targets::are_equal(best, next) => problems.push(Problem::new(

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Choices;
 use crate::model::id::SiteName;
 use crate::model::runbook::Runbook;
-use crate::model::values::{Site, SiteRole, preference};
+use crate::model::values::{Site, SiteRole, USUAL_COST, preference};
 
 /// A site a service could have moved to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,6 +36,22 @@ impl Target {
         let facts: Vec<_> = self.refused.clone().into_iter().chain(capacity).chain(cost).collect();
         if facts.is_empty() { self.site.to_string() } else { format!("{} ({})", self.site, facts.join(", ")) }
     }
+}
+
+/// The sites and what they were ranked by, for people: also what was taken where a site does not say.
+#[must_use]
+pub fn ranking(targets: &[Target]) -> Vec<String> {
+    let some_say = targets.iter().any(|target| target.cost_weight.is_some());
+    let told = |target: &Target| {
+        let mut target = target.clone();
+        let silent = some_say && target.cost_weight.is_none();
+        if silent {
+            target.cost_weight = Some(USUAL_COST);
+        }
+        let shown = target.shown();
+        if silent { shown.replacen("cost 1", "cost 1 unless it says", 1) } else { shown }
+    };
+    targets.iter().map(told).collect()
 }
 
 /// Every site the service could move to from another, the best first and those it cannot move to last.

@@ -2,11 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "parts of tests")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use drctl::compile::{self, Code, Diagnostic, Options, Severities, Severity};
 use drctl::model::id::SiteName;
+use drctl::plan;
 
 fn today() -> jiff::civil::Date {
     jiff::civil::date(2026, 11, 21)
@@ -144,4 +145,27 @@ fn an_acceptance_is_not_idle_because_another_site_is_assumed_lost() {
     assert_eq!(with(None, &accepted), ["DR0402"]);
     assert_eq!(with(Some("west"), &accepted), Vec::<&str>::new());
     assert_eq!(with(Some("west"), &accepted.replace("DR0402", "DR0601")), ["DR0137"]);
+}
+
+/// What is accepted stops being refused, by the compiler and by the planner; what would be refused all the same
+/// cannot be accepted.
+#[test]
+fn an_acceptance_has_its_effect_or_is_refused() {
+    for (name, text) in designs() {
+        let code: Code = expected(&text).0.parse().unwrap();
+        let accept = format!("accept: [{{code: {code}, reason: known, until: \"2027-03-31\"}}]\nmetadata:");
+        let accepted = text.replacen("metadata:", &accept, 1);
+        let (runbook, findings) = compile::compile(&accepted, today());
+        if !code.entry().acceptable {
+            assert!(runbook.is_none(), "{name} is used although {code} cannot be accepted");
+            continue;
+        }
+        let drawn = compile::render(&name, &accepted, &findings, false);
+        assert!(findings.iter().all(|finding| finding.accepted.is_some()), "{drawn}");
+        let runbook = runbook.unwrap();
+        for case in plan::cases(&runbook) {
+            let planned = plan::plan_of(&runbook, &case, &BTreeMap::new());
+            assert!(planned.is_ok(), "{name}: {case:?}: {:?}", planned.err());
+        }
+    }
 }

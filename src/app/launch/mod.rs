@@ -11,6 +11,7 @@ pub(crate) mod inbox;
 mod incident;
 pub(crate) mod interrupt;
 pub(crate) mod outlook;
+pub(crate) mod plannable;
 pub(crate) mod planned;
 pub(crate) mod policy;
 pub(crate) mod promote;

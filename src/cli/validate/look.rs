@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::{is_fleet, is_scenario, kind};
+use crate::app::launch::plannable::{self, Beside};
 use crate::app::launch::policy::Rules;
 use crate::app::launch::shelf::Shelf;
 use crate::app::launch::source;
@@ -59,6 +60,10 @@ impl Look<'_> {
                 if let (Some(rules), Some(runbook)) = (self.rules, &runbook) {
                     found.extend(rules.to_runbook(&text, runbook, &found));
                 }
+                if let Some(runbook) = &runbook {
+                    let beside = Beside { folders: self.runbooks, options: self.options, path };
+                    found.extend(plannable::runbook(&text, runbook, &found, &beside));
+                }
                 report.service = runbook.map(|runbook| runbook.metadata.name);
                 (report.text, report.found) = (text, found);
             }
@@ -72,6 +77,9 @@ impl Look<'_> {
         let roster;
         (roster, report.found) = compile::fleet(&text, &runbooks.directory());
         report.other.extend(runbooks.unsure(&text));
+        if let Some(roster) = &roster {
+            report.found.extend(plannable::fleet(&text, roster, &runbooks, path));
+        }
         report.text = text;
         if self.lost.is_empty() {
             return;

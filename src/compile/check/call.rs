@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use crate::compile::diagnostic::Code;
 use crate::compile::expression::{Expressions, Subject};
 use crate::compile::reporter::Reporter;
+use crate::compile::suggest;
 use crate::compile::tree::escape;
 use crate::model::action::{ActionName, Effect, traits};
 use crate::model::step::Check;
@@ -27,8 +28,32 @@ pub(super) fn parameters(
             secret::check(value, &at, reporter);
         }
     }
+    if subject.action == Some(ActionName::NetworkSwitchRoute) {
+        switches(with, pointer, reporter);
+    }
     if subject.action == Some(ActionName::ApprovalRequest) {
         approval::check_request(with, pointer, reporter);
+    }
+}
+
+/// A switch of routes that names nothing to switch by can never do anything.
+fn switches(with: &Map<String, Value>, pointer: &str, reporter: &mut Reporter<'_>) {
+    let is_empty = |key: &&str| match with.get(*key) {
+        None | Some(Value::Null) => true,
+        Some(value) => value.as_array().is_some_and(Vec::is_empty),
+    };
+    let needed: &[&str] = match with.get("method").and_then(Value::as_str) {
+        Some("command") => &["switch_command"],
+        Some("aws_route" | "aws_transit_gateway_route") => &["region", "route_table_ids", "destinations"],
+        _ => &[],
+    };
+    let missing: Vec<&str> = needed.iter().copied().filter(is_empty).collect();
+    // A component that lacks them is told so at its own place.
+    if !missing.is_empty() && !reporter.has_any(Code::BrokenComponent) {
+        let message = format!("this way of switching needs {}", suggest::list(missing));
+        reporter
+            .value(Code::MissingKey, &format!("{pointer}/method"), message)
+            .help("without them the step could never do anything");
     }
 }
 

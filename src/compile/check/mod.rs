@@ -85,7 +85,7 @@ fn check_workflow<'r>(
     expressions.settle(&outline, &graph, reporter);
     drill::workflow(runbook, &outline, reporter);
     if !graph.cyclic && !outline.incomplete {
-        order::check(&outline, &graph, runbook.strategy, fences, reporter);
+        order::check(&outline, &graph, &order::Demands::of(runbook), fences, reporter);
         approval::check_expiry(&outline, &graph, reporter);
     }
     (outline, graph)

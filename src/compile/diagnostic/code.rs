@@ -95,6 +95,7 @@ codes! {
     TooDeep = "DR0205", graph::TOO_DEEP;
     NothingToDo = "DR0206", graph::NOTHING_TO_DO;
     RepeatedNeed = "DR0207", graph::REPEATED_NEED;
+    Unplannable = "DR0208", graph::UNPLANNABLE;
     UnclearMember = "DR0210", fleet::UNCLEAR_MEMBER;
     UnknownMember = "DR0211", fleet::UNKNOWN_MEMBER;
     EmptySelection = "DR0212", fleet::EMPTY_SELECTION;
@@ -132,6 +133,8 @@ codes! {
     OldSiteStarted = "DR0326", order::OLD_SITE_STARTED;
     LeftOut = "DR0327", order::LEFT_OUT;
     UsersSentBack = "DR0328", order::USERS_SENT_BACK;
+    SameThing = "DR0329", design::SAME_THING;
+    StandbyLeftBehind = "DR0330", design::STANDBY_LEFT_BEHIND;
     LostRegion = "DR0401", survival::LOST_REGION;
     LostControlPlane = "DR0402", survival::LOST_CONTROL_PLANE;
     SharedFailureDomain = "DR0403", survival::SHARED_FAILURE_DOMAIN;
@@ -143,6 +146,7 @@ codes! {
     LostJournal = "DR0409", survival::LOST_JOURNAL;
     CopyFromLostSite = "DR0410", survival::COPY_FROM_LOST_SITE;
     LostEndpoints = "DR0411", survival::LOST_ENDPOINTS;
+    UnknownPlace = "DR0412", survival::UNKNOWN_PLACE;
     ProceedBeforeIrreversible = "DR0501", safety::PROCEED_BEFORE_IRREVERSIBLE;
     DoubtNeedsPerson = "DR0502", safety::DOUBT_NEEDS_PERSON;
     MissingUndo = "DR0503", safety::MISSING_UNDO;
@@ -181,6 +185,7 @@ codes! {
     RpoUnmeasured = "DR0703", objectives::RPO_UNMEASURED;
     ReadingAsksLostSite = "DR0704", objectives::READING_ASKS_LOST_SITE;
     BackupsBeyondRpo = "DR0705", objectives::BACKUPS_BEYOND_RPO;
+    ReadingElsewhere = "DR0706", objectives::READING_ELSEWHERE;
     OutsideResidency = "DR0801", safety::OUTSIDE_RESIDENCY;
     ActiveOutsideResidency = "DR0802", exposure::ACTIVE_OUTSIDE_RESIDENCY;
     CopyOutsideResidency = "DR0803", exposure::COPY_OUTSIDE_RESIDENCY;
@@ -201,7 +206,7 @@ impl Code {
     /// Says whether the code is about what a recovery needs while a site is lost.
     #[must_use]
     pub fn is_survivability(self) -> bool {
-        (Self::LostRegion..=Self::LostEndpoints).contains(&self)
+        (Self::LostRegion..=Self::UnknownPlace).contains(&self)
     }
 
     /// The whole entry as Markdown, as `drctl explain` prints it.

@@ -29,6 +29,18 @@ pub fn fleet(text: &str, directory: &Directory) -> (Option<Roster>, Vec<Diagnost
     (roster.filter(|_| sound), reporter.finish())
 }
 
+/// Stopping at once and stopping after several exclude each other.
+fn contradiction(document: &Value, reporter: &mut Reporter<'_>) {
+    let said = |key: &str| document.pointer(&format!("/on_member_failure/{key}"));
+    let after = said("stop_after").filter(|after| **after != json!(0) && **after != json!("0%"));
+    if said("continue") == Some(&Value::Bool(false)) && after.is_some() {
+        let message = "with `continue: false` no member begins after the first trouble, so `stop_after` contradicts it";
+        reporter
+            .key(Code::KeyWithoutMeaning, "/on_member_failure/stop_after", message)
+            .help("write `continue: true` with `stop_after`, or leave `stop_after` out");
+    }
+}
+
 fn lower(mut document: Value, reporter: &mut Reporter<'_>) -> Option<(Fleet, Gaps)> {
     if !document.is_object() {
         let finding = reporter.value(Code::WrongType, "", "a fleet is a mapping");
@@ -36,6 +48,7 @@ fn lower(mut document: Value, reporter: &mut Reporter<'_>) -> Option<(Fleet, Gap
         return None;
     }
     let (_, gaps) = schema::validate(&mut document, schema::fleet(), reporter);
+    contradiction(&document, reporter);
     if let Value::Object(fields) = &mut document {
         for (key, value) in [
             ("apiVersion", json!("drctl/v1")),

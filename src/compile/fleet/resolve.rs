@@ -52,11 +52,13 @@ impl<'a, 'r, 't> Resolver<'a, 'r, 't> {
             finding.help("each member measures its own data loss against its own objective");
         }
         self.names();
+        self.named_twice();
         self.find();
         self.twice();
         self.ambiguous();
         self.members();
         self.circles();
+        self.run_inside();
         let needs: Vec<Vec<usize>> = (0..fleet.members.len()).map(|at| self.needs(at)).collect();
         self.cycles(&needs);
         let mut members = Vec::new();
@@ -95,6 +97,67 @@ impl<'a, 'r, 't> Resolver<'a, 'r, 't> {
         }
     }
 
+    /// Services that are named by two members, or that another member's runbook runs by itself.
+    fn named_twice(&mut self) {
+        let mut first: BTreeMap<&ServiceName, usize> = BTreeMap::new();
+        let members = &self.fleet.members;
+        for (at, service) in members.iter().enumerate().filter_map(|(at, it)| Some((at, it.runbook.as_ref()?))) {
+            let Some(other) = first.get(service).copied() else {
+                first.insert(service, at);
+                continue;
+            };
+            // Two of one name are told so already.
+            if name(&members[at]) == name(&members[other]) {
+                continue;
+            }
+            let label = self.reporter.label(&self.pointers[other], Part::Value, "first here");
+            let message = format!("`{service}` is a member twice: it would be moved twice");
+            let finding =
+                self.reporter.value(Code::DuplicateMember, &format!("{}/runbook", self.pointers[at]), message);
+            finding.also(label).help("take one of them out; a service is moved once, by one runbook");
+        }
+    }
+
+    /// Members whose service is moved by the runbook of another member as well.
+    fn run_inside(&mut self) {
+        // Whoever runs itself is told so.
+        if self.reporter.has_any(Code::RunsItself) {
+            return;
+        }
+        let mut member: BTreeMap<ServiceName, usize> = BTreeMap::new();
+        for (at, services) in self.services.iter().enumerate() {
+            services.iter().for_each(|service| {
+                member.entry(service.clone()).or_insert(at);
+            });
+        }
+        for (service, at) in &member {
+            let inside = self.inside(service);
+            let Some((other, own)) = inside.iter().find_map(|run| Some((run, *member.get(run)?))) else {
+                continue;
+            };
+            let label = self.reporter.label(&self.pointers[own], Part::Value, "a member by itself");
+            let message = format!("`{service}` runs the runbook of `{other}`, which is a member by itself");
+            let finding = self.reporter.value(Code::DuplicateMember, &self.pointers[*at], message);
+            finding.also(label).help(format!(
+                "it would be moved twice: leave the member `{other}` out, or the `runbook.run`, and let \
+                 `{service}` need it"
+            ));
+        }
+    }
+
+    /// The services that the runbook of a service runs, and those that theirs run.
+    fn inside(&self, service: &ServiceName) -> BTreeSet<ServiceName> {
+        let runs = |service: &ServiceName| self.directory.get(service).map(|listed| listed.runs.clone());
+        let mut open: Vec<ServiceName> = runs(service).into_iter().flatten().collect();
+        let mut all = BTreeSet::new();
+        while let Some(next) = open.pop() {
+            if next != *service && all.insert(next.clone()) {
+                open.extend(runs(&next).into_iter().flatten());
+            }
+        }
+        all
+    }
+
     /// The services each member stands for.
     fn find(&mut self) {
         let named: HashSet<&ServiceName> =
@@ -108,6 +171,15 @@ impl<'a, 'r, 't> Resolver<'a, 'r, 't> {
                         self.unknown(service, &pointer);
                     }
                     vec![service.clone()]
+                }
+                (None, Some(select)) if select.labels.is_empty() => {
+                    if !self.gaps.touches(&format!("{pointer}/select")) {
+                        let message = "the selection names no label: every service there is would be moved";
+                        let finding =
+                            self.reporter.value(Code::EmptySelection, &format!("{pointer}/select"), message);
+                        finding.help("name the labels of the services that are meant, such as `tier: \"2\"`");
+                    }
+                    Vec::new()
                 }
                 (None, Some(select)) => {
                     let carry = self.directory.iter().filter(|(_, listed)| listed.carries(&select.labels));

@@ -1,45 +1,69 @@
-//! What texts say about regions of a cloud: ARNs, addresses, its own command line. Knows nothing of sites.
+//! What texts say about regions of a cloud: ARNs, addresses, its own command line. Knows nothing of sites,
+//! nor of how a program is wrapped.
 
 use serde_json::Value;
 
-/// The words of a program and its arguments, or of the line a shell reads.
-pub(super) fn words(argv: &Value) -> Vec<&str> {
-    let words: Vec<&str> = argv.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    match words.as_slice() {
-        [line] => line.split_whitespace().collect(),
-        _ => words,
-    }
-}
+use super::program::Program;
 
-fn arguments<'a, 'w>(words: &'a [&'w str]) -> Option<&'a [&'w str]> {
-    let (program, arguments) = words.split_first()?;
-    (program.rsplit('/').next() == Some("aws")).then_some(arguments)
-}
+/// Options of the AWS command line before a service that take a value.
+///
+/// Source: `aws help`, global parameters.
+const VALUED: [&str; 9] = [
+    "--endpoint-url",
+    "--output",
+    "--query",
+    "--profile",
+    "--region",
+    "--color",
+    "--ca-bundle",
+    "--cli-read-timeout",
+    "--cli-connect-timeout",
+];
 
-/// The region in which a call of the AWS command line says it is made.
-pub(super) fn region_of<'w>(words: &[&'w str]) -> Option<&'w str> {
-    let arguments = arguments(words)?;
-    let after = arguments.iter().position(|word| *word == "--region").and_then(|at| arguments.get(at + 1));
-    after.copied().or_else(|| arguments.iter().find_map(|word| word.strip_prefix("--region=")))
+/// Programs that say where they call, with the option and the variables they say it by.
+const CALLERS: [(&str, &[&str], &[&str]); 5] = [
+    ("aws", &["--region"], &["AWS_REGION", "AWS_DEFAULT_REGION"]),
+    ("eksctl", &["--region", "-r"], &["AWS_REGION", "AWS_DEFAULT_REGION"]),
+    ("sam", &["--region"], &["AWS_REGION", "AWS_DEFAULT_REGION"]),
+    ("gcloud", &["--region"], &["CLOUDSDK_COMPUTE_REGION"]),
+    ("az", &["--location", "-l"], &["AZURE_DEFAULTS_LOCATION"]),
+];
+
+/// The region in which a call of a cloud's command line says it is made.
+pub(super) fn region_of(program: &Program) -> Option<&str> {
+    let (_, options, variables) = CALLERS.iter().find(|(name, ..)| *name == program.name())?;
+    let arguments = program.arguments();
+    let given = |option: &&str| {
+        let after = arguments.iter().position(|word| word == option).and_then(|at| arguments.get(at + 1));
+        let joined = arguments.iter().find_map(|word| word.strip_prefix(option)?.strip_prefix('='));
+        after.map(String::as_str).or(joined)
+    };
+    let by_variable = |name: &&str| program.env.get(*name).map(String::as_str);
+    options.iter().find_map(given).or_else(|| variables.iter().find_map(by_variable))
 }
 
 /// The region in which the control plane of a global service lives that the AWS command line is to change.
 ///
 /// Source: AWS Fault Isolation Boundaries, "Global services".
-pub(super) fn home_of(words: &[&str]) -> Option<&'static str> {
-    let arguments = arguments(words)?;
-    let mut plain = Vec::new();
-    let mut rest = arguments.iter();
-    while let Some(word) = rest.next() {
-        if !word.starts_with("--") {
-            plain.push(*word);
-        } else if !word.contains('=') && plain.is_empty() {
+pub(super) fn home_of(program: &Program) -> Option<&'static str> {
+    if program.name() != "aws" {
+        return None;
+    }
+    let mut rest = program.arguments().iter();
+    let service = loop {
+        let word = rest.next()?;
+        if !word.starts_with('-') {
+            break word;
+        }
+        if VALUED.contains(&word.as_str()) {
             rest.next();
         }
-    }
-    match plain.first().copied()? {
-        "route53" | "iam" | "cloudfront" | "organizations" | "route53domains" => Some("us-east-1"),
-        "globalaccelerator" | "networkmanager" => Some("us-west-2"),
+    };
+    match service.as_str() {
+        "route53" | "iam" | "cloudfront" | "organizations" | "route53domains" | "account" | "shield" | "waf" => {
+            Some("us-east-1")
+        }
+        "globalaccelerator" | "networkmanager" | "route53-recovery-control-config" => Some("us-west-2"),
         _ => None,
     }
 }
@@ -69,21 +93,34 @@ fn is_there(text: &str, region: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::program;
     use super::*;
     use serde_json::json;
 
+    fn said(line: &Value) -> (Option<String>, Option<&'static str>) {
+        let found = program::of_argv(line, false, program::Variables::new());
+        (found.iter().find_map(region_of).map(str::to_owned), found.iter().find_map(home_of))
+    }
+
     #[test]
     fn the_command_line_says_where_it_calls() {
-        let line = json!(["aws", "--region", "us-east-1", "ecs", "update-service"]);
-        assert_eq!((region_of(&words(&line)), home_of(&words(&line))), (Some("us-east-1"), None));
-        let line = json!(["/usr/bin/aws --profile dr route53 change-resource-record-sets"]);
-        assert_eq!((region_of(&words(&line)), home_of(&words(&line))), (None, Some("us-east-1")));
-        let line = json!(["aws", "globalaccelerator", "update-endpoint-group", "--region=us-west-2"]);
-        assert_eq!(
-            (region_of(&words(&line)), home_of(&words(&line))),
-            (Some("us-west-2"), Some("us-west-2"))
-        );
-        assert_eq!(region_of(&words(&json!(["./promote", "--region", "us-east-1"]))), None);
+        for (line, region, home) in [
+            (json!(["aws", "--region", "us-east-1", "ecs", "update-service"]), Some("us-east-1"), None),
+            (json!(["/usr/bin/aws --profile dr route53 change"]), None, Some("us-east-1")),
+            (json!(["aws", "--no-cli-pager", "route53", "change"]), None, Some("us-east-1")),
+            (json!(["aws", "--output=json", "--debug", "iam", "x"]), None, Some("us-east-1")),
+            (
+                json!(["aws", "globalaccelerator", "update", "--region=us-west-2"]),
+                Some("us-west-2"),
+                Some("us-west-2"),
+            ),
+            (json!(["sh", "-c", "AWS_REGION=us-east-1 aws ecs x"]), Some("us-east-1"), None),
+            (json!(["sudo", "env", "AWS_DEFAULT_REGION=us-east-1", "aws", "x"]), Some("us-east-1"), None),
+            (json!(["gcloud", "sql", "x", "--region", "us-east1"]), Some("us-east1"), None),
+            (json!(["./promote", "--region", "us-east-1"]), None, None),
+        ] {
+            assert_eq!(said(&line), (region.map(str::to_owned), home), "{line}");
+        }
     }
 
     #[test]

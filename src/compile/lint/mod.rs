@@ -7,11 +7,16 @@ mod credentials;
 pub(super) mod fences;
 mod left_out;
 mod objectives;
+mod places;
+mod program;
 mod residency;
 mod safety;
+mod same;
 mod scene;
+mod shell;
 mod strategy;
 mod survival;
+mod thing;
 
 use super::check::Assumed;
 use super::graph::Graph;
@@ -42,6 +47,7 @@ impl<'r> Lints<'r> {
 
     /// Looks at everything beside the workflows.
     pub(super) fn blocks(&self, reporter: &mut Reporter<'_>) {
+        places::blocks(self.runbook, reporter);
         survival::blocks(self.runbook, &self.scenes, reporter);
         objectives::blocks(self.runbook, &self.scenes, reporter);
         residency::blocks(self.runbook, reporter);
@@ -55,12 +61,14 @@ impl<'r> Lints<'r> {
             _ => Fences::unplaced(self.runbook),
         };
         safety::workflow(self.runbook, outline, &judge, reporter);
+        places::workflow(self.runbook, outline, reporter);
         residency::workflow(self.runbook, outline, reporter);
         strategy::workflow(outline, graph, self.runbook.strategy, reporter);
         if outline.name == "failover" {
             if self.runbook.strategy.is_some() {
                 left_out::workflow(outline, &self.scenes, &judge, reporter);
             }
+            same::workflow(outline, &self.scenes, reporter);
             survival::workflow(outline, &self.scenes, reporter);
             let follow = self.assumed.users_follow.as_ref();
             objectives::workflow(self.runbook, (&self.scenes, follow), outline, graph, reporter);

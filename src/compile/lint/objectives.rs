@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::call;
 use super::scene::Scene;
+use super::thing::thing;
 use crate::compile::diagnostic::Code;
 use crate::compile::graph::Graph;
 use crate::compile::outline::{Entry, Outline};
@@ -54,6 +55,39 @@ pub(super) fn workflow(
 ) {
     recovery_time(runbook, (scenes, follow), outline, graph, reporter);
     data_loss(runbook, outline, reporter);
+    elsewhere(runbook, scenes, outline, reporter);
+}
+
+/// A reading of a database that nobody promotes tells nothing about the one that is.
+fn elsewhere(runbook: &Runbook, scenes: &[Scene<'_>], outline: &Outline<'_>, reporter: &mut Reporter<'_>) {
+    // The same server may be reached by several ports.
+    let host = |thing: String| thing.rsplit_once(':').map_or(thing.clone(), |(host, _)| host.to_owned());
+    let family = |thing: &str| thing.split(' ').next().unwrap_or_default().to_owned();
+    for (at, reading) in runbook.recovery_point.iter().enumerate() {
+        for scene in scenes {
+            let Some(read) = thing(reading.uses, &scene.render(&reading.with, None)).map(host) else { continue };
+            let promoted = outline.leaves().filter(|(_, entry)| entry.role() == Role::Promote);
+            let promoted = promoted.map(|(_, entry)| {
+                let items = scene.items(entry.step.for_each.as_ref());
+                let each = items.iter().map(|item| scene.render(&entry.step.with, item.as_ref()));
+                each.map(|with| thing(entry.step.uses?, &with).map(host)).collect::<Option<Vec<_>>>()
+            });
+            // Where one of them cannot be told, it may well be the one that is read.
+            let Some(promoted) = promoted.collect::<Option<Vec<_>>>().map(|all| all.concat()) else { continue };
+            let of_family: Vec<_> = promoted.iter().filter(|it| family(it) == family(&read)).collect();
+            let Some(first) = of_family.first().filter(|_| !promoted.contains(&read)) else { continue };
+            let name = |thing: &str| thing.split_once(' ').map_or(thing, |(_, name)| name).to_owned();
+            let message = format!(
+                "how much data is lost is read from `{}`, but the recovery promotes `{}`",
+                name(&read),
+                name(first)
+            );
+            reporter
+                .value(Code::ReadingElsewhere, &format!("/recovery_point/{at}/with"), message)
+                .help("read it from the database that is promoted in the site recovered into");
+            break;
+        }
+    }
 }
 
 fn recovery_time(

@@ -10,6 +10,7 @@ use crate::model::action::ActionName;
 use crate::model::action::meaning::{self, Aim};
 use crate::model::expression::{self, Context, Expression};
 use crate::model::id::SiteName;
+use crate::model::region;
 use crate::model::run::Mode;
 use crate::model::runbook::{Runbook, Strategy};
 use crate::model::step::ForEach;
@@ -250,6 +251,11 @@ impl<'r> Scene<'r> {
         }
     }
 
+    /// Whether the site that is gone is in a cloud.
+    pub(super) fn is_at(&self, cloud: &str) -> bool {
+        region::cloud(self.site) == Some(cloud)
+    }
+
     /// Whether a site is gone as well, because it fails together with the lost one.
     pub(super) fn takes_along(&self, name: &SiteName, site: &Site) -> bool {
         name == self.lost || shared_domain(self.site, site).is_some()
@@ -265,9 +271,15 @@ pub(super) fn shared_domain(one: &Site, other: &Site) -> Option<&'static str> {
 }
 
 fn is_same_region(one: &Site, other: &Site) -> bool {
-    let provider = |site: &Site| site.provider.clone().unwrap_or_default();
     let regions = one.region.as_ref().zip(other.region.as_ref());
-    regions.is_some_and(|(region, other)| is_same(region, other)) && is_same(&provider(one), &provider(other))
+    regions.is_some_and(|(region, other)| is_same(region, other)) && may_be_one_provider(one, other)
+}
+
+/// A provider that is missing or misspelt must not make two sites of one region look apart.
+fn may_be_one_provider(one: &Site, other: &Site) -> bool {
+    let (Some(own), Some(others)) = (&one.provider, &other.provider) else { return true };
+    let cloud = region::cloud(one);
+    is_same(own, others) || (cloud.is_some() && cloud == region::cloud(other))
 }
 
 /// Whether two words are the same but for case and the sign between their parts.

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::call::{self, Call};
 use super::cloud;
+use super::program::{self, Program};
 use super::scene::{self, Scene};
 use crate::compile::diagnostic::Code;
 use crate::compile::outline::Outline;
@@ -108,7 +109,7 @@ impl Survey<'_, '_> {
             return Some(self.found(Code::CopyFromLostSite, key, message, help));
         }
         match action.spec().home {
-            ApiHome::Region(home) if home == region && self.scene.site.provider.as_deref() == Some("aws") => {
+            ApiHome::Region(home) if home == region && self.scene.is_at("aws") => {
                 let message = format!(
                     "`{id}` needs {action}, whose control plane lives in {region} and is lost with `{lost}`"
                 );
@@ -129,22 +130,36 @@ impl Survey<'_, '_> {
     /// The vendor's own command line, called by a step.
     fn program(&self, with: &Map<String, Value>) -> Option<Found> {
         let region = self.scene.region?;
-        if self.call.action != ActionName::CommandRun || self.scene.site.provider.as_deref() != Some("aws") {
-            return None;
+        self.lines(with).into_iter().find_map(|(key, programs)| self.line(region, key, &programs))
+    }
+
+    /// The programs that a call runs, by the parameter that names them.
+    fn lines<'w>(&self, with: &'w Map<String, Value>) -> Vec<(&'w str, Vec<Program>)> {
+        if self.call.action == ActionName::CommandRun {
+            return vec![("argv", program::of_call(with))];
         }
+        let commands = with.iter().filter(|(key, value)| key.ends_with("_command") && value.is_array());
+        // What takes a step back is not performed by a recovery that goes on.
+        let forward = commands.filter(|(key, _)| *key != "undo_command");
+        let of = |(key, argv): (&'w String, &Value)| {
+            (key.as_str(), program::of_argv(argv, false, program::Variables::new()))
+        };
+        forward.map(of).collect()
+    }
+
+    fn line(&self, region: &str, key: &str, programs: &[Program]) -> Option<Found> {
         let (id, lost) = (self.id, self.scene.lost);
-        let words = cloud::words(with.get("argv")?);
-        if cloud::home_of(&words) == Some(region) {
+        if self.scene.is_at("aws") && programs.iter().any(|program| cloud::home_of(program) == Some(region)) {
             let message = format!(
                 "`{id}` calls a service whose control plane lives in {region} and is lost with `{lost}`"
             );
             let help = "prepare it before the bad day, so that the failover need not change it";
-            return Some(self.found(Code::LostControlPlane, "argv", message, help));
+            return Some(self.found(Code::LostControlPlane, key, message, help));
         }
-        (cloud::region_of(&words) == Some(region)).then(|| {
+        programs.iter().any(|program| cloud::region_of(program) == Some(region)).then(|| {
             let message = format!("`{id}` calls {region}, which is lost with `{lost}`");
             let help = "call the region recovered into, or add `ungraceful: skip`";
-            self.found(Code::LostRegion, "argv", message, help)
+            self.found(Code::LostRegion, key, message, help)
         })
     }
 
@@ -253,9 +268,9 @@ fn secrets(runbook: &Runbook, scenes: &[Scene<'_>], reporter: &mut Reporter<'_>)
         let argv = Value::from(secret.argv.clone());
         let gone = |scene: &&Scene<'_>| {
             let Some(region) = scene.region else { return false };
-            let words = cloud::words(&argv);
-            let aws = scene.site.provider.as_deref() == Some("aws");
-            aws && (cloud::region_of(&words) == Some(region) || cloud::names_region(&argv, region).is_some())
+            let programs = program::of_argv(&argv, false, program::Variables::new());
+            programs.iter().any(|program| cloud::region_of(program) == Some(region))
+                || cloud::names_region(&argv, region).is_some()
         };
         if let Some(scene) = scenes.iter().find(gone) {
             let message =

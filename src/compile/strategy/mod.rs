@@ -18,6 +18,7 @@ mod part;
 mod path;
 mod queue;
 mod replica;
+mod same;
 mod sense;
 mod stages;
 mod traffic;

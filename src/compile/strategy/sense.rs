@@ -4,12 +4,15 @@
 use serde_json::{Value, json};
 
 use super::declared::{Declared, Entry};
+use super::same;
 use crate::compile::diagnostic::Code;
+use crate::compile::placeholder::holds_placeholder;
 use crate::compile::reporter::Reporter;
 use crate::compile::suggest;
 use crate::compile::tree::escape;
+use crate::model::action::network::SwitchMethod;
 use crate::model::component::{
-    Capacity, Component, ComponentKind, ComponentRole, SiteValue, WeightedRecords,
+    Capacity, Component, ComponentKind, ComponentRole, Link, SiteValue, Way, WeightedRecords,
 };
 use crate::model::expression::{self, Context};
 use crate::model::run::Phase;
@@ -22,6 +25,7 @@ pub(super) fn check(document: &Value, declared: &Declared, reporter: &mut Report
         let pointer = format!("/components/{at}");
         if let Some((capacity, max)) = sizes(&entry.component) {
             let everywhere = declared.strategy == Strategy::ActiveActive;
+            whole(&entry.id, capacity, max, &pointer, reporter);
             size((&entry.id, everywhere), &known(document, capacity), max, &pointer, reporter);
         }
         if let Component::WeightedRecords(records) = &entry.component {
@@ -30,10 +34,17 @@ pub(super) fn check(document: &Value, declared: &Declared, reporter: &mut Report
         if let Component::HttpEndpoint(endpoint) = &entry.component {
             addresses(document, &endpoint.url, &format!("{pointer}/url"), reporter);
         }
+        if let Component::Link(link) = &entry.component {
+            self::link(&entry.id, link, &pointer, reporter);
+        }
+        if matches!(entry.component.kind(), ComponentKind::PostgresServer | ComponentKind::ReadReplica) {
+            followers(document, entry, &pointer, reporter);
+        }
         if matches!(entry.component.kind(), ComponentKind::BackupResource | ComponentKind::AutomatedBackup) {
             way_back(document, entry, &pointer, reporter);
         }
     }
+    same::check(document, declared, reporter);
     somewhere_to_run(document, declared, reporter);
     traffic(document, declared, reporter);
 }
@@ -65,6 +76,36 @@ fn known(document: &Value, capacity: &Capacity) -> Capacity {
         active: known(&capacity.active),
         standby: capacity.standby.as_ref().map(known),
         enough: capacity.enough.as_ref().map(known),
+    }
+}
+
+/// Sizes are counted: one with a unit, or a part of one, is none.
+fn whole(
+    id: &str,
+    capacity: &Capacity,
+    max: Option<&Value>,
+    pointer: &str,
+    reporter: &mut Reporter<'_>,
+) {
+    let given = [
+        ("capacity/active", Some(&capacity.active)),
+        ("capacity/standby", capacity.standby.as_ref()),
+        ("capacity/enough", capacity.enough.as_ref()),
+        ("max", max),
+    ];
+    for (key, value) in given.into_iter().filter_map(|(key, value)| Some((key, value?))) {
+        let counts = match value {
+            Value::Number(number) => number.as_f64().is_some_and(|number| number.fract() == 0.0),
+            Value::String(text) => expression::is_template(text),
+            _ => false,
+        };
+        if !counts {
+            let word = key.rsplit('/').next().unwrap_or(key);
+            let message = format!("`{word}` of `{id}` is {value}, which is no whole number");
+            reporter
+                .value(Code::BrokenComponent, &format!("{pointer}/{key}"), message)
+                .help("write a number without a unit or quotes, or a template that gives one");
+        }
     }
 }
 
@@ -136,12 +177,43 @@ fn weights(records: &WeightedRecords, strategy: Strategy, pointer: &str, reporte
     }
 }
 
+/// A link that nothing can switch is no second path.
+fn link(id: &str, link: &Link, pointer: &str, reporter: &mut Reporter<'_>) {
+    let missing: Vec<(&str, bool)> = match link.method {
+        SwitchMethod::Command => vec![("switch_command", link.switch_command.is_empty())],
+        SwitchMethod::AwsRoute | SwitchMethod::AwsTransitGatewayRoute => vec![
+            ("region", link.region.is_none()),
+            ("route_table_ids", link.route_table_ids.is_empty()),
+            ("destinations", link.destinations.is_empty()),
+        ],
+    };
+    let missing: Vec<_> = missing.into_iter().filter(|(_, is)| *is).map(|(key, _)| key).collect();
+    if !missing.is_empty() {
+        let message =
+            format!("`{id}` is switched by `{}`, which needs {}", link.method, suggest::list(missing));
+        reporter
+            .value(Code::BrokenComponent, &format!("{pointer}/method"), message)
+            .help("without them the step that takes the other path could never do anything");
+    }
+    let route = |way: &Way| way.route.clone().unwrap_or_else(|| way.name.clone());
+    let unknown = [&link.primary, &link.standby].iter().any(|way| holds_placeholder(&route(way).into()));
+    if unknown {
+        return;
+    }
+    if link.primary.name == link.standby.name || route(&link.primary) == route(&link.standby) {
+        let message = format!("both paths of `{id}` are `{}`: nothing could be switched", route(&link.standby));
+        reporter
+            .key(Code::BrokenComponent, &format!("{pointer}/standby"), message)
+            .help("give each path a name, and each gateway or attachment its own `route`");
+    }
+}
+
 /// The same direct address for two sites says nothing about either.
 fn addresses(document: &Value, url: &SiteValue, pointer: &str, reporter: &mut Reporter<'_>) {
     let all: Vec<(&str, Value)> = match url {
         SiteValue::Each(each) => each.iter().map(|(site, url)| (site.as_str(), url.clone())).collect(),
         SiteValue::One(text) => {
-            sites(document).filter_map(|(name, site)| Some((name, address(text, name, site)?))).collect()
+            sites(document).filter_map(|(name, site)| Some((name, same::rendered(&Value::from(text.as_str()), name, site)?))).collect()
         }
         SiteValue::List(_) => return,
     };
@@ -162,19 +234,25 @@ fn addresses(document: &Value, url: &SiteValue, pointer: &str, reporter: &mut Re
     );
 }
 
-/// What a text for all sites becomes at one of them; nothing where that is not known before the run.
-fn address(text: &str, name: &str, site: &Value) -> Option<Value> {
-    if !text.contains("site") || !expression::is_template(text) {
-        return Some(text.into());
-    }
-    let mut site = site.clone();
-    site.as_object_mut()?.insert("name".to_owned(), name.into());
-    expression::render(&Value::from(text), &Context::new(&json!({"site": site}))).ok()
-}
-
 fn sites(document: &Value) -> impl Iterator<Item = (&str, &Value)> {
     let sites = document.get("sites").and_then(Value::as_object).into_iter().flatten();
     sites.map(|(name, site)| (name.as_str(), site))
+}
+
+/// A standby that is neither left nor moved to goes on following the primary that is no more.
+fn followers(document: &Value, entry: &Entry, pointer: &str, reporter: &mut Reporter<'_>) {
+    let count = entry.sites.as_ref().map_or_else(|| sites(document).count(), Vec::len);
+    if count < 3 || has_own(document, Phase::Reprotect) {
+        return;
+    }
+    let message = format!(
+        "`{}` is in {count} sites: after a move, nothing makes the other standby follow the new primary",
+        entry.id
+    );
+    reporter.value(Code::StandbyLeftBehind, &format!("{pointer}/kind"), message).help(
+        "add an own step of phase `reprotect` to `workflows.failover` that does it, with `for_each` over the \
+         survivors but `to`; until then a second failover would go to old data",
+    );
 }
 
 /// What was restored has another name than before, and the old one may still be there.
@@ -254,7 +332,8 @@ impl Declared {
     fn lacks(&self, role: ComponentRole) -> String {
         let (lack, phases) = match role {
             ComponentRole::Data => (
-                "no component holds data, so neither a fence nor a promotion is derived",
+                "no component holds data, so neither a fence nor a promotion is derived; a service without data \
+                 says so by `objectives` with an `rto` and without an `rpo`",
                 "`fence` and `promote`",
             ),
             ComponentRole::Traffic => ("no component sends users to a site", "`shift`"),

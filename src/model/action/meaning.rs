@@ -98,7 +98,12 @@ pub fn destination(action: ActionName, with: &Map<String, Value>) -> Option<Valu
         }
         ActionName::AwsRoute53ChangeRecords => {
             let changes = with.get("changes")?.as_array()?.iter();
-            Some(changes.filter_map(|change| change.get("values").cloned()).collect())
+            let serves = changes.filter(|change| !sends_nobody(change));
+            let leads = |change: &Value| {
+                let values = change.get("values").filter(|values| **values != Value::Array(Vec::new()));
+                values.or_else(|| change.get("alias")).cloned()
+            };
+            Some(serves.filter_map(leads).collect())
         }
         ActionName::AwsRoute53SetWeights => {
             chosen("weights", &|weight| weight.as_u64().is_some_and(|weight| weight > 0))
@@ -109,6 +114,14 @@ pub fn destination(action: ActionName, with: &Map<String, Value>) -> Option<Valu
         ActionName::AwsRoute53SetHealthCheck => where_on("healthy", "health_check_id"),
         _ => None,
     }
+}
+
+/// Whether a change of a record takes users away, or keeps it for the time after.
+fn sends_nobody(change: &Value) -> bool {
+    let is = |key: &str, word: &str| {
+        change.get(key).and_then(Value::as_str).is_some_and(|own| own.eq_ignore_ascii_case(word))
+    };
+    is("action", "delete") || is("failover", "secondary") || change.get("weight").is_some_and(|it| *it == 0)
 }
 
 /// Whether an action can start something, given the right parameters.
@@ -283,6 +296,16 @@ mod tests {
                 "aws.route53.change_records",
                 json!({"changes": [{"name": "x", "values": ["w"]}]}),
                 json!([["w"]]),
+            ),
+            (
+                "aws.route53.change_records",
+                json!({"changes": [
+                    {"name": "x", "values": ["e"], "action": "delete"},
+                    {"name": "x", "values": ["e"], "weight": 0},
+                    {"name": "x", "values": ["e"], "failover": "secondary"},
+                    {"name": "x", "alias": {"name": "w"}},
+                ]}),
+                json!([{"name": "w"}]),
             ),
         ] {
             let name: ActionName = action.parse().unwrap();

@@ -11,7 +11,7 @@ use crate::model::run::{Intent, Phase};
 use crate::plan::drill::{Section, unenforced};
 use crate::plan::gates::is_irreversible;
 use crate::plan::node::{EdgeKind, Node, NodeIndex, NodeKind, Plan};
-use crate::plan::{PlanIndex, Target, digest};
+use crate::plan::{PlanIndex, digest, ranking};
 
 /// Widest line.
 const WIDTH: usize = 100;
@@ -59,7 +59,7 @@ fn header(out: &mut String, plan: &Plan) -> std::fmt::Result {
         short(&plain(&plan.runbook.digest))
     )?;
     if !plan.targets.is_empty() {
-        let ranked: Vec<_> = plan.targets.iter().map(Target::shown).collect();
+        let ranked = ranking(&plan.targets);
         for line in wrapped(&format!("targets, best first: {}", plain(&ranked.join(", "))), WIDTH) {
             writeln!(out, "{line}")?;
         }

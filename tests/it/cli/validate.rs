@@ -133,3 +133,65 @@ fn findings_go_to_a_code_review() {
     assert!(rule["help"]["markdown"].as_str().unwrap().contains("aws.arc.set_routing_controls"), "{rule}");
     assert_eq!(rule["properties"]["tags"][0], "survivability");
 }
+
+/// One of its sites says how long to wait in no words that are known.
+const UNPLANNABLE: &str = r#"apiVersion: drctl/v1
+kind: Runbook
+metadata: {name: pay}
+sites:
+  east: {role: active, values: {pause: 1s}}
+  north: {role: standby, cost_weight: 2, values: {pause: soon}}
+  west: {role: standby, cost_weight: 1, values: {pause: 1s}}
+parameters:
+  zones: {type: list, required: true}
+workflows:
+  failover:
+    steps:
+      - {id: call, uses: manual.task, with: {instructions: Call}, drill: skip}
+      - {id: rest, uses: wait.for, with: {duration: "{{ to.values.pause }}"}}
+      - {id: each, uses: wait.for, with: {duration: "{{ params.zones[1] }}"}}
+"#;
+
+#[test]
+fn what_cannot_be_planned_is_told_before_the_bad_day() {
+    let drctl = Drctl::with(&[("pay.yaml", UNPLANNABLE), ("fine.yaml", &UNPLANNABLE.replace("soon", "2s"))]);
+    let found = super::json(&drctl, "validate pay.yaml -o json");
+    let found = found["diagnostics"].as_array().unwrap();
+    assert_eq!((found.len(), &found[0]["code"]), (1, &"DR0208".into()), "{found:?}");
+    let message = found[0]["message"].as_str().unwrap();
+    for part in ["a failover to `north`", "a switchover to `north`", "`rest`"] {
+        assert!(message.contains(part), "{message}");
+    }
+    assert!(!message.contains("west"), "{message}");
+    assert_eq!((&found[0]["span"]["line"], drctl.run("validate pay.yaml").code), (&14.into(), 3));
+    // A value that only a run is given proves nothing, and the one way that is closed does not close the others.
+    assert_eq!(drctl.run("validate fine.yaml --deny-warnings").code, 0);
+    assert_eq!(drctl.run("plan pay.yaml --to west --set zones=a,1s").code, 0);
+    assert_ne!(drctl.run("plan pay.yaml --to north --set zones=a,1s").code, 0);
+}
+
+#[test]
+fn what_this_build_can_only_simulate_is_a_note() {
+    let text = UNPLANNABLE.replace("soon", "2s").replace(
+        "wait.for, with: {duration: \"{{ to.values.pause }}\"}",
+        "network.check_path, with: {paths: [{name: vpn, address: \"192.0.2.1:443\"}]}",
+    );
+    let drctl = Drctl::with(&[("pay.yaml", &text)]);
+    let found = super::json(&drctl, "validate pay.yaml --deny-warnings -o json");
+    let note = &found["diagnostics"][0];
+    assert_eq!((&note["code"], &note["severity"]), (&"DR0208".into(), &"note".into()), "{found}");
+    assert!(note["message"].as_str().unwrap().contains("`network.check_path`"), "{note}");
+    assert_eq!(found["valid"], true);
+}
+
+#[test]
+fn a_fleet_is_planned_with_its_members() {
+    let member = UNPLANNABLE.replace("  zones: {type: list, required: true}", "  zones: {type: list, default: [a, 1s]}");
+    let fleet = "apiVersion: drctl/v1\nkind: Fleet\nmetadata: {name: all}\nmembers:\n  - {runbook: pay, to: north}\n";
+    let drctl = Drctl::with(&[("pay.yaml", &member), ("all.yaml", fleet)]);
+    let found = super::json(&drctl, "validate all.yaml -o json");
+    let found = &found["diagnostics"][0];
+    assert_eq!((&found["code"], &found["span"]["line"]), (&"DR0208".into(), &5.into()), "{found}");
+    drctl.write("all.yaml", &fleet.replace("north", "west"));
+    assert_eq!(drctl.run("validate all.yaml --deny-warnings").code, 0);
+}

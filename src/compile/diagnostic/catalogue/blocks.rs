@@ -47,7 +47,8 @@ pub(crate) const BROKEN_TIMES: Entry = error(
 
 pub(crate) const BROKEN_ACCEPTANCE: Entry = error(
     "an `accept` entry that cannot hold",
-    "The code does not exist or cannot be accepted, the reason is empty, or `until` is not a day.",
+    "The code does not exist, cannot be accepted or is accepted twice, the reason is empty, or `until` is not a \
+     day.",
     "accept: [{code: DR0203, reason: later, until: soon}]",
     "accept: [{code: DR0601, reason: first drill in March, until: \"2027-03-31\"}]",
 );
@@ -64,7 +65,7 @@ pub(crate) const IDLE_ACCEPTANCE: Entry = warning(
     "an acceptance of nothing",
     "The runbook has no finding of that code. An acceptance that is not needed would hide the finding \
      when it comes back.",
-    "accept: [{code: DR0801, reason: old site, until: \"2027-03-31\"}]   # no such finding",
+    "accept: [{code: DR0601, reason: old site, until: \"2027-03-31\"}]   # no such finding",
     "accept: []",
 );
 

@@ -53,3 +53,25 @@ pub(crate) const NO_TRAFFIC: Entry = warning(
     "components:\n  - {id: db, kind: postgres.server}\n  - {id: web, kind: command.service}\n  - {id: \
      users, kind: dns.record}   # or an own step of phase shift",
 );
+
+pub(crate) const STANDBY_LEFT_BEHIND: Entry = warning(
+    "a standby that follows nobody after a move",
+    "The database has standbys in more than one other site. The derived failover stops the primary and promotes \
+     one of them; the others still follow the server that was stopped, fall behind silently, and are what the \
+     next failover would promote. Who the new primary is, and how a standby is made to follow it, only an own \
+     step can say.",
+    "components: [{id: db, kind: postgres.server}]   # in three sites",
+    "workflows:\n  failover:\n    steps:\n      - id: follow\n        phase: reprotect\n        for_each: \"{{ survivors \
+     | rejectattr('name', 'equalto', to.name) | list }}\"\n        uses: command.run\n        with: {argv: [./follow, \"{{ \
+     item.name }}\", \"{{ to.name }}\"], idempotent: true}",
+);
+
+pub(crate) const SAME_THING: Entry = acceptable(
+    "one thing in two sites",
+    "Two sites call the same database server, group, queue, record or program theirs. The fence of the site \
+     that is left stops what is promoted in the other one, what was stopped is started again, or users are \
+     sent to where they were. Names that are unique within a region only, such as that of an ECS service, may \
+     be the same in two regions.",
+    "- {id: db, kind: postgres.server, connection: {east: host=db.internal, west: host=db.internal}}",
+    "- {id: db, kind: postgres.server, connection: {east: host=db.east.internal, west: host=db.west.internal}}",
+);

@@ -53,3 +53,13 @@ pub(crate) const REPEATED_NEED: Entry = warning(
     "needs: [fence, fence]",
     "needs: [fence, freeze]",
 );
+
+pub(crate) const UNPLANNABLE: Entry = error(
+    "an operation that cannot be planned",
+    "`drctl validate` plans everything that a runbook can be asked to do, in each mode and to each site, with \
+     stand-ins for parameters that only a run is given, and the failover of a fleet. What it finds would keep \
+     `drctl plan` and the run itself from beginning. What this build can only simulate is a note: such a \
+     runbook can be planned and simulated, and a real run of it is refused.",
+    "sites: {west: {role: standby}}   # and a step reads {{ to.values.db.host }}",
+    "sites: {west: {role: standby, values: {db: {host: db.west.internal}}}}",
+);

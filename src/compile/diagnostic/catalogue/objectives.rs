@@ -43,3 +43,11 @@ pub(crate) const BACKUPS_BEYOND_RPO: Entry = warning(
     "objectives: {rpo: 4h}\n# …\n- {id: newest, uses: aws.backup.find_recovery_point, with: {max_age: 26h}}",
     "objectives: {rpo: 26h}",
 );
+
+pub(crate) const READING_ELSEWHERE: Entry = warning(
+    "the recovery point of another database is read",
+    "A reading tells how far a standby's data reaches. This one asks a server that the recovery does not promote: \
+     the loss that is shown, asked about at the gate and compared with the RPO would be that of something else.",
+    "recovery_point: [{uses: postgres.heartbeat, with: {connection: host=reports.west}}]   # and host=db.west is promoted",
+    "recovery_point: [{uses: postgres.heartbeat, with: {connection: \"{{ to.values.db }}\"}}]",
+);

@@ -117,10 +117,11 @@ pub(crate) const NO_BACKUPS_AFTERWARDS: Entry = warning(
     "uses: aws.rds.promote_read_replica\nwith: {backup_retention_days: 7}",
 );
 
-pub(crate) const OUTSIDE_RESIDENCY: Entry = acceptable(
+pub(crate) const OUTSIDE_RESIDENCY: Entry = error(
     "a site outside the allowed jurisdictions",
     "`residency.allow` says where the data may be. Failing over to this site would break it, or nobody \
-     knows, because the site does not say its jurisdiction.",
+     knows, because the site does not say its jurisdiction. Every move there is refused, whatever is accepted: \
+     where the data may be there after all, `residency.allow` says so.",
     "residency: {allow: [EU]}\nsites: {west: {role: standby, jurisdiction: US}}",
     "residency: {allow: [EU]}\nsites: {west: {role: standby, jurisdiction: EU}}",
 );

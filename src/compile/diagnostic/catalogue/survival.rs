@@ -1,6 +1,6 @@
 //! Entries about what a recovery needs while a site is lost.
 
-use super::{Entry, acceptable};
+use super::{Entry, acceptable, warning};
 
 pub(crate) const LOST_REGION: Entry = acceptable(
     "a step calls the region that is lost",
@@ -97,4 +97,14 @@ pub(crate) const LOST_ENDPOINTS: Entry = acceptable(
     "cluster_endpoints:\n  - {region: us-east-1, url: \"https://a.route53-recovery-cluster.us-east-1.amazonaws.com/v1\"}",
     "cluster_endpoints:   # all five\n  - {region: us-east-1, url: \"https://a.route53-recovery-cluster.us-east-1.amazonaws.com/v1\"}\n  \
      - {region: us-west-2, url: \"https://b.route53-recovery-cluster.us-west-2.amazonaws.com/v1\"}",
+);
+
+pub(crate) const UNKNOWN_PLACE: Entry = warning(
+    "a provider or region that nobody knows",
+    "What is lost together with a site is told by its provider and region: the control planes of that region, \
+     calls that go there, other sites in it. With a mistyped word nothing is found to be lost, and every check \
+     of survivability passes. So does a region of another cloud, and a site of a cloud that names no region. \
+     Where the region is newer than this build, accept the finding.",
+    "sites: {east: {role: active, provider: asw, region: us-esat-1}}",
+    "sites: {east: {role: active, provider: aws, region: us-east-1}}",
 );
