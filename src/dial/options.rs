@@ -2,14 +2,16 @@
 
 use percent_encoding::percent_decode_str;
 
+use crate::model::connection;
+
 /// Takes the last value of an option out of a connection string, a URL or `name=value …`. A string that is
 /// neither is returned as it is: the driver says what is wrong with it.
 #[must_use]
 pub fn take(text: &str, option: &str) -> (String, Option<String>) {
-    if text.starts_with("postgresql://") || text.starts_with("postgres://") {
+    if connection::is_url(text) {
         return take_from_url(text, option);
     }
-    let Some(pairs) = pairs(text) else { return (text.to_owned(), None) };
+    let Some(pairs) = connection::pairs(text) else { return (text.to_owned(), None) };
     let mut value = None;
     let mut rest = String::with_capacity(text.len());
     for pair in pairs {
@@ -37,45 +39,6 @@ fn take_from_url(text: &str, option: &str) -> (String, Option<String>) {
     }
     let separator = if kept.is_empty() { "" } else { "?" };
     (format!("{before}{separator}{}", kept.join("&")), value)
-}
-
-/// One `name=value`, as it stands in the text and taken apart.
-struct Pair<'a> {
-    text: &'a str,
-    name: &'a str,
-    value: String,
-}
-
-/// Takes `name=value …` apart, by the rules of libpq: blanks around `=`, single quotes, backslashes.
-/// `None` when it is something else.
-fn pairs(text: &str) -> Option<Vec<Pair<'_>>> {
-    let mut pairs = Vec::new();
-    let mut rest = text.trim_start();
-    while !rest.is_empty() {
-        let (name, after) = rest.split_once('=')?;
-        let after = after.trim_start();
-        let (value, left) = value(after)?;
-        let length = rest.len() - left.len();
-        pairs.push(Pair { text: rest.get(..length)?, name: name.trim_end(), value });
-        rest = left.trim_start();
-    }
-    Some(pairs)
-}
-
-/// Reads a value; returns it with what follows.
-fn value(text: &str) -> Option<(String, &str)> {
-    let quoted = text.starts_with('\'');
-    let mut value = String::new();
-    let mut characters = text.char_indices().skip(usize::from(quoted));
-    while let Some((at, character)) = characters.next() {
-        match character {
-            '\\' => value.push(characters.next()?.1),
-            '\'' if quoted => return Some((value, text.get(at + 1..)?)),
-            blank if blank.is_whitespace() && !quoted => return Some((value, text.get(at..)?)),
-            other => value.push(other),
-        }
-    }
-    (!quoted).then_some((value, ""))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 pub mod action;
 pub mod component;
+pub mod connection;
 pub mod drill;
 pub mod evidence;
 pub mod expression;

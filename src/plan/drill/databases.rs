@@ -2,6 +2,7 @@
 //! Must never take a server for fewer than the driver may reach, and never names a user or a password.
 
 use super::boundary::Touch;
+use crate::model::connection;
 
 /// Functions that only compute or read: what calls no other one changes nothing in a read-only transaction.
 const READING: &[&str] = &[
@@ -95,8 +96,7 @@ const WORDS: &[&str] = &[
 
 /// The databases that a connection string may lead to: each of its hosts and addresses counts.
 pub(super) fn databases(connection: &str) -> Vec<Touch> {
-    let is_url = connection.starts_with("postgres://") || connection.starts_with("postgresql://");
-    let found = if is_url { of_url(connection) } else { of_pairs(connection) };
+    let found = if connection::is_url(connection) { of_url(connection) } else { of_pairs(connection) };
     match found {
         Ok((servers, name)) if !servers.is_empty() => {
             servers.into_iter().map(|server| Touch::Database(format!("{server}/{name}"))).collect()
@@ -135,43 +135,14 @@ fn of_url(connection: &str) -> Found {
 }
 
 fn of_pairs(connection: &str) -> Found {
-    let pairs = pairs(connection).ok_or("its connection string cannot be read")?;
-    let last = |key: &str| pairs.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value.clone());
+    let pairs = connection::pairs(connection).ok_or("its connection string cannot be read")?;
+    let last = |key: &str| pairs.iter().rev().find(|pair| pair.name == key).map(|pair| pair.value.clone());
     // The driver keeps all hosts, also where one is given twice, and dials the addresses where there are any.
     let all = |key: &'static str| {
-        pairs.iter().filter(move |(name, _)| name == key).flat_map(|(_, value)| value.split(','))
+        pairs.iter().filter(move |pair| pair.name == key).flat_map(|pair| pair.value.split(','))
     };
     let servers = all("host").chain(all("hostaddr")).map(str::to_ascii_lowercase).collect();
     Ok((servers, last("dbname").or(last("user")).unwrap_or_default()))
-}
-
-/// Takes `name = value …` apart by the rules of libpq; `None` when it is something else.
-fn pairs(text: &str) -> Option<Vec<(String, String)>> {
-    let mut pairs = Vec::new();
-    let mut rest = text.trim_start();
-    while !rest.is_empty() {
-        let (name, after) = rest.split_once('=')?;
-        let (value, left) = value(after.trim_start())?;
-        pairs.push((name.trim_end().to_owned(), value));
-        rest = left.trim_start();
-    }
-    Some(pairs)
-}
-
-/// Reads a value; returns it with what follows.
-fn value(text: &str) -> Option<(String, &str)> {
-    let quoted = text.starts_with('\'');
-    let mut value = String::new();
-    let mut characters = text.char_indices().skip(usize::from(quoted));
-    while let Some((at, character)) = characters.next() {
-        match character {
-            '\\' => value.push(characters.next()?.1),
-            '\'' if quoted => return Some((value, text.get(at + 1..)?)),
-            blank if blank.is_whitespace() && !quoted => return Some((value, text.get(at..)?)),
-            other => value.push(other),
-        }
-    }
-    (!quoted).then_some((value, ""))
 }
 
 /// Says whether a statement changes nothing in a read-only transaction: it is a query, and calls no function

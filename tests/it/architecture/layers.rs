@@ -16,7 +16,7 @@ const LAYERS: [(&str, &[&str]); 23] = [
     ("oidc", &["model"]),
     ("forecast", &["model", "plan"]),
     ("ports", &["model", "plan", "engine"]),
-    ("dial", &[]),
+    ("dial", &["model"]),
     ("journal", &["model", "plan", "engine", "ports", "dial"]),
     ("providers", &["model", "plan", "engine", "ports", "dial"]),
     ("runtime", &["model", "plan", "engine", "ports", "webhook"]),

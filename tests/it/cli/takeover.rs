@@ -61,6 +61,11 @@ drill:
        drill: {boundary: trusted}}]
 ";
 
+/// As [`ISOLATED`], with a fault that takes no time, and more said about its drills.
+fn quick(more: &str) -> String {
+    ISOLATED.replace("'DO'", "'0'").replace("  inject:", &format!("  {more}\n  inject:"))
+}
+
 const CONSENTS: &str = "--confirm pay:west --accept-loss unmeasured --accept-unfenced";
 
 fn folder(text: &str) -> Drctl {
@@ -160,9 +165,7 @@ fn nothing_is_begun_beside_what_a_drill_does_or_takes_back() {
 
 #[test]
 fn a_second_drill_is_told_that_a_drill_is_in_its_way() {
-    let held =
-        ISOLATED.replace("'DO'", "'0'").replace("  inject:", "  decide: {roles: [operator]}\n  inject:");
-    let drctl = folder(&held);
+    let drctl = folder(&quick("decide: {roles: [operator]}"));
     assert_eq!(drctl.run("drill pay --reason quarterly").code, 6);
     let second = drctl.run("drill pay --reason again");
     assert_eq!(second.code, 8, "{}", second.stderr);
@@ -173,14 +176,10 @@ fn a_second_drill_is_told_that_a_drill_is_in_its_way() {
 #[test]
 fn the_scheduler_goes_on_with_a_drill_whose_time_to_decide_is_up() {
     for way in ["proceed", "deny"] {
-        let held = ISOLATED.replace("'DO'", "'0'").replace(
-            "  inject:",
-            &format!(
-                "  decide: {{roles: [operator], expires: 1s, on_expiry: {way}}}\n  \
-                 schedule: {{cron: \"0 4 1 1 *\", timezone: UTC}}\n  inject:"
-            ),
-        );
-        let drctl = folder(&held);
+        let drctl = folder(&quick(&format!(
+            "decide: {{roles: [operator], expires: 1s, on_expiry: {way}}}\n  \
+             schedule: {{cron: \"0 4 1 1 *\", timezone: UTC}}"
+        )));
         assert_eq!(drctl.run("drill pay --reason quarterly").code, 6, "{way}");
         let began = Instant::now();
         let mut said = String::new();
@@ -197,9 +196,7 @@ fn the_scheduler_goes_on_with_a_drill_whose_time_to_decide_is_up() {
 
 #[test]
 fn a_verdict_that_is_refused_says_nothing_of_drivers() {
-    let text =
-        ISOLATED.replace("'DO'", "'0'").replace("  inject:", "  attestation: {roles: [auditor]}\n  inject:");
-    let drctl = folder(&text);
+    let drctl = folder(&quick("attestation: {roles: [auditor]}"));
     assert_eq!(drctl.run("drill pay --reason quarterly").code, 6);
     let refused = drctl.run("drill attest latest --pass");
     assert_eq!(refused.code, 7, "{}", refused.stderr);
@@ -209,9 +206,7 @@ fn a_verdict_that_is_refused_says_nothing_of_drivers() {
 
 #[test]
 fn a_fleet_takes_the_drill_of_a_member_back_before_it_begins() {
-    let held =
-        ISOLATED.replace("'DO'", "'0'").replace("  inject:", "  decide: {roles: [operator]}\n  inject:");
-    let drctl = folder(&held);
+    let drctl = folder(&quick("decide: {roles: [operator]}"));
     drctl.write(
         "runbooks/fleet-all.yaml",
         "apiVersion: drctl/v1\nkind: Fleet\nmetadata: {name: all}\nmembers:\n  - {runbook: pay}\n",

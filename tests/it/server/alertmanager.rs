@@ -6,26 +6,16 @@ use std::process::{Child, Command, Stdio};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{ANN, EVE, folder_with, tool};
+use super::{ANN, EVE, folder_with, payments, tool};
 use crate::support::binary::Drctl;
 use crate::support::served::{Served, answer};
 
-const PAYMENTS: &str = "\
-apiVersion: drctl/v1
-kind: Runbook
-metadata: {name: payments}
-sites:
-  east: {role: active}
-  west: {role: standby}
-workflows:
-  failover:
-    steps:
-      - {id: go, uses: command.run, with: {argv: [/bin/true], idempotent: true}, drill: skip}
-triggers:
+/// What begins a failover of payments.
+const TRIGGERS: &str = r"
   - name: probes
     on: alertmanager
     start: {operation: failover, to: west}
-    when: \"event.labels.alertname == 'PaymentsDown'\"
+    when: event.labels.alertname == 'PaymentsDown'
 ";
 
 /// An Alertmanager that sends to a server.
@@ -105,7 +95,7 @@ async fn a_real_alertmanager_stages_a_run_and_withdraws_it() {
     );
     let text = std::fs::read_to_string(drctl.path("drctl.toml")).unwrap();
     drctl.write("drctl.toml", &(text + &hook));
-    drctl.write("runbooks/payments.yaml", PAYMENTS);
+    drctl.write("runbooks/payments.yaml", &payments(TRIGGERS));
     let server = Served::start(&drctl);
     let alertmanager = Alertmanager::start(&drctl, &server, secret);
     alertmanager.alert("SomethingElse", false).await;

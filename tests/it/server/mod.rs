@@ -70,6 +70,16 @@ workflows:
         approval: {quorum: 1, not_by: [starter]}
 ";
 
+/// A service of one harmless step, with what begins its failover: lines of the list of its triggers.
+fn payments(triggers: &str) -> String {
+    format!(
+        "apiVersion: drctl/v1\nkind: Runbook\nmetadata: {{name: payments}}\n\
+         sites:\n  east: {{role: active}}\n  west: {{role: standby}}\nworkflows:\n  failover:\n    steps:\n      \
+         - {{id: go, uses: command.run, with: {{argv: [/bin/true], idempotent: true}}, drill: skip}}\n\
+         triggers:{triggers}"
+    )
+}
+
 /// A folder with runbooks and a configuration.
 fn folder() -> Drctl {
     folder_with("")

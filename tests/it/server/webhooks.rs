@@ -6,28 +6,18 @@ use reqwest::Method;
 use ring::hmac;
 use serde_json::Value;
 
-use super::{ANN, EVE, folder};
+use super::{ANN, EVE, folder, payments};
 use crate::support::binary::Drctl;
 use crate::support::served::{Served, answer};
 
-const PAYMENTS: &str = "\
-apiVersion: drctl/v1
-kind: Runbook
-metadata: {name: payments}
-sites:
-  east: {role: active}
-  west: {role: standby}
-workflows:
-  failover:
-    steps:
-      - {id: go, uses: command.run, with: {argv: [/bin/true], idempotent: true}, drill: skip}
-triggers:
-  - {name: pager, on: pagerduty, start: {operation: failover, to: west}, when: \"incident.service.id == 'PF9KMXH'\"}
+/// What begins a failover of payments.
+const TRIGGERS: &str = r"
+  - {name: pager, on: pagerduty, start: {operation: failover, to: west}, when: incident.service.id == 'PF9KMXH'}
 ";
 
 fn paged() -> Drctl {
     let drctl = folder();
-    drctl.write("runbooks/payments.yaml", PAYMENTS);
+    drctl.write("runbooks/payments.yaml", &payments(TRIGGERS));
     drctl.write("new.secret", "new-secret");
     drctl.write("old.secret", "old-secret");
     let text = std::fs::read_to_string(drctl.path("drctl.toml")).unwrap();
