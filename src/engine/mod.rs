@@ -55,7 +55,7 @@ use model::run::NodeStatus;
 use crate::model;
 
 /// Version of the state that checkpoints hold; another version ignores them.
-pub const STATE_FORMAT: u32 = 6;
+pub const STATE_FORMAT: u32 = 7;
 
 /// Says whether nobody had to intervene, and nothing was overridden or failed and ignored: numbers of a run
 /// that was helped along are marked so.
