@@ -33,13 +33,19 @@ fn parts(strategy: Strategy, kind: ComponentKind) -> Vec<ComponentKind> {
 }
 
 fn wanted(strategy: Strategy, components: Vec<ComponentKind>) -> Wanted {
+    let sites = match Wanted::provider_of(&components) {
+        "aws" => ["eu-west-1", "eu-central-1"],
+        "azure" => ["westeurope", "northeurope"],
+        "gcp" => ["europe-west1", "europe-west4"],
+        _ => ["hall-a", "hall-b"],
+    };
     Wanted {
         name: ServiceName::new("shop").unwrap(),
         owner: None,
         strategy,
         objectives: Wanted::usual(strategy),
         provider: Wanted::provider_of(&components).to_owned(),
-        sites: ["eu-west-1", "eu-central-1"].map(|name| SiteName::new(name).unwrap()),
+        sites: sites.map(|name| SiteName::new(name).unwrap()),
         components,
         health: "https://{site}.shop.example.com/health".to_owned(),
         public_url: Some("https://shop.example.com".to_owned()),

@@ -88,7 +88,8 @@ fn misplaced(name: &str, site: &Site) -> Option<(&'static str, Fault)> {
     }
     let cloud = region::meant(provider)?;
     let Some(region) = site.region.as_deref() else {
-        let message = format!("`{name}` is at {cloud} but names no region, so nobody knows what is lost with it");
+        let message =
+            format!("`{name}` is at {cloud} but names no region, so nobody knows what is lost with it");
         return Some(("", (message, "add `region`".to_owned())));
     };
     match by_region {
@@ -126,7 +127,10 @@ fn strange<'w>(
     let cloud = action.as_str().split('.').next().filter(|family| region::CLOUDS.contains(family))?;
     let (key, value) = with.get_key_value(key)?;
     let region = value.as_str().filter(|text| !text.contains("{{") && !text.contains("{%"))?;
-    if holds_placeholder(value) || sites.contains(region) || region::regions(cloud).any(|known| known == region) {
+    if holds_placeholder(value)
+        || sites.contains(region)
+        || region::regions(cloud).any(|known| known == region)
+    {
         return None;
     }
     let (message, help) = unknown_region(region, Some(cloud), near_region(region, &[cloud]));
