@@ -80,8 +80,17 @@ pub fn meant(provider: &str) -> Option<&'static str> {
 /// The cloud a site is in: by its provider, else by its region.
 #[must_use]
 pub fn cloud(site: &Site) -> Option<&'static str> {
-    let by_region = || site.region.as_deref().and_then(cloud_of);
-    site.provider.as_deref().and_then(meant).or_else(by_region)
+    let by_region = site.region.as_deref().and_then(cloud_of);
+    match site.provider.as_deref() {
+        None => by_region,
+        // A slip of the pen is still in that cloud; a provider of another name may call its regions anything.
+        Some(provider) => meant(provider).or(by_region.filter(|cloud| is_slip(provider, cloud))),
+    }
+}
+
+fn is_slip(word: &str, cloud: &str) -> bool {
+    let word = word.trim().to_ascii_lowercase();
+    word.get(..1) == cloud.get(..1) && word.len().abs_diff(cloud.len()) <= 2
 }
 
 #[cfg(test)]
@@ -101,6 +110,7 @@ mod tests {
             (None, Some("us-east1"), Some("gcp")),
             (None, Some("eastus"), Some("azure")),
             (Some("asw"), Some("us-east-1"), Some("aws")),
+            (Some("openstack"), Some("us-east-1"), None),
             (Some("onprem"), Some("hall-1"), None),
             (None, None, None),
         ] {

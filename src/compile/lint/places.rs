@@ -77,7 +77,7 @@ fn misplaced(name: &str, site: &Site) -> Option<(&'static str, Fault)> {
     };
     if !known(provider) {
         let near = region::meant(provider).or_else(|| suggest::nearest(provider, region::CLOUDS));
-        let cloud = near.or(by_region)?;
+        let cloud = near?;
         let message = format!("`{name}` is at the provider `{provider}`, which nobody knows");
         let why = match by_region {
             Some(cloud) => format!("its region is one of `{cloud}`: "),

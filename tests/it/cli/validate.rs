@@ -176,7 +176,7 @@ fn what_cannot_be_planned_is_told_before_the_bad_day() {
 
 #[test]
 fn what_this_build_can_only_simulate_is_a_note() {
-    let text = UNPLANNABLE.replace("soon", "2s").replace(
+    let text = UNPLANNABLE.replace("required: true", "default: [a, 1s]").replace("soon", "2s").replace(
         "wait.for, with: {duration: \"{{ to.values.pause }}\"}",
         "gcp.sql.check_replication, with: {project: p, region: europe-west1, instance: pay}",
     );
