@@ -135,8 +135,12 @@ fn twins<'s>(
         .filter_map(|(name, site)| {
             let values = identity.fields.iter().map(|(_, of)| value(of, name, site));
             let values = values.collect::<Option<Vec<_>>>()?;
-            // What is still to be filled in says nothing yet.
-            (!values.iter().any(holds_placeholder)).then_some((name.as_str(), site, values))
+            // What is still to be filled in says nothing yet, and a program that does nothing does it anywhere.
+            (!values.iter().any(|value| holds_placeholder(value) || does_nothing(value))).then_some((
+                name.as_str(),
+                site,
+                values,
+            ))
         })
         .collect();
     all.iter().enumerate().find_map(|(at, (name, site, values))| {
@@ -145,6 +149,11 @@ fn twins<'s>(
         })?;
         Some((*other, *name))
     })
+}
+
+fn does_nothing(argv: &Value) -> bool {
+    let program = argv.get(0).and_then(Value::as_str);
+    program.is_some_and(|program| matches!(program.rsplit('/').next(), Some("true" | ":")))
 }
 
 /// An ARN names its region itself.
