@@ -53,9 +53,8 @@ pub(crate) fn runbook(
     // A site that may not hold the data has a finding of its own.
     let of_residency =
         found.iter().any(|found| matches!(found.code, Code::OutsideResidency | Code::ActiveOutsideResidency));
-    refused.retain(|problem, _| {
-        !(of_residency && problem.what.starts_with("residency ")) && !place.rests_on_a_stand_in(&problem.what)
-    });
+    let is_told = |problem: &Problem| of_residency && problem.what.starts_with("residency ");
+    refused.retain(|problem, _| !(is_told(problem) || place.rests_on_a_stand_in(&problem.what)));
     let mut findings: Vec<_> =
         refused.into_iter().map(|(problem, cases)| place.finding(problem, &cases)).collect();
     findings.extend(only_simulated(&place, &simulated));

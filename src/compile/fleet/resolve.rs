@@ -131,9 +131,9 @@ impl<'a, 'r, 't> Resolver<'a, 'r, 't> {
         }
         let mut member: BTreeMap<ServiceName, usize> = BTreeMap::new();
         for (at, services) in self.services.iter().enumerate() {
-            services.iter().for_each(|service| {
+            for service in services {
                 member.entry(service.clone()).or_insert(at);
-            });
+            }
         }
         for (service, at) in &member {
             let inside = self.inside(service);

@@ -32,8 +32,9 @@ pub(super) fn blocks(runbook: &Runbook, reporter: &mut Reporter<'_>) {
     }
     let sites = regions(runbook);
     for (at, reading) in runbook.recovery_point.iter().enumerate() {
-        let what = "the recovery point".to_owned();
-        if let Some((key, (message, help))) = strange(what, reading.uses, &reading.with, &sites) {
+        if let Some((key, (message, help))) =
+            strange("the recovery point", reading.uses, &reading.with, &sites)
+        {
             let pointer = format!("/recovery_point/{at}/with/{key}");
             reporter.value(Code::UnknownPlace, &pointer, message).help(help);
         }
@@ -47,7 +48,7 @@ pub(super) fn workflow(runbook: &Runbook, outline: &Outline<'_>, reporter: &mut 
         let pointer = outline.pointer(index);
         for (place, action, with) in calls(entry.step) {
             let what = format!("`{}`", entry.id());
-            if let Some((key, (message, help))) = strange(what, action, with, &sites) {
+            if let Some((key, (message, help))) = strange(&what, action, with, &sites) {
                 let pointer = format!("{pointer}/{place}with/{key}");
                 reporter.value(Code::UnknownPlace, &pointer, message).help(help);
             }
@@ -118,7 +119,7 @@ fn near_region(region: &str, clouds: &[&str]) -> Option<&'static str> {
 
 /// A region, written out, that is none of the cloud whose action is called.
 fn strange<'w>(
-    what: String,
+    what: &str,
     action: ActionName,
     with: &'w Map<String, Value>,
     sites: &BTreeSet<&str>,
