@@ -108,6 +108,9 @@ fn refusal(code: Code, level: Level) -> Option<&'static str> {
         (Severity::Error, Level::Error) | (Severity::Warning, Level::Warning) => None,
         _ if about_the_text => Some("codes about the text itself are as they are"),
         (Severity::Warning, _) => None,
+        (Severity::Error, _) if !entry.acceptable => {
+            Some("it cannot be accepted either: it has to be put right")
+        }
         (Severity::Error, Level::Off) => {
             Some("an error can be accepted in the runbook, with a reason and an end")
         }
@@ -143,6 +146,7 @@ mod tests {
         let error = |code, level| Severities::new([(code, level)]).unwrap_err().to_string();
         assert!(error("DR9999", "off").contains("DR9999"));
         assert!(error("DR0601", "loud").contains("`error`, `warning` or `off`"));
+        assert!(error("DR0801", "warning").contains("put right"));
         assert!(error("DR0301", "off").contains("with a reason and an end"), "{}", error("DR0301", "off"));
     }
 }

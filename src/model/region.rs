@@ -1,4 +1,5 @@
-//! Regions of the clouds, as far as this build knows them. A region that is missing here may still exist: it is
+//! Regions of the clouds, as far as this build knows them. A region that is missing here may still
+//! exist: it is
 //! newer.
 
 use super::values::Site;
@@ -23,7 +24,8 @@ const ALIASES: [(&str, &str); 11] = [
 
 const AWS: &str = "af-south-1 ap-east-1 ap-east-2 ap-northeast-1 ap-northeast-2 ap-northeast-3 ap-south-1 \
      ap-south-2 ap-southeast-1 ap-southeast-2 ap-southeast-3 ap-southeast-4 ap-southeast-5 ap-southeast-6 \
-     ap-southeast-7 ca-central-1 ca-west-1 cn-north-1 cn-northwest-1 eu-central-1 eu-central-2 eu-isoe-west-1 \
+     ap-southeast-7 ca-central-1 ca-west-1 cn-north-1 cn-northwest-1 eu-central-1 eu-central-2 \
+     eu-isoe-west-1 \
      eu-north-1 eu-south-1 eu-south-2 eu-west-1 eu-west-2 eu-west-3 eusc-de-east-1 il-central-1 me-central-1 \
      me-south-1 mx-central-1 sa-east-1 us-east-1 us-east-2 us-gov-east-1 us-gov-west-1 us-iso-east-1 \
      us-iso-west-1 us-isob-east-1 us-isob-west-1 us-isof-east-1 us-isof-south-1 us-west-1 us-west-2";
@@ -35,14 +37,16 @@ const AZURE: &str = "australiacentral australiacentral2 australiaeast australias
      japaneast japanwest jioindiacentral jioindiawest koreacentral koreasouth malaysiawest mexicocentral \
      newzealandnorth northcentralus northeurope norwayeast norwaywest polandcentral qatarcentral \
      southafricanorth southafricawest southcentralus southeastasia southindia spaincentral swedencentral \
-     swedensouth switzerlandnorth switzerlandwest taiwannorth uaecentral uaenorth uksouth ukwest usdodcentral \
+     swedensouth switzerlandnorth switzerlandwest taiwannorth uaecentral uaenorth uksouth ukwest \
+     usdodcentral \
      usdodeast usgovarizona usgoviowa usgovtexas usgovvirginia westcentralus westeurope westindia westus \
      westus2 westus3";
 
 const GCP: &str = "africa-south1 asia asia-east1 asia-east2 asia-northeast1 asia-northeast2 asia-northeast3 \
      asia-south1 asia-south2 asia-southeast1 asia-southeast2 asia-southeast3 australia-southeast1 \
      australia-southeast2 eu europe-central2 europe-north1 europe-north2 europe-southwest1 europe-west1 \
-     europe-west10 europe-west12 europe-west2 europe-west3 europe-west4 europe-west6 europe-west8 europe-west9 \
+     europe-west10 europe-west12 europe-west2 europe-west3 europe-west4 europe-west6 europe-west8 \
+     europe-west9 \
      me-central1 me-central2 me-west1 northamerica-northeast1 northamerica-northeast2 northamerica-south1 \
      southamerica-east1 southamerica-west1 us us-central1 us-east1 us-east4 us-east5 us-south1 us-west1 \
      us-west2 us-west3 us-west4";
@@ -76,8 +80,17 @@ pub fn meant(provider: &str) -> Option<&'static str> {
 /// The cloud a site is in: by its provider, else by its region.
 #[must_use]
 pub fn cloud(site: &Site) -> Option<&'static str> {
-    let by_region = || site.region.as_deref().and_then(cloud_of);
-    site.provider.as_deref().and_then(meant).or_else(by_region)
+    let by_region = site.region.as_deref().and_then(cloud_of);
+    match site.provider.as_deref() {
+        None => by_region,
+        // A slip of the pen is still in that cloud; a provider of another name may call its regions anything.
+        Some(provider) => meant(provider).or(by_region.filter(|cloud| is_slip(provider, cloud))),
+    }
+}
+
+fn is_slip(word: &str, cloud: &str) -> bool {
+    let word = word.trim().to_ascii_lowercase();
+    word.get(..1) == cloud.get(..1) && word.len().abs_diff(cloud.len()) <= 2
 }
 
 #[cfg(test)]
@@ -97,6 +110,7 @@ mod tests {
             (None, Some("us-east1"), Some("gcp")),
             (None, Some("eastus"), Some("azure")),
             (Some("asw"), Some("us-east-1"), Some("aws")),
+            (Some("openstack"), Some("us-east-1"), None),
             (Some("onprem"), Some("hall-1"), None),
             (None, None, None),
         ] {

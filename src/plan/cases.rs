@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::node::{Node, PlannedUndo};
 use super::{Choices, Plan, Problem, bind};
-use crate::model::action::Adapter;
+use crate::model::action::{ActionName, Adapter};
 use crate::model::id::SiteName;
 use crate::model::run::{Intent, Mode, Operation};
 use crate::model::runbook::{Runbook, Strategy};
@@ -78,7 +78,7 @@ pub fn only_simulated(runbook: &Runbook, plan: &Plan) -> BTreeSet<&'static str> 
     };
     let of_nodes = plan.nodes.iter().filter(|node| !node.is_left_out()).flat_map(called);
     let all = of_nodes.chain(runbook.recovery_point.iter().map(|entry| entry.uses));
-    all.filter(|action| action.adapter() == Adapter::SimulatedOnly).map(|action| action.as_str()).collect()
+    all.filter(|action| action.adapter() == Adapter::SimulatedOnly).map(ActionName::as_str).collect()
 }
 
 /// Says whether a runbook has steps for an operation.

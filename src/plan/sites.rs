@@ -263,12 +263,21 @@ mod tests {
             let refused = routed(&sites, Operation::Failover, None, Some(site)).unwrap_err();
             assert!(refused[0].contains("residency") && refused[0].contains(why), "{refused:?}");
         }
+        // One that does not say its cost comes between the cheap and the dear.
+        let silent = json!({"role": "standby", "jurisdiction": "US"});
+        let mut three = json!({"sites": {"east": {"role": "active"}, "silent": silent, "dear": silent}});
+        three["sites"]["dear"]["cost_weight"] = 2.0.into();
+        assert_eq!(routed(&three, Operation::Failover, None, None), Ok(way("east", "silent")));
+        three["sites"]["dear"]["cost_weight"] = 0.5.into();
+        assert_eq!(routed(&three, Operation::Failover, None, None), Ok(way("east", "dear")));
         sites["sites"]["south"]["cost_weight"] = 3.0.into();
         let equal = routed(&sites, Operation::Failover, None, None).unwrap_err();
         assert!(
             equal[0].ends_with(
                 "north (capacity 100 %, cost 3), south (cost 3), small (capacity 50 %, cost 1), gone (quarantined, \
-                 capacity 200 %, cost 0.5), paris (residency: lies in FR, cost 0.1), sea (residency: names no jurisdiction)"
+                 capacity 200 %, cost 0.5), paris (residency: lies in FR, cost 0.1), sea \
+                 (residency: names no jurisdiction, \
+                 cost 1 by default)"
             ),
             "{equal:?}"
         );

@@ -49,7 +49,7 @@ pub fn ranking(targets: &[Target]) -> Vec<String> {
             target.cost_weight = Some(USUAL_COST);
         }
         let shown = target.shown();
-        if silent { shown.replacen("cost 1", "cost 1 unless it says", 1) } else { shown }
+        if silent { shown.replacen("cost 1", "cost 1 by default", 1) } else { shown }
     };
     targets.iter().map(told).collect()
 }

@@ -147,7 +147,8 @@ fn an_acceptance_is_not_idle_because_another_site_is_assumed_lost() {
     assert_eq!(with(Some("west"), &accepted.replace("DR0402", "DR0601")), ["DR0137"]);
 }
 
-/// What is accepted stops being refused, by the compiler and by the planner; what would be refused all the same
+/// What is accepted stops being refused, by the compiler and by the planner; what would be refused
+/// all the same
 /// cannot be accepted.
 #[test]
 fn an_acceptance_has_its_effect_or_is_refused() {

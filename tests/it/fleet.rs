@@ -55,7 +55,7 @@ fn directory() -> Directory {
         (name("reports"), listed("2", &[])),
         (name("head"), listed("3", &["identity", "tail"])),
         (name("tail"), listed("3", &["head"])),
-        (name("front"), listed("9", &["orders"])),
+        (name("front"), listed("0", &["orders"])),
     ])
 }
 

@@ -32,8 +32,8 @@ pub(crate) fn runbook(
     beside: &Beside<'_>,
 ) -> Vec<Diagnostic> {
     let place = Place::new(text, runbook);
-    let shelf = (!plan::runs(runbook).is_empty())
-        .then(|| Shelf::read(beside.folders, beside.options, beside.path));
+    let shelf =
+        (!plan::runs(runbook).is_empty()).then(|| Shelf::read(beside.folders, beside.options, beside.path));
     let mut refused: BTreeMap<Problem, Vec<Case>> = BTreeMap::new();
     let mut simulated = BTreeSet::new();
     for case in plan::cases(runbook) {
@@ -51,12 +51,10 @@ pub(crate) fn runbook(
         }
     }
     // A site that may not hold the data has a finding of its own.
-    let of_residency = found.iter().any(|found| {
-        matches!(found.code, Code::OutsideResidency | Code::ActiveOutsideResidency)
-    });
-    refused.retain(|problem, _| {
-        !(of_residency && problem.what.starts_with("residency ")) && !place.rests_on_a_stand_in(&problem.what)
-    });
+    let of_residency =
+        found.iter().any(|found| matches!(found.code, Code::OutsideResidency | Code::ActiveOutsideResidency));
+    let is_told = |problem: &Problem| of_residency && problem.what.starts_with("residency ");
+    refused.retain(|problem, _| !(is_told(problem) || place.rests_on_a_stand_in(&problem.what)));
     let mut findings: Vec<_> =
         refused.into_iter().map(|(problem, cases)| place.finding(problem, &cases)).collect();
     findings.extend(only_simulated(&place, &simulated));
@@ -198,9 +196,10 @@ impl<'a> Place<'a> {
         let reads = |text: &str| {
             let name_ends = |rest: &str| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_');
             text.contains("params[")
-                || self.stand_ins.iter().any(|name| {
-                    text.split(&format!("params.{name}")).skip(1).any(name_ends)
-                })
+                || self
+                    .stand_ins
+                    .iter()
+                    .any(|name| text.split(&format!("params.{name}")).skip(1).any(name_ends))
         };
         let workflows = [&self.runbook.workflows.failover, &self.runbook.workflows.failback];
         let steps: Vec<&Step> =

@@ -52,7 +52,7 @@ fn switches(with: &Map<String, Value>, pointer: &str, reporter: &mut Reporter<'_
     if !missing.is_empty() && !reporter.has_any(Code::BrokenComponent) {
         let message = format!("this way of switching needs {}", suggest::list(missing));
         reporter
-            .value(Code::MissingKey, &format!("{pointer}/method"), message)
+            .value(Code::NothingToDo, &format!("{pointer}/method"), message)
             .help("without them the step could never do anything");
     }
 }

@@ -34,7 +34,8 @@ fn contradiction(document: &Value, reporter: &mut Reporter<'_>) {
     let said = |key: &str| document.pointer(&format!("/on_member_failure/{key}"));
     let after = said("stop_after").filter(|after| **after != json!(0) && **after != json!("0%"));
     if said("continue") == Some(&Value::Bool(false)) && after.is_some() {
-        let message = "with `continue: false` no member begins after the first trouble, so `stop_after` contradicts it";
+        let message =
+            "with `continue: false` no member begins after the first trouble, so `stop_after` contradicts it";
         reporter
             .key(Code::KeyWithoutMeaning, "/on_member_failure/stop_after", message)
             .help("write `continue: true` with `stop_after`, or leave `stop_after` out");

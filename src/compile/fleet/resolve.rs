@@ -101,7 +101,9 @@ impl<'a, 'r, 't> Resolver<'a, 'r, 't> {
     fn named_twice(&mut self) {
         let mut first: BTreeMap<&ServiceName, usize> = BTreeMap::new();
         let members = &self.fleet.members;
-        for (at, service) in members.iter().enumerate().filter_map(|(at, it)| Some((at, it.runbook.as_ref()?))) {
+        for (at, service) in
+            members.iter().enumerate().filter_map(|(at, it)| Some((at, it.runbook.as_ref()?)))
+        {
             let Some(other) = first.get(service).copied() else {
                 first.insert(service, at);
                 continue;
@@ -112,23 +114,26 @@ impl<'a, 'r, 't> Resolver<'a, 'r, 't> {
             }
             let label = self.reporter.label(&self.pointers[other], Part::Value, "first here");
             let message = format!("`{service}` is a member twice: it would be moved twice");
-            let finding =
-                self.reporter.value(Code::DuplicateMember, &format!("{}/runbook", self.pointers[at]), message);
+            let finding = self.reporter.value(
+                Code::DuplicateMember,
+                &format!("{}/runbook", self.pointers[at]),
+                message,
+            );
             finding.also(label).help("take one of them out; a service is moved once, by one runbook");
         }
     }
 
     /// Members whose service is moved by the runbook of another member as well.
     fn run_inside(&mut self) {
-        // Whoever runs itself is told so.
-        if self.reporter.has_any(Code::RunsItself) {
+        // Whoever runs itself, or may mean two runbooks, is told so.
+        if [Code::RunsItself, Code::AmbiguousMember].into_iter().any(|code| self.reporter.has_any(code)) {
             return;
         }
         let mut member: BTreeMap<ServiceName, usize> = BTreeMap::new();
         for (at, services) in self.services.iter().enumerate() {
-            services.iter().for_each(|service| {
+            for service in services {
                 member.entry(service.clone()).or_insert(at);
-            });
+            }
         }
         for (service, at) in &member {
             let inside = self.inside(service);

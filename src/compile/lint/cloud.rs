@@ -60,9 +60,8 @@ pub(super) fn home_of(program: &Program) -> Option<&'static str> {
         }
     };
     match service.as_str() {
-        "route53" | "iam" | "cloudfront" | "organizations" | "route53domains" | "account" | "shield" | "waf" => {
-            Some("us-east-1")
-        }
+        "route53" | "iam" | "cloudfront" | "organizations" | "route53domains" | "account" | "shield"
+        | "waf" => Some("us-east-1"),
         "globalaccelerator" | "networkmanager" | "route53-recovery-control-config" => Some("us-west-2"),
         _ => None,
     }

@@ -60,12 +60,18 @@ pub(super) fn workflow(
 
 /// A reading of a database that nobody promotes tells nothing about the one that is.
 fn elsewhere(runbook: &Runbook, scenes: &[Scene<'_>], outline: &Outline<'_>, reporter: &mut Reporter<'_>) {
+    // One that asks the lost site is told so.
+    if reporter.has_any(Code::ReadingAsksLostSite) {
+        return;
+    }
     // The same server may be reached by several ports.
     let host = |thing: String| thing.rsplit_once(':').map_or(thing.clone(), |(host, _)| host.to_owned());
     let family = |thing: &str| thing.split(' ').next().unwrap_or_default().to_owned();
     for (at, reading) in runbook.recovery_point.iter().enumerate() {
         for scene in scenes {
-            let Some(read) = thing(reading.uses, &scene.render(&reading.with, None)).map(host) else { continue };
+            let Some(read) = thing(reading.uses, &scene.render(&reading.with, None)).map(host) else {
+                continue;
+            };
             let promoted = outline.leaves().filter(|(_, entry)| entry.role() == Role::Promote);
             let promoted = promoted.map(|(_, entry)| {
                 let items = scene.items(entry.step.for_each.as_ref());
@@ -73,7 +79,9 @@ fn elsewhere(runbook: &Runbook, scenes: &[Scene<'_>], outline: &Outline<'_>, rep
                 each.map(|with| thing(entry.step.uses?, &with).map(host)).collect::<Option<Vec<_>>>()
             });
             // Where one of them cannot be told, it may well be the one that is read.
-            let Some(promoted) = promoted.collect::<Option<Vec<_>>>().map(|all| all.concat()) else { continue };
+            let Some(promoted) = promoted.collect::<Option<Vec<_>>>().map(|all| all.concat()) else {
+                continue;
+            };
             let of_family: Vec<_> = promoted.iter().filter(|it| family(it) == family(&read)).collect();
             let Some(first) = of_family.first().filter(|_| !promoted.contains(&read)) else { continue };
             let name = |thing: &str| thing.split_once(' ').map_or(thing, |(_, name)| name).to_owned();

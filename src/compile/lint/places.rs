@@ -32,8 +32,9 @@ pub(super) fn blocks(runbook: &Runbook, reporter: &mut Reporter<'_>) {
     }
     let sites = regions(runbook);
     for (at, reading) in runbook.recovery_point.iter().enumerate() {
-        let what = "the recovery point".to_owned();
-        if let Some((key, (message, help))) = strange(what, reading.uses, &reading.with, &sites) {
+        if let Some((key, (message, help))) =
+            strange("the recovery point", reading.uses, &reading.with, &sites)
+        {
             let pointer = format!("/recovery_point/{at}/with/{key}");
             reporter.value(Code::UnknownPlace, &pointer, message).help(help);
         }
@@ -47,7 +48,7 @@ pub(super) fn workflow(runbook: &Runbook, outline: &Outline<'_>, reporter: &mut 
         let pointer = outline.pointer(index);
         for (place, action, with) in calls(entry.step) {
             let what = format!("`{}`", entry.id());
-            if let Some((key, (message, help))) = strange(what, action, with, &sites) {
+            if let Some((key, (message, help))) = strange(&what, action, with, &sites) {
                 let pointer = format!("{pointer}/{place}with/{key}");
                 reporter.value(Code::UnknownPlace, &pointer, message).help(help);
             }
@@ -77,7 +78,7 @@ fn misplaced(name: &str, site: &Site) -> Option<(&'static str, Fault)> {
     };
     if !known(provider) {
         let near = region::meant(provider).or_else(|| suggest::nearest(provider, region::CLOUDS));
-        let cloud = near.or(by_region)?;
+        let cloud = near?;
         let message = format!("`{name}` is at the provider `{provider}`, which nobody knows");
         let why = match by_region {
             Some(cloud) => format!("its region is one of `{cloud}`: "),
@@ -88,7 +89,8 @@ fn misplaced(name: &str, site: &Site) -> Option<(&'static str, Fault)> {
     }
     let cloud = region::meant(provider)?;
     let Some(region) = site.region.as_deref() else {
-        let message = format!("`{name}` is at {cloud} but names no region, so nobody knows what is lost with it");
+        let message =
+            format!("`{name}` is at {cloud} but names no region, so nobody knows what is lost with it");
         return Some(("", (message, "add `region`".to_owned())));
     };
     match by_region {
@@ -117,7 +119,7 @@ fn near_region(region: &str, clouds: &[&str]) -> Option<&'static str> {
 
 /// A region, written out, that is none of the cloud whose action is called.
 fn strange<'w>(
-    what: String,
+    what: &str,
     action: ActionName,
     with: &'w Map<String, Value>,
     sites: &BTreeSet<&str>,
@@ -126,7 +128,10 @@ fn strange<'w>(
     let cloud = action.as_str().split('.').next().filter(|family| region::CLOUDS.contains(family))?;
     let (key, value) = with.get_key_value(key)?;
     let region = value.as_str().filter(|text| !text.contains("{{") && !text.contains("{%"))?;
-    if holds_placeholder(value) || sites.contains(region) || region::regions(cloud).any(|known| known == region) {
+    if holds_placeholder(value)
+        || sites.contains(region)
+        || region::regions(cloud).any(|known| known == region)
+    {
         return None;
     }
     let (message, help) = unknown_region(region, Some(cloud), near_region(region, &[cloud]));

@@ -184,12 +184,10 @@ fn unwrap(mut words: Vec<String>, mut env: Variables, depth: usize, found: &mut 
                 return of_line(&line, &env, depth - 1, found);
             }
             "env" if split_line(&words).is_some() => split_line(&words).unwrap_or_default(),
-            name if BEHIND_DASHES.contains(&name) => {
-                match words.iter().position(|word| word == "--") {
-                    Some(at) => words.get(at + 1..).unwrap_or_default().to_vec(),
-                    None => break,
-                }
-            }
+            name if BEHIND_DASHES.contains(&name) => match words.iter().position(|word| word == "--") {
+                Some(at) => words.get(at + 1..).unwrap_or_default().to_vec(),
+                None => break,
+            },
             name => match WRAPPERS.iter().find(|wrapper| wrapper.name == name) {
                 Some(wrapper) => {
                     let behind = behind_options(&words, wrapper.letters, wrapper.words);

@@ -1,5 +1,5 @@
-//! `DR0329` among steps: a promotion or a start of the very thing that a fence stops. Compares what calls name
-//! while a site is lost.
+//! `DR0329` among steps: a promotion or a start of the very thing that a fence stops. Compares what calls
+//! name while a site is lost.
 
 use serde_json::Value;
 
@@ -14,8 +14,11 @@ use crate::model::run::Phase;
 
 /// Checks the failover.
 pub(super) fn workflow(outline: &Outline<'_>, scenes: &[Scene<'_>], reporter: &mut Reporter<'_>) {
-    // Components are told so at their own place.
-    if reporter.has_any(Code::SameThing) {
+    // Components are told so at their own place; what is aimed at the wrong side has findings of its own.
+    if [Code::SameThing, Code::WrongSiteFenced, Code::OldSiteStarted]
+        .into_iter()
+        .any(|it| reporter.has_any(it))
+    {
         return;
     }
     for scene in scenes {
@@ -38,7 +41,8 @@ pub(super) fn workflow(outline: &Outline<'_>, scenes: &[Scene<'_>], reporter: &m
                 .iter()
                 .find(|(_, _, _, stopped)| starts && !after && stopped.iter().any(|it| things.contains(it)));
             let Some((_, fence, ..)) = fence else { continue };
-            let message = format!("`{}` starts or promotes the very thing that `{}` stops", entry.id(), fence.id());
+            let message =
+                format!("`{}` starts or promotes the very thing that `{}` stops", entry.id(), fence.id());
             reporter.value(Code::SameThing, &format!("{}/id", outline.pointer(*index)), message).help(
                 "aim the fence at what is `from`'s and this step at what is `to`'s; see whether the two sites name \
                  one and the same",

@@ -50,7 +50,8 @@ pub(super) fn check(document: &Value, declared: &Declared, reporter: &mut Report
             }
             Of::Value(_) | Of::Server(_) => String::new(),
         };
-        let message = format!("`{}` is one and the same in `{one}` and `{other}`, by its `{field}`", entry.id);
+        let message =
+            format!("`{}` is one and the same in `{one}` and `{other}`, by its `{field}`", entry.id);
         reporter.value(Code::SameThing, &format!("/components/{at}/{field}{of_site}"), message).help(
             "name each site's own; else what is stopped in the site that is left is what should serve in the \
              other one",
@@ -95,9 +96,7 @@ fn identities(component: &Component) -> Vec<Identity<'_>> {
             None => one(region, vec![("group", By(&it.group))]),
         },
         Component::ProgramService(it) => one(world, vec![("stop", By(&it.stop)), ("start", By(&it.start))]),
-        Component::ProgramScheduler(it) => {
-            one(world, vec![("stop", By(&it.stop)), ("start", By(&it.start))])
-        }
+        Component::ProgramScheduler(it) => one(world, vec![("stop", By(&it.stop)), ("start", By(&it.start))]),
         Component::EventSource(it) => one(world, vec![("mapping_id", By(&it.mapping_id))]),
         Component::CronJobs(it) => one(world, vec![("context", By(&it.context))]),
         Component::RoutingControls(it) => one(world, vec![("controls", Each(&it.controls))]),
@@ -128,17 +127,20 @@ fn twins<'s>(
     entry: &Entry,
     sites: &'s Map<String, Value>,
 ) -> Option<(&'s str, &'s str)> {
-    let here = |name: &str| {
-        entry.sites.as_ref().is_none_or(|own| own.iter().any(|site| site.as_str() == name))
-    };
+    let here =
+        |name: &str| entry.sites.as_ref().is_none_or(|own| own.iter().any(|site| site.as_str() == name));
     let all: Vec<(&str, &Value, Vec<Value>)> = sites
         .iter()
         .filter(|(name, _)| here(name))
         .filter_map(|(name, site)| {
             let values = identity.fields.iter().map(|(_, of)| value(of, name, site));
             let values = values.collect::<Option<Vec<_>>>()?;
-            // What is still to be filled in says nothing yet.
-            (!values.iter().any(holds_placeholder)).then_some((name.as_str(), site, values))
+            // What is still to be filled in says nothing yet, and a program that does nothing does it anywhere.
+            (!values.iter().any(|value| holds_placeholder(value) || does_nothing(value))).then_some((
+                name.as_str(),
+                site,
+                values,
+            ))
         })
         .collect();
     all.iter().enumerate().find_map(|(at, (name, site, values))| {
@@ -147,6 +149,11 @@ fn twins<'s>(
         })?;
         Some((*other, *name))
     })
+}
+
+fn does_nothing(argv: &Value) -> bool {
+    let program = argv.get(0).and_then(Value::as_str);
+    program.is_some_and(|program| matches!(program.rsplit('/').next(), Some("true" | ":")))
 }
 
 /// An ARN names its region itself.

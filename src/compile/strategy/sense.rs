@@ -25,7 +25,6 @@ pub(super) fn check(document: &Value, declared: &Declared, reporter: &mut Report
         let pointer = format!("/components/{at}");
         if let Some((capacity, max)) = sizes(&entry.component) {
             let everywhere = declared.strategy == Strategy::ActiveActive;
-            whole(&entry.id, capacity, max, &pointer, reporter);
             size((&entry.id, everywhere), &known(document, capacity), max, &pointer, reporter);
         }
         if let Component::WeightedRecords(records) = &entry.component {
@@ -76,36 +75,6 @@ fn known(document: &Value, capacity: &Capacity) -> Capacity {
         active: known(&capacity.active),
         standby: capacity.standby.as_ref().map(known),
         enough: capacity.enough.as_ref().map(known),
-    }
-}
-
-/// Sizes are counted: one with a unit, or a part of one, is none.
-fn whole(
-    id: &str,
-    capacity: &Capacity,
-    max: Option<&Value>,
-    pointer: &str,
-    reporter: &mut Reporter<'_>,
-) {
-    let given = [
-        ("capacity/active", Some(&capacity.active)),
-        ("capacity/standby", capacity.standby.as_ref()),
-        ("capacity/enough", capacity.enough.as_ref()),
-        ("max", max),
-    ];
-    for (key, value) in given.into_iter().filter_map(|(key, value)| Some((key, value?))) {
-        let counts = match value {
-            Value::Number(number) => number.as_f64().is_some_and(|number| number.fract() == 0.0),
-            Value::String(text) => expression::is_template(text),
-            _ => false,
-        };
-        if !counts {
-            let word = key.rsplit('/').next().unwrap_or(key);
-            let message = format!("`{word}` of `{id}` is {value}, which is no whole number");
-            reporter
-                .value(Code::BrokenComponent, &format!("{pointer}/{key}"), message)
-                .help("write a number without a unit or quotes, or a template that gives one");
-        }
     }
 }
 
@@ -201,7 +170,8 @@ fn link(id: &str, link: &Link, pointer: &str, reporter: &mut Reporter<'_>) {
         return;
     }
     if link.primary.name == link.standby.name || route(&link.primary) == route(&link.standby) {
-        let message = format!("both paths of `{id}` are `{}`: nothing could be switched", route(&link.standby));
+        let message =
+            format!("both paths of `{id}` are `{}`: nothing could be switched", route(&link.standby));
         reporter
             .key(Code::BrokenComponent, &format!("{pointer}/standby"), message)
             .help("give each path a name, and each gateway or attachment its own `route`");
@@ -212,9 +182,9 @@ fn link(id: &str, link: &Link, pointer: &str, reporter: &mut Reporter<'_>) {
 fn addresses(document: &Value, url: &SiteValue, pointer: &str, reporter: &mut Reporter<'_>) {
     let all: Vec<(&str, Value)> = match url {
         SiteValue::Each(each) => each.iter().map(|(site, url)| (site.as_str(), url.clone())).collect(),
-        SiteValue::One(text) => {
-            sites(document).filter_map(|(name, site)| Some((name, same::rendered(&Value::from(text.as_str()), name, site)?))).collect()
-        }
+        SiteValue::One(text) => sites(document)
+            .filter_map(|(name, site)| Some((name, same::rendered(&Value::from(text.as_str()), name, site)?)))
+            .collect(),
         SiteValue::List(_) => return,
     };
     let second = all.iter().enumerate().find_map(|(at, (site, url))| {

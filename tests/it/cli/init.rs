@@ -27,7 +27,9 @@ fn a_first_runbook_is_written_once_and_works_at_once() {
     let found = drctl.run("validate shop.yaml --deny-warnings --output json");
     let found: serde_json::Value = serde_json::from_str(&found.stdout).unwrap();
     let found = found["diagnostics"].as_array().unwrap();
-    assert!(!found.is_empty() && found.iter().all(|finding| finding["code"] == "DR0140"), "{found:?}");
+    // A build without AWS can only simulate some of it, and notes that.
+    let told: Vec<_> = found.iter().filter(|finding| finding["severity"] != "note").collect();
+    assert!(!told.is_empty() && told.iter().all(|finding| finding["code"] == "DR0140"), "{found:?}");
     let done = drctl.run("failover shop.yaml --simulate");
     assert_eq!(done.code, 0, "{}{}", done.stdout, done.stderr);
     let printed = drctl.run_words(&[&SHOP[..], &["--write", "-"]].concat());

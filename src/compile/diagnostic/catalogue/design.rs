@@ -57,8 +57,10 @@ pub(crate) const NO_TRAFFIC: Entry = warning(
 pub(crate) const STANDBY_LEFT_BEHIND: Entry = warning(
     "a standby that follows nobody after a move",
     "The database has standbys in more than one other site. The derived failover stops the primary and promotes \
-     one of them; the others still follow the server that was stopped, fall behind silently, and are what the \
-     next failover would promote. Who the new primary is, and how a standby is made to follow it, only an own \
+     one of them; the others still follow the server that was stopped, fall behind silently, and \
+     are what the \
+     next failover would promote. Who the new primary is, and how a standby is made to follow it, \
+     only an own \
      step can say.",
     "components: [{id: db, kind: postgres.server}]   # in three sites",
     "workflows:\n  failover:\n    steps:\n      - id: follow\n        phase: reprotect\n        for_each: \"{{ survivors \
@@ -70,7 +72,8 @@ pub(crate) const SAME_THING: Entry = acceptable(
     "one thing in two sites",
     "Two sites call the same database server, group, queue, record or program theirs. The fence of the site \
      that is left stops what is promoted in the other one, what was stopped is started again, or users are \
-     sent to where they were. Names that are unique within a region only, such as that of an ECS service, may \
+     sent to where they were. Names that are unique within a region only, such as that of an ECS \
+     service, may \
      be the same in two regions.",
     "- {id: db, kind: postgres.server, connection: {east: host=db.internal, west: host=db.internal}}",
     "- {id: db, kind: postgres.server, connection: {east: host=db.east.internal, west: host=db.west.internal}}",

@@ -42,7 +42,7 @@ pub(crate) const TOO_DEEP: Entry = error(
 
 pub(crate) const NOTHING_TO_DO: Entry = error(
     "nothing to run",
-    "The runbook has no workflow, a workflow no step, or a group no member.",
+    "The runbook has no workflow, a workflow no step, a group no member, or a switch of routes nothing to switch by.",
     "workflows: {failover: {steps: []}}",
     "workflows: {failover: {steps: [{id: call, uses: manual.task, with: {instructions: Call the team}}]}}",
 );
@@ -57,7 +57,8 @@ pub(crate) const REPEATED_NEED: Entry = warning(
 pub(crate) const UNPLANNABLE: Entry = error(
     "an operation that cannot be planned",
     "`drctl validate` plans everything that a runbook can be asked to do, in each mode and to each site, with \
-     stand-ins for parameters that only a run is given, and the failover of a fleet. What it finds would keep \
+     stand-ins for parameters that only a run is given, and the failover of a fleet. What it finds \
+     would keep \
      `drctl plan` and the run itself from beginning. What this build can only simulate is a note: such a \
      runbook can be planned and simulated, and a real run of it is refused.",
     "sites: {west: {role: standby}}   # and a step reads {{ to.values.db.host }}",

@@ -63,7 +63,8 @@ pub(crate) const CHANGE_IN_READING_PHASE: Entry = warning(
 pub(crate) const MISSING_PHASE: Entry = acceptable(
     "a phase the strategy needs is missing",
     "Every strategy needs a fence and a move of capacity or traffic (`scale` or `shift`); all but \
-     active_active need `promote` or `restore`. Without one of them the workflow is not a failover. A service \
+     active_active need `promote` or `restore`. Without one of them the workflow is not a failover. \
+     A service \
      without data needs neither fence nor promotion: its objectives have an `rto` and no `rpo`.",
     "strategy: warm_standby   # and no step of phase fence",
     "- {id: fence, phase: fence, uses: postgres.fence}",

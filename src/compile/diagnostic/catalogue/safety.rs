@@ -120,7 +120,8 @@ pub(crate) const NO_BACKUPS_AFTERWARDS: Entry = warning(
 pub(crate) const OUTSIDE_RESIDENCY: Entry = error(
     "a site outside the allowed jurisdictions",
     "`residency.allow` says where the data may be. Failing over to this site would break it, or nobody \
-     knows, because the site does not say its jurisdiction. Every move there is refused, whatever is accepted: \
+     knows, because the site does not say its jurisdiction. Every move there is refused, whatever \
+     is accepted: \
      where the data may be there after all, `residency.allow` says so.",
     "residency: {allow: [EU]}\nsites: {west: {role: standby, jurisdiction: US}}",
     "residency: {allow: [EU]}\nsites: {west: {role: standby, jurisdiction: EU}}",

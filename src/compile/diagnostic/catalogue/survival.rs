@@ -102,7 +102,8 @@ pub(crate) const LOST_ENDPOINTS: Entry = acceptable(
 pub(crate) const UNKNOWN_PLACE: Entry = warning(
     "a provider or region that nobody knows",
     "What is lost together with a site is told by its provider and region: the control planes of that region, \
-     calls that go there, other sites in it. With a mistyped word nothing is found to be lost, and every check \
+     calls that go there, other sites in it. With a mistyped word nothing is found to be lost, and \
+     every check \
      of survivability passes. So does a region of another cloud, and a site of a cloud that names no region. \
      Where the region is newer than this build, accept the finding.",
     "sites: {east: {role: active, provider: asw, region: us-esat-1}}",
