@@ -19,6 +19,7 @@ pub mod readiness;
 pub mod run;
 pub mod runbook;
 pub mod schedule;
+pub mod shell;
 pub mod step;
 pub mod time;
 pub mod trigger;
