@@ -2,6 +2,7 @@
 //! random number.
 
 pub mod action;
+pub mod address;
 pub mod component;
 pub mod connection;
 pub mod drill;

@@ -133,3 +133,23 @@ fn findings_go_to_a_code_review() {
     assert!(rule["help"]["markdown"].as_str().unwrap().contains("aws.arc.set_routing_controls"), "{rule}");
     assert_eq!(rule["properties"]["tags"][0], "survivability");
 }
+
+#[test]
+fn files_with_odd_names_are_uris_in_sarif_and_columns_are_characters() {
+    let text = "apiVersion: drctl/v1\nkind: Runbook\nmetadata: {title: \"\u{1f600}\u{e9}\", nmae: x}\n";
+    let drctl = Drctl::with(&[("run books/a #1 100%.yaml", text), ("b\u{fc}.yaml", "kind: [")]);
+    let output = drctl.run_words(&["validate", "run books", "b\u{fc}.yaml", "--format", "sarif"]);
+    let sarif: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+    let run = &sarif["runs"][0];
+    let results = run["results"].as_array().unwrap();
+    let place = |result: &serde_json::Value| result["locations"][0]["physicalLocation"].clone();
+    let uris: Vec<_> =
+        results.iter().map(|result| place(result)["artifactLocation"]["uri"].clone()).collect();
+    assert!(uris.contains(&"run%20books/a%20%231%20100%25.yaml".into()), "{uris:?}");
+    assert!(uris.contains(&"b%C3%BC.yaml".into()), "{uris:?}");
+    let unknown = results.iter().find(|result| result["ruleId"] == "DR0110").unwrap();
+    assert_eq!(
+        (&run["columnKind"], &place(unknown)["region"]["startColumn"]),
+        (&"unicodeCodePoints".into(), &25.into())
+    );
+}
