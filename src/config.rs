@@ -3,7 +3,9 @@
 mod auth;
 mod aws;
 mod client;
+mod file;
 mod notify;
+mod place;
 mod server;
 mod telemetry;
 mod webhooks;
@@ -14,9 +16,14 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use self::file::{PolicySection, open, read};
+use self::place::{place, state_directory};
+
 pub use self::auth::{AuthSection, OidcGrant, OidcSection, Scope, TokenEntry};
 pub use self::aws::{AwsAccount, AwsCredentials, AwsSection};
 pub use self::client::{ClientSection, ServerPlace, Token};
+pub use self::file::schema;
+pub use self::place::{DatabaseUrl, JournalPlace};
 pub use self::server::{ServerSection, TlsFiles};
 pub use notify::{MailProtection, NotifySection, TemplateSection};
 pub use telemetry::TelemetrySection;
@@ -65,45 +72,6 @@ pub struct Flags {
     pub local: bool,
     /// Address of a server.
     pub server: Option<String>,
-}
-
-/// Where the journal is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum JournalPlace {
-    /// A SQLite file.
-    Sqlite(PathBuf),
-    /// Nowhere: it is gone with the process.
-    Memory,
-    /// A PostgreSQL database.
-    Postgres(DatabaseUrl),
-    /// Wherever a server keeps it. Nothing is ever written to, or read from, a journal of this machine then.
-    Server(ServerPlace),
-}
-
-impl JournalPlace {
-    /// Reads an address: a path, `sqlite:PATH`, `memory:` or `postgres://…`, with the password in the address
-    /// or in `PGPASSWORD`.
-    ///
-    /// # Errors
-    /// When it is of no known kind.
-    pub fn read(url: &str) -> Result<Self, Error> {
-        place(url)
-    }
-}
-
-/// Address of a database. It may hold a password, and is not shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct DatabaseUrl {
-    /// As it was given.
-    pub text: String,
-    /// Password to use where it holds none.
-    pub password: Option<String>,
-}
-
-impl std::fmt::Debug for DatabaseUrl {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("DatabaseUrl(not shown)")
-    }
 }
 
 /// The configuration in force.
@@ -176,70 +144,6 @@ impl LintLevel {
             Self::Off => "off",
         }
     }
-}
-
-/// JSON Schema of the configuration file.
-#[must_use]
-pub fn schema() -> serde_json::Value {
-    let settings = schemars::generate::SchemaSettings::draft2020_12();
-    settings.into_generator().into_root_schema_for::<File>().to_value()
-}
-
-/// Configuration of drctl.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-#[schemars(title = "drctl.toml")]
-struct File {
-    /// Where runs are recorded.
-    journal: JournalSection,
-    /// The server that commands talk to, in place of a journal of this machine.
-    client: ClientSection,
-    /// Where runbooks are found.
-    runbooks: RunbooksSection,
-    /// Names of the people who have each role that approvals ask for.
-    roles: BTreeMap<String, Vec<String>>,
-    /// How AWS is reached.
-    aws: AwsSection,
-    /// How much findings in runbooks matter: levels by code, such as `DR0601 = "error"`.
-    lints: BTreeMap<String, LintLevel>,
-    /// What every runbook and run is held to.
-    policy: PolicySection,
-    /// How `drctl serve` listens.
-    server: ServerSection,
-    /// Who may use it.
-    auth: AuthSection,
-    /// Who is told what runs do.
-    notify: Vec<NotifySection>,
-    /// Where traces go.
-    telemetry: TelemetrySection,
-    /// Webhooks that deliveries arrive at, by name: what triggers of runbooks listen to.
-    webhooks: BTreeMap<String, WebhookSection>,
-}
-
-/// Where runs are recorded.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-struct JournalSection {
-    /// A path, `sqlite:PATH`, `memory:` or `postgres://USER@HOST,HOST/DATABASE`; default: journal.db in the
-    /// state folder. The password of a database is better given as `PGPASSWORD`.
-    url: Option<String>,
-}
-
-/// Where runbooks are found.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-struct RunbooksSection {
-    /// Folders in which runbooks are looked up by name; default: ./runbooks.
-    paths: Vec<PathBuf>,
-}
-
-/// What every runbook and run is held to.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-struct PolicySection {
-    /// File with the policy, a `kind: Policy` document; seen from the folder of this file. `DRCTL_POLICY` is
-    /// stronger.
-    file: Option<PathBuf>,
 }
 
 impl Config {
@@ -414,98 +318,14 @@ pub fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-fn place(url: &str) -> Result<JournalPlace, Error> {
-    match url.split_once(':') {
-        Some(("sqlite", path)) => Ok(JournalPlace::Sqlite(PathBuf::from(path.trim_start_matches("//")))),
-        Some(("memory", "")) => Ok(JournalPlace::Memory),
-        Some(("postgres" | "postgresql", _)) => {
-            let password = environment("PGPASSWORD");
-            Ok(JournalPlace::Postgres(DatabaseUrl { text: url.to_owned(), password }))
-        }
-        Some((scheme, _)) if scheme.len() > 1 && scheme.bytes().all(|c| c.is_ascii_alphabetic()) => {
-            // The rest may hold a password.
-            Err(Error::Journal(scheme.to_owned()))
-        }
-        Some(_) | None => Ok(JournalPlace::Sqlite(PathBuf::from(url))),
-    }
-}
-
-fn state_directory(local: bool) -> Result<PathBuf, Error> {
-    if local {
-        return Ok(PathBuf::from(".drctl"));
-    }
-    if let Some(state) = environment("XDG_STATE_HOME") {
-        return Ok(Path::new(&state).join("drctl"));
-    }
-    let home = environment("HOME").ok_or(Error::NoHome)?;
-    Ok(Path::new(&home).join(".local/state/drctl"))
-}
-
-/// The file in force, if any, and what it says.
-fn open(flags: &Flags) -> Result<(Option<PathBuf>, File), Error> {
-    let named = flags.config.clone().or_else(|| environment("DRCTL_CONFIG").map(PathBuf::from));
-    let Some(path) = named else { return find() };
-    let content = read(&path)?;
-    Ok((Some(path), content))
-}
-
-fn find() -> Result<(Option<PathBuf>, File), Error> {
-    let here = PathBuf::from("drctl.toml");
-    let folder = environment("XDG_CONFIG_HOME").map(PathBuf::from);
-    let folder = folder.or_else(|| environment("HOME").map(|home| Path::new(&home).join(".config")));
-    let candidates = std::iter::once(here).chain(folder.map(|folder| folder.join("drctl/drctl.toml")));
-    for path in candidates {
-        if path.is_file() {
-            let content = read(&path)?;
-            return Ok((Some(path), content));
-        }
-    }
-    Ok((None, File::default()))
-}
-
-fn read(path: &Path) -> Result<File, Error> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| Error::Unreadable { path: path.to_owned(), source })?;
-    let invalid = |message: String| Error::Invalid { path: path.to_owned(), message };
-    let file: File = toml::from_str(&text).map_err(|error| invalid(error.to_string()))?;
-    notify::check(&file.notify).and_then(|()| file.telemetry.check()).map_err(invalid)?;
-    let problem = |(name, webhook): (&String, &WebhookSection)| {
-        webhook.problem(name).map(|problem| format!("webhooks.{name}: {problem}"))
-    };
-    let problem = file.webhooks.iter().find_map(problem).or_else(|| file.auth.problem());
-    problem.map_or(Ok(()), |problem| Err(invalid(problem)))?;
-    Ok(file)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_journal_is_a_path_or_has_a_known_scheme() {
-        assert_eq!(place("/var/lib/j.db").unwrap(), JournalPlace::Sqlite("/var/lib/j.db".into()));
-        assert_eq!(place("sqlite:///var/lib/j.db").unwrap(), JournalPlace::Sqlite("/var/lib/j.db".into()));
-        assert_eq!(place("memory:").unwrap(), JournalPlace::Memory);
-        assert!(matches!(place("postgres://a:hunter2@h/d"), Ok(JournalPlace::Postgres(_))));
-        assert!(!format!("{:?}", place("postgres://a:hunter2@h/d")).contains("hunter2"));
-        let error = place("mysql://a:hunter2@host/db").unwrap_err().to_string();
-        assert!(error.contains("`mysql:…`") && !error.contains("hunter2"), "{error}");
-    }
 
     #[test]
     fn an_account_is_found_by_its_number() {
         let accounts = "root:x:0:0::/root:/bin/sh\nbroken\n:x:7:7::/:\nann:x:1000:100::/home/ann:/bin/sh\n";
         assert_eq!(name_of(accounts, 1000).as_deref(), Some("ann"));
         assert_eq!((name_of(accounts, 7), name_of(accounts, 100), name_of("", 0)), (None, None, None));
-    }
-
-    #[test]
-    fn unknown_keys_are_refused() {
-        assert!(toml::from_str::<File>("[journal]\nurl = 'x'\n").is_ok());
-        assert!(toml::from_str::<File>("[lints]\nDR0601 = 'error'\n").is_ok());
-        assert!(
-            toml::from_str::<File>("[lints]\nDR0601 = 'loud'\n").unwrap_err().to_string().contains("`off`")
-        );
-        assert!(toml::from_str::<File>("[jurnal]\nurl = 'x'\n").unwrap_err().to_string().contains("jurnal"));
     }
 }

@@ -67,7 +67,10 @@ impl From<JournalError> for Error {
                 ))
                 .reason("run_held"),
             JournalError::ServiceLocked { run, .. } => Self::new(exit::HELD, message)
-                .help(format!("see `drctl runs show {run}`; a service has one real run at a time"))
+                .help(format!(
+                    "a service has one real run at a time; `drctl runs show {run}` says where it stands, `drctl \
+                     resume {run}` goes on with it, `drctl abort {run} --reason …` ends it"
+                ))
                 .reason("service_locked"),
             JournalError::DuplicateStart { run } => Self::new(exit::HELD, message)
                 .help(format!("see `drctl runs show {run}`"))
@@ -83,15 +86,22 @@ impl From<JournalError> for Error {
                     .help("run the command again: it is planned by where the service is now")
                     .reason("service_changed")
             }
-            JournalError::Conflict { .. } => Self::new(exit::HELD, message).reason("conflict"),
+            JournalError::Conflict { .. } => Self::new(exit::HELD, message)
+                .help("another process wrote at the same moment: run the command again")
+                .reason("conflict"),
             JournalError::UnknownRun(_) => {
                 Self::new(exit::USAGE, message).help("`drctl runs list` shows the runs").reason("unknown_run")
             }
-            JournalError::InboxFull(_) => Self::new(exit::REFUSED, message).reason("inbox_full"),
+            JournalError::InboxFull(run) => {
+                let help = format!("`drctl resume {run}` drives it, and answers what was asked of it before");
+                Self::new(exit::REFUSED, message).help(help).reason("inbox_full")
+            }
             JournalError::Damaged(_) => Self::new(exit::DAMAGED, message)
                 .help("keep the file as it is, copy it away, and see `drctl journal verify`")
                 .reason("journal_damaged"),
-            JournalError::TooNew { .. } => Self::new(exit::UNREACHABLE, message).reason("journal_too_new"),
+            JournalError::TooNew { .. } => Self::new(exit::UNREACHABLE, message)
+                .help("use the drctl that wrote it, or a newer one; nothing was changed")
+                .reason("journal_too_new"),
             JournalError::Unavailable(_) => Self::new(exit::UNREACHABLE, message)
                 .help("`--journal PATH` uses another one; `--break-glass` starts a run on a fresh one")
                 .reason("journal_unavailable"),
@@ -139,9 +149,9 @@ impl From<runtime::Error> for Error {
         let message = error.to_string();
         match error {
             runtime::Error::Journal(error) => error.into(),
-            runtime::Error::Secret(_) | runtime::Error::NotReady(_) => {
-                Self::new(exit::REFUSED, message).reason("not_ready")
-            }
+            runtime::Error::Secret(_) | runtime::Error::NotReady(_) => Self::new(exit::REFUSED, message)
+                .help("put this right, then run the command again; `drctl check RUNBOOK` says whether it is right")
+                .reason("not_ready"),
             runtime::Error::Unusable { .. } => Self::new(exit::DAMAGED, message),
             runtime::Error::Pruned { run, .. } => Self::new(exit::USAGE, message)
                 .help(format!(
@@ -158,7 +168,18 @@ impl From<runtime::Error> for Error {
 
 impl From<config::Error> for Error {
     fn from(error: config::Error) -> Self {
-        Self::new(exit::USAGE, error.to_string())
+        let help = match error {
+            config::Error::Invalid { .. } => {
+                "correct it; `drctl schema config` lists every key, `--config FILE` uses another file for now"
+            }
+            config::Error::Unreadable { .. } => {
+                "name a file that can be read with --config or DRCTL_CONFIG, or neither: drctl needs none"
+            }
+            config::Error::Journal(_) | config::Error::NoHome | config::Error::Server(_) => {
+                return Self::new(exit::USAGE, error.to_string());
+            }
+        };
+        Self::new(exit::USAGE, error.to_string()).help(help)
     }
 }
 

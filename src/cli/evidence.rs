@@ -286,7 +286,10 @@ fn not_a_key(file: &Path, error: &seal::KeyError) -> Error {
 
 /// Reads a file that is not larger than it may be.
 fn read(file: &Path, most: u64) -> Result<Vec<u8>, Error> {
-    let wrong = |error: std::io::Error| Error::new(exit::USAGE, format!("{}: {error}", file.display()));
+    let wrong = |error: std::io::Error| {
+        Error::new(exit::USAGE, format!("{}: {error}", file.display()))
+            .help("name a file that is there and can be read")
+    };
     let mut bytes = Vec::new();
     std::fs::File::open(file).map_err(wrong)?.take(most + 1).read_to_end(&mut bytes).map_err(wrong)?;
     if bytes.len() as u64 > most {
@@ -314,6 +317,10 @@ fn verify(global: &Global, arguments: &VerifyArguments) -> Result<u8, Error> {
         (verified.sound, verified.signature)
     };
     if !sound {
+        output::say(&format!(
+            "{} proves nothing as it is: keep it, and ask for another copy where it was made",
+            arguments.bundle.display()
+        ));
         return Ok(exit::DAMAGED);
     }
     if signature == Signature::UnknownKey && !trusted.is_empty() {
@@ -325,7 +332,7 @@ fn verify(global: &Global, arguments: &VerifyArguments) -> Result<u8, Error> {
 }
 
 fn text(verified: &Verified) -> String {
-    let run = verified.run.as_deref().unwrap_or("no run");
+    let run = verified.run.as_deref().unwrap_or("whose run it is cannot be told");
     let mut text = match (verified.sound, verified.signature) {
         (true, Signature::Trusted) => {
             format!("\x1b[32mTRUSTED\x1b[0m: {run}, sound and signed by a key you trust")

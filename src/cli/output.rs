@@ -64,8 +64,11 @@ pub(crate) fn report(error: &Error, format: Format) {
     match format {
         Format::Json => say(&json(error)),
         Format::Text | Format::Yaml => {
-            for problem in &error.details {
-                text(&problem.what, problem.help.as_deref());
+            let mut details = error.details.iter().peekable();
+            while let Some(problem) = details.next() {
+                // What helps against several in a row is said behind the last of them.
+                let again = details.peek().is_some_and(|next| next.help == problem.help);
+                text(&problem.what, problem.help.as_deref().filter(|_| !again));
             }
             text(&error.message, error.help.as_deref());
         }
@@ -75,7 +78,7 @@ pub(crate) fn report(error: &Error, format: Format) {
 fn text(message: &str, help: Option<&str>) {
     say(&format!("\x1b[1;31merror\x1b[0m: {message}"));
     if let Some(help) = help {
-        say(&format!(" \x1b[1mhelp\x1b[0m: {help}"));
+        say(&format!(" \x1b[1mhelp\x1b[0m: {}", help.replace('\n', "\n       ")));
     }
 }
 

@@ -94,10 +94,13 @@ impl Session {
         match app::find_run(self.journal.as_ref(), text, changes).await {
             Ok(run) => Ok(run),
             Err(FindRunError::Journal(error)) => Err(error.into()),
-            Err(error @ (FindRunError::None(_) | FindRunError::Several(_))) => {
-                Err(Error::new(exit::USAGE, error.to_string())
-                    .help("`drctl runs list --simulated` shows them all"))
-            }
+            Err(error @ FindRunError::None(_)) => Err(Error::new(exit::USAGE, error.to_string()).help(format!(
+                "`drctl runs list --simulated` shows all runs in {}; for a run of another journal, give its \
+                 --journal, --local or --server as well",
+                self.config.journal
+            ))),
+            Err(error @ FindRunError::Several(_)) => Err(Error::new(exit::USAGE, error.to_string())
+                .help("`drctl runs list --simulated` shows them all")),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Text to runbook, with everything that is wrong with it at once. Pure: no clock, no file, no environment.
 
 mod accept;
+mod address;
 mod check;
 mod class;
 mod connection;
@@ -28,13 +29,15 @@ use jiff::civil::Date;
 use crate::model::runbook::Runbook;
 
 pub use diagnostic::{
-    Acceptance, Code, Diagnostic, Entry, Label, Severity, Span, reference, render, to_json, to_sarif,
+    Acceptance, Code, Diagnostic, Entry, Label, Severity, Span, reference, render, sarif_location, to_json,
+    to_sarif,
 };
 pub use fleet::{Directory, Listed, Twice, fleet};
 pub use options::{Level, Options, Severities};
 pub use placeholder::holds_placeholder;
 pub use policy::{policy, policy_schema};
 pub use schema::{fleet_schema, schema};
+pub use suggest::nearest;
 
 /// Where something stands in a text, by its JSON pointer; `None` when the text cannot be read.
 #[must_use]
@@ -57,6 +60,7 @@ pub fn compile_with(text: &str, options: &Options) -> (Option<Runbook>, Vec<Diag
     let Some(document) = document else { return (None, findings) };
     let mut reporter = reporter::Reporter::new(text, document.places, findings);
     placeholder::check(&document.value, &mut reporter);
+    address::check(&document.value, &mut reporter);
     let strategy::Expanded { document, whole, origin } = strategy::expand(document.value, &mut reporter);
     let runbook = lower::lower(document, &mut reporter).map(|(runbook, gaps)| {
         // What the other steps wait for and read is not known before every component is sound.

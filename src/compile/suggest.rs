@@ -6,7 +6,8 @@ const LONGEST: usize = 64;
 const COMPARED: usize = 200;
 
 /// The word nearest to what was written, when it is near enough to be meant.
-pub(super) fn nearest<'w>(written: &str, words: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
+#[must_use]
+pub fn nearest<'w>(written: &str, words: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
     let written: Vec<char> = written.chars().take(LONGEST + 1).map(|c| c.to_ascii_lowercase()).collect();
     if written.len() > LONGEST || written.is_empty() {
         return None;

@@ -236,7 +236,7 @@ fn pass_gate(decision: &mut Decision<'_>, gate: NodeIndex) {
 fn missing_consents(decision: &Decision<'_>) -> Vec<MissingConsent> {
     let consents = &decision.state.consents;
     let mut missing = Vec::new();
-    let expected = confirmation(decision);
+    let expected = decision.plan.plan.confirmation();
     if consents.confirm.as_deref() != Some(expected.as_str()) {
         missing.push(MissingConsent::Confirm(expected));
     }
@@ -280,13 +280,6 @@ fn askable(decision: &Decision<'_>, loss: Duration) -> Duration {
         return loss;
     }
     Duration::from_secs((loss.as_millis().div_ceil(60_000) + 2) * 60)
-}
-
-/// The text that confirms the point of no return: `<service>:<to site>`.
-fn confirmation(decision: &Decision<'_>) -> String {
-    let plan = &decision.plan.plan;
-    let to = plan.to.as_ref().map_or("all", |site| site.as_str());
-    format!("{}:{to}", plan.runbook.name)
 }
 
 fn unconfirmed_fences(decision: &Decision<'_>) -> Vec<String> {

@@ -117,11 +117,17 @@ pub(super) fn left(plan: &IndexedPlan, state: &RunState) -> Vec<LeftView> {
         | RunStatus::AwaitingAttestation
         | RunStatus::CleanupIncomplete => false,
     };
+    if short { moved(plan, state) } else { Vec::new() }
+}
+
+/// The runs that this one began and that have succeeded, with what takes each back: whatever becomes of this
+/// one does not.
+pub(super) fn moved(plan: &IndexedPlan, state: &RunState) -> Vec<LeftView> {
     let back = match plan.plan.operation {
         Operation::Failover | Operation::Switchover => "failback",
         Operation::Failback => "switchover",
     };
-    let nodes = plan.plan.nodes.iter().zip(&state.nodes).filter(|_| short);
+    let nodes = plan.plan.nodes.iter().zip(&state.nodes);
     let left = nodes.filter_map(|(definition, node)| {
         let call = definition.call(state.mode).filter(|call| call.action == ActionName::RunbookRun)?;
         let run = node.outputs.get("run").filter(|_| node.status == NodeStatus::Succeeded)?.as_str()?;

@@ -8,6 +8,7 @@ use crate::engine::event::{ChildRun, MissingConsent, Want};
 use crate::engine::input::Direction;
 use crate::engine::{IndexedPlan, Remedy, RunState, consent_flag, remedies, why_in_doubt, why_unfenced};
 use crate::model::run::{NodeStatus, RunStatus};
+use crate::model::shell;
 use crate::plan::{NodeIndex, NodeKind};
 
 /// Something only a person can do.
@@ -57,6 +58,7 @@ fn of_node(plan: &IndexedPlan, state: &RunState, node: NodeIndex, run: &str) -> 
     let definition = plan.plan.nodes.get(node as usize)?;
     let it = state.node(node);
     let address = definition.address.to_string();
+    let typed = shell::word(&address);
     let failure = it.failure.as_ref().map_or_else(String::new, ToString::to_string);
     let (kind, text, command) = match it.status {
         NodeStatus::AwaitingApproval => match &definition.kind {
@@ -66,11 +68,11 @@ fn of_node(plan: &IndexedPlan, state: &RunState, node: NodeIndex, run: &str) -> 
             }
             NodeKind::Manual { call } => {
                 let text = call.with.get("instructions").and_then(|text| text.as_str()).unwrap_or_default();
-                ("manual", text.to_owned(), format!("drctl done {run} {address} --reason \"…\""))
+                ("manual", text.to_owned(), format!("drctl done {run} {typed} --reason \"…\""))
             }
             _ => {
                 let text = format!("{} waits for approval", definition.title);
-                ("approval", text, format!("drctl approve {run} {address}"))
+                ("approval", text, format!("drctl approve {run} {typed}"))
             }
         },
         NodeStatus::Failed => ("failure", failure, ways_out(plan, state, node)?),
@@ -105,7 +107,8 @@ fn of_child(state: &RunState, node: NodeIndex) -> Option<(&'static str, String, 
 
 /// What to type about a node that cannot go on by itself; `None`: the run goes its way without a word.
 fn ways_out(plan: &IndexedPlan, state: &RunState, node: NodeIndex) -> Option<String> {
-    let (run, address) = (&state.created.run, &plan.plan.nodes.get(node as usize)?.address);
+    let run = &state.created.run;
+    let address = shell::word(plan.plan.nodes.get(node as usize)?.address.as_str());
     let typed = |remedy: &Remedy| match remedy {
         Remedy::Retry => format!("drctl retry {run} {address}"),
         Remedy::Done => format!("drctl done {run} {address} --reason \"…\""),

@@ -5,8 +5,14 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use super::members::{LeftView, moved};
 use super::people::needs_person;
 use crate::engine::{IndexedPlan, RunState, applied, passed};
+use crate::model::action::ActionName;
+use crate::model::run::{NodeStatus, RunStatus};
+
+/// Most runs of one kind that are named.
+const NAMED: usize = 8;
 
 /// An effect a run has had.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -19,11 +25,36 @@ pub struct Held {
     pub undo: bool,
 }
 
+/// A run that is under way inside another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UnderWay {
+    /// The node that began it; of a fleet, the service.
+    pub step: String,
+    /// Its id.
+    pub run: String,
+    /// Its status when it was last heard of.
+    pub status: RunStatus,
+}
+
+/// The runs inside a run, by what an end of it means for them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Inside {
+    /// They have succeeded and are over: neither a hold nor an undo changes anything about them.
+    pub succeeded: Vec<LeftView>,
+    /// A hold stops them as they stand; an undo takes each back that is before its own point of no return.
+    pub under_way: Vec<UnderWay>,
+    /// They do not begin.
+    pub not_begun: Vec<String>,
+}
+
 /// Where a run stands and which ways lead out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct WaysOut {
     /// What it has changed so far, in the order of the plan.
     pub applied: Vec<Held>,
+    /// What becomes of the runs inside it; absent: there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub members: Option<Inside>,
     /// Leaves everything as it stands.
     pub hold: String,
     /// Goes on to the end.
@@ -59,6 +90,7 @@ pub fn ways_out(plan: &IndexedPlan, state: &RunState) -> WaysOut {
     }
     let undo = passed.is_none() && held.iter().any(|held| held.undo);
     WaysOut {
+        members: inside(plan, state),
         hold: format!("drctl abort {run} --reason …"),
         forward,
         undo: undo.then(|| format!("drctl unwind {run} --reason …")),
@@ -66,6 +98,61 @@ pub fn ways_out(plan: &IndexedPlan, state: &RunState) -> WaysOut {
         passed,
         applied: held,
     }
+}
+
+/// The runs inside a run; nothing where there are none.
+fn inside(plan: &IndexedPlan, state: &RunState) -> Option<Inside> {
+    let mut inside = Inside { succeeded: moved(plan, state), under_way: Vec::new(), not_begun: Vec::new() };
+    for (definition, node) in plan.plan.nodes.iter().zip(&state.nodes) {
+        let begins = definition.call(state.mode).is_some_and(|call| call.action == ActionName::RunbookRun);
+        if !begins {
+            continue;
+        }
+        let step = definition.address.to_string();
+        match (&node.child, node.status) {
+            (None, NodeStatus::Pending | NodeStatus::Ready) => inside.not_begun.push(step),
+            (Some(child), _) if !child.status.is_terminal() => {
+                inside.under_way.push(UnderWay { step, run: child.run.to_string(), status: child.status });
+            }
+            _ => {}
+        }
+    }
+    let is_empty = inside.succeeded.is_empty() && inside.under_way.is_empty() && inside.not_begun.is_empty();
+    Some(inside).filter(|_| !is_empty)
+}
+
+impl Inside {
+    fn write(&self, text: &mut String) -> std::fmt::Result {
+        writeln!(text, "The runs inside it:")?;
+        let Self { succeeded, under_way, not_begun } = self;
+        if !succeeded.is_empty() {
+            let names = names(succeeded.iter().map(|run| run.step.clone()));
+            writeln!(text, "  {} succeeded, and stay where they are either way: {names}", succeeded.len())?;
+            if let Some(command) = succeeded.first().and_then(|run| run.command.as_ref()) {
+                writeln!(text, "    each is taken back by itself, such as {command}")?;
+            }
+        }
+        if !under_way.is_empty() {
+            let names = names(under_way.iter().map(|run| format!("{} ({})", run.step, run.status)));
+            writeln!(text, "  {} under way: {names}", under_way.len())?;
+            writeln!(
+                text,
+                "    hold stops each as it stands; undo takes each back, before its own point of no return"
+            )?;
+        }
+        if !not_begun.is_empty() {
+            let names = names(not_begun.iter().cloned());
+            writeln!(text, "  {} not begun, and do not begin: {names}", not_begun.len())?;
+        }
+        Ok(())
+    }
+}
+
+fn names(all: impl ExactSizeIterator<Item = String>) -> String {
+    let more = all.len().saturating_sub(NAMED);
+    let named: Vec<_> = all.take(NAMED).collect();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{more}", named.join(", "))
 }
 
 impl WaysOut {
@@ -78,7 +165,20 @@ impl WaysOut {
     }
 
     fn write(&self, text: &mut String) -> std::fmt::Result {
-        match self.applied.as_slice() {
+        let members = self.members.as_ref();
+        let is_inside = |held: &&Held| {
+            let steps = members.iter().flat_map(|members| {
+                let succeeded = members.succeeded.iter().map(|run| &run.step);
+                succeeded.chain(members.under_way.iter().map(|run| &run.step))
+            });
+            steps.into_iter().any(|step| *step == held.step)
+        };
+        let own: Vec<&Held> = self.applied.iter().filter(|held| !is_inside(held)).collect();
+        if let Some(members) = members {
+            members.write(text)?;
+        }
+        match own.as_slice() {
+            [] if members.is_some() => {}
             [] => writeln!(text, "The run has changed nothing yet.")?,
             held => {
                 writeln!(text, "The run has changed so far:")?;

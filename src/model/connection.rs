@@ -1,4 +1,4 @@
-//! Connection strings of PostgreSQL in the form `name=value …`, by the rules of libpq. Must never print a value.
+//! Connection strings of PostgreSQL in the form `name=value …`, by the rules of libpq. Never prints a value.
 
 /// One `name=value`, as it stands in the text and taken apart.
 #[derive(Clone, PartialEq, Eq)]

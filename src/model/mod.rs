@@ -2,6 +2,7 @@
 //! random number.
 
 pub mod action;
+pub mod address;
 pub mod component;
 pub mod connection;
 pub mod drill;
@@ -20,6 +21,7 @@ pub mod region;
 pub mod run;
 pub mod runbook;
 pub mod schedule;
+pub mod shell;
 pub mod step;
 pub mod time;
 pub mod trigger;

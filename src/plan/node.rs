@@ -362,6 +362,13 @@ impl Plan {
         self.to.is_some() && !self.nodes.iter().any(moves)
     }
 
+    /// What a person types to confirm the point of no return: `<service>:<to site>`, or `:all` where there
+    /// is no one site.
+    #[must_use]
+    pub fn confirmation(&self) -> String {
+        format!("{}:{}", self.runbook.name, self.to.as_ref().map_or("all", SiteName::as_str))
+    }
+
     /// Every action the plan may perform, in either mode, with those that take back; each once, in order.
     #[must_use]
     pub fn actions(&self) -> Vec<ActionName> {

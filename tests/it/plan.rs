@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "parts of tests")]
 
+mod by_hand;
 mod diff;
 mod draw;
 mod properties;

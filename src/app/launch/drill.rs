@@ -12,7 +12,6 @@ use crate::app::{Error, Session, exit};
 use crate::engine::input::Consents;
 use crate::engine::service::ServiceRecord;
 use crate::model::drill::DrillLevel;
-use crate::model::id::SiteName;
 use crate::model::run::{Intent, Operation};
 use crate::plan::{self, DrillChoices, Nested, Plan};
 use crate::runtime::{self, NewRun};
@@ -147,8 +146,7 @@ pub(crate) async fn start(session: &Session, wanted: &WantedDrill, source: &Sour
 pub(crate) fn new_run(session: &Session, wanted: &WantedDrill, source: &Source, plan: &Plan) -> NewRun {
     let mut consents = wanted.consents.clone();
     if plan.intent == Intent::Simulate {
-        let to = plan.to.as_ref().map_or("all", SiteName::as_str);
-        consents.confirm = Some(format!("{}:{to}", plan.runbook.name));
+        consents.confirm = Some(plan.confirmation());
     }
     let mut notes = source::accepted_lints(source, &wanted.binding.accept_lint);
     notes.extend(wanted.notes.clone());

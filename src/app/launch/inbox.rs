@@ -72,9 +72,9 @@ pub(crate) async fn ask_as(
         return Ok(Asked { id, holder: driven_by(session, run).await? });
     }
     if loaded.state.status.is_terminal() {
-        return Err(
-            Error::new(exit::REFUSED, format!("{run} is over: {}", loaded.state.status)).reason("run_over")
-        );
+        return Err(Error::new(exit::REFUSED, format!("{run} is over: {}", loaded.state.status))
+            .help(format!("`drctl runs show {run}` says what became of it; what follows is a run of its own"))
+            .reason("run_over"));
     }
     if control == Control::Start {
         policy::may_begin(session, &loaded).await?;

@@ -8,7 +8,7 @@ use super::source::{self, FleetSource, Source};
 use super::{Binding, Wanted, incident, policy, quarantine, route, unfilled, warnings};
 use crate::app::{Error, Session, exit};
 use crate::engine::service::ServiceRecord;
-use crate::model::id::{NodeAddress, SiteName};
+use crate::model::id::NodeAddress;
 use crate::model::policy::OnFailure;
 use crate::model::run::{Intent, Operation};
 use crate::plan::{self, Choices, FleetChoices, Nested, Plan};
@@ -54,6 +54,8 @@ pub(crate) async fn one(
         route::choices(binding, operation, intent, &source.runbook, &record)?
     };
     let mut plan = bind(source, &choices)?;
+    let asked = "without it drctl asks when everything before the point of no return is done";
+    refuse_other_confirmation(wanted, &plan, asked)?;
     if plan.moves_nothing() {
         session.say(&format!(
             "\x1b[33mwarning\x1b[0m: no step is of phase shift, promote or restore: the service record of {} will not move",
@@ -90,20 +92,27 @@ pub(crate) async fn fleet(
     source: &FleetSource,
 ) -> Result<Planned, Error> {
     let plan = fleet_plan(source, &wanted.binding, wanted.operation, wanted.intent())?;
-    let whole = format!("{}:all", plan.runbook.name);
-    if let Some(other) = wanted.consents.confirm.as_ref().filter(|confirmed| **confirmed != whole) {
-        return Err(Error::new(
-            exit::USAGE,
-            format!("--confirm {other} confirms no point of no return here"),
-        )
-        .help(format!("--confirm {whole} confirms that of every member; without it each is asked for")));
-    }
+    refuse_other_confirmation(
+        wanted,
+        &plan,
+        "it confirms that of every member; without it each is asked for",
+    )?;
     let records = source.shelf.records(session, &plan).await?;
     let (plan, nested) = source.shelf.nest(&source.path, plan, &records)?;
     let notes = ruled_inside(session, wanted, &source.shelf, &nested).await?;
     unfilled::refuse(&plan, &nested)?;
     let new = new_run(session, wanted, &source.text, &plan, notes)?;
     Ok(Planned { plan, nested, new })
+}
+
+/// What confirms nothing here was meant for something else: at the point of no return it would be missing.
+fn refuse_other_confirmation(wanted: &Wanted, plan: &Plan, more: &str) -> Result<(), Error> {
+    let whole = plan.confirmation();
+    let other = wanted.consents.confirm.as_ref().filter(|confirmed| **confirmed != whole);
+    other.map_or(Ok(()), |other| {
+        Err(Error::new(exit::USAGE, format!("--confirm {other} confirms no point of no return here"))
+            .help(format!("nothing was started; this run takes --confirm {whole}: {more}")))
+    })
 }
 
 /// The plan as one that only looks: every check is made, whatever comes of the others.
@@ -206,8 +215,7 @@ fn new_run(
 ) -> Result<NewRun, Error> {
     let mut consents = wanted.consents.clone();
     if wanted.intent() == Intent::Simulate {
-        let to = plan.to.as_ref().map_or("all", SiteName::as_str);
-        consents.confirm = Some(format!("{}:{to}", plan.runbook.name));
+        consents.confirm = Some(plan.confirmation());
     }
     notes.extend(wanted.notes.clone());
     let told = incident::told(session, wanted, &mut notes)?;

@@ -123,7 +123,11 @@ impl Shelf {
     pub(crate) fn directory(&self) -> Directory {
         let listed = |source: &Source| Listed::of(&source.runbook, plan::runs(&source.runbook));
         let sound = self.sound.iter().map(|(name, source)| (name.clone(), listed(source)));
-        let mut directory: Directory = sound.collect();
+        let broken = self.broken.iter().map(|(name, path)| {
+            let broken = Some(path.display().to_string());
+            (name.clone(), Listed { broken, ..Listed::default() })
+        });
+        let mut directory: Directory = sound.chain(broken).collect();
         for (name, Twins { one, other, labels }) in &self.twice {
             let places = [one.display().to_string(), other.display().to_string()];
             directory.entry(name.clone()).or_default().twice = Some(Twice { places, labels: labels.clone() });

@@ -13,11 +13,14 @@ use crate::compile::{self, Code, Diagnostic, Severity};
 use crate::config::{Config, LintLevel};
 use crate::engine::overrides::ACCEPTED_FINDING;
 use crate::model::fleet::Roster;
+use crate::model::id::ServiceName;
 use crate::model::runbook::Runbook;
 use crate::plan::Plan;
 
 /// Longest note that a report shows, in characters.
 const NOTE: usize = 190;
+/// Most names that are listed for somebody who names another one.
+const NAMED: usize = 20;
 
 /// A compiled runbook with its text.
 #[derive(Debug, Clone)]
@@ -330,7 +333,41 @@ pub(crate) fn today() -> jiff::civil::Date {
 /// When there is none of this path or name, or more than one.
 pub(crate) fn find(config: &Config, name: &str) -> Result<PathBuf, Error> {
     let direct = PathBuf::from(name);
-    if direct.is_file() { Ok(direct) } else { find_named(config, name) }
+    if direct.is_file() {
+        return Ok(direct);
+    }
+    find_named(config, name).map_err(|error| match error.reason {
+        Some("unknown_runbook") => error.help(where_to_look(config, name)),
+        Some(_) | None => error,
+    })
+}
+
+/// What somebody may have meant who names a runbook that is not there.
+fn where_to_look(config: &Config, name: &str) -> String {
+    let shown = |folder: &PathBuf| config.shown(folder).display().to_string();
+    let (there, absent): (Vec<&PathBuf>, Vec<&PathBuf>) =
+        config.runbooks.iter().partition(|folder| folder.is_dir());
+    let known: BTreeSet<ServiceName> = files::all(there.iter().map(|folder| folder.as_path()))
+        .iter()
+        .filter_map(|path| shelf::name_of(&read(path).ok()?))
+        .collect();
+    if known.is_empty() {
+        let here = std::path::absolute(".").unwrap_or_default();
+        let seen = if absent.is_empty() { "holds no runbook" } else { "does not exist" };
+        let folders: Vec<_> = config.runbooks.iter().map(shown).collect();
+        return format!(
+            "{} {seen}, seen from {}: give a path, go where your runbooks are, or name their folder as `paths` in \
+             [runbooks] of drctl.toml",
+            folders.join(", "),
+            here.display()
+        );
+    }
+    let near = compile::nearest(name, known.iter().map(ServiceName::as_str));
+    let near = near.map_or_else(String::new, |near| format!("did you mean `{near}`? "));
+    let listed: Vec<_> = known.iter().take(NAMED).map(ServiceName::as_str).collect();
+    let more = if known.len() > NAMED { ", …" } else { "" };
+    let folders: Vec<_> = there.into_iter().map(shown).collect();
+    format!("{near}in {} there are: {}{more}; or give a path", folders.join(", "), listed.join(", "))
 }
 
 /// As [`find`], of a name only: who asks from elsewhere has no paths here.

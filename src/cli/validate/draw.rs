@@ -46,7 +46,7 @@ pub(super) fn sarif(reports: &[Report]) -> Value {
             json!({
                 "level": "error",
                 "message": {"text": message},
-                "locations": [{"physicalLocation": {"artifactLocation": {"uri": report.path}}}]
+                "locations": [compile::sarif_location(&report.path)]
             })
         }));
     }

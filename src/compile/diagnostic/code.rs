@@ -87,6 +87,7 @@ codes! {
     BrokenApproval = "DR0138", blocks::BROKEN_APPROVAL;
     BrokenComponent = "DR0139", blocks::BROKEN_COMPONENT;
     Placeholder = "DR0140", blocks::PLACEHOLDER;
+    BrokenAddress = "DR0141", blocks::BROKEN_ADDRESS;
     FleetNotHere = "DR0191", blocks::FLEET_NOT_HERE;
     DuplicateId = "DR0201", graph::DUPLICATE_ID;
     UnknownNeed = "DR0202", graph::UNKNOWN_NEED;

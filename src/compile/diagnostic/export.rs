@@ -1,8 +1,30 @@
 //! Findings for programs: JSON and SARIF 2.1.0. Never leaves one out.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use super::{Code, Diagnostic, Label, Severity, Span};
+
+/// Characters of a path that a URI holds as they are: `pchar` and `/` of RFC 3986, section 3.3.
+const WRITTEN: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'!')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b'*')
+    .remove(b'+')
+    .remove(b',')
+    .remove(b';')
+    .remove(b'=')
+    .remove(b':')
+    .remove(b'@')
+    .remove(b'/');
 
 /// Findings as a JSON array, in order.
 #[must_use]
@@ -35,6 +57,24 @@ pub fn to_sarif(source_name: &str, diagnostics: &[Diagnostic]) -> Value {
             "results": results
         }]
     })
+}
+
+/// Where a SARIF log says that something is: the path of a file as a URI, relative where the path is.
+#[must_use]
+pub fn sarif_location(source_name: &str) -> Value {
+    json!({"physicalLocation": {"artifactLocation": {"uri": uri(source_name)}}})
+}
+
+/// A path as a URI reference.
+fn uri(path: &str) -> String {
+    let path = path.strip_prefix("./").unwrap_or(path);
+    let written = utf8_percent_encode(path, WRITTEN).to_string();
+    if path.starts_with('/') {
+        return format!("file://{written}");
+    }
+    // Else what stands before the colon would be taken for a scheme.
+    let begins = written.split('/').next().unwrap_or_default();
+    if begins.contains(':') { format!("./{written}") } else { written }
 }
 
 fn rule(code: Code) -> Value {
@@ -78,7 +118,7 @@ fn result(source_name: &str, diagnostic: &Diagnostic) -> Value {
         message.push_str("\nHelp: ");
         message.push_str(help);
     }
-    let mut location = json!({"physicalLocation": {"artifactLocation": {"uri": source_name}}});
+    let mut location = sarif_location(source_name);
     if let Some(span) = diagnostic.span {
         location["physicalLocation"]["region"] = region(span);
     }
@@ -91,11 +131,11 @@ fn result(source_name: &str, diagnostic: &Diagnostic) -> Value {
     });
     if !diagnostic.labels.is_empty() {
         let related = |(at, label): (usize, &Label)| {
-            json!({
-                "id": at + 1,
-                "message": {"text": label.text},
-                "physicalLocation": {"artifactLocation": {"uri": source_name}, "region": region(label.span)}
-            })
+            let mut related = sarif_location(source_name);
+            related["id"] = (at + 1).into();
+            related["message"] = json!({"text": label.text});
+            related["physicalLocation"]["region"] = region(label.span);
+            related
         };
         result["relatedLocations"] = diagnostic.labels.iter().enumerate().map(related).collect();
     }
@@ -111,5 +151,27 @@ const fn level(severity: Severity) -> &'static str {
         Severity::Error => "error",
         Severity::Warning => "warning",
         Severity::Note => "note",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::uri;
+
+    #[test]
+    fn paths_are_uri_references() {
+        for (path, expected) in [
+            ("runbooks/shop.yaml", "runbooks/shop.yaml"),
+            ("./shop.yaml", "shop.yaml"),
+            ("../shop.yaml", "../shop.yaml"),
+            ("run books/shop #1 100%.yaml", "run%20books/shop%20%231%20100%25.yaml"),
+            ("b\u{fc}cher?.yaml", "b%C3%BCcher%3F.yaml"),
+            ("a:b.yaml", "./a:b.yaml"),
+            ("x/a:b.yaml", "x/a:b.yaml"),
+            ("/srv/run books/shop.yaml", "file:///srv/run%20books/shop.yaml"),
+            ("[a]\\\"<>^`{|}.yaml", "%5Ba%5D%5C%22%3C%3E%5E%60%7B%7C%7D.yaml"),
+        ] {
+            assert_eq!(uri(path), expected);
+        }
     }
 }

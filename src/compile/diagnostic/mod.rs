@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::model::run::words;
 
 pub use code::{Code, Entry};
-pub use export::{to_json, to_sarif};
+pub use export::{sarif_location, to_json, to_sarif};
 pub use reference::reference;
 pub use render::render;
 

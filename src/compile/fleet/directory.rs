@@ -19,6 +19,8 @@ pub struct Listed {
     pub runs: BTreeSet<ServiceName>,
     /// Another file is about the same service.
     pub twice: Option<Twice>,
+    /// The file, where it does not compile: nothing else is known of it then.
+    pub broken: Option<String>,
 }
 
 /// Two files about one service.
@@ -43,6 +45,7 @@ impl Listed {
             parameters: runbook.parameters.clone(),
             runs,
             twice: None,
+            broken: None,
         }
     }
 
@@ -52,6 +55,6 @@ impl Listed {
             labels.iter().all(|(label, value)| own.get(label) == Some(value))
         };
         let other = self.twice.as_ref().is_some_and(|twice| twice.labels.as_ref().is_none_or(all));
-        all(&self.labels) || other
+        self.broken.is_none() && (all(&self.labels) || other)
     }
 }

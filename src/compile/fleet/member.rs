@@ -52,7 +52,8 @@ impl Resolver<'_, '_, '_> {
         for at in 0..self.services.len() {
             let mut faults: Vec<(Fault, usize)> = Vec::new();
             for service in &self.services[at] {
-                let known = self.directory.get(service).filter(|listed| listed.twice.is_none());
+                let known = |listed: &&Listed| listed.twice.is_none() && listed.broken.is_none();
+                let known = self.directory.get(service).filter(known);
                 let Some(listed) = known else { continue };
                 for fault in
                     self.places(at, service, listed).into_iter().chain(self.values(at, service, listed))

@@ -10,6 +10,7 @@ use crate::compile::suggest;
 use crate::compile::tree::Part;
 use crate::model::fleet::{Fleet, Member, Placed, Roster};
 use crate::model::id::ServiceName;
+use crate::model::shell;
 
 /// Finds the services of each member.
 pub(super) struct Resolver<'a, 'r, 't> {
@@ -172,9 +173,7 @@ impl<'a, 'r, 't> Resolver<'a, 'r, 't> {
             let lost = ["runbook", "select"].iter().any(|key| self.gaps.touches(&format!("{pointer}/{key}")));
             let services = match (&member.runbook, &member.select) {
                 (Some(service), None) => {
-                    if !self.directory.contains_key(service) {
-                        self.unknown(service, &pointer);
-                    }
+                    self.known(service, &pointer);
                     vec![service.clone()]
                 }
                 (None, Some(select)) if select.labels.is_empty() => {
@@ -207,15 +206,25 @@ impl<'a, 'r, 't> Resolver<'a, 'r, 't> {
         }
     }
 
-    fn unknown(&mut self, service: &ServiceName, pointer: &str) {
-        let names = || self.directory.keys().map(ServiceName::as_str);
-        let help = match suggest::nearest(service.as_str(), names()) {
-            Some(near) => format!("did you mean `{near}`?"),
+    /// A member is moved by a runbook that compiles.
+    fn known(&mut self, service: &ServiceName, pointer: &str) {
+        let (message, help) = match self.directory.get(service).map(|listed| &listed.broken) {
+            Some(None) => return,
+            Some(Some(file)) => (
+                format!("the runbook of `{service}` does not compile: {file}"),
+                format!("`drctl validate {}` says what is wrong with it", shell::word(file)),
+            ),
             None => {
-                "a member is called like the service of a sound runbook in the runbook folders".to_owned()
+                let names = || self.directory.keys().map(ServiceName::as_str);
+                let near = suggest::nearest(service.as_str(), names());
+                let near = near.map_or_else(String::new, |near| format!("did you mean `{near}`? "));
+                let there = match self.directory.len() {
+                    0 => "there are none in the runbook folders or beside this file".to_owned(),
+                    _ => format!("there are: {}", suggest::list(names())),
+                };
+                (format!("there is no runbook with `metadata.name: {service}`"), near + &there)
             }
         };
-        let message = format!("there is no runbook `{service}`");
         self.reporter.value(Code::UnknownMember, &format!("{pointer}/runbook"), message).help(help);
     }
 

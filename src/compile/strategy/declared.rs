@@ -110,7 +110,7 @@ fn entry(
         None => None,
     };
     let here = own_sites.as_ref().map(|names| names.iter().map(SiteName::as_str).collect());
-    let sound = by_site(&own, pointer, kind, here.as_ref().unwrap_or(sites), reporter);
+    let sound = by_site((&id, &own), pointer, kind, here.as_ref().unwrap_or(sites), reporter);
     let component = match Component::new(kind, own) {
         Ok(component) => component,
         Err(error) => {
@@ -171,30 +171,35 @@ fn somewhere(
 
 /// A field that differs by site says so for every site, and for no other.
 fn by_site(
-    fields: &Value,
+    (id, fields): (&Value, &Value),
     pointer: &str,
     kind: ComponentKind,
     sites: &BTreeSet<&str>,
     reporter: &mut Reporter<'_>,
 ) -> bool {
     let mut sound = true;
+    let id = id.as_str().unwrap_or_default();
     for field in kind.fields_by_site() {
         let Some(given) = fields.get(&field).and_then(Value::as_object) else { continue };
         let at = format!("{pointer}/{field}");
         for name in given.keys().filter(|name| !sites.contains(name.as_str())) {
-            let message = format!("`{name}` is no site of this component");
-            let help = suggest::nearest(name, sites.iter().copied());
-            let help = help.map_or_else(
-                || "give a value for each of its sites".to_owned(),
-                |near| format!("did you mean `{near}`?"),
-            );
+            let message = format!("`{field}` of `{id}` has a value for `{name}`, which is no site of it");
+            let help = match suggest::nearest(name, sites.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("its sites are: {}", suggest::list(sites.iter().copied())),
+            };
             reporter.key(Code::BrokenComponent, &format!("{at}/{}", escape(name)), message).help(help);
             sound = false;
         }
-        let missing: Vec<_> = sites.iter().filter(|site| !given.contains_key(**site)).collect();
-        if let [first, ..] = missing.as_slice() {
-            let message = format!("`{field}` says nothing for `{first}`");
-            reporter.key(Code::BrokenComponent, &at, message).help("give a value for each site");
+        let says = |site: &&&str| given.get(**site).is_some_and(|value| !value.is_null());
+        let missing: Vec<&str> = sites.iter().filter(|site| !says(site)).copied().collect();
+        if !missing.is_empty() {
+            let message =
+                format!("`{field}` of `{id}` has no value for {}", suggest::list(missing.iter().copied()));
+            let lines: Vec<_> = missing.iter().map(|site| format!("{site}: VALUE")).collect();
+            let help =
+                format!("add `{}` below `{field}`: each site of the component has its own", lines.join(", "));
+            reporter.key(Code::BrokenComponent, &at, message).help(help);
             sound = false;
         }
     }

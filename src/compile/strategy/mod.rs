@@ -3,7 +3,6 @@
 
 mod assemble;
 mod backups;
-mod by_hand;
 mod compute;
 mod data;
 mod declared;

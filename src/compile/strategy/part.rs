@@ -2,7 +2,6 @@
 
 use serde_json::{Map, Value, json};
 
-use super::by_hand;
 use super::declared::Entry;
 use super::stages::Stage;
 use crate::compile::expression::{Kind, template};
@@ -94,11 +93,6 @@ impl<'a> Part<'a> {
         step["id"] = self.step_id(verb).into();
         if stage == Stage::Shift && self.setting.strategy == Strategy::BackupRestore {
             into_a_copy(&mut step);
-        }
-        let uses = step.get("uses").and_then(Value::as_str);
-        let commands = uses.and_then(|uses| by_hand::commands(uses, step.get("with")?));
-        if let Some(commands) = commands {
-            step["manual"] = commands.into();
         }
         self.members.push(Member { stage, step, component: self.component });
     }

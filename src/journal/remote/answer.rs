@@ -56,11 +56,13 @@ pub(super) fn refusal(server: &str, status: StatusCode, body: &[u8]) -> Refusal 
         (status, ..) if status.is_server_error() => (RefusalKind::Unreachable, None),
         _ => (RefusalKind::Wrong, None),
     };
+    // A server tells those who ask over HTTP how to; here there are better ways to say it.
+    let told = problem.help.as_deref().filter(|_| status != StatusCode::UNAUTHORIZED).map(text);
     let details = problem.details.into_iter().take(MANY);
     Refusal {
         kind,
         message: text(&detail),
-        help: problem.help.as_deref().map(text).or(help),
+        help: told.or(help),
         reason,
         details: details.map(|it| (text(&it.message), it.help.as_deref().map(text))).collect(),
         notes: lines(&problem.notes).into(),

@@ -231,10 +231,7 @@ impl Speaker {
 
     fn unreachable(&self, what: &str) -> Refusal {
         Refusal::new(RefusalKind::Unreachable, format!("{} cannot be reached: {what}", self.shown))
-            .help(
-                "nothing was read from a journal of this machine in its place; if the server is lost, run drctl \
-                 where it reaches the journal (`--journal`)",
-            )
+            .help(unreachable_help(what))
             .reason("server_unreachable")
     }
 
@@ -367,6 +364,19 @@ fn address(text: &str) -> Result<Url, String> {
         ));
     }
     Ok(url)
+}
+
+/// What to do about a server that cannot be reached, as far as the reason gives it away.
+fn unreachable_help(what: &str) -> &'static str {
+    if what.contains("InvalidContentType") {
+        return "nothing speaks TLS there: is it the port of another program, or the address of a server without TLS?";
+    }
+    if what.contains("certificate") {
+        return "the certificate is not trusted here: name the file with the authority that signed it in DRCTL_CA_FILE \
+                or `[client] ca_file`, or use the name that the certificate is made out to";
+    }
+    "nothing was read from a journal of this machine in its place; if the server is lost, run drctl where it \
+     reaches the journal (`--journal`)"
 }
 
 #[cfg(test)]

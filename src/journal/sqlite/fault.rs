@@ -89,7 +89,7 @@ impl Place {
             ErrorCode::DatabaseCorrupt => self.damaged(&format!("SQLite finds it damaged ({error})")),
             ErrorCode::NotADatabase => self.damaged("it is not a SQLite database"),
             ErrorCode::CannotOpen => {
-                let advice = "check that the path and its folder exist";
+                let advice = "check that the path and its folder exist and this user may read and write them";
                 self.unavailable(&format!("it cannot be opened ({error}); {advice}"))
             }
             _ => self.unavailable(&format!("nothing was written ({error})")),

@@ -36,6 +36,11 @@ const MIGRATIONS: [&str; FORMAT as usize] = [include_str!("schema.sql")];
 /// different names must look for each other's locks in the same folder.
 pub(super) fn locate(path: &Path, mode: OpenMode) -> Result<Place, JournalError> {
     let place = Place::new(path);
+    if path.is_dir() {
+        let what =
+            format!("it is a folder; name a file in it, such as {}", path.join("journal.db").display());
+        return Err(place.unavailable(&what));
+    }
     match mode {
         OpenMode::ReadWrite => create_file(&place)?,
         OpenMode::ReadOnly if !path.exists() => return Err(place.unavailable("there is no journal here")),

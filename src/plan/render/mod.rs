@@ -1,6 +1,7 @@
 //! Draws plans for people: a table, a chart, the manual. Reads nothing but the plan; JSON is the plan's own
 //! form.
 
+mod by_hand;
 mod manual;
 mod mermaid;
 mod text;

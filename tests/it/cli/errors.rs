@@ -77,3 +77,97 @@ fn a_file_that_is_not_there_is_a_wrong_command_line() {
         assert!(output.stderr.contains("nope.yaml"), "{}", output.stderr);
     }
 }
+
+/// A command that ends with 2, all of whose words are there.
+fn says(drctl: &Drctl, line: &str, parts: &[&str]) {
+    let output = drctl.run(line);
+    for part in parts {
+        assert!(output.stderr.contains(part), "{line}: no {part} in\n{}", output.stderr);
+    }
+    assert_eq!(output.code, 2, "{line}\n{}", output.stderr);
+}
+
+#[test]
+fn what_is_missing_is_told_with_where_to_find_it() {
+    let drctl = pay();
+    says(&drctl, "failover", &["<RUNBOOK>", "help: RUNBOOK is a path", "`drctl status` shows"]);
+    says(&drctl, "abort --reason x", &["<RUN>", "help: RUN is an id", "`drctl runs list` shows"]);
+    let (_, error) = error(&drctl, "check -o json");
+    assert!(error["help"].as_str().is_some_and(|help| help.contains("drctl status")), "{error:#}");
+}
+
+#[test]
+fn a_runbook_that_is_not_there_is_told_with_those_that_are() {
+    let drctl = pay();
+    says(
+        &drctl,
+        "failover paay --simulate",
+        &["no runbook `paay`", "did you mean `pay`?", "there are: pay;"],
+    );
+    says(&drctl, "failover runbooks/no.yaml --simulate", &["in runbooks there are: pay; or give a path"]);
+    let elsewhere = Drctl::new();
+    says(
+        &elsewhere,
+        "failover pay --simulate",
+        &["runbooks does not exist, seen from /", "[runbooks] of drctl.toml"],
+    );
+}
+
+#[test]
+fn a_confirmation_of_something_else_is_refused_before_anything_begins() {
+    let drctl = pay();
+    for wrong in ["pay", "west", "pay:east", "other:west"] {
+        let line = format!("failover pay --simulate --confirm {wrong}");
+        says(&drctl, &line, &[&format!("--confirm {wrong} confirms no"), "takes --confirm pay:west"]);
+    }
+    assert_eq!(json(&drctl, "runs list --simulated -o json"), serde_json::json!([]));
+    assert_eq!(drctl.run("failover pay --simulate --confirm pay:west").code, 0);
+}
+
+#[test]
+fn a_run_that_is_not_there_is_told_with_the_journal_that_was_looked_into() {
+    let drctl = pay();
+    assert_eq!(drctl.run("failover pay --simulate").code, 0);
+    says(
+        &drctl,
+        "runs show pay-nothing",
+        &["no run is called `pay-nothing`", "journal.db", "its --journal, --local or"],
+    );
+}
+
+#[test]
+fn a_broken_configuration_is_told_with_its_place_and_shows_no_secret() {
+    let drctl = pay();
+    drctl.write("drctl.toml", "[journal]\nurl = \"postgres://drctl:hunter2@db/drctl\n");
+    let output = drctl.run("runs list");
+    assert!(output.code == 2 && !output.stderr.contains("hunter2"), "{}", output.stderr);
+    says(&drctl, "runs list", &["drctl.toml: line 2, column", "help: correct it; `drctl schema config`"]);
+    drctl.write("drctl.toml", "[jurnal]\n");
+    says(&drctl, "runs list", &["drctl.toml: line 1, column 2: unknown field `jurnal`"]);
+    says(&drctl, "runs list --config nope.toml", &["nope.toml", "help: name a file that can be read"]);
+}
+
+#[test]
+fn a_folder_is_no_journal() {
+    let drctl = pay();
+    for line in ["runs list --journal runbooks", "failover pay --simulate --journal runbooks"] {
+        let output = drctl.run(line);
+        assert_eq!(output.code, 10, "{}", output.stderr);
+        assert!(output.stderr.contains("it is a folder; name a file in it, such as"), "{}", output.stderr);
+    }
+}
+
+#[test]
+fn what_helps_against_all_is_said_once() {
+    let drctl = pay();
+    let text = std::fs::read_to_string(drctl.path("runbooks/pay.yaml")).unwrap();
+    let more = "      - {id: dns2, phase: shift, uses: dns.update, with: {server: \"127.0.0.1:53\", zone: pay.example.com, \
+                name: b.pay.example.com, record_type: A, values: [\"192.0.2.7\"], ttl: 1m}, drill: skip}\n";
+    drctl.write(
+        "runbooks/pay.yaml",
+        &text.replace("      - {id: check,", &format!("{more}      - {{id: check,")),
+    );
+    let output = drctl.run("failover pay --reason outage");
+    assert!(output.stderr.matches("can only simulate dns.update").count() > 1, "{}", output.stderr);
+    assert_eq!(output.stderr.matches("run it on the simulated estate").count(), 1, "{}", output.stderr);
+}

@@ -94,6 +94,25 @@ fn a_selection_beside_a_broken_runbook_is_refused_and_names_it() {
     }
 }
 
+#[test]
+fn a_member_without_a_sound_runbook_is_told_with_what_there_is() {
+    let sound = include_str!("../../fixtures/declared/warm-standby.yaml");
+    let broken = sound.replace("warm_standby", "warm_standbi").replace("name: payments", "name: orders");
+    let fleet = "apiVersion: drctl/v1\nkind: Fleet\nmetadata: {name: all}\n\
+                 members: [{runbook: paymets}, {runbook: orders}, {runbook: zebra}]\n";
+    let drctl = Drctl::with(&[("all.yaml", fleet), ("pay.yaml", sound), ("or ders.yaml", &broken)]);
+    let output = drctl.run("validate all.yaml");
+    assert_eq!(output.code, 3, "{}{}", output.stdout, output.stderr);
+    for part in [
+        "there is no runbook with `metadata.name: paymets`",
+        "did you mean `payments`? there are: ",
+        "the runbook of `orders` does not compile: ./or ders.yaml",
+        "`drctl validate './or ders.yaml'` says what is wrong with it",
+    ] {
+        assert!(output.stdout.contains(part), "{part}\n{}", output.stdout);
+    }
+}
+
 /// A service of two programs, and a fleet member at once; `more` goes into its steps.
 fn service(name: &str, rto: &str, more: &str) -> String {
     let run = "uses: command.run, with: {argv: [\"true\"], idempotent: true}, drill: skip, estimate: 1m";
@@ -219,6 +238,18 @@ fn a_request_that_is_refused_drives_nothing() {
     // Taken back, it says what it leaves behind and how that is taken back.
     let ways = drctl.run(&format!("abort {run} --dry-run")).stdout;
     assert!(ways.contains(&format!("drctl unwind {run}")), "{ways}");
+    for line in [
+        "  1 succeeded, and stay where they are either way: one\n",
+        "    each is taken back by itself, such as drctl failback one --reason",
+        "  1 under way: two (awaiting_approval)\n",
+    ] {
+        assert!(ways.contains(line), "{line}\n{ways}");
+    }
+    let members = json(&drctl, &format!("abort {run} --dry-run -o json"))["members"].take();
+    assert_eq!(
+        (&members["succeeded"][0]["step"], &members["under_way"][0]["step"]),
+        (&"one".into(), &"two".into())
+    );
     let unwound = drctl.run(&format!("unwind {run} --reason no"));
     assert_eq!(unwound.code, 5, "{}{}", unwound.stdout, unwound.stderr);
     let left = json(&drctl, &format!("runs show {run} -o json"));

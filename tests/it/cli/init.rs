@@ -56,3 +56,94 @@ fn what_is_missing_or_does_not_go_together_is_named() {
     ));
     assert!(!drctl.path("shop.yaml").exists());
 }
+
+/// What is written is sound, and what would not be is not written: every flag with what people may type.
+#[test]
+fn whatever_is_written_passes_validate() {
+    let drctl = Drctl::new();
+    let all: [(&str, &[(&str, bool)]); 7] = [
+        (
+            "--public-url",
+            &[
+                ("https://shop.example.com/health", true),
+                ("nonsense", false),
+                ("", false),
+                ("https://shop example.com", false),
+                ("https://", false),
+                ("{{ params.url }}", false),
+            ],
+        ),
+        (
+            "--provider",
+            &[
+                ("aws", true),
+                ("on_premises", true),
+                ("our-own", true),
+                ("AWS", false),
+                ("", false),
+                ("a b", false),
+                ("gcp", false),
+                ("{{ x }}", false),
+            ],
+        ),
+        (
+            "--health",
+            &[
+                ("https://{site}.shop.example.com", true),
+                ("http://10.0.0.1/{site}", true),
+                ("{site}", false),
+                ("https://shop.example.com", false),
+                ("shop-{site}", false),
+                ("https://{site}/{{ nope }}", false),
+            ],
+        ),
+        ("--owner", &[("team: #1 \"x\"", true), ("{{ x }}", true), ("", false), (" ", false)]),
+        ("--rto", &[("1h", true), ("0s", false), ("10s", false)]),
+        ("--rpo", &[("5m", true)]),
+        ("--to", &[("us-east-1", false), ("us-west-1", true)]),
+    ];
+    for (flag, value, sound) in
+        all.iter().flat_map(|(flag, values)| values.iter().map(move |(v, s)| (flag, v, s)))
+    {
+        let given = format!("{flag}={value}");
+        let others = SHOP.iter().filter(|word| !word.starts_with(&format!("{flag}=")));
+        let words: Vec<&str> = others.copied().chain([given.as_str(), "--force"]).collect();
+        let written = drctl.run_words(&words);
+        let said = format!("{given}: {}{}", written.stdout, written.stderr);
+        assert_eq!(written.code == 0, *sound, "{said}");
+        if *sound {
+            let found = drctl.run("validate shop.yaml");
+            assert_eq!(found.code, 0, "{said}{}", found.stdout);
+            std::fs::remove_file(drctl.path("shop.yaml")).unwrap();
+        } else {
+            // Where, and what to do.
+            assert!(said.contains(flag) && said.contains("help: "), "{said}");
+            assert!(!drctl.path("shop.yaml").exists(), "{said}");
+        }
+    }
+}
+
+#[test]
+fn a_file_that_is_there_is_kept_until_the_new_one_is_whole() {
+    let drctl = Drctl::new();
+    drctl.write("kept.yaml", "mine");
+    let into = |more: &[&'static str]| drctl.run_words(&[&SHOP[..], more].concat());
+    let refused = into(&["--write", "kept.yaml"]);
+    assert_eq!(
+        (refused.code, std::fs::read_to_string(drctl.path("kept.yaml")).unwrap().as_str()),
+        (7, "mine")
+    );
+    // Refused before anything else is looked at: whoever is asked loses no answer.
+    let early = drctl.run("init --name kept");
+    assert!(early.stderr.contains("--strategy"), "{}", early.stderr);
+    std::os::unix::fs::symlink("kept.yaml", drctl.path("link.yaml")).unwrap();
+    assert_eq!(into(&["--write", "link.yaml", "--force"]).code, 0);
+    assert!(std::fs::read_to_string(drctl.path("kept.yaml")).unwrap().contains("name: shop"));
+    assert!(drctl.path("link.yaml").is_symlink());
+    std::fs::create_dir(drctl.path("folder")).unwrap();
+    let folder = into(&["--write", "folder", "--force"]);
+    assert!(folder.code == 2 && folder.stderr.contains("is a folder"), "{}", folder.stderr);
+    let names: Vec<_> =
+        std::fs::read_dir(drctl.path("")).unwrap().map(|it| it.unwrap().file_name()).collect();
+    assert!(names.iter().all(|name| !name.to_string_lossy().ends_with(".new")), "{names:?}");
+}

@@ -200,3 +200,23 @@ fn a_fleet_is_planned_with_its_members() {
     drctl.write("all.yaml", &fleet.replace("north", "west"));
     assert_eq!(drctl.run("validate all.yaml --deny-warnings").code, 0);
 }
+
+#[test]
+fn files_with_odd_names_are_uris_in_sarif_and_columns_are_characters() {
+    let text = "apiVersion: drctl/v1\nkind: Runbook\nmetadata: {title: \"\u{1f600}\u{e9}\", nmae: x}\n";
+    let drctl = Drctl::with(&[("run books/a #1 100%.yaml", text), ("b\u{fc}.yaml", "kind: [")]);
+    let output = drctl.run_words(&["validate", "run books", "b\u{fc}.yaml", "--format", "sarif"]);
+    let sarif: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+    let run = &sarif["runs"][0];
+    let results = run["results"].as_array().unwrap();
+    let place = |result: &serde_json::Value| result["locations"][0]["physicalLocation"].clone();
+    let uris: Vec<_> =
+        results.iter().map(|result| place(result)["artifactLocation"]["uri"].clone()).collect();
+    assert!(uris.contains(&"run%20books/a%20%231%20100%25.yaml".into()), "{uris:?}");
+    assert!(uris.contains(&"b%C3%BC.yaml".into()), "{uris:?}");
+    let unknown = results.iter().find(|result| result["ruleId"] == "DR0110").unwrap();
+    assert_eq!(
+        (&run["columnKind"], &place(unknown)["region"]["startColumn"]),
+        (&"unicodeCodePoints".into(), &25.into())
+    );
+}

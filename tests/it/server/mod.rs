@@ -74,7 +74,8 @@ workflows:
 fn payments(triggers: &str) -> String {
     format!(
         "apiVersion: drctl/v1\nkind: Runbook\nmetadata: {{name: payments}}\n\
-         sites:\n  east: {{role: active}}\n  west: {{role: standby}}\nworkflows:\n  failover:\n    steps:\n      \
+         sites:\n  east: {{role: active}}\n  west: {{role: standby}}\n\
+         workflows:\n  failover:\n    steps:\n      \
          - {{id: go, uses: command.run, with: {{argv: [/bin/true], idempotent: true}}, drill: skip}}\n\
          triggers:{triggers}"
     )

@@ -360,6 +360,10 @@ fn a_private_authority_is_trusted_where_it_is_named() {
     assert_eq!(done.0, 0, "{}", done.2);
     let done = plain(&here, &[("DRCTL_TOKEN", ANN)], &format!("--server {url} runs list"));
     assert!(done.0 == 10 && done.2.contains("ertificate"), "{}", done.2);
+    assert!(done.2.contains("in DRCTL_CA_FILE"), "{}", done.2);
+    let unknown =
+        plain(&here, &[("DRCTL_CA_FILE", ca.to_str().unwrap())], &format!("--server {url} runs list"));
+    assert!(unknown.0 == 7 && unknown.2.contains("give a token in DRCTL_TOKEN"), "{}", unknown.2);
     let absent = [("DRCTL_TOKEN", ANN), ("DRCTL_CA_FILE", "absent.pem")];
     let done = plain(&here, &absent, &format!("--server {url} runs list"));
     assert!(done.0 == 2 && done.2.contains("absent.pem"), "{}", done.2);

@@ -12,7 +12,10 @@ use crate::support::served::{Served, answer};
 
 /// What begins a failover of payments.
 const TRIGGERS: &str = r"
-  - {name: pager, on: pagerduty, start: {operation: failover, to: west}, when: incident.service.id == 'PF9KMXH'}
+  - name: pager
+    on: pagerduty
+    start: {operation: failover, to: west}
+    when: incident.service.id == 'PF9KMXH'
 ";
 
 fn paged() -> Drctl {

@@ -98,6 +98,14 @@ pub(crate) const PLACEHOLDER: Entry = notice(
     "cluster: {east: shop-prod, west: shop-dr}",
 );
 
+pub(crate) const BROKEN_ADDRESS: Entry = error(
+    "an address that nothing can be sent to",
+    "What is asked over HTTP has an absolute address: https:// or http://, and a host. With another \
+     text the step fails on the bad day. Of a template only its beginning can be judged.",
+    "public_url: shop.example.com",
+    "public_url: \"https://shop.example.com/health\"",
+);
+
 pub(crate) const FLEET_NOT_HERE: Entry = error(
     "a fleet where the runbook of one service is expected",
     "`drctl failover`, `switchover`, `failback`, `plan`, `check` and `validate` take a fleet. Comparisons and child \

@@ -1,0 +1,118 @@
+//! What the sheet for running by hand prints, pasted into a shell: it starts the same program with the same
+//! words, variables, folder and input as drctl would.
+
+use std::path::Path;
+use std::process::Command;
+
+use drctl::plan::render;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::failover;
+
+/// Writes down how it was started: folder, a variable, input, words; each behind a NUL.
+const SHOW: &str = "#!/bin/sh\n\
+    { pwd; printf '\\0%s\\0' \"${DRCTL_TEST-unset}\"; cat; for word in \"$@\"; do printf '\\0%s' \"$word\"; done; } \
+    > \"$OUT\"\n";
+
+/// The commands of a sheet, as they stand in it.
+fn pasted(with: &Value) -> String {
+    let step = json!({"id": "go", "phase": "shift", "uses": "command.run", "with": with, "drill": "skip"});
+    let text = json!({
+        "apiVersion": "drctl/v1", "kind": "Runbook", "metadata": {"name": "pay"},
+        "sites": {"east": {"role": "active"}, "west": {"role": "standby"}},
+        "workflows": {"failover": {"steps": [step]}}
+    });
+    let sheet = render::manual(&failover(&serde_json::from_value(text).unwrap()));
+    let (_, commands) = sheet.split_once("1. go (go)\n").unwrap();
+    commands.to_owned()
+}
+
+/// What a program that is started by a shell from a text sees.
+fn seen(folder: &Path, commands: &str) -> Vec<String> {
+    let out = folder.join("out");
+    let _ = std::fs::remove_file(&out);
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
+    let mut shell = Command::new("/bin/sh");
+    shell.arg("-c").arg(commands).current_dir(folder).env("OUT", &out).env("PATH", path);
+    let ended = shell.env_remove("DRCTL_TEST").output().unwrap();
+    assert!(ended.status.success(), "{commands}\n{ended:?}");
+    let bytes = std::fs::read(out).unwrap();
+    String::from_utf8(bytes).unwrap().split('\0').map(str::to_owned).collect()
+}
+
+fn folder() -> tempfile::TempDir {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(folder.path().join("a b/-c $x")).unwrap();
+    for name in ["show", "a=b", "echo"] {
+        let program = folder.path().join(name);
+        std::fs::write(&program, SHOW).unwrap();
+        std::fs::set_permissions(program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    folder
+}
+
+/// Folder, variable, input and words, as a program must see them.
+fn expected(folder: &Path, inside: &str, variable: &str, input: &str, words: &[&str]) -> Vec<String> {
+    let place = std::fs::canonicalize(folder.join(inside)).unwrap();
+    let head = [format!("{}\n", place.display()), variable.to_owned(), input.to_owned()];
+    head.into_iter().chain(words.iter().map(|word| (*word).to_owned())).collect()
+}
+
+#[test]
+fn a_pasted_command_does_the_same() {
+    let at = folder();
+    let at = at.path();
+    let nasty = [
+        "a b",
+        "it's",
+        "\"q\"",
+        "$HOME `id` $(id)",
+        "a\nb\n",
+        "\ttab\u{1b}[31m\u{85}",
+        "",
+        "*",
+        "~",
+        "-n",
+        "!x",
+        "\\",
+    ];
+    let words: Vec<&str> = std::iter::once("show").chain(nasty).collect();
+    let commands = pasted(&json!({"argv": words}));
+    assert!(!commands.contains(|c: char| c.is_control() && c != '\n'), "{commands:?}");
+    assert_eq!(seen(at, &commands), expected(at, "", "unset", "", &nasty));
+    for cwd in ["a b/-c $x", "./a b"] {
+        let with = json!({
+            "argv": ["show", "x"], "cwd": cwd, "env": {"DRCTL_TEST": "it's\n$2", "EMPTY": ""}, "stdin": {"a": "'\n$x"}
+        });
+        let input = with["stdin"].to_string();
+        assert_eq!(seen(at, &pasted(&with)), expected(at, cwd, "it's\n$2", &input, &["x"]));
+    }
+    // A shell has an `echo` of its own, and would take `a=b` for a variable.
+    for program in ["a=b", "echo"] {
+        assert_eq!(
+            seen(at, &pasted(&json!({"argv": [program, "x"]}))),
+            expected(at, "", "unset", "", &["x"])
+        );
+        let with = json!({"argv": [program, "x"], "env": {"DRCTL_TEST": "1"}});
+        assert_eq!(seen(at, &pasted(&with)), expected(at, "", "1", "", &["x"]));
+    }
+    let with = json!({"argv": ["X='1 2';", "show", "\"$X\"", "a  b"], "shell": true});
+    assert_eq!(seen(at, &pasted(&with)), expected(at, "", "unset", "", &["1 2", "a", "b"]));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn any_words_are_pasted_as_they_are(
+        words in prop::collection::vec("[ -~\n\t\u{1}-\u{1f}\u{7f}-\u{9f}\u{e9}\u{20ac}\u{1f600}]{0,8}", 0..4),
+    ) {
+        let is_template = |word: &&str| ["{{", "{%", "{#"].iter().any(|tag| word.contains(tag));
+        let words: Vec<&str> = words.iter().map(String::as_str).filter(|word| !is_template(word)).collect();
+        let at = folder();
+        let argv: Vec<&str> = std::iter::once("show").chain(words.iter().copied()).collect();
+        prop_assert_eq!(seen(at.path(), &pasted(&json!({"argv": argv}))), expected(at.path(), "", "unset", "", &words));
+    }
+}
