@@ -108,7 +108,7 @@ pub(crate) async fn close(session: &Session, run: &RunId, finding: u32, how: &st
             match &told.fact {
                 EvidenceFact::FindingOpened { id, .. } if *id == finding => state = Some(None),
                 EvidenceFact::FindingClosed { id, how, by } if *id == finding => {
-                    state = Some(Some((how, by)))
+                    state = Some(Some((how, by)));
                 }
                 EvidenceFact::FindingOpened { .. } | EvidenceFact::FindingClosed { .. } => {}
             }

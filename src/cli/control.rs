@@ -204,7 +204,7 @@ pub(crate) async fn ask(
     reason: Option<String>,
 ) -> Result<u8, Error> {
     let mut interrupted = Interrupted::default();
-    let ended = asked(global, session, run, (control, reason), &mut interrupted).await;
+    let ended = Box::pin(asked(global, session, run, (control, reason), &mut interrupted)).await;
     interrupted.settle(session).await;
     ended
 }

@@ -84,10 +84,7 @@ pub fn apply(plan: &IndexedPlan, state: &mut RunState, event: &Event, at: Timest
 fn apply_to_run(plan: &IndexedPlan, state: &mut RunState, event: &Event, at: Timestamp) {
     match event {
         Event::RunCreated(_) => {}
-        Event::RunStarted { by } => {
-            state.status = RunStatus::Pending;
-            state.begun_by = Some(by.name.clone());
-        }
+        Event::RunStarted { by } => begun(state, by),
         Event::TookOver { token, holder, host, skew } => {
             children_unheard(state);
             took_over(state, *token, holder, host, *skew);
@@ -211,6 +208,11 @@ fn clock_marked(state: &mut RunState, mark: ClockMark, at: Timestamp) {
         ClockMark::ReturnShifted => state.clock.return_shifted_at = Some(at),
         ClockMark::Returned => state.clock.returned_at = Some(at),
     }
+}
+
+fn begun(state: &mut RunState, by: &Identity) {
+    state.status = RunStatus::Pending;
+    state.begun_by = Some(by.name.clone());
 }
 
 fn took_over(state: &mut RunState, token: u64, holder: &str, host: &str, skew: crate::model::time::Duration) {

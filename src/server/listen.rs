@@ -167,7 +167,7 @@ async fn connection(
 async fn silent(asked: &AtomicBool) {
     tokio::time::sleep(FIRST_REQUEST_WITHIN).await;
     if asked.load(Ordering::Relaxed) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

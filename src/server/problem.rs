@@ -90,7 +90,10 @@ impl Problem {
 
 fn status(code: u8, reason: Option<&str>) -> StatusCode {
     match (code, reason) {
-        (_, Some("unknown_run" | "unknown_runbook" | "unknown_service")) => StatusCode::NOT_FOUND,
+        (_, Some("unknown_run" | "unknown_runbook" | "unknown_service" | "unknown_finding")) => {
+            StatusCode::NOT_FOUND
+        }
+        (_, Some("no_drill")) => StatusCode::CONFLICT,
         (_, Some("policy_refused" | "not_allowed")) => StatusCode::FORBIDDEN,
         (_, Some("inbox_full")) => StatusCode::TOO_MANY_REQUESTS,
         (exit::USAGE, Some("unknown_code" | "unknown_site")) => StatusCode::UNPROCESSABLE_ENTITY,

@@ -156,10 +156,7 @@ mod tests {
             ("`drctl resume` takes it up again", "`POST /api/v1/runs/{run}/resume` takes it up again"),
             ("see `drctl validate /srv/pay.yaml`", "see `POST /api/v1/validate`"),
             ("and see `drctl journal verify`", "and see `drctl journal verify` at the command line"),
-            (
-                "`drctl drill promote x` makes it real",
-                "`POST /api/v1/drills/x/promote` makes it real",
-            ),
+            ("`drctl drill promote x` makes it real", "`POST /api/v1/drills/x/promote` makes it real"),
             (
                 "put it right; --break-glass goes on",
                 "put it right; --break-glass at the command line goes on",

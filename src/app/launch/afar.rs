@@ -108,8 +108,8 @@ pub(crate) async fn check(
 ) -> Result<ChecksAfar, Error> {
     let mut document = bound(&wanted.binding)?;
     document.insert("operation".to_owned(), json!(wanted.operation));
-    if let Some(scenario) = &wanted.simulated {
-        document.insert("simulate".to_owned(), json!({"scenario": scenario}));
+    if let Some(estate) = &wanted.simulated {
+        document.insert("simulate".to_owned(), json!({"scenario": estate.scenario}));
     }
     let asked = server.begin_checks(&key(None), &Value::Object(document)).await;
     let (checks, notes) = asked.map_err(|refusal| refused(session, refusal))?;

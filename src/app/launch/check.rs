@@ -19,6 +19,13 @@ use crate::plan::{Nested, Plan};
 use crate::ports::{Clock, IdSource};
 use crate::runtime::{self, NewRun, SystemClock};
 
+/// The simulated estate.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Estate {
+    /// What is wrong there: the text of a scenario.
+    pub scenario: Option<String>,
+}
+
 /// Somebody wants to know whether a service is ready.
 #[derive(Debug, Clone)]
 pub(crate) struct WantedCheck {
@@ -28,8 +35,8 @@ pub(crate) struct WantedCheck {
     pub operation: Operation,
     /// What asked for it.
     pub trigger: String,
-    /// On the simulated estate, with what is wrong there: the text of a scenario.
-    pub simulated: Option<Option<String>>,
+    /// On the simulated estate.
+    pub simulated: Option<Estate>,
     /// The same key makes the checks once.
     pub idempotency_key: Option<String>,
 }
@@ -108,7 +115,7 @@ impl WantedCheck {
         };
         let runtime = match &self.simulated {
             None => real_runtime(session, None)?,
-            Some(scenario) => {
+            Some(Estate { scenario }) => {
                 let estate = format!("{}-check-{}", plan.runbook.name, RandomIds.suffix());
                 new.notes.insert("estate".to_owned(), estate);
                 if let Some(scenario) = scenario {

@@ -14,7 +14,7 @@ use super::output::Terminal;
 use super::session::{self, Session};
 use super::{Error, Global, exit, output, plan, runs};
 use crate::app::launch::Began;
-use crate::app::launch::check::{PlannedCheck, WantedCheck};
+use crate::app::launch::check::{Estate, PlannedCheck, WantedCheck};
 use crate::app::launch::source::{self, Source, Subject};
 use crate::config::JournalPlace;
 use crate::engine::service::ServiceRecord;
@@ -70,7 +70,7 @@ impl Arguments {
             binding: self.binding.binding()?,
             operation: self.operation,
             trigger: "cli".to_owned(),
-            simulated: self.simulate.then_some(scenario),
+            simulated: self.simulate.then_some(Estate { scenario }),
             idempotency_key: None,
         })
     }

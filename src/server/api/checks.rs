@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::fields::optional;
 use super::runs::{accepted, subject};
 use crate::app::Session;
-use crate::app::launch::check::WantedCheck;
+use crate::app::launch::check::{self, WantedCheck};
 use crate::app::launch::source::{FleetSource, Source, Subject};
 use crate::app::launch::{Began, Binding, planned};
 use crate::model::id::{RunId, ServiceName, SiteName};
@@ -161,8 +161,8 @@ async fn members(
     for placed in &source.roster.members {
         let service = placed.service.clone();
         begun.checks.push(match wanted.begin_member(session, source, placed).await {
-            Ok(began) => {
-                let (run, new) = driven(caller, began);
+            Ok(member) => {
+                let (run, new) = driven(caller, member);
                 begun.new |= new;
                 Check { service, run: Some(run), refused: None }
             }
@@ -197,7 +197,7 @@ impl Wanted {
             },
             operation: self.operation,
             trigger: "api".to_owned(),
-            simulated: self.simulate.map(|estate| estate.scenario),
+            simulated: self.simulate.map(|estate| check::Estate { scenario: estate.scenario }),
             idempotency_key,
         })
     }

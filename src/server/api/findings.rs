@@ -41,7 +41,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         )
         .right_for_service(Right::Operate)
         .body::<How>()
-        .answers::<Closed>(StatusCode::OK, "It is closed."),
+        .answers::<Outcome>(StatusCode::OK, "It is closed."),
     ]
 }
 
@@ -95,7 +95,7 @@ struct How {
 /// A finding that is closed.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "ClosedFinding")]
-struct Closed {
+struct Outcome {
     run: RunId,
     /// Its number within the run.
     finding: u32,
@@ -105,11 +105,16 @@ struct Closed {
 
 async fn close(
     caller: Caller,
-    Path((text, finding)): Path<(String, u32)>,
+    Path((text, finding)): Path<(String, String)>,
     Body(how): Body<How>,
-) -> Result<Json<Closed>, Problem> {
+) -> Result<Json<Outcome>, Problem> {
     let run = find(caller.server().session(), &text, true).await?;
     let (session, _) = caller.acting_on(Right::Operate, &run).await?;
+    let unknown = || {
+        let what = format!("{run} has no finding {finding}");
+        Problem::new(StatusCode::NOT_FOUND, "unknown_finding", what)
+    };
+    let finding = finding.parse().map_err(|_| unknown())?;
     findings::close(&session, &run, finding, &how.reason.into_text()).await?;
-    Ok(Json(Closed { run, finding, closed: true }))
+    Ok(Json(Outcome { run, finding, closed: true }))
 }

@@ -1,5 +1,5 @@
-//! How long this machine let its programs wait, as its kernel counts it: what is judged by the clock is judged
-//! by a machine that does its work.
+//! How long this machine let its programs wait, as its kernel counts it: what is judged by the clock is
+//! judged by a machine that does its work.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};

@@ -138,6 +138,25 @@ async fn an_approval_is_not_passed_by_in_another_way() {
     server.run_until(&run, EVE, |view| view["status"] == "succeeded").await;
 }
 
+/// For the services it counts for the same role does.
+async fn for_its_own(server: &Served, other: &str) {
+    let finding = json!({"text": "slow", "owner": "pat", "due": "2030-01-01"});
+    for (method, path, body, expected) in [
+        (
+            Method::PUT,
+            "/api/v1/services/other/record".to_owned(),
+            json!({"site": "east", "reason": "x"}),
+            200,
+        ),
+        (Method::POST, format!("/api/v1/runs/{other}/findings"), finding, 201),
+        (Method::POST, format!("/api/v1/runs/{other}/findings/1/close"), json!({"reason": "x"}), 200),
+        (Method::POST, "/api/v1/checks".to_owned(), json!({"runbook": "other", "simulate": {}}), 201),
+    ] {
+        let (status, body) = answer(server.request(method, &path, PAT).json(&body)).await;
+        assert_eq!(status.as_u16(), expected, "{path}: {body}");
+    }
+}
+
 #[tokio::test]
 async fn nothing_is_done_to_a_service_by_who_answers_for_another() {
     let drctl = folder();
@@ -197,26 +216,10 @@ async fn nothing_is_done_to_a_service_by_who_answers_for_another() {
             assert!(open || known.contains(what.as_str()), "{what} is not tried with a limited role");
         }
     }
-    // For the services it counts for the same role does.
     let start = json!({"runbook": "other", "operation": "failover", "reason": "fire"});
     let (status, started) = server.post("/api/v1/runs", PAT, &start).await;
     assert_eq!(status, StatusCode::CREATED, "{started}");
-    let other = id_of(&started);
-    let finding = json!({"text": "slow", "owner": "pat", "due": "2030-01-01"});
-    for (method, path, body, expected) in [
-        (
-            Method::PUT,
-            "/api/v1/services/other/record".to_owned(),
-            json!({"site": "east", "reason": "x"}),
-            200,
-        ),
-        (Method::POST, format!("/api/v1/runs/{other}/findings"), finding, 201),
-        (Method::POST, format!("/api/v1/runs/{other}/findings/1/close"), json!({"reason": "x"}), 200),
-        (Method::POST, "/api/v1/checks".to_owned(), json!({"runbook": "other", "simulate": {}}), 201),
-    ] {
-        let (status, body) = answer(server.request(method, &path, PAT).json(&body)).await;
-        assert_eq!(status.as_u16(), expected, "{path}: {body}");
-    }
+    for_its_own(&server, &id_of(&started)).await;
     assert_eq!(started["run"]["started_by"]["roles"], json!(["admin"]));
     let (_, view) = server.get(&format!("/api/v1/runs/{run}"), EVE).await;
     assert_eq!(view["status"], Value::from("awaiting_approval"), "nothing was done");
