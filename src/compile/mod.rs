@@ -4,7 +4,6 @@ mod accept;
 mod address;
 mod check;
 mod class;
-mod connection;
 mod diagnostic;
 mod document;
 mod expression;

@@ -1,4 +1,8 @@
-//! Connection strings of PostgreSQL in the form `name=value …`, by the rules of libpq. Never prints a value.
+//! Connection strings of PostgreSQL: `name=value …` by the rules of libpq, and where they lead. Never prints a
+//! value.
+
+/// Keys that decide which server answers.
+const PLACE: [&str; 4] = ["host", "hostaddr", "port", "service"];
 
 /// One `name=value`, as it stands in the text and taken apart.
 #[derive(Clone, PartialEq, Eq)]
@@ -11,7 +15,7 @@ pub struct Pair<'a> {
     pub value: String,
 }
 
-/// Says whether a connection string is a URL, which this module does not take apart.
+/// Says whether a connection string is a URL, which [`pairs`] does not take apart.
 #[must_use]
 pub fn is_url(text: &str) -> bool {
     text.starts_with("postgresql://") || text.starts_with("postgres://")
@@ -33,6 +37,38 @@ pub fn pairs(text: &str) -> Option<Vec<Pair<'_>>> {
     Some(pairs)
 }
 
+/// Which server a connection string leads to, in one form however it is written; `None` when it does not say.
+#[must_use]
+pub fn server(text: &str) -> Option<String> {
+    let text = text.trim();
+    if is_url(text) {
+        return text.split_once("://").and_then(|(_, rest)| hosts_of_url(rest));
+    }
+    let pairs = pairs(text)?;
+    let value = |key: &str| {
+        let found = pairs.iter().find(|pair| pair.name.eq_ignore_ascii_case(key));
+        found.map(|pair| pair.value.to_ascii_lowercase())
+    };
+    let [host, address, port, service] = PLACE.map(value);
+    match (host.or(address), service) {
+        (Some(host), _) => Some(format!("{host}:{}", port.unwrap_or_else(|| "5432".to_owned()))),
+        (None, service) => service.map(|service| format!("service {service}")),
+    }
+}
+
+/// The hosts of a URL after its scheme, each with its port.
+fn hosts_of_url(rest: &str) -> Option<String> {
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let hosts = authority.rsplit('@').next().unwrap_or_default();
+    let with_port = |host: &str| {
+        let bracketed = host.rfind(']').map_or(0, |at| at + 1);
+        let named = host.get(bracketed..).is_some_and(|rest| rest.contains(':'));
+        if named { host.to_owned() } else { format!("{host}:5432") }
+    };
+    let hosts: Vec<_> = hosts.split(',').map(with_port).collect();
+    (!authority.is_empty()).then(|| hosts.join(",").to_ascii_lowercase())
+}
+
 /// Reads a value; returns it with what follows.
 fn value(text: &str) -> Option<(String, &str)> {
     let quoted = text.starts_with('\'');
@@ -51,7 +87,7 @@ fn value(text: &str) -> Option<(String, &str)> {
 
 #[cfg(test)]
 mod tests {
-    use super::pairs;
+    use super::{pairs, server};
 
     #[test]
     fn pairs_are_read_as_libpq_reads_them() {
@@ -72,6 +108,21 @@ mod tests {
         }
         for text in ["prod", "host='prod", "host=a b", r"host=a\"] {
             assert!(pairs(text).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_server_is_the_same_however_it_is_written() {
+        for (text, expected) in [
+            ("host=db.east dbname=pay user=dr", Some("db.east:5432")),
+            ("user=dr host='DB.east' port=6432", Some("db.east:6432")),
+            ("postgres://dr@db.east/pay", Some("db.east:5432")),
+            ("postgresql://dr:x@db.east:6432/pay?sslmode=require", Some("db.east:6432")),
+            ("service=pay", Some("service pay")),
+            ("dbname=pay", None),
+            ("", None),
+        ] {
+            assert_eq!(server(text).as_deref(), expected, "{text}");
         }
     }
 }

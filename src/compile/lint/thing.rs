@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use crate::compile::connection;
 use crate::model::action::ActionName;
 use crate::model::action::meaning;
+use crate::model::connection;
 
 /// Parameters that say how much, and not which.
 const AMOUNTS: [&str; 3] = ["min_success", "min_ready", "enough"];

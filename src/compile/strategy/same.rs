@@ -4,12 +4,12 @@
 use serde_json::{Map, Value, json};
 
 use super::declared::{Declared, Entry};
-use crate::compile::connection;
 use crate::compile::diagnostic::Code;
 use crate::compile::placeholder::holds_placeholder;
 use crate::compile::reporter::Reporter;
 use crate::compile::tree::escape;
 use crate::model::component::{Component, EachSite, SiteValue};
+use crate::model::connection;
 use crate::model::expression::{self, Context};
 
 /// How far a name is unique.
