@@ -14,7 +14,7 @@ use serde_json::json;
 
 use self::ask::Person;
 use super::{Error, Format, Global, exit, output};
-use crate::compile::scaffold::{MARK, Wanted, scaffold};
+use crate::compile::scaffold::{MARK, scaffold};
 use crate::model::component::ComponentKind;
 use crate::model::id::{ServiceName, SiteName};
 use crate::model::runbook::Strategy;
