@@ -24,7 +24,8 @@ fn walk(value: &Value, pointer: &mut String, reporter: &mut Reporter<'_>) {
     match value {
         Value::Array(items) => {
             for (at, item) in items.iter().enumerate() {
-                pointer.push_str(&format!("/{at}"));
+                pointer.push('/');
+                pointer.push_str(&at.to_string());
                 walk(item, pointer, reporter);
                 pointer.truncate(length);
             }

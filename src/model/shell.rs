@@ -57,10 +57,9 @@ pub fn command<T: AsRef<str>>(words: &[T], environment: &[(&str, &str)]) -> Stri
     if !parts.is_empty() || is_own {
         parts.insert(0, "env".to_owned());
     }
-    match (program.contains('='), parts.is_empty()) {
+    if program.contains('=') && !parts.is_empty() {
         // After `env` it would be taken for a variable.
-        (true, false) => parts.extend(["sh", "-c", "'exec \"$@\"'", "sh"].map(str::to_owned)),
-        (true, true) | (false, _) => {}
+        parts.extend(["sh", "-c", "'exec \"$@\"'", "sh"].map(str::to_owned));
     }
     parts.push(if program.contains('=') { quoted(program) } else { word(program) });
     parts.extend(arguments.iter().map(|argument| word(argument.as_ref())));

@@ -21,14 +21,12 @@ pub(super) fn complete(said: &mut Arguments, person: &mut Person<'_>) -> Result<
         let name = person.ask("Name of the service", None, |text| free_name(said, text))?;
         said.name = Some(name);
     }
-    let strategy = match said.strategy {
-        Some(strategy) => strategy,
-        None => {
-            let all: Vec<_> = Strategy::ALL.iter().map(|it| (it.to_string(), *it)).collect();
-            let fits =
-                |strategy| given::misfit(said, strategy).map_or(Ok(strategy), |error| Err(error.message));
-            person.choose("How is the standby kept?", &all, 2, fits)?
-        }
+    let strategy = if let Some(strategy) = said.strategy {
+        strategy
+    } else {
+        let all: Vec<_> = Strategy::ALL.iter().map(|it| (it.to_string(), *it)).collect();
+        let fits = |strategy| given::misfit(said, strategy).map_or(Ok(strategy), |error| Err(error.message));
+        person.choose("How is the standby kept?", &all, 2, fits)?
     };
     said.strategy = Some(strategy);
     sites(said, person)?;

@@ -30,11 +30,11 @@ fn lists(uses: &str, with: &Fields) -> Option<Vec<String>> {
             vec![shell::command(&words, if writes { &[] } else { std::slice::from_ref(&reads_only) })]
         }
         "postgres.fence" if text(with, "method")? == "stop" => {
-            vec![shell::command(&list(with, "stop_command")?, &[])]
+            vec![alone(&list(with, "stop_command")?, &[])]
         }
         "postgres.rejoin" => ["rewind_command", "start_command"]
             .into_iter()
-            .map(|key| Some(shell::command(&list(with, key)?, &[])))
+            .map(|key| Some(alone(&list(with, key)?, &[])))
             .collect::<Option<_>>()?,
         "dns.update" => {
             let (name, kind) = (text(with, "name")?, text(with, "record_type")?);
@@ -68,7 +68,11 @@ fn program(with: &Fields) -> Option<String> {
     };
     let environment: Vec<_> =
         environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    let mut line = shell::command(&words, &environment);
+    let input = with.get("stdin").filter(|input| !input.is_null());
+    let mut line = match input {
+        Some(_) => shell::command(&words, &environment),
+        None => alone(&words, &environment),
+    };
     if let Some(folder) = text(with, "cwd") {
         let rooted = ["/", "./", "../"].iter().any(|start| folder.starts_with(start))
             || [".", ".."].contains(&folder.as_str());
@@ -76,11 +80,15 @@ fn program(with: &Fields) -> Option<String> {
         let folder = if rooted { folder } else { format!("./{folder}") };
         line = format!("(cd {} && {line})", shell::word(&folder));
     }
-    // A program that asks would read the next line that is pasted.
-    Some(match with.get("stdin") {
-        None | Some(Value::Null) => format!("{line} </dev/null"),
+    Some(match input {
         Some(input) => format!("printf %s {} | {line}", shell::word(&input.to_string())),
+        None => line,
     })
+}
+
+/// A program without input: one that reads, as `ssh` does, would swallow the next line that is pasted.
+fn alone(words: &[String], environment: &[(&str, &str)]) -> String {
+    format!("{} </dev/null", shell::command(words, environment))
 }
 
 /// A server as `nsupdate` reads it: its port stands apart.

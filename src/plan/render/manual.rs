@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use super::{by_hand, plain};
-use crate::model::expression::has_template;
+use crate::model::expression::is_template;
 use crate::plan::node::{Call, CheckPurpose, Node, NodeKind, Plan};
 
 /// Writes the steps of a plan with their `manual` texts, in order.
@@ -99,7 +99,10 @@ fn instruction(node: &Node, plan: &Plan) -> Option<Told> {
 
 fn told(call: &Call) -> Told {
     match by_hand::commands(call.action, &call.with) {
-        Some(commands) => Told::Paste { commands, open: call.with.values().any(has_template) },
+        Some(commands) => {
+            let open = call.deferred && commands.iter().any(|command| is_template(command));
+            Told::Paste { commands, open }
+        }
         None => Told::Text(described(call)),
     }
 }

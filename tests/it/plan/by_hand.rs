@@ -102,6 +102,13 @@ fn a_pasted_command_does_the_same() {
     assert_eq!(seen(at, &pasted(&with)), expected(at, "", "unset", "", &["1 2", "a", "b"]));
 }
 
+#[test]
+fn what_is_known_only_during_a_run_is_asked_for_where_it_stands() {
+    let open = |argv: &[&str]| pasted(&json!({"argv": argv})).contains("# write what each {{ }} stands for");
+    assert!(open(&["show", "{{ run.id }}"]));
+    assert!(!open(&["show", "x"]) && !open(&["show", "{{ to.name }}"]));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
