@@ -37,10 +37,10 @@ mod wake;
 pub use apply::apply;
 pub use approval::{consent_flag, why_unfenced};
 pub use attempt::call_of;
-pub use child::{Kept, begun, ended_as, kept};
+pub use child::{Kept, begun, ended_as, fell_short, kept};
 pub use command::commands;
 pub use decide::{decide, idempotency_key};
-pub use handover::{Hold, in_the_way, returning};
+pub use handover::{Hold, contested, in_the_way, is_handed_over, is_made_real, returning};
 pub use left::left_behind;
 pub use remedy::{Remedy, refusal, remedies};
 pub use state::{IndexedPlan, RunState};
@@ -55,7 +55,7 @@ use model::run::NodeStatus;
 use crate::model;
 
 /// Version of the state that checkpoints hold; another version ignores them.
-pub const STATE_FORMAT: u32 = 6;
+pub const STATE_FORMAT: u32 = 7;
 
 /// Says whether nobody had to intervene, and nothing was overridden or failed and ignored: numbers of a run
 /// that was helped along are marked so.
