@@ -39,48 +39,16 @@ pub(super) async fn without_run(session: &Session, service: &ServiceName) -> Res
 
 /// A drill that is made real ends as aborted, or with something left behind.
 const fn may_be_made_real(status: RunStatus) -> bool {
-    match status {
-        RunStatus::Aborted | RunStatus::CleaningUp | RunStatus::CleanupIncomplete => true,
-        RunStatus::Pending
-        | RunStatus::Staged
-        | RunStatus::Running
-        | RunStatus::Pausing
-        | RunStatus::Paused
-        | RunStatus::AwaitingApproval
-        | RunStatus::Stuck
-        | RunStatus::Unwinding
-        | RunStatus::Unwound
-        | RunStatus::Failed
-        | RunStatus::Expired
-        | RunStatus::Succeeded
-        | RunStatus::SucceededWithWarnings
-        | RunStatus::AwaitingAttestation => false,
-    }
+    matches!(status, RunStatus::Aborted | RunStatus::CleaningUp | RunStatus::CleanupIncomplete)
 }
 
 /// Says whether a real run has done anything: one that only waited for its start has gone on from nothing.
 async fn has_begun(session: &Session, line: &RunSummary) -> Result<bool, Error> {
-    match line.status {
-        RunStatus::Staged => Ok(false),
-        RunStatus::Expired | RunStatus::Aborted => {
-            let loaded = loaded(session, line).await?;
-            Ok(loaded.is_none_or(|loaded| loaded.state.clock.started_at.is_some()))
-        }
-        RunStatus::Pending
-        | RunStatus::Running
-        | RunStatus::Pausing
-        | RunStatus::Paused
-        | RunStatus::AwaitingApproval
-        | RunStatus::Stuck
-        | RunStatus::Unwinding
-        | RunStatus::Unwound
-        | RunStatus::Failed
-        | RunStatus::CleaningUp
-        | RunStatus::CleanupIncomplete
-        | RunStatus::Succeeded
-        | RunStatus::SucceededWithWarnings
-        | RunStatus::AwaitingAttestation => Ok(true),
+    if !matches!(line.status, RunStatus::Expired | RunStatus::Aborted) {
+        return Ok(line.status != RunStatus::Staged);
     }
+    let loaded = loaded(session, line).await?;
+    Ok(loaded.is_none_or(|loaded| loaded.state.clock.started_at.is_some()))
 }
 
 /// A run; `None`: what it did was pruned.
