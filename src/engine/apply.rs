@@ -5,7 +5,7 @@ use super::apply_node::{
     node_succeeded, observed, ready, retry_scheduled,
 };
 use super::event::{Applied, ClockMark, DrillOutcome, Event, Want};
-use super::input::Consents;
+use super::input::{Consents, Direction};
 use super::state::{IndexedPlan, Intervention, RunState};
 use super::transition::{current, edit, over, set};
 use crate::model::run::{Failure, FailureClass, Identity, Mode, NodeStatus, RunStatus};
@@ -65,6 +65,10 @@ pub fn apply(plan: &IndexedPlan, state: &mut RunState, event: &Event, at: Timest
         Event::NodeReset { node, look: false, .. } => node_reset(plan, state, *node, at),
         Event::NodeUndone { node } => {
             over(state, *node, |node| {
+                // Somebody has taken it away by hand.
+                if node.direction == Direction::Do {
+                    node.turn_back();
+                }
                 node.applied = Applied::No;
                 node.generation += 1;
                 node.unsettled = false;

@@ -77,14 +77,17 @@ pub(super) fn attempt_started(
     state.clock.started_at = state.clock.started_at.or(Some(at));
     let (token, host) = (state.token, state.host.clone());
     edit(state, started.attempt.node, |node| {
+        match started.direction {
+            Direction::Undo if node.direction == Direction::Do => node.turn_back(),
+            Direction::Do if node.direction == Direction::Undo => {
+                (node.failures, node.started_at, node.unsettled, node.did) = (0, None, false, None);
+            }
+            Direction::Do | Direction::Undo => {}
+        }
         node.attempts = started.attempt.attempt;
         node.until = None;
         node.person_needed = false;
         node.asked_again = false;
-        if node.direction != started.direction {
-            // Taking back is work of its own: what the effect used up of time and retries does not count.
-            (node.failures, node.started_at, node.unsettled) = (0, None, false);
-        }
         node.direction = started.direction;
         node.generation = started.generation;
         if node.current.is_none() {

@@ -144,13 +144,19 @@ pub fn ended_as(run: &RunId, status: RunStatus) -> String {
     format!("run {run} is {status}")
 }
 
+/// The run that a failed node began and what became of it, as [`ended_as`] has said it.
+#[must_use]
+pub fn fell_short(node: &NodeState) -> Option<(RunId, RunStatus)> {
+    let (run, rest) = node.failure.as_ref()?.message.strip_prefix("run ")?.split_once(" is ")?;
+    let status = rest.split_once(':').map_or(rest, |(status, _)| status);
+    Some((RunId::new(run).ok()?, status.parse().ok()?))
+}
+
 /// Says whether the run that a node began has itself taken back what it had done.
 pub(super) fn was_taken_back(definition: &Node, node: &NodeState) -> bool {
     let begins = definition.call(Mode::Graceful).is_some_and(|call| call.action == ActionName::RunbookRun);
-    let ended = node.failure.as_ref().filter(|_| begins && node.status == NodeStatus::Failed);
-    // As `ended_as` has said it.
-    let status = ended.and_then(|failure| failure.message.strip_prefix("run ")?.split_once(" is "));
-    status.is_some_and(|(_, status)| status.starts_with(RunStatus::Unwound.as_str()))
+    let ended = begins && node.status == NodeStatus::Failed;
+    ended && fell_short(node).is_some_and(|(_, status)| status == RunStatus::Unwound)
 }
 
 /// Says whether a run that a node began has ended with warnings.

@@ -117,6 +117,11 @@ pub(super) fn promote(
     if of(decision.plan).is_none() {
         return Err(refused("the run is no drill with effects: there is nothing to promote"));
     }
+    // Whoever was first counts on what it was told is kept, or on what it was told goes.
+    if handover::is_made_real(&decision.state) {
+        keep_more(decision, keep, request);
+        return Ok(());
+    }
     if let Some(node) = handover::returning(decision.plan, &decision.state) {
         let node = address(decision.plan, node);
         return Err(refused(&format!(
@@ -133,6 +138,19 @@ pub(super) fn promote(
     }
     begin_cleanup(decision, DrillOutcome::Promoted, Some(request.by.clone()), request.reason.clone(), kept);
     Ok(())
+}
+
+/// Of a drill that was made real before, only what it could not take back is kept as well.
+fn keep_more(decision: &mut Decision<'_>, keep: &[NodeAddress], request: &Request) {
+    let known = &decision.plan.index.by_address;
+    let mut all = decision.state.drill.keep.clone();
+    let given_up = |node: &NodeIndex| handover::is_given_up(decision.node(*node));
+    all.extend(keep.iter().filter_map(|address| known.get(address).copied()).filter(given_up));
+    if all != decision.state.drill.keep {
+        let (by, reason) = (Some(request.by.clone()), request.reason.clone());
+        let keep = all.into_iter().collect();
+        decision.emit(Event::CleanupBegan { outcome: DrillOutcome::Promoted, by, reason, keep });
+    }
 }
 
 /// A person says whether the drill has passed.

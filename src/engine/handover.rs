@@ -1,11 +1,12 @@
 //! When a drill may be ended for a real run, and what that run has to wait for before it begins: nothing may
 //! be done beside what is under way, nor believed while it is being taken back. Changes nothing.
 
+use super::event::DrillOutcome;
 use super::state::{IndexedPlan, NodeState, RunState};
 use super::takeover::is_done_by;
 use super::{attempt, drill, transition, unwind};
 use crate::model::id::NodeAddress;
-use crate::model::run::{Phase, RunStatus};
+use crate::model::run::{NodeStatus, Phase, RunStatus};
 use crate::plan::{Node, NodeIndex, Plan, Section};
 
 /// Something of a drill that a real run waits for.
@@ -33,6 +34,39 @@ pub fn returning(plan: &IndexedPlan, state: &RunState) -> Option<NodeIndex> {
     let nodes = (0..).zip(plan.plan.nodes.iter().zip(&state.nodes));
     let mut going = nodes.filter(|(_, (definition, node))| moves(definition) && is_busy(node));
     going.next().map(|(index, _)| index)
+}
+
+/// Says whether a drill was told to end for a real run. What it keeps for that run is settled then: whoever
+/// comes later goes on from the same.
+#[must_use]
+pub fn is_made_real(state: &RunState) -> bool {
+    state.drill.outcome == Some(DrillOutcome::Promoted)
+}
+
+/// Says whether a drill was told to end for a real run and has left it something to go on from.
+#[must_use]
+pub fn is_handed_over(plan: &IndexedPlan, state: &RunState) -> bool {
+    let moved = || drill::is_moved(plan, state) && state.clock.return_shifted_at.is_none();
+    is_made_real(state) && (!state.drill.keep.is_empty() || moved())
+}
+
+/// Steps that a drill could not take back and that the real run does itself: they are the run's from then on,
+/// and the drill must not take them back later.
+#[must_use]
+pub fn contested(plan: &IndexedPlan, state: &RunState, real: &Plan) -> Vec<NodeAddress> {
+    let nodes = (0..).zip(plan.plan.nodes.iter().zip(&state.nodes));
+    let contested = nodes.filter(|(index, (definition, node))| {
+        definition.section() == Some(Section::Operation)
+            && is_given_up(node)
+            && !state.drill.keep.contains(index)
+            && is_done_by(plan, state, *index, real)
+    });
+    contested.map(|(_, (definition, _))| definition.address.clone()).collect()
+}
+
+/// Says whether an effect was not taken back and only a person can see to that.
+pub(super) fn is_given_up(node: &NodeState) -> bool {
+    node.status == NodeStatus::UndoFailed || (node.status == NodeStatus::InDoubt && node.person_needed)
 }
 
 /// What of a drill that was told to end for a real run is still in its way, in the order of the plan.

@@ -236,6 +236,44 @@ pub struct NodeState {
     /// It was already true.
     #[serde(default)]
     pub adopted: bool,
+    /// What came of the step itself, once its effect is taken back: attempts, times and failure above are
+    /// about that then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub did: Option<Did>,
+}
+
+/// What came of a step before its effect was taken back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Did {
+    /// Status it had come to.
+    pub status: NodeStatus,
+    /// Attempts made to apply the effect.
+    pub attempts: u32,
+    /// The last failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+    /// When it began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    /// When it was over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+}
+
+impl NodeState {
+    /// Keeps what came of the step itself, whose effect is taken back from here on: that is work of its own,
+    /// and what the effect used up of time and retries does not count for it.
+    pub(super) fn turn_back(&mut self) {
+        self.did = Some(Did {
+            status: self.status,
+            attempts: self.attempts,
+            failure: self.failure.clone(),
+            started_at: self.started_at.take(),
+            ended_at: self.ended_at.take(),
+        });
+        (self.failures, self.unsettled) = (0, false);
+        self.direction = Direction::Undo;
+    }
 }
 
 /// Whether a node is observed before it begins.
@@ -314,6 +352,7 @@ impl Default for NodeState {
             skipped: None,
             overridden: false,
             adopted: false,
+            did: None,
         }
     }
 }

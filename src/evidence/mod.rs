@@ -15,7 +15,7 @@ mod ways_out;
 pub use exercise::{Exercise, Millis, exercises, is_exercise};
 pub use facts::{describe, is_news, node_of};
 pub use line::first_line;
-pub use members::{LeftView, MembersView, MissedView};
+pub use members::{LeftView, MemberView, MembersView, MissedView};
 pub use people::{PersonNeeded, needs_person};
 pub use report::{
     Approval, Attestation, ClockPoint, Consent, Control, DrillFacts, Drive, Finding, Moment, NotEnforced,

@@ -9,7 +9,8 @@ use serde_json::{Map, Value};
 use super::members::{LeftView, MembersView, left};
 use super::people::{PersonNeeded, needs_person};
 use crate::engine::event::{ChildRun, FenceResult, ParentRun};
-use crate::engine::{IndexedPlan, RunState, about_to, clock, is_clean};
+use crate::engine::input::Direction;
+use crate::engine::{IndexedPlan, RunState, about_to, call_of, clock, is_clean};
 use crate::model::run::{ClockStart, Failure, Identity, Intent, NodeStatus, Phase, RunStatus, Verdict};
 use crate::model::time::{Duration, Timestamp};
 use crate::plan::{Node, NodeIndex, NodeKind};
@@ -141,6 +142,23 @@ pub struct StepView {
     /// It is under way for longer than this, which nineteen of twenty earlier runs were not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub past_p95_ms: Option<u64>,
+    /// What came of the step itself, once its effect is taken back: status, tries, times and failure are
+    /// about that then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub did: Option<DidView>,
+}
+
+/// What came of a step before its effect was taken back.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct DidView {
+    pub status: &'static str,
+    /// The action that takes it back.
+    pub undone_by: Option<&'static str>,
+    pub attempts: u32,
+    pub started_at: Option<Timestamp>,
+    pub ended_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
 }
 
 /// Something a person did.
@@ -322,6 +340,15 @@ fn step(plan: &IndexedPlan, state: &RunState, (index, node): (NodeIndex, &Node),
         adopted: it.adopted,
         overridden: it.overridden,
         past_p95_ms: clock::overdue(plan, state, index, now).map(Duration::as_millis),
+        did: it.did.as_ref().map(|did| DidView {
+            status: did.status.as_str(),
+            undone_by: call_of(node, it.mode.unwrap_or(state.mode), Direction::Undo)
+                .map(|call| call.action.as_str()),
+            attempts: did.attempts,
+            started_at: did.started_at,
+            ended_at: did.ended_at,
+            failure: did.failure.clone(),
+        }),
     }
 }
 

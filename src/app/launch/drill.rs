@@ -11,10 +11,14 @@ use super::{Began, Binding, policy, quarantine, route, unfilled, warnings};
 use crate::app::{Error, Session, exit};
 use crate::engine::input::Consents;
 use crate::engine::service::ServiceRecord;
+use crate::engine::{IndexedPlan, RunState};
+use crate::model::action::ActionName;
 use crate::model::drill::DrillLevel;
+use crate::model::id::ServiceName;
 use crate::model::run::{Intent, Operation};
 use crate::plan::{self, DrillChoices, Nested, Plan};
-use crate::runtime::{self, NewRun};
+use crate::ports::RunFilter;
+use crate::runtime::{self, Loaded, NewRun};
 
 /// Somebody wants a drill.
 #[derive(Debug, Clone, Default)]
@@ -126,6 +130,9 @@ pub(crate) fn bound(
 pub(crate) async fn start(session: &Session, wanted: &WantedDrill, source: &Source) -> Result<Began, Error> {
     let PlannedDrill { plan, choices, service_head } = planned(session, wanted, source).await?;
     unfilled::refuse(&plan, &Nested::new())?;
+    if plan.intent == Intent::Drill {
+        unless_moved_by_others(session, &plan.runbook.name).await?;
+    }
     let mut new = new_run(session, wanted, source, &plan);
     new.sensitive = source.sensitive(&plan, choices.parameters);
     new.service_head = service_head;
@@ -139,6 +146,37 @@ pub(crate) async fn start(session: &Session, wanted: &WantedDrill, source: &Sour
     let simulated = (plan.intent == Intent::Simulate).then_some(&wanted.simulated);
     let runtime = runtime_for(session, &plan, simulated, &mut new.notes)?;
     created(&runtime, plan, new, &Nested::new(), None).await
+}
+
+/// A real run of many services locks each of them only once it comes to it: until then no drill of one begins
+/// that the run would meet.
+async fn unless_moved_by_others(session: &Session, service: &ServiceName) -> Result<(), Error> {
+    let filter = RunFilter { open: true, ..RunFilter::default() };
+    for line in session.journal.runs(&filter).await? {
+        if line.intent != Intent::Real || line.service == *service {
+            continue;
+        }
+        let Loaded { plan, state, .. } = runtime::load(session.journal.as_ref(), &line.run).await?;
+        if will_begin(&plan, &state, service) {
+            let (run, status) = (&line.run, line.status);
+            return Err(Error::new(
+                exit::HELD,
+                format!("run {run} is about to move {service}: it is {status}"),
+            )
+            .help(format!("drill {service} when it is over: `drctl runs show {run}`"))
+            .reason("service_locked"));
+        }
+    }
+    Ok(())
+}
+
+/// Says whether a step of a run that is not over begins a run of a service.
+fn will_begin(plan: &IndexedPlan, state: &RunState, service: &ServiceName) -> bool {
+    plan.plan.nodes.iter().zip(&state.nodes).any(|(definition, node)| {
+        let call = definition.call(state.mode).filter(|call| call.action == ActionName::RunbookRun);
+        let named = call.and_then(|call| call.with.get("runbook")).and_then(serde_json::Value::as_str);
+        named == Some(service.as_str()) && !node.status.is_settled()
+    })
 }
 
 /// What a drill begins with.

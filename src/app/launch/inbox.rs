@@ -3,9 +3,9 @@
 use super::interrupt::{self, Interrupted};
 use super::policy;
 use crate::app::{Error, RandomIds, Session, exit};
-use crate::engine;
 use crate::engine::event::Event;
 use crate::engine::input::{Control, Input, Request};
+use crate::engine::{self, RunState};
 use crate::journal::RemoteJournal;
 use crate::model::id::RunId;
 use crate::model::time::Duration;
@@ -164,6 +164,25 @@ fn request(
 /// Why a request would be refused to whoever takes the run over now: nothing is begun for the sake of a
 /// refusal.
 fn foreseen(loaded: &Loaded, request: &Request) -> Option<String> {
+    let mut state = taken_over(loaded)?;
+    asked(loaded, &mut state, request)?.into_iter().find_map(|event| match event {
+        Event::RequestAnswered { refused, .. } => refused,
+        _ => None,
+    })
+}
+
+/// A run as it will stand when whoever takes it over has answered what waits in its inbox.
+#[must_use]
+pub(crate) fn ended(loaded: &Loaded, waiting: &[Request]) -> RunState {
+    let Some(mut state) = taken_over(loaded) else { return loaded.state.clone() };
+    for request in waiting {
+        asked(loaded, &mut state, request);
+    }
+    state
+}
+
+/// A run as whoever takes it over finds it.
+fn taken_over(loaded: &Loaded) -> Option<RunState> {
     let Loaded { plan, state, .. } = loaded;
     let (now, mut state) = (state.last_at, state.clone());
     let taken = Input::TookOver {
@@ -175,11 +194,17 @@ fn foreseen(loaded: &Loaded, request: &Request) -> Option<String> {
     for event in engine::decide(plan, &state, taken, now).ok()? {
         engine::apply(plan, &mut state, &event, now);
     }
-    let events = engine::decide(plan, &state, Input::Request(request.clone()), now).ok()?;
-    events.into_iter().find_map(|event| match event {
-        Event::RequestAnswered { refused, .. } => refused,
-        _ => None,
-    })
+    Some(state)
+}
+
+/// What a request means for a run, which is left as that makes it.
+fn asked(loaded: &Loaded, state: &mut RunState, request: &Request) -> Option<Vec<Event>> {
+    let now = state.last_at;
+    let events = engine::decide(&loaded.plan, state, Input::Request(request.clone()), now).ok()?;
+    for event in &events {
+        engine::apply(&loaded.plan, state, event, now);
+    }
+    Some(events)
 }
 
 /// Waits for the answer to a request.

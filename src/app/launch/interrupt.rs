@@ -2,26 +2,23 @@
 //! their end beside the real run. Interrupts nothing for a run that is refused, and waits until nothing is
 //! under way that the run would touch: it never begins beside what a drill does or takes back.
 
+use std::collections::BTreeMap;
+
+use serde_json::Value;
 use tokio::task::JoinHandle;
 
-use super::takeover::take_over;
-use super::{Wanted, inbox};
+use super::{Wanted, handover, inbox, promoted};
 use crate::app::{Error, Session, exit};
 use crate::engine::drill::is_moved;
 use crate::engine::input::Control;
+use crate::engine::returning;
 use crate::engine::service::ServiceRecord;
-use crate::engine::{Takeover, in_the_way, keep_all, keep_nothing, returning, takeover};
-use crate::model::id::{NodeAddress, RunId, ServiceName, SiteName};
+use crate::model::id::{RunId, ServiceName, SiteName};
 use crate::model::run::{Intent, Operation, RunStatus};
-use crate::model::time::Duration;
-use crate::plan::Plan;
+use crate::plan::{NodeIndex, Plan};
 use crate::ports::{JournalError, RunFilter};
-use crate::runtime::{self, Loaded, Silent, Stop};
+use crate::runtime::{self, Loaded};
 
-/// How long a drill may take to let go of its service.
-const LETS_GO_WITHIN: Duration = Duration::from_secs(30);
-/// How long what a drill has under way, and the fault it made, may keep a real run from beginning.
-const OUT_OF_THE_WAY_WITHIN: std::time::Duration = std::time::Duration::from_mins(10);
 /// How long a real run that is over waits for the cleanup of the drill it interrupted.
 const CLEANS_UP_WITHIN: std::time::Duration = std::time::Duration::from_mins(5);
 
@@ -43,10 +40,30 @@ pub(crate) struct Interrupted {
     /// What the real run goes on from, for its notes.
     pub promoted: Vec<RunId>,
     /// Drills whose cleanup this process drives beside the real run.
-    driven: Vec<(RunId, JoinHandle<Result<RunStatus, runtime::Error>>)>,
+    pub(super) driven: Vec<(RunId, JoinHandle<Result<RunStatus, runtime::Error>>)>,
+}
+
+/// A real plan that is to begin, for the drills of its service.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Way<'a> {
+    /// The plan.
+    pub(super) real: &'a Plan,
+    /// What becomes of the drills.
+    pub(super) fate: DrillFate,
+    /// Why they are interrupted.
+    pub(super) why: &'a str,
+    /// Values of sensitive parameters, which a drill that nobody drives needs again.
+    pub(super) sensitive: &'a BTreeMap<String, Value>,
 }
 
 impl Interrupted {
+    /// The real run goes on from what a drill has done.
+    pub(super) fn goes_on_from(&mut self, run: &RunId) {
+        if !self.promoted.contains(run) {
+            self.promoted.push(run.clone());
+        }
+    }
+
     /// Waits for the cleanups driven here, and says what became of them.
     pub(crate) async fn settle(self, session: &Session) {
         for (run, task) in self.driven {
@@ -120,6 +137,11 @@ pub(crate) struct Standing {
 }
 
 impl Standing {
+    fn of(run: RunId, loaded: &Loaded) -> Self {
+        let plan = &loaded.plan.plan;
+        Self { run, from: plan.from.clone(), to: plan.to.clone() }
+    }
+
     /// The service record as a run has to see it: one that goes where the drill went goes on from the drill,
     /// and leaves from where the service was before it.
     #[must_use]
@@ -138,29 +160,46 @@ impl Standing {
     }
 }
 
-/// The drill that has moved a service and not brought it back.
+/// The drill that has moved a service and not brought it back: one that is not over, or one that was made
+/// real by a start that never came to its run.
 ///
 /// # Errors
-/// While it is moving the service back, or when the journal cannot be read.
-pub(crate) async fn standing(session: &Session, service: &ServiceName) -> Result<Option<Standing>, Error> {
+/// While somebody else is moving the service back, or when the journal cannot be read.
+pub(super) async fn standing(
+    session: &Session,
+    service: &ServiceName,
+    sensitive: &BTreeMap<String, Value>,
+    interrupted: &mut Interrupted,
+) -> Result<Option<Standing>, Error> {
     let mut found = None;
-    for Open { run, loaded } in open(session, service).await? {
+    for Open { run, loaded } in promoted::without_run(session, service).await? {
+        if stands(&loaded) {
+            found = Some(Standing::of(run, &loaded));
+        }
+    }
+    for Open { run, mut loaded } in open(session, service).await? {
         if let Some(node) = returning(&loaded.plan, &loaded.state) {
-            let node = loaded.plan.plan.nodes.get(node as usize);
-            let node = node.map_or_else(String::new, |node| node.address.to_string());
-            let what = format!(
-                "drill {run} is moving {service} back just now ({node}), and half a move has no way back"
-            );
-            return Err(Error::new(exit::HELD, what)
-                .help(format!("nothing was interrupted: `drctl runs watch {run}`, and run this again"))
-                .reason("drill_returning"));
+            let mine = interrupted.driven.iter().any(|(driven, _)| *driven == run);
+            if !mine && inbox::driven_by(session, &run).await?.is_some() {
+                return Err(is_returning(&run, service, &loaded, node));
+            }
+            loaded = handover::brought_back(session, &run, sensitive, interrupted).await?;
         }
         if stands(&loaded) {
-            let plan = &loaded.plan.plan;
-            found = Some(Standing { run, from: plan.from.clone(), to: plan.to.clone() });
+            found = Some(Standing::of(run, &loaded));
         }
     }
     Ok(found)
+}
+
+fn is_returning(run: &RunId, service: &ServiceName, loaded: &Loaded, node: NodeIndex) -> Error {
+    let node = loaded.plan.plan.nodes.get(node as usize);
+    let node = node.map_or_else(String::new, |node| node.address.to_string());
+    let what =
+        format!("drill {run} is moving {service} back just now ({node}), and half a move has no way back");
+    Error::new(exit::HELD, what)
+        .help(format!("nothing was interrupted: `drctl runs watch {run}`, and run this again"))
+        .reason("drill_returning")
 }
 
 /// Refuses when a drill has moved a service that is about to be moved as a part of something larger.
@@ -188,19 +227,19 @@ pub(crate) fn refuse_moved(drills: &[Open], service: &ServiceName) -> Result<(),
 ///
 /// # Errors
 /// When a drill does not let go of its service or of what the run would touch, or the journal refuses.
-pub(crate) async fn interrupt(
+pub(super) async fn interrupt(
     session: &Session,
-    real: &Plan,
-    fate: DrillFate,
-    why: &str,
+    way: Way<'_>,
     interrupted: &mut Interrupted,
 ) -> Result<(), Error> {
-    let drills = open(session, &real.runbook.name).await?;
-    for Open { run, loaded } in &drills {
-        end(session, run, loaded, real, fate, why, interrupted).await?;
+    let mut driven = Vec::new();
+    for Open { run, loaded } in open(session, &way.real.runbook.name).await? {
+        if handover::end(session, &run, &loaded, way, interrupted).await? {
+            driven.push(run);
+        }
     }
-    for Open { run, .. } in &drills {
-        out_of_the_way(session, run, real, interrupted).await?;
+    for run in &driven {
+        handover::out_of_the_way(session, run, way, interrupted).await?;
     }
     Ok(())
 }
@@ -221,28 +260,36 @@ pub(crate) async fn make_way(
     if staged.state.status != RunStatus::Staged || created.intent != Intent::Real {
         return Ok(Interrupted::default());
     }
-    for other in open(session, &created.service).await? {
+    let before = promoted::without_run(session, &created.service).await?;
+    for other in open(session, &created.service).await?.iter().chain(&before) {
         if stands(&other.loaded) {
-            let what = format!(
-                "drill {} has moved {}: what was staged leaves from where it is no more",
-                other.run, created.service
-            );
-            return Err(Error::new(exit::REFUSED, what)
-                .help(format!(
-                    "`drctl drill promote {}` makes the drill real; `drctl abort {run}`",
-                    other.run
-                ))
-                .reason("drill_moved"));
+            return Err(moved_since(run, &created.service, other));
         }
     }
     unlocked(session, &created.service, Some(run)).await?;
     let why = format!("a real run begins: {}", reason.or(created.reason.as_deref()).unwrap_or_default());
+    let (real, sensitive) = (&staged.plan.plan, BTreeMap::new());
+    let way = Way { real, fate: DrillFate::Auto, why: &why, sensitive: &sensitive };
     let mut interrupted = Interrupted::default();
-    interrupt(session, &staged.plan.plan, DrillFate::Auto, &why, &mut interrupted).await?;
+    interrupt(session, way, &mut interrupted).await?;
+    for drill in &before {
+        interrupted.goes_on_from(&drill.run);
+    }
     if !interrupted.promoted.is_empty() {
         inbox::submit(session, run, Control::Adopt, Some(why)).await?;
     }
     Ok(interrupted)
+}
+
+fn moved_since(run: &RunId, service: &ServiceName, drill: &Open) -> Error {
+    let what =
+        format!("drill {} has moved {service}: what was staged leaves from where it is no more", drill.run);
+    let real = if drill.loaded.state.status.is_terminal() {
+        format!("`drctl {} {service}` goes on from the drill", drill.loaded.plan.plan.operation)
+    } else {
+        format!("`drctl drill promote {}` makes the drill real", drill.run)
+    };
+    Error::new(exit::REFUSED, what).help(format!("{real}; `drctl abort {run}`")).reason("drill_moved")
 }
 
 /// Says whether a drill has moved its service and not brought it back.
@@ -251,143 +298,4 @@ fn stands(loaded: &Loaded) -> bool {
     loaded.plan.plan.drill.as_ref().is_some_and(|drill| drill.returns)
         && clock.shifted_at.is_some()
         && clock.return_shifted_at.is_none()
-}
-
-/// Chooses from what has run what becomes of a drill.
-fn choose(loaded: &Loaded, real: &Plan, fate: DrillFate) -> Takeover {
-    // What moved the service cannot be taken back step by step.
-    if is_moved(&loaded.plan, &loaded.state) {
-        return keep_all(&loaded.plan, &loaded.state);
-    }
-    match fate {
-        DrillFate::CleanUp => keep_nothing(&loaded.plan, &loaded.state),
-        DrillFate::Promote => keep_all(&loaded.plan, &loaded.state),
-        DrillFate::Auto => takeover(&loaded.plan, &loaded.state, real),
-    }
-}
-
-/// What becomes of a drill, in a line for people.
-fn told(choice: &Takeover) -> String {
-    let list = |nodes: &[NodeAddress]| nodes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let part = |before: &str, nodes: &[NodeAddress], after: &str| {
-        (!nodes.is_empty()).then(|| format!("{before}{}{after}", list(nodes)))
-    };
-    let alone = |text: &str, is_so: bool| is_so.then(|| text.to_owned());
-    let parts = [
-        alone("nothing it did is used by this run", !choice.promotes()),
-        part("this run goes on from ", &choice.keep, ""),
-        part("nobody can look whether ", &choice.again, " is done: this run does it again"),
-        part("being taken back, and then done again by this run: ", &choice.undone, ""),
-        part("taken back: ", &choice.clean, ""),
-        part("left standing: ", &choice.left, " (`drctl drill cleanup` takes it away afterwards)"),
-        alone("its steps of failback and cleanup are left out", choice.promotes()),
-    ];
-    parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
-}
-
-async fn end(
-    session: &Session,
-    run: &RunId,
-    loaded: &Loaded,
-    real: &Plan,
-    fate: DrillFate,
-    why: &str,
-    interrupted: &mut Interrupted,
-) -> Result<(), Error> {
-    let choice = choose(loaded, real, fate);
-    session.say(&format!(
-        "\x1b[1minterrupting drill {run}\x1b[0m ({}): {}",
-        loaded.state.status,
-        told(&choice)
-    ));
-    let staged = loaded.state.status == RunStatus::Staged;
-    let control = if staged { Control::Abort } else { Control::Promote { keep: choice.kept() } };
-    let id = inbox::submit(session, run, control, Some(why.to_owned())).await?;
-    driven(session, run, interrupted).await?;
-    lets_go(session, run, &id).await?;
-    if choice.promotes() && !interrupted.promoted.contains(run) {
-        interrupted.promoted.push(run.clone());
-    }
-    Ok(())
-}
-
-/// Sees to it that somebody drives the drill to its end: this process, where nobody else does.
-async fn driven(session: &Session, run: &RunId, interrupted: &mut Interrupted) -> Result<(), Error> {
-    let lease = session.journal.lease(run).await?;
-    if lease.is_some_and(|lease| lease.alive && lease.holder.is_some()) {
-        return Ok(());
-    }
-    let driver = match take_over(session, run, std::collections::BTreeMap::new(), None).await {
-        // Somebody was faster.
-        Err(error) if error.reason == Some("run_held") => return Ok(()),
-        driver => driver?,
-    };
-    let task =
-        tokio::spawn(
-            async move { driver.drive(&Silent, Stop::AtPerson).await.map(|(_, state)| state.status) },
-        );
-    interrupted.driven.push((run.clone(), task));
-    Ok(())
-}
-
-/// Waits until the drill has heard that it is to end.
-async fn lets_go(session: &Session, run: &RunId, id: &str) -> Result<(), Error> {
-    let mut waited = Duration::ZERO;
-    while waited < LETS_GO_WITHIN {
-        let loaded = runtime::load(session.journal.as_ref(), run).await?;
-        if loaded.state.status.is_terminal() {
-            return Ok(());
-        }
-        if loaded.state.answered.contains(id) {
-            return match inbox::find(session, run, id).await? {
-                inbox::Answer::Refused(why) => {
-                    Err(Error::new(exit::HELD, format!("drill {run} goes on: {why}"))
-                        .help(format!("see `drctl runs watch {run}`, and run this again"))
-                        .reason("drill_in_the_way"))
-                }
-                inbox::Answer::Accepted | inbox::Answer::None => Ok(()),
-            };
-        }
-        let look = Duration::from_millis(100);
-        session.journal.changed(look).await;
-        waited = waited.plus(look);
-    }
-    Err(Error::new(exit::HELD, format!("drill {run} does not let go of its service"))
-        .help(format!("see `drctl runs events {run}`; end the process that drives it, and run this again"))
-        .reason("drill_in_the_way"))
-}
-
-/// Waits until nothing of the drill is under way that the real run would touch, and its fault is gone.
-async fn out_of_the_way(
-    session: &Session,
-    run: &RunId,
-    real: &Plan,
-    interrupted: &mut Interrupted,
-) -> Result<(), Error> {
-    let began = std::time::Instant::now();
-    let mut told = String::new();
-    loop {
-        let loaded = runtime::load(session.journal.as_ref(), run).await?;
-        let holds = in_the_way(&loaded.plan, &loaded.state, real);
-        if holds.is_empty() {
-            return Ok(());
-        }
-        let list: Vec<_> = holds.iter().map(|hold| hold.node.to_string()).collect();
-        let list = list.join(", ");
-        if began.elapsed() >= OUT_OF_THE_WAY_WITHIN {
-            if holds.iter().all(|hold| !hold.strict) {
-                session.say(&format!("drill {run} has not taken back {list}: this run begins all the same"));
-                return Ok(());
-            }
-            return Err(Error::new(exit::HELD, format!("{list} of drill {run} is still under way"))
-                .help(format!("see `drctl runs watch {run}`; run this again: it goes on from there"))
-                .reason("drill_in_the_way"));
-        }
-        if told != list {
-            session.say(&format!("waiting for drill {run} to end what is under way: {list}"));
-            told = list;
-        }
-        driven(session, run, interrupted).await?;
-        session.journal.changed(Duration::from_millis(100)).await;
-    }
 }

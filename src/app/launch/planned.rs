@@ -98,7 +98,8 @@ pub(crate) async fn fleet(
         "it confirms that of every member; without it each is asked for",
     )?;
     let records = source.shelf.records(session, &plan).await?;
-    let (plan, nested) = source.shelf.nest(&source.path, plan, &records)?;
+    let (mut plan, nested) = source.shelf.nest(&source.path, plan, &records)?;
+    plan.measured = measured(session, &plan).await;
     let notes = ruled_inside(session, wanted, &source.shelf, &nested).await?;
     unfilled::refuse(&plan, &nested)?;
     let new = new_run(session, wanted, &source.text, &plan, notes)?;

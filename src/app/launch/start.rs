@@ -1,14 +1,19 @@
 //! Creates the run that somebody wants; when somebody else moved the service in between, plans again by where
 //! it is now.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::Value;
 
 use super::estate::runtime_for;
-use super::interrupt::{self, DrillFate, Interrupted, Standing};
+use super::interrupt::{self, DrillFate, Interrupted, Open, Standing, Way};
 use super::planned::{self, Planned};
 use super::source::Subject;
-use super::{BrokenGlass, Wanted};
+use super::{BrokenGlass, Wanted, inbox, promoted, takeover};
 use crate::app::{Error, Session, exit};
+use crate::engine::input::Control;
+use crate::engine::is_made_real;
 use crate::engine::overrides::BREAK_GLASS;
 use crate::model::id::{RunId, ServiceName};
 use crate::model::run::Intent;
@@ -28,8 +33,8 @@ pub(crate) enum Began {
     Before(RunId),
 }
 
-/// Creates the run. `interrupted` takes the drills that were told to end for it, whatever comes of the run:
-/// their cleanup goes on.
+/// Creates the run, which was declared now, however long it takes. `interrupted` takes the drills that were
+/// told to end for it, whatever comes of the run: their cleanup goes on.
 ///
 /// # Errors
 /// When the runbook, the plan, the policy, a drill in the way or the journal refuse.
@@ -39,30 +44,33 @@ pub(crate) async fn start(
     subject: &Subject,
     interrupted: &mut Interrupted,
 ) -> Result<Began, Error> {
+    let declared_at = SystemClock::real().now();
+    let mut delayed = None;
     for _ in 1..PLANS {
-        match once(session, wanted, subject, interrupted).await {
+        match once(session, wanted, subject, (declared_at, delayed), interrupted).await {
             Err(error) if error.reason == Some("service_changed") => {
                 session.say("the service was moved while this run was planned: planning it again");
+                delayed = Some(declared_at);
             }
             began => return began,
         }
     }
-    once(session, wanted, subject, interrupted).await
+    once(session, wanted, subject, (declared_at, delayed), interrupted).await
 }
 
 async fn once(
     session: &Session,
     wanted: &Wanted,
     subject: &Subject,
+    (declared_at, delayed): (Timestamp, Option<Timestamp>),
     interrupted: &mut Interrupted,
 ) -> Result<Began, Error> {
     // Asked first: after the run of the first start the service is where the second one would move it.
     if let Some(run) = started_before(session, wanted.idempotency_key.as_deref()).await? {
         return Ok(Began::Before(run));
     }
-    let declared_at = SystemClock::real().now();
     let drills = InTheWay::of(wanted, subject);
-    let standing = drills.standing(session).await?;
+    let standing = drills.standing(session, &wanted.binding.values, interrupted).await?;
     let Planned { plan, nested, mut new } = match subject {
         Subject::One(source) => planned::one(session, wanted, source, standing.as_ref()).await?,
         Subject::Fleet(source) => planned::fleet(session, wanted, source).await?,
@@ -73,19 +81,55 @@ async fn once(
     }
     let runtime = runtime_for(session, &plan, wanted.simulated.as_ref(), &mut new.notes)?;
     // Whatever can refuse the run has been asked before a drill is interrupted for it.
-    let ways = drills.look(session, &plan, &nested).await?;
-    if ways.is_empty() {
-        return created(&runtime, plan, new, &nested, None).await;
+    let ways = drills.look(session, &plan, &nested, None).await?;
+    let before = drills.without_run(session, &nested).await?;
+    let declared_at = if ways.is_empty() && before.is_empty() {
+        delayed
+    } else {
+        runtime.ready(&plan, &new.sensitive, &nested).await?;
+        drills.interrupt(session, &ways, &new.sensitive, interrupted).await?;
+        for run in &before {
+            interrupted.goes_on_from(run);
+        }
+        if !interrupted.promoted.is_empty() {
+            let list: Vec<_> = interrupted.promoted.iter().map(ToString::to_string).collect();
+            new.notes.insert("goes_on_from_drill".to_owned(), list.join(", "));
+            new.adopt = true;
+        }
+        // The recovery clock does not wait for a drill to get out of the way.
+        Some(declared_at)
+    };
+    let sensitive = new.sensitive.clone();
+    let began = created(&runtime, plan, new, &nested, declared_at).await?;
+    let Began::New(driver) = began else { return Ok(began) };
+    let (run, plan) = (driver.state().created.run.clone(), Arc::clone(driver.plan()));
+    match drills.met(session, (&run, &plan.plan), &nested, &sensitive, interrupted).await {
+        Ok(false) => Ok(Began::New(driver)),
+        Ok(true) => looking_first(session, *driver, sensitive).await,
+        Err(error) => {
+            let _ = driver.let_go().await;
+            let what =
+                format!("`drctl resume {run}` begins it all the same, `drctl abort {run}` withdraws it");
+            Err(error.help(format!("run {run} is recorded and has not begun: {what}")))
+        }
     }
-    runtime.ready(&plan, &new.sensitive, &nested).await?;
-    drills.interrupt(session, &ways, interrupted).await?;
-    if !interrupted.promoted.is_empty() {
-        let list: Vec<_> = interrupted.promoted.iter().map(ToString::to_string).collect();
-        new.notes.insert("goes_on_from_drill".to_owned(), list.join(", "));
-        new.adopt = true;
+}
+
+/// Makes a run that has just been recorded look before it acts. Its first attempts are recorded with it and
+/// not begun: taken over they are in doubt, and looked at like everything after them.
+async fn looking_first(
+    session: &Session,
+    driver: Driver,
+    sensitive: BTreeMap<String, Value>,
+) -> Result<Began, Error> {
+    let run = driver.state().created.run.clone();
+    driver.let_go().await?;
+    match takeover::take_over(session, &run, sensitive, None).await {
+        Ok(driver) => Ok(Began::New(Box::new(driver))),
+        // A server has taken it.
+        Err(error) if error.reason == Some("run_held") => Ok(Began::Before(run)),
+        Err(error) => Err(error),
     }
-    // The recovery clock does not wait for a drill to get out of the way.
-    created(&runtime, plan, new, &nested, Some(declared_at)).await
 }
 
 /// Creates a run and records its creation. `declared_at`: when it was wanted, where that was before now.
@@ -137,7 +181,7 @@ struct InTheWay<'a> {
 }
 
 /// A plan that is to begin, and what becomes of the drills of its service.
-type Way<'p> = (&'p Plan, DrillFate);
+type Fate<'p> = (&'p Plan, DrillFate);
 
 impl<'a> InTheWay<'a> {
     /// A simulation interrupts nothing, nor does a run that waits to be started, or one whose journal knows
@@ -154,35 +198,42 @@ impl<'a> InTheWay<'a> {
 
     /// The drill that has moved the service and not brought it back: where the service is, it has it only for
     /// a while, and the real run goes on from there.
-    async fn standing(&self, session: &Session) -> Result<Option<Standing>, Error> {
+    async fn standing(
+        &self,
+        session: &Session,
+        sensitive: &BTreeMap<String, Value>,
+        interrupted: &mut Interrupted,
+    ) -> Result<Option<Standing>, Error> {
         match self.service {
-            Some(service) => interrupt::standing(session, service).await,
+            Some(service) => interrupt::standing(session, service, sensitive, interrupted).await,
             None => Ok(None),
         }
     }
 
     /// The plans that meet a drill of their service. Runs that other runs begin do not adopt: what a drill
-    /// did for them is taken back, and a drill that moves one of their services is not cut off.
+    /// did for them is taken back, and a drill that moves one of their services is not cut off. `begun`: the
+    /// run, where it is recorded already.
     async fn look<'p>(
         &self,
         session: &Session,
         plan: &'p Plan,
         nested: &'p Nested,
-    ) -> Result<Vec<Way<'p>>, Error> {
+        begun: Option<&RunId>,
+    ) -> Result<Vec<Fate<'p>>, Error> {
         if !self.real {
             return Ok(Vec::new());
         }
         let mut ways = Vec::new();
         if let Some(service) = self.service {
-            interrupt::unlocked(session, service, None).await?;
-            if !interrupt::open(session, service).await?.is_empty() {
+            interrupt::unlocked(session, service, begun).await?;
+            if !self.open(session, service, begun).await?.is_empty() {
                 ways.push((plan, self.fate));
             }
         }
         let mut seen = BTreeSet::new();
         for inside in nested.values().map(|planned| &planned.plan) {
             let service = &inside.runbook.name;
-            let drills = interrupt::open(session, service).await?;
+            let drills = self.open(session, service, begun).await?;
             if Some(service) == self.service || drills.is_empty() || !seen.insert(service) {
                 continue;
             }
@@ -192,16 +243,66 @@ impl<'a> InTheWay<'a> {
         Ok(ways)
     }
 
+    /// The drills of a service that are not over; beside a run that is recorded only those that have not
+    /// heard of it.
+    async fn open(
+        &self,
+        session: &Session,
+        service: &ServiceName,
+        begun: Option<&RunId>,
+    ) -> Result<Vec<Open>, Error> {
+        let mut drills = interrupt::open(session, service).await?;
+        drills.retain(|drill| begun.is_none() || !is_made_real(&drill.loaded.state));
+        Ok(drills)
+    }
+
+    /// Drills that were made real by a start which never came to its run: this one goes on from them.
+    async fn without_run(&self, session: &Session, nested: &Nested) -> Result<Vec<RunId>, Error> {
+        if !self.real {
+            return Ok(Vec::new());
+        }
+        let inside = nested.values().map(|planned| &planned.plan.runbook.name);
+        let services: BTreeSet<_> = self.service.into_iter().chain(inside).collect();
+        let mut before = Vec::new();
+        for service in services {
+            let drills = promoted::without_run(session, service).await?;
+            before.extend(drills.into_iter().map(|drill| drill.run));
+        }
+        Ok(before)
+    }
+
     async fn interrupt(
         &self,
         session: &Session,
-        ways: &[Way<'_>],
+        ways: &[Fate<'_>],
+        sensitive: &BTreeMap<String, Value>,
         interrupted: &mut Interrupted,
     ) -> Result<(), Error> {
-        for (plan, fate) in ways {
-            interrupt::interrupt(session, plan, *fate, &self.why, interrupted).await?;
+        for (real, fate) in ways {
+            let way = Way { real, fate: *fate, why: &self.why, sensitive };
+            interrupt::interrupt(session, way, interrupted).await?;
         }
         Ok(())
+    }
+
+    /// Interrupts drills that have begun since it was looked for some, before the run does anything. No other
+    /// can begin beside it any more. Returns whether the run goes on from one of them.
+    async fn met(
+        &self,
+        session: &Session,
+        (run, plan): (&RunId, &Plan),
+        nested: &Nested,
+        sensitive: &BTreeMap<String, Value>,
+        interrupted: &mut Interrupted,
+    ) -> Result<bool, Error> {
+        let ways = self.look(session, plan, nested, Some(run)).await?;
+        let before = interrupted.promoted.len();
+        self.interrupt(session, &ways, sensitive, interrupted).await?;
+        let goes_on = interrupted.promoted.len() > before;
+        if goes_on {
+            inbox::submit(session, run, Control::Adopt, Some(self.why.clone())).await?;
+        }
+        Ok(goes_on)
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::cli::output;
 use crate::cli::table::wrap;
-use crate::evidence::{RunView, first_line};
+use crate::evidence::{RunView, StepView, first_line};
 use crate::model::run::Verdict;
 use crate::model::time::Duration;
 
@@ -118,6 +118,9 @@ fn write_members(text: &mut String, view: &RunView) -> std::fmt::Result {
         .iter()
         .map(|(verdict, count)| format!("{count} {}", verdict.replace('_', " ")))
         .collect();
+    if counts.is_empty() {
+        return Ok(());
+    }
     let label = if view.members.is_some() { "members" } else { "child runs" };
     writeln!(text, "  {label:<13}  objectives of their own: {}", counts.join(", "))?;
     for missed in members.missed.iter().take(NAMED) {
@@ -137,7 +140,12 @@ fn write_members(text: &mut String, view: &RunView) -> std::fmt::Result {
 }
 
 fn write_steps(text: &mut String, view: &RunView) -> std::fmt::Result {
-    let done = view.steps.iter().filter(|step| matches!(step.status, "succeeded" | "marked_done")).count();
+    // What a drill takes back in the end it has done before.
+    let status = |step: &StepView| match &step.did {
+        Some(did) if view.drill_level.is_some() => did.status,
+        Some(_) | None => step.status,
+    };
+    let done = view.steps.iter().filter(|step| matches!(status(step), "succeeded" | "marked_done")).count();
     writeln!(
         text,
         "  steps          {done} of {} done; point of no return {}",

@@ -268,8 +268,10 @@ impl Seen {
 fn performed(node: &Node, state: &NodeState) -> bool {
     match state.status {
         NodeStatus::Succeeded => !state.adopted,
-        NodeStatus::Undone => state.failure.is_none() && !state.adopted,
-        NodeStatus::UndoFailed => !state.adopted,
+        NodeStatus::Undone | NodeStatus::UndoFailed => {
+            let done = state.did.as_ref().is_some_and(|did| did.status == NodeStatus::Succeeded);
+            done && !state.adopted
+        }
         NodeStatus::MarkedDone => matches!(node.kind, NodeKind::Manual { .. }),
         NodeStatus::Pending
         | NodeStatus::Ready

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use super::picture::{LETTER, Scale, escape, lanes, short, wide};
+use super::work::{self, Work};
 use super::{Report, words};
-use crate::evidence::view::StepView;
 use crate::model::time::{Duration, Timestamp};
 
 /// Most bars; of more, the longest are drawn.
@@ -21,7 +21,8 @@ const NAME: usize = 34;
 
 /// Draws the bars; `None`: no step has begun.
 pub(super) fn draw(report: &Report) -> Option<String> {
-    let all: Vec<&StepView> = report.run.steps.iter().filter(|step| is_drawn(step)).collect();
+    let mut all = work::all(&report.run.steps);
+    all.retain(is_drawn);
     let steps = longest(&all, report.as_of);
     let first = steps.iter().filter_map(|step| step.started_at).min()?;
     let zero = zero(report);
@@ -56,12 +57,12 @@ fn objective(report: &Report, zero: Timestamp) -> Option<(String, Timestamp)> {
 }
 
 /// Checks at the start that held are many and say nothing.
-fn is_drawn(step: &StepView) -> bool {
-    step.started_at.is_some() && !(step.id.starts_with("start/") && step.status == "succeeded")
+fn is_drawn(step: &Work<'_>) -> bool {
+    step.started_at.is_some() && !(step.step.id.starts_with("start/") && step.status == "succeeded")
 }
 
-fn longest<'a>(all: &[&'a StepView], as_of: Timestamp) -> Vec<&'a StepView> {
-    let long = |step: &&StepView| {
+fn longest<'a>(all: &[Work<'a>], as_of: Timestamp) -> Vec<Work<'a>> {
+    let long = |step: &Work<'_>| {
         let end = step.ended_at.unwrap_or(as_of);
         step.started_at.map_or(Duration::ZERO, |start| end.since(start))
     };
@@ -69,7 +70,7 @@ fn longest<'a>(all: &[&'a StepView], as_of: Timestamp) -> Vec<&'a StepView> {
     by_length.sort_by_key(|index| std::cmp::Reverse(all.get(*index).map(long)));
     by_length.truncate(BARS);
     by_length.sort_unstable();
-    let mut steps: Vec<&StepView> =
+    let mut steps: Vec<Work<'_>> =
         by_length.into_iter().filter_map(|index| all.get(index).copied()).collect();
     steps.sort_by_key(|step| step.started_at);
     steps
@@ -77,7 +78,7 @@ fn longest<'a>(all: &[&'a StepView], as_of: Timestamp) -> Vec<&'a StepView> {
 
 fn picture(
     report: &Report,
-    steps: &[&StepView],
+    steps: &[Work<'_>],
     scale: Scale,
     marks: &[(String, Timestamp, &str)],
     zero: Timestamp,
@@ -125,12 +126,13 @@ pub(super) fn label(x: f64, name: &str) -> (f64, f64) {
     ((x - width / 2.0).min(WIDTH - width).max(0.0), width)
 }
 
-fn bar(svg: &mut String, step: &StepView, scale: Scale, y: f64, as_of: Timestamp) {
+fn bar(svg: &mut String, step: &Work<'_>, scale: Scale, y: f64, as_of: Timestamp) {
     let Some(start) = step.started_at else { return };
     let end = step.ended_at.unwrap_or(as_of);
     let (from, to) = (scale.x(start), scale.x(end));
     let took = end.since(start);
-    let title = format!("{}: {}, {took}, from {start}", step.id, words(step.status));
+    let name = format!("{}{}", step.step.id, step.suffix());
+    let title = format!("{name}: {}, {took}, from {start}", words(step.status));
     let after = if step.attempts > 1 { format!("{took}, {} tries", step.attempts) } else { took.to_string() };
     // A text that does not fit behind its bar stands before it.
     let behind = to + LETTER + wide(&after) <= WIDTH;
@@ -143,22 +145,10 @@ fn bar(svg: &mut String, step: &StepView, scale: Scale, y: f64, as_of: Timestamp
         escape(&title),
         NAMES - 10.0,
         y + 16.0,
-        escape(&short(&step.id, NAME)),
-        colour(step),
+        escape(&short(&name, NAME)),
+        step.colour(),
         y + 5.0,
         (to - from).max(2.0),
         y + 16.0,
     );
-}
-
-/// The class of a step's colour.
-pub(super) fn colour(step: &StepView) -> &'static str {
-    match step.status {
-        "succeeded" if step.attempts > 1 => "again",
-        "succeeded" => "done",
-        "marked_done" | "skipped" => "hand",
-        "failed" | "undo_failed" | "timed_out" | "failed_ignored" => "bad",
-        "undone" | "cancelled" => "back",
-        _ => "open",
-    }
 }

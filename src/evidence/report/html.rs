@@ -11,7 +11,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::plan::WARNINGS;
-use super::{Report, clock_picture, gantt, markdown, picture, span, words};
+use super::{Report, clock_picture, gantt, markdown, picture, span, words, work};
 
 const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("style.css");
@@ -24,6 +24,7 @@ const NOTE: usize = 200;
 #[derive(Serialize)]
 struct Step<'a> {
     id: &'a str,
+    suffix: &'static str,
     name: &'a str,
     phase: &'a str,
     action: &'a str,
@@ -36,16 +37,18 @@ struct Step<'a> {
 
 pub(super) fn write(report: &Report) -> String {
     static PAGES: LazyLock<Environment<'static>> = LazyLock::new(pages);
-    let steps = report.run.steps.iter().take(MOST_ROWS).map(|step| Step {
-        id: &step.id,
-        name: &step.name,
-        phase: step.phase.unwrap_or(""),
-        action: step.action.unwrap_or(""),
-        status: words(step.status),
-        colour: gantt::colour(step),
-        attempts: step.attempts,
-        took: markdown::took(step),
-        note: markdown::notes(step).join("; "),
+    let rows = work::all(&report.run.steps);
+    let steps = rows.iter().take(MOST_ROWS).map(|row| Step {
+        id: &row.step.id,
+        suffix: row.suffix(),
+        name: &row.step.name,
+        phase: row.step.phase.unwrap_or(""),
+        action: row.action.unwrap_or(""),
+        status: words(row.status),
+        colour: row.colour(),
+        attempts: row.attempts,
+        took: row.took(),
+        note: row.notes().join("; "),
     });
     let steps: Vec<Step<'_>> = steps.collect();
     let notes = report.run.notes.iter().filter(|(name, note)| *name != WARNINGS && note.len() < NOTE);
@@ -53,11 +56,17 @@ pub(super) fn write(report: &Report) -> String {
     let missed = report.run.member_objectives.iter().flat_map(|members| &members.missed);
     let missed: Vec<(&String, &String, String)> =
         missed.map(|missed| (&missed.step, &missed.run, missed.text())).collect();
+    let members: Vec<_> = (report.run.member_objectives.iter().flat_map(|members| &members.runs))
+        .take(MOST_ROWS)
+        .map(|member| (member, member.row()))
+        .collect();
     let context = context! {
         report => data(report),
         steps => data(&steps),
+        more_steps => rows.len().saturating_sub(MOST_ROWS),
         notes => data(&notes),
         missed => data(&missed),
+        members => data(&members),
         allowed => data(&report.drill.as_ref().map(super::DrillFacts::allowed)),
         most => MOST_ROWS,
         style => Value::from_safe_string(STYLE.to_owned()),

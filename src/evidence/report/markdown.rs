@@ -3,9 +3,8 @@
 
 use std::fmt::{Result, Write};
 
-use super::{Report, boundary, plan::WARNINGS, sentence, span, who, words};
-use crate::engine::event::FenceResult;
-use crate::evidence::view::{RunView, StepView};
+use super::{Report, boundary, plan::WARNINGS, sentence, span, who, words, work};
+use crate::evidence::view::RunView;
 use crate::model::run::Identity;
 use crate::model::time::Duration;
 
@@ -98,7 +97,20 @@ fn verdicts(out: &mut String, report: &Report) -> Result {
 fn members(out: &mut String, run: &RunView) -> Result {
     let Some(members) = &run.member_objectives else { return Ok(()) };
     let counts = members.verdicts.iter().map(|(verdict, count)| format!("{count} {}", words(verdict)));
-    writeln!(out, "\nObjectives of the runs it began: {}.", counts.collect::<Vec<_>>().join(", "))?;
+    let counts: Vec<_> = counts.collect();
+    if !counts.is_empty() {
+        writeln!(out, "\nObjectives of the runs it began: {}.", counts.join(", "))?;
+    }
+    writeln!(
+        out,
+        "\n| run of | run | status | recovery time | data loss | verdict |\n|---|---|---|---|---|---|"
+    )?;
+    for member in members.runs.iter().take(MOST_ROWS) {
+        let [time, loss, verdict] = member.row();
+        let status = words(&member.status);
+        writeln!(out, "| `{}` | `{}` | {status} | {time} | {loss} | {verdict} |", member.step, member.run)?;
+    }
+    more(out, members.runs.len(), "runs")?;
     if members.missed.is_empty() {
         return Ok(());
     }
@@ -171,41 +183,22 @@ fn steps(out: &mut String, report: &Report) -> Result {
         out,
         "\n## Steps\n\n| step | phase | action | status | attempts | took | note |\n|---|---|---|---|---|---|---|"
     )?;
-    for step in report.run.steps.iter().take(MOST_ROWS) {
+    let rows = work::all(&report.run.steps);
+    for row in rows.iter().take(MOST_ROWS) {
         writeln!(
             out,
-            "| `{}` | {} | {} | {} | {} | {} | {} |",
-            step.id,
-            step.phase.unwrap_or(""),
-            step.action.map_or_else(String::new, |action| format!("`{action}`")),
-            words(step.status),
-            step.attempts,
-            took(step),
-            text(&notes(step).join("; "))
+            "| `{}`{} | {} | {} | {} | {} | {} | {} |",
+            row.step.id,
+            row.suffix(),
+            row.step.phase.unwrap_or(""),
+            row.action.map_or_else(String::new, |action| format!("`{action}`")),
+            words(row.status),
+            row.attempts,
+            row.took(),
+            text(&row.notes().join("; "))
         )?;
     }
-    more(out, report.run.steps.len(), "steps")
-}
-
-/// How long a step took, in words; empty where it is not over.
-pub(super) fn took(step: &StepView) -> String {
-    match (step.started_at, step.ended_at) {
-        (Some(start), Some(end)) => end.since(start).to_string(),
-        _ => String::new(),
-    }
-}
-
-/// What there is to say about a step.
-pub(super) fn notes(step: &StepView) -> Vec<String> {
-    let mut notes: Vec<String> = step.failure.iter().map(ToString::to_string).collect();
-    match &step.fence {
-        Some(FenceResult::Confirmed) => notes.push("fence confirmed".to_owned()),
-        Some(FenceResult::Unconfirmed(why)) => notes.push(format!("fence NOT confirmed: {why}")),
-        None => {}
-    }
-    let marks = [(step.adopted, "was already true"), (step.overridden, "safety overridden")];
-    notes.extend(marks.into_iter().filter(|(is, _)| *is).map(|(_, word)| word.to_owned()));
-    notes
+    more(out, rows.len(), "steps")
 }
 
 fn more(out: &mut String, all: usize, what: &str) -> Result {

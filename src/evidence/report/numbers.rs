@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::{sentence, span, words};
-use crate::engine::{IndexedPlan, RunState, overrides};
+use crate::engine::{IndexedPlan, RunState, is_made_real, overrides};
 use crate::evidence::first_line;
 use crate::evidence::view::RunView;
 use crate::model::run::{Intent, RunStatus, Verdict};
@@ -219,6 +219,10 @@ fn outcome(state: &RunState, run: &RunView) -> String {
         RunStatus::Succeeded => format!("Succeeded: {what}."),
         RunStatus::SucceededWithWarnings => format!("Succeeded with warnings: {what}."),
         RunStatus::Failed => format!("Failed: {what}{why}."),
+        RunStatus::Aborted if is_made_real(state) => format!("Made way for a real run: {what}{why}."),
+        RunStatus::Aborted if state.created.intent == Intent::Drill => {
+            format!("Stopped by a person and taken back: {what}{why}.")
+        }
         RunStatus::Aborted => format!("Stopped by a person and held as it stood: {what}{why}."),
         RunStatus::Unwound => format!("Taken back: {what}{why}."),
         RunStatus::Expired => format!("Never begun: {what}{why}."),

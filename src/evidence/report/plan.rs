@@ -100,7 +100,9 @@ pub(super) fn facts(plan: &IndexedPlan, state: &RunState) -> PlanFacts {
         plan.plan.nodes.get(*index as usize).map_or_else(String::new, |node| node.address.to_string())
     };
     let done = |node: &&std::sync::Arc<NodeState>| {
-        matches!(node.status, NodeStatus::Succeeded | NodeStatus::MarkedDone)
+        // What was taken back in the end was done before.
+        let status = node.did.as_ref().map_or(node.status, |did| did.status);
+        matches!(status, NodeStatus::Succeeded | NodeStatus::MarkedDone)
     };
     let to = state.created.to.as_ref();
     PlanFacts {

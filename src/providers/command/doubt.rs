@@ -70,7 +70,6 @@ impl CommandProvider {
                 Some(_) => Observation::Unknown(
                     "the command was started on another host, or its files are gone".to_owned(),
                 ),
-                None if run.idempotent => Observation::NotApplied,
                 None if left_its_traces_here(context.began.as_ref()) => Observation::NotApplied,
                 None => Observation::Unknown(
                     "the command was to start on another host or before a restart; whether it did is not known"
@@ -78,9 +77,8 @@ impl CommandProvider {
                 ),
             };
         };
-        if run.idempotent {
-            return Observation::NotApplied;
-        }
+        // Also of one that may be started again: whoever takes everything back must not believe that nothing
+        // is there.
         let why = if intent.boot.as_deref() == boot_id() {
             "the command has ended while nobody watched; its exit status is not known"
         } else {

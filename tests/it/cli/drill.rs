@@ -105,6 +105,50 @@ fn the_report_says_for_what_the_boundary_was_not_enforced() {
 }
 
 #[test]
+fn the_report_shows_a_step_and_how_it_was_taken_back() {
+    // The first try of the step fails.
+    let before = "with: {argv: [\"true\"], idempotent: true}\n        \
+                  undo: {uses: command.run, with: {argv: [\"true\"]";
+    let after = "with: {argv: [./twice, do], idempotent: true}\n        \
+                 retry: {attempts: 2, backoff: 1ms}\n        \
+                 undo: {uses: command.run, with: {argv: [sleep, '0.1']";
+    let text = PAY.replace(before, after);
+    assert_ne!(text, PAY);
+    let drctl = Drctl::with(&[("runbooks/pay.yaml", text.as_str()), ("drctl.toml", CONFIGURED)]);
+    drctl.write_program("twice", "#!/bin/sh\nif [ -e once ]; then exit 0; fi\ntouch once\nexit 75\n");
+    let drill = drctl.run("drill pay --reason test");
+    assert_eq!(drill.code, 0, "{}{}", drill.stdout, drill.stderr);
+    let report = output(&drctl, "runs report latest --format json");
+    let steps = report["run"]["steps"].as_array().unwrap();
+    let restore = steps.iter().find(|step| step["id"] == "restore").unwrap();
+    let did = &restore["did"];
+    assert_eq!((&restore["status"], &did["status"]), (&json!("undone"), &json!("succeeded")));
+    assert_eq!((&restore["attempts"], &did["attempts"]), (&json!(3), &json!(2)), "{restore:#}");
+    assert_eq!(did["undone_by"], "command.run");
+    let at = |value: &Value| value.as_str().unwrap().to_owned();
+    assert!(at(&did["started_at"]) <= at(&did["ended_at"]), "{restore:#}");
+    assert!(at(&did["ended_at"]) <= at(&restore["started_at"]), "{restore:#}");
+    assert!(at(&restore["started_at"]) < at(&restore["ended_at"]), "{restore:#}");
+    // What was taken back in the end was done before.
+    assert_eq!(report["plan"]["done"], report["plan"]["nodes"].as_u64().unwrap() - 1);
+    let text = drctl.run("runs report latest").stdout;
+    assert!(text.contains("| `restore` | restore | `command.run` | succeeded | 2 | "), "{text}");
+    assert!(text.contains("| `restore` (undo) | restore | `command.run` | undone | 1 | "), "{text}");
+    for line in ["restore: started", "restore: succeeded", "restore: undoing", "restore: undone"] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    let page = drctl.run("runs report latest --format html").stdout;
+    assert!(page.contains("restore</code> (undo)</td>"), "{page}");
+    for bar in ["<title>restore: succeeded, ", "<title>restore (undo): undone, "] {
+        assert!(page.contains(bar), "{bar}: {page}");
+    }
+    // Nothing of it is lost to whoever opens the run by a stored state.
+    let shown = output(&drctl, "runs show latest -o json");
+    let shown = shown["steps"].as_array().unwrap().iter().find(|step| step["id"] == "restore").unwrap();
+    assert_eq!(&shown["did"], did);
+}
+
+#[test]
 fn a_drill_without_such_steps_says_that_all_was_checked() {
     let (before, rest) = PAY.split_once("      - id: restore\n").unwrap();
     let (_, after) = rest.split_once("drill: {boundary: trusted}\n").unwrap();

@@ -156,11 +156,58 @@ fn a_member_that_misses_its_own_objective_is_named_and_the_fleet_exits_9() {
     let [missed] = members["missed"].as_array().unwrap().as_slice() else { panic!("{members}") };
     assert_eq!((&missed["step"], &missed["rto_ms"]), (&"two".into(), &1000.into()));
     assert!(missed["recovery_time_ms"].as_u64() > Some(1000), "{missed}");
+    let [one, two_] = members["runs"].as_array().unwrap().as_slice() else { panic!("{members}") };
+    assert_eq!(
+        (&one["step"], &one["verdict"], &one["rto_ms"]),
+        (&"one".into(), &"met".into(), &1_800_000.into())
+    );
+    assert_eq!(
+        (&two_["step"], &two_["verdict"], &two_["rto_ms"]),
+        (&"two".into(), &"missed".into(), &1000.into())
+    );
+    for member in [one, two_] {
+        // What the member's own run says.
+        let run = json(&drctl, &format!("runs show {} -o json", member["run"].as_str().unwrap()));
+        assert_eq!(member["recovery_time_ms"], run["rto"]["recovery_time_ms"], "{member}");
+        assert_eq!(member["verdict"], run["objective_verdict"], "{member}");
+        assert!(member["recovery_time_ms"].as_u64() > Some(0), "{member}");
+    }
+    for format in ["md", "html", "json"] {
+        let report = drctl.run(&format!("runs report {run} --format {format}")).stdout;
+        for id in [&one["run"], &two_["run"]] {
+            assert!(report.contains(id.as_str().unwrap()), "{format}: {report}");
+        }
+        assert!(format == "json" || report.contains("; objective 30m"), "{format}: {report}");
+    }
     assert!(
         drctl.run(&format!("runs report {run}")).stdout.contains("| `two` | `two-"),
         "the report names it"
     );
     assert_eq!(two("30m", "").run("failover all.yaml --simulate").code, 0);
+}
+
+#[test]
+fn a_member_that_failed_is_in_the_report_without_a_recovery_time() {
+    let fails = "      - {id: broken, uses: command.run, with: {argv: [\"false\"]}, on_failure: abort}\n";
+    let drctl = two("30m", fails);
+    let fleet = drctl.run(
+        "failover all.yaml --reason outage --confirm all:all --accept-loss unmeasured --accept-unfenced",
+    );
+    assert_eq!(fleet.code, 6, "{}{}", fleet.stdout, fleet.stderr);
+    let run = json(&drctl, "runs list -o json")
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|run| run["id"].as_str().unwrap())
+        .find(|id| id.starts_with("all-"))
+        .unwrap()
+        .to_owned();
+    let shown = json(&drctl, &format!("runs show {run} -o json"));
+    let two = &shown["member_objectives"]["runs"][1];
+    assert_eq!((&two["step"], &two["status"]), (&"two".into(), &"failed".into()), "{shown:#}");
+    assert!(two["verdict"].is_null() && two["recovery_time_ms"].is_null(), "{two}");
+    let report = drctl.run(&format!("runs report {run}")).stdout;
+    assert!(report.contains("| failed | no recovery time |  | not validated |"), "{report}");
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod init;
 mod journal;
 mod lived;
 mod look;
+mod lost_start;
 mod moves;
 mod policy;
 #[cfg(feature = "postgres")]

@@ -8,7 +8,7 @@ use super::json as output;
 use crate::support::binary::Drctl;
 
 /// `eff do|undo NAME SECONDS`: makes or removes a file, slowly, and writes down when.
-const EFF: &str = "#!/bin/sh\n\
+pub(super) const EFF: &str = "#!/bin/sh\n\
     if [ \"$4\" = observe ]; then\n\
     if [ -e \"there-$2\" ]; then state=applied; else state=not_applied; fi\n\
     echo \"{\\\"state\\\": \\\"$state\\\"}\"; exit\nfi\n\
@@ -17,7 +17,7 @@ const EFF: &str = "#!/bin/sh\n\
     echo \"$1 $2 end\" >> log\n";
 
 /// Moves, and then has something left to do; comes back slowly.
-const LIVE: &str = r"apiVersion: drctl/v1
+pub(super) const LIVE: &str = r"apiVersion: drctl/v1
 kind: Runbook
 metadata: {name: pay}
 sites: {east: {role: active}, west: {role: standby}}
@@ -41,7 +41,7 @@ drill: {level: live, decide: {roles: [operator], expires: 1h}}
 ";
 
 /// Grows, slowly, with a fault in the way, and takes it all back slowly.
-const ISOLATED: &str = r"apiVersion: drctl/v1
+pub(super) const ISOLATED: &str = r"apiVersion: drctl/v1
 kind: Runbook
 metadata: {name: pay}
 sites: {east: {role: active}, west: {role: standby}}
@@ -66,9 +66,9 @@ fn quick(more: &str) -> String {
     ISOLATED.replace("'DO'", "'0'").replace("  inject:", &format!("  {more}\n  inject:"))
 }
 
-const CONSENTS: &str = "--confirm pay:west --accept-loss unmeasured --accept-unfenced";
+pub(super) const CONSENTS: &str = "--confirm pay:west --accept-loss unmeasured --accept-unfenced";
 
-fn folder(text: &str) -> Drctl {
+pub(super) fn folder(text: &str) -> Drctl {
     let drctl = Drctl::with(&[
         ("runbooks/pay.yaml", text),
         ("drctl.toml", "[roles]\noperator = [\"bob\"]\nauditor = [\"eve\"]\n"),
@@ -77,13 +77,13 @@ fn folder(text: &str) -> Drctl {
     drctl
 }
 
-fn log(drctl: &Drctl) -> Vec<String> {
+pub(super) fn log(drctl: &Drctl) -> Vec<String> {
     let text = std::fs::read_to_string(drctl.path("log")).unwrap_or_default();
     text.lines().map(str::to_owned).collect()
 }
 
 /// Waits until the programs have written a line.
-fn until_logged(drctl: &Drctl, line: &str) {
+pub(super) fn until_logged(drctl: &Drctl, line: &str) {
     let began = Instant::now();
     while !log(drctl).iter().any(|written| written == line) {
         assert!(began.elapsed() < Duration::from_mins(1), "{line} never came: {:?}", log(drctl));
@@ -91,7 +91,7 @@ fn until_logged(drctl: &Drctl, line: &str) {
     }
 }
 
-fn of(drctl: &Drctl, intent: &str) -> Vec<Value> {
+pub(super) fn of(drctl: &Drctl, intent: &str) -> Vec<Value> {
     let all = output(drctl, "runs list -o json");
     all.as_array().unwrap().iter().filter(|run| run["intent"] == intent).cloned().collect()
 }

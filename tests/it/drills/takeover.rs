@@ -112,7 +112,7 @@ async fn states(level: DrillLevel) -> (IndexedPlan, Vec<RunState>) {
 /// What a drill answers to a real run that begins.
 fn told_to_end(plan: &IndexedPlan, state: &RunState, keep: Vec<NodeAddress>) -> Result<RunState, String> {
     let request = Request {
-        id: "take".to_owned(),
+        id: format!("take-{}", state.answered.len()),
         by: Identity::asserted("ann"),
         from: "test".to_owned(),
         reason: Some("outage".to_owned()),
@@ -174,6 +174,27 @@ async fn a_real_run_never_begins_beside_what_a_drill_has_under_way() {
         assert_eq!(refused > 0, level == DrillLevel::Live, "{refused}");
         assert_eq!(undone > 0, level == DrillLevel::Isolated, "{undone}");
     }
+}
+
+/// Whoever comes second, with whatever in mind, neither takes back what the first goes on from nor keeps what
+/// it waits for to be gone.
+#[tokio::test]
+async fn what_a_drill_keeps_is_settled_by_the_first_who_interrupts_it() {
+    let (plan, states) = states(DrillLevel::Isolated).await;
+    let (real, mut seen) = (real(PAY), 0);
+    for state in states.iter().filter(|state| !state.status.is_terminal()) {
+        let some = takeover(&plan, state, &real).kept();
+        for (first, second) in [(some.clone(), Vec::new()), (Vec::new(), some.clone())] {
+            let once = told_to_end(&plan, state, first).unwrap();
+            if once.status.is_terminal() {
+                continue;
+            }
+            let twice = told_to_end(&plan, &once, second).unwrap();
+            assert_eq!((&twice.drill, &twice.nodes), (&once.drill, &once.nodes));
+            seen += usize::from(!some.is_empty());
+        }
+    }
+    assert!(seen > 4, "only {seen}");
 }
 
 #[tokio::test]
