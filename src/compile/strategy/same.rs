@@ -135,7 +135,8 @@ fn twins<'s>(
         .filter_map(|(name, site)| {
             let values = identity.fields.iter().map(|(_, of)| value(of, name, site));
             let values = values.collect::<Option<Vec<_>>>()?;
-            // What is still to be filled in says nothing yet, and a program that does nothing does it anywhere.
+            // What is still to be filled in says nothing yet, and a program that does nothing does
+            // it anywhere.
             (!values.iter().any(|value| holds_placeholder(value) || does_nothing(value))).then_some((
                 name.as_str(),
                 site,
