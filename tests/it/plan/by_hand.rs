@@ -1,6 +1,8 @@
 //! What the sheet for running by hand prints, pasted into a shell: it starts the same program with the same
 //! words, variables, folder and input as drctl would.
 
+#![expect(clippy::disallowed_methods, reason = "starts a shell to paste into")]
+
 use std::path::Path;
 use std::process::Command;
 
