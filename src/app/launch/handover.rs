@@ -308,6 +308,10 @@ async fn left_to_the_run(
 ) -> Result<(), Error> {
     let keep = contested(&loaded.plan, &loaded.state, way.real);
     if keep.is_empty() {
+        // Another start may have had it kept meanwhile.
+        if is_handed_over(&loaded.plan, &loaded.state) {
+            interrupted.goes_on_from(run);
+        }
         return Ok(());
     }
     session.say(&format!("drill {run} could not take back {}: this run goes on from it", list(&keep)));
