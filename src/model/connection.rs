@@ -1,5 +1,5 @@
-//! Connection strings of PostgreSQL: `name=value …` by the rules of libpq, and where they lead. Never prints a
-//! value.
+//! Connection strings of PostgreSQL: `name=value …` by the rules of libpq, and where they lead. Never prints
+//! a value.
 
 /// Keys that decide which server answers.
 const PLACE: [&str; 4] = ["host", "hostaddr", "port", "service"];

@@ -85,7 +85,7 @@ pub(super) fn open_reader(place: &Place) -> Result<Connection, JournalError> {
 fn connect(place: &Place, flags: OpenFlags) -> Result<Connection, rusqlite::Error> {
     let mut connection = Connection::open_with_flags(place.path(), flags)?;
     wait_for_others(&mut connection)?;
-    // A plan that depends on the values bound is made anew for each of them, which costs more than most reads.
+    // A plan that depends on what is bound is made anew each time, which costs more than most reads.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(connection)
 }

@@ -47,7 +47,8 @@ fn commands(advice: &str) -> impl Iterator<Item = &str> {
 
 /// What a command line asks for; `None`: it only shows something.
 fn control(typed: &str) -> Option<Control> {
-    let words: Vec<_> = typed.split_whitespace().collect();
+    // An address in brackets is quoted, for shells that would look for files of that name.
+    let words: Vec<_> = typed.split_whitespace().map(|word| word.trim_matches('\'')).collect();
     let ["drctl", verb, _, rest @ ..] = words.as_slice() else { panic!("{typed}") };
     let node = || NodeAddress::typed(*rest.first().unwrap_or_else(|| panic!("{typed}")));
     Some(match *verb {
