@@ -30,7 +30,8 @@ pub(super) fn approve(
     consents: &Consents,
     by: &Identity,
 ) -> Result<(), Rejection> {
-    let node = waiting_node(decision, node)?;
+    let late = run_out(decision);
+    let node = waiting_node(decision, node).map_err(|refusal| late.unwrap_or(refusal))?;
     let Some(definition) = decision.definition(node) else { return Err(refused("no such node")) };
     match &definition.kind {
         NodeKind::Gate => {
@@ -84,7 +85,8 @@ pub(super) fn deny(
     by: &Identity,
     reason: Option<&str>,
 ) -> Result<(), Rejection> {
-    let node = waiting_node(decision, node)?;
+    let late = run_out(decision);
+    let node = waiting_node(decision, node).map_err(|refusal| late.unwrap_or(refusal))?;
     let Some(definition) = decision.definition(node) else { return Err(refused("no such node")) };
     match &definition.kind {
         NodeKind::Gate => {
@@ -114,6 +116,28 @@ pub(super) fn deny(
 
 fn refused(text: &str) -> Rejection {
     Rejection::Refused(text.to_owned())
+}
+
+/// Lets every approval whose time is over end as its author wants. An answer may come before the next look
+/// at the clock, above all when nobody drove the run for a while: it does not bring an approval back.
+/// Returns why an answer to one of them is refused.
+fn run_out(decision: &mut Decision<'_>) -> Option<Rejection> {
+    let now = decision.now;
+    let due = |node: &NodeIndex| {
+        let state = decision.node(*node);
+        let until = state.until.filter(|until| *until <= now);
+        until.filter(|_| state.status == NodeStatus::AwaitingApproval).map(|until| (*node, until))
+    };
+    let due: Vec<_> = decision.state.active.iter().filter_map(due).collect();
+    let mut late = None;
+    for (node, until) in due {
+        expire(decision, node);
+        let over = decision.node(node).status != NodeStatus::AwaitingApproval;
+        if let Some(definition) = decision.definition(node).filter(|_| over) {
+            late = Some(refused(&format!("`{}` could be answered until {until}", definition.address)));
+        }
+    }
+    late
 }
 
 /// The node an answer is meant for: the one named, or the only one that waits.

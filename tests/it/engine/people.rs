@@ -174,6 +174,33 @@ fn an_approval_ends_as_its_author_wants() {
     assert_eq!((script.status("a"), script.run()), (NodeStatus::Failed, RunStatus::Paused));
 }
 
+/// Nobody drove the run when the time ran out: the answer is the first thing that is heard of it again.
+#[test]
+fn an_answer_that_comes_too_late_brings_no_approval_back() {
+    for (on_expiry, expected) in [
+        ("deny", (NodeStatus::Failed, RunStatus::Paused)),
+        ("proceed", (NodeStatus::Succeeded, RunStatus::Succeeded)),
+    ] {
+        for answer in [approve(Consents::default()), Control::Deny { node: None }] {
+            let step = format!(
+                "- {{id: a, uses: approval.request, with: {{expires: 10m, on_expiry: {on_expiry}}}}}"
+            );
+            let mut script = Script::new(&step, "", Mode::Graceful);
+            script.now = script.now.plus("10m".parse().unwrap());
+            let refused = script.ask(answer).unwrap();
+            assert!(refused.starts_with("`a` could be answered until "), "{refused}");
+            assert_eq!((script.status("a"), script.run()), expected, "{on_expiry}");
+        }
+    }
+    let mut script = Script::new(
+        "- {id: a, uses: approval.request, with: {expires: 10m, on_expiry: hold}}",
+        "",
+        Mode::Graceful,
+    );
+    script.now = script.now.plus("10m".parse().unwrap());
+    assert_eq!(script.ask(approve(Consents::default())), None, "it is held until somebody answers");
+}
+
 #[test]
 fn a_request_is_answered_once() {
     let mut script = Script::new(TWO, "", Mode::Graceful);
