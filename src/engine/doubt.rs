@@ -140,18 +140,20 @@ fn unknown(
     attempt: &AttemptState,
     why: &str,
 ) {
-    if ready::is_fence(definition)
+    let call = call_of(definition, attempt.mode, attempt.direction);
+    let harmless = call.is_some_and(|call| traits::may_resend(call.action, &call.with));
+    let again = harmless && is_sent_again(decision, attempt.direction);
+    let fences = ready::is_fence(definition)
         && decision.state.mode == Mode::Ungraceful
-        && attempt.direction == Direction::Do
-    {
+        && attempt.direction == Direction::Do;
+    // A fence that only its driver was lost over may well be confirmed: it is sent again, if it may be. One
+    // that gave no answer itself holds nobody up.
+    if fences && !(again && attempt.driver_lost) {
         let fence = Some(FenceResult::Unconfirmed(why.to_owned()));
         let outputs = Map::new();
         return ready::finish(decision, NodeSucceeded { node: key.node, outputs, adopted: false, fence });
     }
-    let call = call_of(definition, attempt.mode, attempt.direction);
-    let harmless = call.is_some_and(|call| traits::may_resend(call.action, &call.with));
     let asked = decision.node(key.node).asked_again;
-    let again = harmless && is_sent_again(decision, attempt.direction);
     if again || (asked && is_wanted(decision, definition, attempt.direction, true)) {
         return start(decision, key.node, attempt.direction, None);
     }

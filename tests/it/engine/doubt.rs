@@ -334,3 +334,28 @@ fn a_source_that_answers_with_errors_only_cannot_be_fenced_and_does_not_hold_up_
     script.fail("a", FailureClass::Transient);
     assert_eq!(script.status("a"), NodeStatus::Failed, "a planned move must know");
 }
+
+/// What only its driver was lost over is not out of reach: sent again, the fence may well be confirmed.
+#[test]
+fn a_fence_whose_driver_was_lost_is_sent_again_where_that_is_harmless() {
+    let step = |more: &str| {
+        format!("- {{id: a, uses: command.run, phase: fence, timeout: 1m, with: {{argv: [f]{more}}}}}")
+    };
+    let nobody_knows = || Observation::Unknown("ended while nobody watched".to_owned());
+    let unconfirmed = |script: &Script| {
+        let fence = script.state.node(script.node("a")).fence.clone();
+        matches!(fence, Some(FenceResult::Unconfirmed(_)))
+    };
+    let mut script = Script::new(&step(", idempotent: true"), "", Mode::Ungraceful);
+    script.take_over(2);
+    script.observe("a", nobody_knows());
+    assert_eq!((script.in_flight(), unconfirmed(&script)), (vec!["a:start".to_owned()], false));
+    script.fail("a", FailureClass::InDoubt);
+    script.observe("a", nobody_knows());
+    assert!(unconfirmed(&script), "its own silence holds nobody up");
+
+    let mut script = Script::new(&step(""), "", Mode::Ungraceful);
+    script.take_over(2);
+    script.observe("a", nobody_knows());
+    assert!(unconfirmed(&script), "once more might do harm");
+}
