@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::interrupt::DrillFate;
 use super::source::{self, Subject};
-use super::start::started_before;
+use super::start::{Asked, started_before};
 use super::{Binding, Wanted};
 use crate::app::{Error, Session, exit};
 use crate::engine::input::Consents;
@@ -54,12 +54,14 @@ pub(crate) async fn wanted(
     drill: &RunId,
     promotion: WantedPromotion,
 ) -> Result<Promotion, Error> {
-    // Asked first: after the run of the first request the drill is over.
-    if let Some(run) = started_before(session, promotion.idempotency_key.as_deref()).await? {
-        return Ok(Promotion::Before(run));
-    }
     let loaded = runtime::load(session.journal.as_ref(), drill).await?;
     let created = &loaded.state.created;
+    let (service, operation) = (created.service.clone(), created.operation);
+    // Asked first: after the run of the first request the drill is over.
+    let asked = Asked { service, operation, intent: Intent::Real };
+    if let Some(run) = started_before(session, promotion.idempotency_key.as_deref(), &asked).await? {
+        return Ok(Promotion::Before(run));
+    }
     if loaded.plan.plan.drill.is_none() {
         return Err(Error::new(exit::USAGE, format!("{drill} is no drill"))
             .help(format!("`drctl abort {drill}` and `drctl resume {drill}` are for other runs"))

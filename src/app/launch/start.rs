@@ -16,10 +16,10 @@ use crate::engine::input::Control;
 use crate::engine::is_made_real;
 use crate::engine::overrides::BREAK_GLASS;
 use crate::model::id::{RunId, ServiceName};
-use crate::model::run::Intent;
+use crate::model::run::{Intent, Operation};
 use crate::model::time::Timestamp;
 use crate::plan::{Nested, Plan};
-use crate::ports::{Clock as _, JournalError, RunFilter};
+use crate::ports::{Clock as _, JournalError, RunFilter, RunSummary};
 use crate::runtime::{self, Driver, NewRun, Runtime, SystemClock};
 
 /// How often a run is planned while others keep moving its service.
@@ -66,7 +66,8 @@ async fn once(
     interrupted: &mut Interrupted,
 ) -> Result<Began, Error> {
     // Asked first: after the run of the first start the service is where the second one would move it.
-    if let Some(run) = started_before(session, wanted.idempotency_key.as_deref()).await? {
+    let asked = Asked::of(wanted, subject);
+    if let Some(run) = started_before(session, wanted.idempotency_key.as_deref(), &asked).await? {
         return Ok(Began::Before(run));
     }
     let drills = InTheWay::of(wanted, subject);
@@ -140,13 +141,21 @@ pub(super) async fn created(
     nested: &Nested,
     declared_at: Option<Timestamp>,
 ) -> Result<Began, Error> {
+    let asked = Asked { service: plan.runbook.name.clone(), operation: plan.operation, intent: plan.intent };
     let driver = runtime.create_with(plan, new, nested).await?;
     let driver = match declared_at {
         Some(at) => driver.declared(at),
         None => driver,
     };
     match driver.open().await {
-        Err(runtime::Error::Journal(JournalError::DuplicateStart { run })) => Ok(Began::Before(run)),
+        Err(runtime::Error::Journal(JournalError::DuplicateStart { run })) => {
+            let filter = RunFilter { simulated: true, prefix: Some(run.to_string()), ..RunFilter::default() };
+            let runs = runtime.journal.runs(&filter).await?;
+            match runs.into_iter().find(|earlier| earlier.run == run) {
+                Some(earlier) => asked.answered_by(earlier).map(Began::Before),
+                None => Ok(Began::Before(run)),
+            }
+        }
         Err(runtime::Error::Journal(JournalError::ServiceLocked { service, run })) => {
             Err(locked(runtime, service, run).await)
         }
@@ -306,9 +315,56 @@ impl<'a> InTheWay<'a> {
     }
 }
 
+/// What a key is to begin: it stands for one start and is no name for another.
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    pub(super) service: ServiceName,
+    pub(super) operation: Operation,
+    pub(super) intent: Intent,
+}
+
+impl Asked {
+    fn of(wanted: &Wanted, subject: &Subject) -> Self {
+        let service = match subject {
+            Subject::One(source) => source.runbook.metadata.name.clone(),
+            Subject::Fleet(source) => source.roster.metadata.name.clone(),
+        };
+        let intent = if wanted.simulated.is_some() { Intent::Simulate } else { Intent::Real };
+        Self { service, operation: wanted.operation, intent }
+    }
+
+    /// The run of an earlier start, if that was this one.
+    fn answered_by(&self, earlier: RunSummary) -> Result<RunId, Error> {
+        let same = earlier.service == self.service
+            && earlier.operation == self.operation
+            && earlier.intent == self.intent;
+        if same {
+            return Ok(earlier.run);
+        }
+        let RunSummary { run, service, operation, intent, .. } = earlier;
+        let what = format!(
+            "this idempotency key has begun {run}, a {operation} of {service} ({intent}): it begins no {} of {} ({})",
+            self.operation, self.service, self.intent
+        );
+        Err(Error::new(exit::REFUSED, what)
+            .help(format!(
+                "nothing was begun: give this start a key of its own; `drctl runs show {run}` shows the other"
+            ))
+            .reason("idempotency_key_reused"))
+    }
+}
+
 /// The run that was started with this key.
-pub(super) async fn started_before(session: &Session, key: Option<&str>) -> Result<Option<RunId>, Error> {
+///
+/// # Errors
+/// When the key has begun something else, or the journal cannot be read.
+pub(super) async fn started_before(
+    session: &Session,
+    key: Option<&str>,
+    asked: &Asked,
+) -> Result<Option<RunId>, Error> {
     let Some(key) = key else { return Ok(None) };
     let runs = session.journal.runs(&RunFilter { simulated: true, ..RunFilter::default() }).await?;
-    Ok(runs.into_iter().find(|run| run.idempotency_key.as_deref() == Some(key)).map(|run| run.run))
+    let earlier = runs.into_iter().find(|run| run.idempotency_key.as_deref() == Some(key));
+    earlier.map(|earlier| asked.answered_by(earlier)).transpose()
 }

@@ -159,6 +159,19 @@ fn a_key_still_means_its_run_when_another_process_has_driven_it() {
     assert_eq!(json(&drctl, "runs list -o json")[0]["idempotency_key"], "incident-7");
 }
 
+#[test]
+fn a_key_begins_nothing_else_and_does_not_say_that_it_had() {
+    let drctl = real();
+    let key = "--accept-loss unmeasured --idempotency-key incident-7";
+    assert_eq!(drctl.run(&format!("failover pay --simulate --speed max --yes {key}")).code, 0);
+    let real = drctl.run(&format!("failover pay --reason outage {key}"));
+    assert_eq!(real.code, 7, "{}{}", real.stdout, real.stderr);
+    for part in ["(simulate): it begins no failover of pay (real)", "nothing was begun", "a key of its own"] {
+        assert!(real.stderr.contains(part), "{}", real.stderr);
+    }
+    assert_eq!(json(&drctl, "runs list --simulated -o json").as_array().unwrap().len(), 1);
+}
+
 /// Three sites that serve at once; what is done stands in a file.
 const THREE: &str = r#"apiVersion: drctl/v1
 kind: Runbook
