@@ -49,24 +49,41 @@ pub fn server(text: &str) -> Option<String> {
         let found = pairs.iter().find(|pair| pair.name.eq_ignore_ascii_case(key));
         found.map(|pair| pair.value.to_ascii_lowercase())
     };
-    let [host, address, port, service] = PLACE.map(value);
-    match (host.or(address), service) {
+    place(value)
+}
+
+/// The server that is named: by its address, where that is given beside a name.
+fn place(value: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let [host, address, port, service] = PLACE.map(|key| value(key).filter(|text| !text.is_empty()));
+    match (address.or(host), service) {
         (Some(host), _) => Some(format!("{host}:{}", port.unwrap_or_else(|| "5432".to_owned()))),
         (None, service) => service.map(|service| format!("service {service}")),
     }
 }
 
-/// The hosts of a URL after its scheme, each with its port.
+/// The hosts of a URL after its scheme, each with its port. What its query says of them counts more.
 fn hosts_of_url(rest: &str) -> Option<String> {
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let rest = rest.split('#').next().unwrap_or_default();
+    let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let asked: Vec<_> = query.split('&').filter_map(|pair| pair.split_once('=')).collect();
+    let value = |key: &str| {
+        asked
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case(key))
+            .map(|(_, value)| value.to_ascii_lowercase())
+    };
+    let authority = rest.split('/').next().unwrap_or_default();
     let hosts = authority.rsplit('@').next().unwrap_or_default();
+    if hosts.is_empty() || value("hostaddr").is_some() {
+        return place(value);
+    }
     let with_port = |host: &str| {
         let bracketed = host.rfind(']').map_or(0, |at| at + 1);
         let named = host.get(bracketed..).is_some_and(|rest| rest.contains(':'));
         if named { host.to_owned() } else { format!("{host}:5432") }
     };
     let hosts: Vec<_> = hosts.split(',').map(with_port).collect();
-    (!authority.is_empty()).then(|| hosts.join(",").to_ascii_lowercase())
+    Some(hosts.join(",").to_ascii_lowercase())
 }
 
 /// Reads a value; returns it with what follows.
@@ -118,6 +135,11 @@ mod tests {
             ("user=dr host='DB.east' port=6432", Some("db.east:6432")),
             ("postgres://dr@db.east/pay", Some("db.east:5432")),
             ("postgresql://dr:x@db.east:6432/pay?sslmode=require", Some("db.east:6432")),
+            ("host=pg.int hostaddr=10.0.0.1", Some("10.0.0.1:5432")),
+            ("postgres://dr@pg.int/pay?hostaddr=10.0.0.1", Some("10.0.0.1:5432")),
+            ("postgresql://dr@/pay?host=db.east&port=6432", Some("db.east:6432")),
+            ("postgresql:///pay", None),
+            ("host='' dbname=pay", None),
             ("service=pay", Some("service pay")),
             ("dbname=pay", None),
             ("", None),
