@@ -12,9 +12,9 @@ use super::node::{Call, EdgeKind, Lane, NodeKind, Plan, RunbookReference};
 use super::{FORMAT, graph};
 use crate::model::action::ActionName;
 use crate::model::fleet::{Placed, Roster};
-use crate::model::id::{NodeAddress, ServiceName, SiteName, StepId};
-use crate::model::limits;
+use crate::model::id::{NodeAddress, SiteName, StepId};
 use crate::model::run::{Intent, Mode, Operation};
+use crate::model::{limits, shell};
 
 /// What the caller chose for a fleet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,11 +115,30 @@ fn node(member: &Placed, step: StepId, lane: Option<Lane>, choices: &FleetChoice
     node.timeout = spec.timeout;
     node.estimate = spec.estimate;
     node.reversibility = spec.reversibility;
-    node.manual = Some(by_hand(service, choices));
+    node.manual = Some(by_hand(member, choices));
     node
 }
 
-/// The same member without the fleet.
-fn by_hand(service: &ServiceName, choices: &FleetChoices) -> String {
-    format!("drctl {} {service} --reason \"…\"", choices.operation)
+/// The same member without the fleet: to the same site, with the same values.
+fn by_hand(member: &Placed, choices: &FleetChoices) -> String {
+    let mut words = vec![format!("drctl {} {}", choices.operation, member.service)];
+    let sites = [("from", &member.from, &choices.from), ("to", &member.to, &choices.to)];
+    for (flag, own, whole) in sites {
+        let site = own.as_ref().or(whole.as_ref());
+        words.extend(site.map(|site| format!("--{flag} {}", shell::word(site.as_str()))));
+    }
+    words.extend(choices.mode.map(|mode| format!("--mode {mode}")));
+    let values = member.with.iter().map(|(name, value)| format!("{name}={}", typed(value)));
+    words.extend(values.map(|value| format!("--set {}", shell::word(&value))));
+    words.push("--reason \"…\"".to_owned());
+    words.join(" ")
+}
+
+/// A value as it is typed at the command line.
+fn typed(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(typed).collect::<Vec<_>>().join(","),
+        other => other.to_string(),
+    }
 }

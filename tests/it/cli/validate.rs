@@ -199,6 +199,9 @@ fn a_fleet_is_planned_with_its_members() {
     assert_eq!((&found["code"], &found["span"]["line"]), (&"DR0208".into(), &5.into()), "{found}");
     drctl.write("all.yaml", &fleet.replace("north", "west"));
     assert_eq!(drctl.run("validate all.yaml --deny-warnings").code, 0);
+    // By hand it goes where the fleet would have moved it, and not where it would go by itself.
+    let sheet = drctl.run("plan all.yaml --manual").stdout;
+    assert!(sheet.contains("drctl failover pay --to west --reason"), "{sheet}");
 }
 
 #[test]
