@@ -218,16 +218,18 @@ async fn asked(
 ) -> Result<u8, Error> {
     let (verb, resumes) = (control.verb(), matches!(control, Control::Resume));
     let Asked { id, holder } = inbox::ask(session, run, control, reason, interrupted).await?;
-    if let Some(server) = session.server.as_ref().filter(|_| holder.is_none()) {
+    if let Some(holder) = holder
+        && let Some(answer) = inbox::answer_of_driver(session, run, &id).await?
+    {
+        return answered(answer, run, verb, &holder.to_string());
+    }
+    if let Some(server) = &session.server {
         let answer = inbox::answer(session, run, &id).await?;
         if answer != Answer::Accepted {
             return answered(answer, run, verb, "the server");
         }
         output::say(&format!("nobody drove {run}: the server does from here on"));
         return follow::drive_afar(global, session, server, run, (Followed::default(), false)).await;
-    }
-    if let Some(holder) = holder {
-        return answered(inbox::answer(session, run, &id).await?, run, verb, &holder.to_string());
     }
     let driver = match takeover::take_over(session, run, BTreeMap::new(), None).await {
         // Somebody was faster, and answers.

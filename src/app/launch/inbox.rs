@@ -15,6 +15,9 @@ use crate::runtime::{self, Loaded};
 /// How long a driver may take to answer.
 pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
+/// How often whoever waits for an answer looks for it, where nothing wakes it.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
 /// Records read at once.
 const PAGE: usize = 1_000;
 
@@ -218,10 +221,35 @@ pub(crate) async fn answer(session: &Session, run: &RunId, id: &str) -> Result<A
             Answer::None => {}
             answer @ (Answer::Accepted | Answer::Refused(_)) => return Ok(answer),
         }
-        session.journal.changed(Duration::from_millis(100)).await;
-        waited += 100;
+        session.journal.changed(LOOK_EVERY).await;
+        waited += LOOK_EVERY.as_millis();
     }
     Ok(Answer::None)
+}
+
+/// Waits for the answer of whoever drives a run. Absent: it died before it answered, and nobody drives it
+/// any more. A process that is killed while it starts a program lives on in that for a moment, as far as
+/// anybody can tell, so that who lived when the request was made may be dead all the same.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub(crate) async fn answer_of_driver(
+    session: &Session,
+    run: &RunId,
+    id: &str,
+) -> Result<Option<Answer>, Error> {
+    let (mut after, mut waited) = (0, 0);
+    loop {
+        // Asked before the journal is read: a driver that answers and ends is heard.
+        let driven = driven_by(session, run).await?.is_some();
+        match read_on(session, run, id, &mut after).await? {
+            Answer::None if !driven => return Ok(None),
+            Answer::None if waited < ANSWER_WITHIN.as_millis() => {}
+            answer @ (Answer::None | Answer::Accepted | Answer::Refused(_)) => return Ok(Some(answer)),
+        }
+        session.journal.changed(LOOK_EVERY).await;
+        waited += LOOK_EVERY.as_millis();
+    }
 }
 
 /// The answer to a request, as far as there is one.

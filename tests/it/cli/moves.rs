@@ -1,5 +1,7 @@
 //! Runs that are not simulated: every step writes a line into a file, and the service record follows.
 
+use std::time::{Duration, Instant};
+
 use super::json;
 use crate::support::binary::{Drctl, Output};
 
@@ -242,4 +244,27 @@ fn a_move_of_users_that_failed_and_was_ignored_is_no_success() {
     let shown = json(&drctl, &format!("runs show {} -o json", runs[0]["id"].as_str().unwrap()));
     assert_eq!(shown["status"], "failed");
     assert_eq!(shown["clock"]["healthy_at"], serde_json::Value::Null, "what is healthy is where it was");
+}
+
+/// What a killed process had just forked keeps its lock for a moment: it looks alive, and never answers.
+#[test]
+fn a_driver_that_dies_while_it_is_asked_is_taken_over() {
+    let drctl = real();
+    drctl.write("runbooks/pay.yaml", &REAL.replace("argv: [./effect, check]", "argv: [sleep, '1']"));
+    let mut driver = drctl.spawn("failover pay --reason outage --confirm pay:west --accept-loss unmeasured");
+    let began = Instant::now();
+    while !drctl.path("effects").exists() {
+        assert!(began.elapsed() < Duration::from_secs(30), "nothing began");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    driver.kill().unwrap();
+    driver.wait().unwrap();
+    let mut holders = std::fs::read_dir(drctl.path(".drctl/journal.db.holders")).unwrap();
+    let lock = std::fs::File::open(holders.next().unwrap().unwrap().path()).unwrap();
+    lock.lock().unwrap();
+    let mut resumed = drctl.spawn("resume latest");
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(resumed.try_wait().unwrap().is_none(), "it waits for an answer");
+    drop(lock);
+    assert_eq!(resumed.wait().unwrap().code(), Some(0));
 }
