@@ -33,6 +33,7 @@ fn runbook(service: &str) -> String {
     let step = |id: &str, phase: &str, seconds: &str| {
         format!(
             "      - {{id: {id}, phase: {phase}, uses: command.run, drill: skip, \
+             reversibility: {{class: compensable, reason: it writes a line}}, \
              with: {{argv: [./step, {id}, \"{seconds}\"], observes: true}}}}\n"
         )
     };

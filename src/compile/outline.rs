@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::schema::Gaps;
-use crate::model::action::{ActionName, Effect, Role, traits};
+use crate::model::action::{Effect, Role, meaning, traits};
 use crate::model::policy::Reversibility;
 use crate::model::run::Phase;
 use crate::model::step::Step;
@@ -143,8 +143,9 @@ impl Entry<'_> {
     }
 
     fn reversibility(&self) -> Reversibility {
-        let own = self.step.reversibility.as_ref().map(|own| own.class);
-        own.or(self.step.uses.map(|action: ActionName| action.spec().reversibility))
-            .unwrap_or(Reversibility::Reversible)
+        let step = self.step;
+        let own = step.reversibility.as_ref().map(|own| own.class);
+        let by_itself = |action| meaning::reversibility(self.phase, action, &step.with, step.undo.is_some());
+        own.or(step.uses.map(by_itself)).unwrap_or(Reversibility::Reversible)
     }
 }

@@ -12,7 +12,7 @@ use super::input::{AttemptKey, Direction, Observation, Rejection};
 use super::state::{Adoption, AttemptState};
 use super::{drill, ready};
 use crate::model::action::{Doubt, traits};
-use crate::model::run::{Failure, FailureClass, Mode, NodeStatus};
+use crate::model::run::{Failure, FailureClass, NodeStatus};
 use crate::model::time::Duration;
 use crate::plan::{Node, NodeIndex};
 
@@ -144,7 +144,7 @@ fn unknown(
     let harmless = call.is_some_and(|call| traits::may_resend(call.action, &call.with));
     let again = harmless && is_sent_again(decision, attempt.direction);
     let fences = ready::is_fence(definition)
-        && decision.state.mode == Mode::Ungraceful
+        && ready::may_stay_unconfirmed(decision)
         && attempt.direction == Direction::Do;
     // A fence that only its driver was lost over may well be confirmed: it is sent again, if it may be. One
     // that gave no answer itself holds nobody up.

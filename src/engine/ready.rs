@@ -238,7 +238,7 @@ fn leave_out_guarded(decision: &mut Decision<'_>, node: NodeIndex, definition: &
 }
 
 /// A lost source must not stop an ungraceful run: that its fence is unconfirmed is accepted by name at the
-/// gate.
+/// gate. Without a gate nobody would be asked, and a second primary could come up beside the first.
 fn unreachable_fence(decision: &Decision<'_>, node: NodeIndex, definition: &Node, failure: &Failure) -> bool {
     // A source that answers with errors only is as good as lost. One that says no was asked wrongly.
     let absent = match failure.class {
@@ -249,7 +249,15 @@ fn unreachable_fence(decision: &Decision<'_>, node: NodeIndex, definition: &Node
         }
         FailureClass::Permanent | FailureClass::Refused => false,
     };
-    decision.state.mode == Mode::Ungraceful && is_fence(definition) && absent
+    is_fence(definition) && absent && may_stay_unconfirmed(decision)
+}
+
+/// Says whether a run may go on behind a fence that nobody has confirmed: somebody is asked for it before
+/// anything becomes writable elsewhere, or nothing does.
+pub(super) fn may_stay_unconfirmed(decision: &Decision<'_>) -> bool {
+    let mode = decision.state.mode;
+    let asked = decision.plan.index.gate.is_some();
+    mode == Mode::Ungraceful && (asked || !decision.plan.plan.promotes(mode))
 }
 
 /// Says whether a node belongs to the fence, so that a lost source does not stop an ungraceful run at it.

@@ -32,7 +32,7 @@ pub(super) fn check(decision: &Decision<'_>) -> Result<(), Rejection> {
 pub fn passed<'a>(plan: &'a IndexedPlan, state: &RunState) -> Option<&'a NodeAddress> {
     let mut nodes = plan.plan.nodes.iter().zip(&state.nodes);
     let gone = nodes.find(|(definition, node)| {
-        definition.reversibility == Reversibility::Irreversible
+        definition.reversibility_in(state.mode) == Reversibility::Irreversible
             && is_effect(definition)
             && node.applied != Applied::No
     });

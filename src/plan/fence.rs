@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::drill::Section;
-use super::node::{Call, Node, NodeKind, NodeVariant, Plan};
+use super::node::{Call, Node, NodeKind, Plan};
 use crate::model::action::Role;
 use crate::model::action::meaning::{self, Aim, Meaning};
 use crate::model::id::SiteName;
@@ -61,21 +61,24 @@ impl Plan {
             && self.from.is_some()
             && self.nodes.iter().any(|node| promotes_beside(node, mode))
     }
+
+    /// Whether something makes data writable elsewhere, for good or not, without taking the writer away by
+    /// itself.
+    #[must_use]
+    pub fn promotes(&self, mode: Mode) -> bool {
+        self.nodes.iter().any(|node| makes_writable(node, mode))
+    }
 }
 
 fn promotes_beside(node: &Node, mode: Mode) -> bool {
-    let irreversible = match (&node.ungraceful, mode) {
-        (Some(NodeVariant::Call(call)), Mode::Ungraceful) => {
-            call.action.spec().reversibility == Reversibility::Irreversible
-        }
-        (_, Mode::Ungraceful | Mode::Graceful) => false,
-    };
-    let for_good = irreversible || node.reversibility == Reversibility::Irreversible;
-    let makes_writable = |call: &Call| {
+    node.reversibility_in(mode) == Reversibility::Irreversible && makes_writable(node, mode)
+}
+
+fn makes_writable(node: &Node, mode: Mode) -> bool {
+    let promotes = |call: &Call| {
         let phase = matches!(node.phase, Some(Phase::Promote | Phase::Restore));
         (phase || call.action.spec().role == Role::Promote) && !meaning::fences_itself(call.action)
     };
-    for_good
-        && matches!(node.kind, NodeKind::Effect { .. } | NodeKind::Manual { .. })
-        && node.call(mode).is_some_and(makes_writable)
+    matches!(node.kind, NodeKind::Effect { .. } | NodeKind::Manual { .. })
+        && node.call(mode).is_some_and(promotes)
 }

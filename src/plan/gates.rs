@@ -5,7 +5,7 @@ use super::context::Scope;
 use super::draft::{Draft, Setting};
 use super::error::Problem;
 use super::graph::{EDGES, ancestors, descendants};
-use super::node::{Edge, EdgeKind, Node, NodeIndex, NodeKind, NodeVariant};
+use super::node::{Edge, EdgeKind, Node, NodeIndex, NodeKind};
 use super::readings::Readings;
 use crate::model::id::NodeAddress;
 use crate::model::policy::{OnExpiry, Reversibility, Stragglers};
@@ -22,11 +22,9 @@ pub(super) fn irreversible(nodes: &[Node]) -> Vec<NodeIndex> {
 
 /// Says whether a node cannot be taken back in one of its variants.
 pub(super) fn is_irreversible(node: &Node) -> bool {
-    let variant = match &node.ungraceful {
-        Some(NodeVariant::Call(call)) => call.action.spec().reversibility == Reversibility::Irreversible,
-        Some(NodeVariant::Skip | NodeVariant::MinSuccess(_)) | None => false,
-    };
-    variant || node.reversibility == Reversibility::Irreversible
+    [Mode::Graceful, Mode::Ungraceful]
+        .into_iter()
+        .any(|mode| node.reversibility_in(mode) == Reversibility::Irreversible)
 }
 
 /// Adds the copies of prechecks that are made when the run starts.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::model::action::ActionName;
+use crate::model::action::{ActionName, Effect, meaning, traits};
 use crate::model::expression::Expression;
 use crate::model::id::{NodeAddress, ServiceName, SiteName, StepId};
 use crate::model::policy::{Approval, MinSuccess, OnFailure, Retry, Reversibility, Stragglers};
@@ -404,6 +404,23 @@ impl Node {
             | NodeKind::Wait { call }
             | NodeKind::Assert { call } => Some(call),
             NodeKind::Approval { .. } | NodeKind::Gate | NodeKind::Group { .. } => None,
+        }
+    }
+
+    /// How far what the node does in a mode can be taken back. Another action of the mode, or one that only
+    /// looks in the other mode, is as final as it is by itself.
+    #[must_use]
+    pub fn reversibility_in(&self, mode: Mode) -> Reversibility {
+        let (Mode::Ungraceful, Some(NodeVariant::Call(variant))) = (mode, &self.ungraceful) else {
+            return self.reversibility;
+        };
+        let judged = self.call(Mode::Graceful).is_some_and(|call| {
+            call.action == variant.action && traits::effect(call.action, &call.with) == Effect::Mutate
+        });
+        let undone = self.undo.is_some();
+        match meaning::reversibility(self.phase, variant.action, &variant.with, undone) {
+            Reversibility::Irreversible if !judged => Reversibility::Irreversible,
+            _ => self.reversibility,
         }
     }
 

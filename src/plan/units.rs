@@ -10,11 +10,11 @@ use super::error::Problem;
 use super::expand::{Expander, Span, is_counted};
 use super::fan_out::Item;
 use super::node::{Call, Node, NodeIndex, NodeKind, NodeVariant, PlannedUndo};
-use crate::model::action::{Action, ActionName, Effect, traits};
+use crate::model::action::{Action, ActionName, meaning};
 use crate::model::expression::Expression;
 use crate::model::id::NodeAddress;
 use crate::model::limits;
-use crate::model::policy::{Approval, OnExpiry, Reversibility};
+use crate::model::policy::{Approval, OnExpiry};
 use crate::model::step::{Step, Undo, Variant};
 use crate::model::time::Duration;
 
@@ -117,7 +117,9 @@ impl<'a> Expander<'a> {
         let spec = uses.spec();
         let bound = caller.bind(uses, &step.with, self.problems);
         let call = bound.map_or_else(|| unbound(uses), |bound| bound.call);
-        let changes = traits::effect(uses, &call.with) == Effect::Mutate;
+        let by_itself =
+            |call: &Call| meaning::reversibility(setting.phase, call.action, &call.with, step.undo.is_some());
+        let reversibility = step.reversibility.as_ref().map_or_else(|| by_itself(&call), |given| given.class);
         let variant = self.variant(step, uses, &caller);
         let undo = match &step.undo {
             Some(Undo::Auto) => Some(PlannedUndo::Auto),
@@ -133,11 +135,7 @@ impl<'a> Expander<'a> {
         node.deadline = step.deadline;
         node.estimate = step.estimate.or(waits).unwrap_or(spec.estimate);
         node.retry = step.retry.clone().unwrap_or_default();
-        node.reversibility = match &step.reversibility {
-            Some(given) => given.class,
-            None if changes => spec.reversibility,
-            None => Reversibility::Reversible,
-        };
+        node.reversibility = reversibility;
         node.ungraceful = node.ungraceful.or(variant);
         node.undo = undo;
         node.outputs = step.outputs.iter().map(|(name, value)| (name.clone(), output(value))).collect();

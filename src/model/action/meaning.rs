@@ -4,6 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::{ActionName, ApiHome, Effect, Role, traits};
+use crate::model::policy::Reversibility;
 use crate::model::run::Phase;
 use crate::model::values::Site;
 
@@ -162,6 +163,28 @@ pub fn fences_itself(action: ActionName) -> bool {
             | ActionName::GcpSqlSwitchover
             | ActionName::GcpSqlFailover
     )
+}
+
+/// How far what a call of a phase does can be taken back, where its author does not say. A promotion by a
+/// program, a request or a person is for good, as one by an action is, unless something is declared that
+/// takes it back. The run of another runbook has a gate of its own.
+#[must_use]
+pub fn reversibility(
+    phase: Option<Phase>,
+    action: ActionName,
+    with: &Map<String, Value>,
+    has_undo: bool,
+) -> Reversibility {
+    let own = action.spec().reversibility;
+    let promotes = phase == Some(Phase::Promote)
+        && action != ActionName::RunbookRun
+        && dial(action).is_none()
+        && meaning(action, with) == Meaning::Other;
+    match own {
+        _ if traits::effect(action, with) == Effect::Read => Reversibility::Reversible,
+        Reversibility::Compensable if promotes && !has_undo => Reversibility::Irreversible,
+        Reversibility::Reversible | Reversibility::Compensable | Reversibility::Irreversible => own,
+    }
 }
 
 /// Which side a call works on, by its region, else by what only one side has.

@@ -100,9 +100,7 @@ fn before_the_point_of_no_return_an_abort_shows_what_can_be_taken_back() {
 
 #[test]
 fn behind_the_point_of_no_return_an_abort_offers_the_way_back_and_no_undo() {
-    let plain = "with: {argv: [./step, promote]}";
-    let forever = format!("{plain}, reversibility: {{class: irreversible, reason: users write there}}");
-    let runbook = RUNBOOK.replace(plain, &forever);
+    let runbook = RUNBOOK.replace(", reversibility: {class: compensable, reason: it writes a line}", "");
     let drctl = Drctl::with(&[("runbooks/pay.yaml", &runbook), ("broken-check", "")]);
     drctl.write_program("step", STEP);
     ask(&drctl, "failover pay --reason drill --confirm pay:west --accept-loss unmeasured", 6);

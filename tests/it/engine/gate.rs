@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use drctl::engine::clock::data_loss;
-use drctl::engine::input::{Consents, Control};
+use drctl::engine::input::{Consents, Control, Observation};
 use drctl::engine::readings::KnownReading;
 use drctl::model::run::{FailureClass, Mode, NodeStatus, RunStatus};
 use drctl::model::time::Duration;
@@ -233,4 +233,41 @@ fn what_the_run_reads_itself_counts_more_than_what_was_read_before() {
     script.done("rpo/at-fence", json!({"lag_ms": 1_000}));
     let view = drctl::evidence::view(&script.plan, &script.state, None, script.now);
     assert!(!view.rpo.by_earlier && view.rpo.data_loss_ms.unwrap() < 60_000, "{:?}", view.rpo);
+}
+
+/// Nobody would be asked whether the old primary may still accept writes: the run stops, and a person looks.
+#[test]
+fn without_a_gate_nothing_is_promoted_behind_an_unconfirmed_fence() {
+    let steps = "
+- {id: fence, uses: command.run, phase: fence, timeout: 1m, with: {argv: [stop]}}
+- id: promote
+  uses: command.run
+  phase: promote
+  needs: [fence]
+  with: {argv: [promote]}
+  reversibility: {class: compensable, reason: a copy}
+";
+    let mut script = Script::new(steps, "", Mode::Ungraceful);
+    script.fail("fence", FailureClass::Unreachable);
+    assert_eq!((script.status("fence"), script.status("promote")), (NodeStatus::Failed, NodeStatus::Pending));
+    assert_eq!(script.run(), RunStatus::Paused);
+
+    let mut script = Script::new(steps, "", Mode::Ungraceful);
+    script.take_over(2);
+    while script.run() != RunStatus::Stuck {
+        script.observe("fence", Observation::Unknown("ended while nobody watched".to_owned()));
+        if script.run() != RunStatus::Stuck {
+            script.wait_for_wake();
+        }
+    }
+    assert_eq!(script.status("promote"), NodeStatus::Pending);
+    assert_eq!(script.run(), RunStatus::Stuck);
+
+    // Where nothing becomes writable, a lost source holds nobody up.
+    let mut script = Script::new(&steps.replace("phase: promote", "phase: scale"), "", Mode::Ungraceful);
+    script.fail("fence", FailureClass::Unreachable);
+    assert_eq!(
+        (script.status("fence"), script.in_flight()),
+        (NodeStatus::Succeeded, vec!["promote:start".to_owned()])
+    );
 }

@@ -130,7 +130,8 @@ fn attempts_are_retried_with_growing_pauses_and_throttling_uses_none_up() {
 #[test]
 fn the_objective_is_reported_before_it_is_missed() {
     let steps = "
-- {id: a, phase: promote, uses: command.run, with: {argv: [a]}, estimate: 4m, timeout: 1h}
+- {id: a, phase: promote, uses: command.run, with: {argv: [a]}, estimate: 4m, timeout: 1h,
+   undo: {uses: command.run, with: {argv: [back]}}}
 - {id: b, phase: validate, uses: command.run, with: {argv: [b]}, estimate: 2m}
 ";
     let mut script = Script::new(steps, "objectives: {rto: 10m, rpo: 60s}", Mode::Graceful);

@@ -34,9 +34,10 @@ workflows:
     fence/verify-1 <- fence
     between <- fence, fence/verify-1
     promote/approval <- between
-    promote <- fence!, fence/verify-1!, promote/approval
-    other <- promote
     apart <-
+    gate/point-of-no-return <- fence!, fence/verify-1!, promote/approval!, apart!
+    promote <- fence!, fence/verify-1!, promote/approval, gate/point-of-no-return!
+    other <- promote
     shift <- promote!, other
     ");
 }
@@ -66,6 +67,39 @@ workflows:
         "{}",
         edges(&graceful)
     );
+}
+
+/// A program, a request or a person that promotes does what an action that promotes does.
+#[test]
+fn a_promotion_that_nothing_takes_back_has_a_gate_whatever_performs_it() {
+    let promotion = |phase: &str, step: &str| {
+        let text = format!(
+            "
+workflows:
+  failover:
+    steps:
+      - {{id: fence, phase: fence, uses: command.run, with: {{argv: [fence]}}}}
+      - {{id: promote, phase: {phase}, {step}}}
+"
+        );
+        let plan = failover(&runbook(&text));
+        (edges(&plan).contains("gate/point-of-no-return"), plan.needs_fence(Mode::Ungraceful))
+    };
+    let program = "uses: command.run, with: {argv: [promote]}";
+    let request = |method: &str| format!("uses: http.request, with: {{url: 'https://x', method: {method}}}");
+    for step in [program, "uses: manual.task, with: {instructions: promote it}", &request("POST")] {
+        assert_eq!(promotion("promote", step), (true, true), "{step}");
+    }
+    let undone = format!("{program}, undo: {{uses: command.run, with: {{argv: [back]}}}}");
+    let played_down = format!("{program}, reversibility: {{class: compensable, reason: a copy}}");
+    let variant = format!("{}, ungraceful: {{with: {{method: POST}}}}", request("GET"));
+    assert_eq!(promotion("promote", &undone), (false, false));
+    assert_eq!(promotion("promote", &played_down), (false, false));
+    assert_eq!(promotion("promote", &request("GET")), (false, false));
+    assert_eq!(promotion("promote", &variant), (true, true));
+    assert_eq!(promotion("scale", program), (false, false));
+    let other = "uses: runbook.run, with: {runbook: other}";
+    assert_eq!(promotion("promote", other), (false, false), "the other run has a gate of its own");
 }
 
 #[test]
