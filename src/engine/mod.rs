@@ -45,7 +45,7 @@ pub use left::left_behind;
 pub use remedy::{Remedy, refusal, remedies};
 pub use state::{IndexedPlan, RunState};
 pub use status::{about_to, why_in_doubt};
-pub use takeover::{Takeover, keep_all, keep_nothing, takeover};
+pub use takeover::{Takeover, handed_over, keep_all, keep_nothing, takeover};
 pub use unwind::{applied, passed};
 pub use wake::next_wake;
 
