@@ -318,15 +318,11 @@ async fn only_a_program_that_ended_by_itself_has_failed() {
         let (outcome, ()) = tokio::join!(fixture.run(call.clone(), &context), give_up);
         let live = outcome.unwrap_err();
         let observed = fixture.provider().observe(&action("command.run", call), &context, None).await;
-        match expected {
-            Some(class) => {
-                assert_eq!(live.class, class, "{script}");
-                assert_eq!(observed, Observation::Failed(live), "{script}");
-            }
-            None => {
-                assert_eq!(live.class, FailureClass::InDoubt, "{script}");
-                assert!(matches!(observed, Observation::Unknown(_)), "{script}: {observed:?}");
-            }
+        assert_eq!(live.class, expected.unwrap_or(FailureClass::InDoubt), "{script}");
+        if expected.is_some() {
+            assert_eq!(observed, Observation::Failed(live), "{script}");
+        } else {
+            assert!(matches!(observed, Observation::Unknown(_)), "{script}: {observed:?}");
         }
     }
 }
