@@ -315,7 +315,7 @@ fn every_letter_that_was_changed_in_an_export_is_found() {
     assert!(cut.stderr.contains("the run was not over then"), "{}", cut.stderr);
 }
 
-/// The source answers nobody and its fence is accepted by name: nothing of the report says that all went well.
+/// The source answers nobody, and its fence is accepted by name: the report must not say that all went well.
 #[test]
 fn a_fence_that_stayed_unconfirmed_is_said_wherever_the_run_is_judged() {
     let drctl = real();
