@@ -8,11 +8,15 @@ use jiff::tz::TimeZone;
 
 use super::history::{History, LOADED, newest};
 use super::launch::Binding;
+use super::launch::promoted::{is_begun, may_be_made_real, may_have_begun};
 use super::launch::route;
 use crate::engine::service::ServiceRecord;
 use crate::engine::state::NodeState;
+use crate::engine::{handed_over, is_handed_over};
 use crate::evidence::coverage::{Window, coverage};
-use crate::evidence::readiness::{self, Checked, Definition, Facts, Judgement, OpenFinding, OpenRun};
+use crate::evidence::readiness::{
+    self, Checked, Definition, Facts, Judgement, MadeReal, OpenFinding, OpenRun,
+};
 use crate::evidence::{Exercise, exercises, first_line, is_exercise, needs_person};
 use crate::model::evidence::EvidenceFact;
 use crate::model::governance::Policy;
@@ -108,6 +112,7 @@ pub async fn standing(
     let begun = |run: &&RunSummary| exercises(run.intent) && run.status != RunStatus::Expired;
     let ended = |run: &&RunSummary| begun(run) && run.status.is_terminal();
     let last = desk.newest(&over, ended).await?;
+    let made_real = desk.made_real(runs).await?;
     let drill = desk.newest(&over, |run| begun(run) && run.intent == Intent::Drill).await?;
     let real = desk.newest(&over, |run| begun(run) && run.intent == Intent::Real).await?;
     // An active-active service is in several sites; which of them is left only a person knows.
@@ -130,6 +135,7 @@ pub async fn standing(
         open: &open,
         check: check.as_ref(),
         last: last.as_ref(),
+        made_real: made_real.as_ref(),
         shown: shown.as_ref(),
         pruned: pruned.as_ref(),
         hollow: hollow.as_ref(),
@@ -365,6 +371,33 @@ impl Desk<'_> {
         Ok(None)
     }
 
+    /// The newest drill that was told to make way for a real run which never began, and that has left it
+    /// something to go on from.
+    async fn made_real(&mut self, runs: &[&RunSummary]) -> Result<Option<MadeReal>, Error> {
+        for summary in runs.iter().take(LOOKED_AT) {
+            match summary.intent {
+                Intent::Check | Intent::Simulate => {}
+                Intent::Drill if !may_be_made_real(summary.status) => {}
+                Intent::Drill => {
+                    let loaded = self.load(&summary.run).await?;
+                    if let Some(loaded) = loaded.filter(|it| is_handed_over(&it.plan, &it.state)) {
+                        return Ok(Some(made_real(loaded)));
+                    }
+                }
+                Intent::Real => {
+                    let begun = match may_have_begun(summary.status) {
+                        Some(begun) => begun,
+                        None => is_begun(self.load(&summary.run).await?),
+                    };
+                    if begun {
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
     async fn open(&mut self, runs: &[&RunSummary]) -> Result<Vec<OpenRun>, Error> {
         let mut open = Vec::new();
         let wanted = |run: &&&RunSummary| !run.status.is_terminal() && exercises(run.intent);
@@ -401,6 +434,12 @@ impl Desk<'_> {
         };
         Ok(Some(Checked { run: summary.run.clone(), at, red }))
     }
+}
+
+fn made_real(Loaded { plan, state, .. }: &Loaded) -> MadeReal {
+    let (run, operation) = (state.created.run.clone(), state.created.operation);
+    let stands = handed_over(plan, state).kept().iter().map(ToString::to_string).collect();
+    MadeReal { run, operation, at: state.clock.ended_at.unwrap_or(state.last_at), stands }
 }
 
 /// The checks of a run that did not hold.

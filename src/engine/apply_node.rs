@@ -147,7 +147,7 @@ pub(super) fn observed(
                 node.adoption = Adoption::Looked;
             }
         }),
-        Observation::NotApplied => edit(state, key.node, |node| {
+        Observation::NotApplied | Observation::NeverBegan(_) => edit(state, key.node, |node| {
             node.unknowns = 0;
             if node.adoption == Adoption::Looking {
                 node.generation += u32::from(node.unsettled);
@@ -172,7 +172,15 @@ pub(super) fn observed(
             });
             set(plan, state, key.node, NodeStatus::Running, at);
         }
-        Observation::Unknown(_) => edit(state, key.node, |node| {
+        Observation::Failed(_) if state.node(key.node).status == NodeStatus::InDoubt => {
+            edit(state, key.node, |node| {
+                node.unknowns = 0;
+                node.asked_again = false;
+            });
+            // What follows from the failure is decided as of an attempt whose end was seen.
+            set(plan, state, key.node, NodeStatus::Running, at);
+        }
+        Observation::Failed(_) | Observation::Unknown(_) => edit(state, key.node, |node| {
             node.unknowns += 1;
             if node.adoption == Adoption::Looking {
                 node.adoption = Adoption::Looked;

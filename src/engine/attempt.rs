@@ -238,7 +238,8 @@ fn evaluate_outputs(
     Ok(outputs)
 }
 
-fn failed(
+/// An attempt is known to have failed, or to have ended with nobody knowing how.
+pub(super) fn failed(
     decision: &mut Decision<'_>,
     key: AttemptKey,
     definition: &Node,

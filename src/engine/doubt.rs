@@ -4,7 +4,8 @@
 use serde_json::Map;
 
 use super::attempt::{
-    begin, begin_next, call_of, done, mutates, rule, start, step_deadline, succeeded, try_again_or_fail,
+    begin, begin_next, call_of, done, failed, mutates, rule, start, step_deadline, succeeded,
+    try_again_or_fail,
 };
 use super::decide::Decision;
 use super::event::{Applied, Event, FenceResult, NodeSucceeded, Want};
@@ -73,11 +74,23 @@ pub(super) fn observed(
         in_progress(decision, key, definition, &attempt, observation);
         return Ok(());
     }
+    let asked = decision.node(key.node).asked_again;
     decision.emit(Event::Observed { attempt: key, observation: observation.clone(), deadline: None });
     match observation {
         Observation::Applied(outputs) => succeeded(decision, key, definition, &attempt, outputs, false),
-        Observation::NotApplied => not_applied(decision, key, definition, &attempt),
+        Observation::NotApplied => {
+            not_applied(decision, key, definition, &attempt, "observed not to be applied");
+        }
+        Observation::NeverBegan(why) => {
+            not_applied(decision, key, definition, &attempt, &format!("taken for not begun: {why}"));
+        }
         Observation::InProgress(_) => {}
+        // A person who wanted it once more has settled what follows from the failure.
+        Observation::Failed(failure) if asked => {
+            begin_anew(decision, key, definition, &attempt, (failure, asked));
+        }
+        // No longer in doubt: it goes on as if its end had been seen.
+        Observation::Failed(failure) => failed(decision, key, definition, &attempt, failure),
         Observation::Unknown(why) => unknown(decision, key, definition, &attempt, &why),
     }
     Ok(())
@@ -106,7 +119,13 @@ fn in_progress(
     decision.emit(Event::Observed { attempt: key, observation, deadline });
 }
 
-fn not_applied(decision: &mut Decision<'_>, key: AttemptKey, definition: &Node, attempt: &AttemptState) {
+fn not_applied(
+    decision: &mut Decision<'_>,
+    key: AttemptKey,
+    definition: &Node,
+    attempt: &AttemptState,
+    ground: &str,
+) {
     let settle = call_of(definition, attempt.mode, attempt.direction)
         .map_or(Duration::ZERO, |call| call.action.spec().settle);
     // It may have been received until nobody waited for the answer any more.
@@ -120,17 +139,27 @@ fn not_applied(decision: &mut Decision<'_>, key: AttemptKey, definition: &Node, 
     if attempt.driver_lost || asked {
         // Known not to have happened, and through no fault of the step: begin anew without using up an
         // attempt.
-        let why = if asked { "observed not to be applied" } else { "not applied before the driver was lost" };
+        let why = if asked { ground } else { "not applied before the driver was lost" };
         let failure = Failure::new(FailureClass::Transient, why);
-        let at = decision.now;
-        decision.emit(Event::RetryScheduled { node: key.node, at, failure, counts: false });
-        if is_wanted(decision, definition, attempt.direction, asked) {
-            begin_next(decision, key.node);
-        }
-        return;
+        return begin_anew(decision, key, definition, attempt, (failure, asked));
     }
-    let failure = Failure::new(FailureClass::Transient, "no reply, and observed not to be applied");
+    let failure = Failure::new(FailureClass::Transient, format!("no reply, and {ground}"));
     try_again_or_fail(decision, key.node, failure, Applied::No);
+}
+
+/// Begins another attempt that does not count as one more failure, where the run still wants it.
+fn begin_anew(
+    decision: &mut Decision<'_>,
+    key: AttemptKey,
+    definition: &Node,
+    attempt: &AttemptState,
+    (failure, asked): (Failure, bool),
+) {
+    let at = decision.now;
+    decision.emit(Event::RetryScheduled { node: key.node, at, failure, counts: false });
+    if is_wanted(decision, definition, attempt.direction, asked) {
+        begin_next(decision, key.node);
+    }
 }
 
 fn unknown(
@@ -181,7 +210,10 @@ fn adopted(decision: &mut Decision<'_>, key: AttemptKey, observation: Observatio
     match observation {
         Observation::Applied(outputs) => done(decision, key.node, definition, outputs, !earlier),
         Observation::InProgress(_) => {}
-        Observation::NotApplied | Observation::Unknown(_) => {
+        Observation::NotApplied
+        | Observation::NeverBegan(_)
+        | Observation::Failed(_)
+        | Observation::Unknown(_) => {
             let prepares =
                 definition.call(decision.state.mode).is_some_and(|call| call.action.spec().prepares);
             if !prepares {

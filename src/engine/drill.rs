@@ -93,7 +93,7 @@ pub(super) fn abort(decision: &mut Decision<'_>, request: &Request) -> Result<bo
         return Ok(false);
     };
     if decision.state.want == Want::CleanUp || decision.state.drill.outcome.is_some() {
-        return Err(refused("the drill is being cleaned up already; `drctl resume` drives it on"));
+        return Err(refused(&ended_already(&decision.state)));
     }
     let (by, reason) = (request.by.clone(), request.reason.clone());
     if drill.returns && is_moved(decision.plan, &decision.state) && !is_operated(decision) {
@@ -106,6 +106,20 @@ pub(super) fn abort(decision: &mut Decision<'_>, request: &Request) -> Result<bo
     }
     begin_cleanup(decision, DrillOutcome::Aborted, Some(by), reason, Vec::new());
     Ok(true)
+}
+
+/// Why a drill that was told to end is not told again, and what is left to do.
+fn ended_already(state: &RunState) -> String {
+    let run = &state.created.run;
+    if state.status == RunStatus::AwaitingAttestation {
+        return format!("the drill is cleaned up already, and waits for `drctl drill attest {run}`");
+    }
+    if state.status == RunStatus::CleanupIncomplete {
+        return format!(
+            "the drill has ended already: `drctl drill cleanup {run}` tries again what it left behind"
+        );
+    }
+    format!("the drill is being cleaned up already: `drctl runs watch {run}` follows it")
 }
 
 /// The real operation takes over: what it uses stays, the rest is cleaned up.

@@ -81,10 +81,14 @@ pub struct AttemptKey {
 pub enum Observation {
     /// It is; these are the outputs.
     Applied(Map<String, Value>),
-    /// It is not.
+    /// It is not: somebody has looked.
     NotApplied,
+    /// It never began, for this reason; the effect itself was not looked at.
+    NeverBegan(String),
     /// It is under way; this is what it takes to follow it.
     InProgress(Value),
+    /// The attempt has ended while nobody watched, and is known to have failed so.
+    Failed(Failure),
     /// Nobody can tell, for this reason.
     Unknown(String),
 }

@@ -8,6 +8,7 @@ mod approval;
 mod attempt;
 mod check;
 mod child;
+mod clean;
 pub mod clock;
 pub mod command;
 pub mod context;
@@ -38,6 +39,7 @@ pub use apply::apply;
 pub use approval::{consent_flag, why_unfenced};
 pub use attempt::call_of;
 pub use child::{Kept, begun, ended_as, fell_short, kept};
+pub use clean::{Blemish, blemishes, is_clean, is_unconfirmed};
 pub use command::commands;
 pub use decide::{decide, idempotency_key};
 pub use handover::{Hold, contested, in_the_way, is_handed_over, is_made_real, returning};
@@ -45,32 +47,9 @@ pub use left::left_behind;
 pub use remedy::{Remedy, refusal, remedies};
 pub use state::{IndexedPlan, RunState};
 pub use status::{about_to, why_in_doubt};
-pub use takeover::{Takeover, keep_all, keep_nothing, takeover};
+pub use takeover::{Takeover, handed_over, keep_all, keep_nothing, takeover};
 pub use unwind::{applied, passed};
 pub use wake::next_wake;
 
-use event::SkipCause;
-use model::run::NodeStatus;
-
-use crate::model;
-
 /// Version of the state that checkpoints hold; another version ignores them.
 pub const STATE_FORMAT: u32 = 7;
-
-/// Says whether nobody had to intervene, and nothing was overridden or failed and ignored: numbers of a run
-/// that was helped along are marked so.
-#[must_use]
-pub fn is_clean(state: &RunState) -> bool {
-    let helped = state
-        .interventions
-        .iter()
-        .any(|intervention| !matches!(intervention.verb.as_str(), "start" | "approve" | "deny" | "attest"));
-    let by_hand = state.nodes.iter().any(|node| {
-        node.status == NodeStatus::MarkedDone || matches!(node.skipped, Some(SkipCause::Person { .. }))
-    });
-    let ignored = state.nodes.iter().any(|node| {
-        node.overridden || matches!(node.status, NodeStatus::FailedIgnored | NodeStatus::TimedOut)
-    });
-    let overridden = state.created.notes.keys().any(|note| overrides::is_override(note));
-    !helped && !by_hand && !ignored && !overridden
-}

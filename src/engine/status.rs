@@ -1,7 +1,8 @@
 //! The run's status, derived from everything else: one function says what a person reads.
 
+use super::clean::is_clean;
 use super::decide::Decision;
-use super::event::{Event, FenceResult, Want};
+use super::event::{Event, Want};
 use super::state::{IndexedPlan, NodeState, RunState};
 use super::{child, drill, unwind};
 use crate::model::run::{Intent, NodeStatus, RunStatus};
@@ -118,16 +119,8 @@ fn finished(decision: &Decision<'_>) -> (RunStatus, Option<String>) {
         let why = failure_text(decision.plan, state, node);
         return (RunStatus::Failed, Some(format!("the service has not moved: {why}")));
     }
-    let unfenced = state.nodes.iter().any(|node| matches!(node.fence, Some(FenceResult::Unconfirmed(_))));
-    if unfenced || child::warned(state) || !is_clean(decision) {
-        (RunStatus::SucceededWithWarnings, None)
-    } else {
-        (RunStatus::Succeeded, None)
-    }
-}
-
-fn is_clean(decision: &Decision<'_>) -> bool {
-    super::is_clean(&decision.state)
+    let clean = is_clean(state);
+    (if clean { RunStatus::Succeeded } else { RunStatus::SucceededWithWarnings }, None)
 }
 
 fn all_over(decision: &Decision<'_>) -> bool {

@@ -13,12 +13,14 @@ use crate::plan::{Call, Node, NodeIndex, Plan, Section};
 /// What a drill leaves to a real run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Takeover {
-    /// Nodes whose effect the real run would bring about itself, so that it stays.
+    /// Nodes whose effect the real run would bring about itself, so that it stays: it looks, and finds it
+    /// done.
     pub keep: Vec<NodeAddress>,
     /// Nodes among the same whose effect is being taken back: the real run does them anew afterwards, and
     /// nobody takes them back again.
     pub undone: Vec<NodeAddress>,
-    /// Nodes that stay although nobody can look whether they are done: the real run does them again.
+    /// Nodes that stay although nobody can look whether they are done: the real run does them again. Most are
+    /// harmless to do twice.
     pub again: Vec<NodeAddress>,
     /// Nodes whose effect is there only because of the drill, so that it is taken back.
     pub clean: Vec<NodeAddress>,
@@ -71,16 +73,47 @@ pub(super) fn is_done_by(plan: &IndexedPlan, state: &RunState, node: NodeIndex, 
     same.and_then(|other| other.call(real.mode)).is_some_and(|other| Some(other) == call)
 }
 
+/// What a drill that was told to end keeps for a real run, sorted by what becomes of it there.
+#[must_use]
+pub fn handed_over(plan: &IndexedPlan, state: &RunState) -> Takeover {
+    let mut takeover = Takeover::default();
+    for &index in &state.drill.keep {
+        let Some(node) = plan.plan.nodes.get(index as usize) else { continue };
+        kept_in(&mut takeover, state, index, node.call(mode_of(state, index))).push(node.address.clone());
+    }
+    takeover
+}
+
+/// Says whether a run that looks before it acts learns of the effect of a call.
+fn is_seen(call: &Call) -> bool {
+    match call.action {
+        ActionName::CommandRun => {
+            call.with.get("observes").and_then(serde_json::Value::as_bool) == Some(true)
+        }
+        ActionName::HttpRequest | ActionName::AwsLambdaInvoke => call.with.contains_key("observe"),
+        action => traits::doubt(action, &call.with) == Doubt::Observable,
+    }
+}
+
 /// Says whether a run that looks before it acts learns of the effect of a call, or does no harm when it makes
 /// it again.
 fn is_told(call: &Call) -> bool {
-    let observes = |flag: &str| call.with.get(flag).and_then(serde_json::Value::as_bool) == Some(true);
-    match traits::doubt(call.action, &call.with) {
-        Doubt::Observable if call.action == ActionName::CommandRun => {
-            observes("observes") || traits::may_resend(call.action, &call.with)
-        }
-        Doubt::Observable | Doubt::Idempotent => true,
-        Doubt::Ask => false,
+    is_seen(call) || traits::may_resend(call.action, &call.with)
+}
+
+/// The list of what stays that a node belongs to.
+fn kept_in<'t>(
+    takeover: &'t mut Takeover,
+    state: &RunState,
+    node: NodeIndex,
+    call: Option<&Call>,
+) -> &'t mut Vec<NodeAddress> {
+    if is_undone(state, node) {
+        &mut takeover.undone
+    } else if call.is_some_and(is_seen) {
+        &mut takeover.keep
+    } else {
+        &mut takeover.again
     }
 }
 
@@ -94,14 +127,12 @@ fn sorted(
     for index in drill::there(plan, state) {
         let Some(node) = plan.plan.nodes.get(index as usize) else { continue };
         let call = node.call(mode_of(state, index));
-        let list = if !keeps(index, node, call) {
-            if attempt::can_undo(node) { &mut takeover.clean } else { &mut without }
-        } else if is_undone(state, index) {
-            &mut takeover.undone
-        } else if call.is_some_and(is_told) {
-            &mut takeover.keep
+        let list = if keeps(index, node, call) {
+            kept_in(&mut takeover, state, index, call)
+        } else if attempt::can_undo(node) {
+            &mut takeover.clean
         } else {
-            &mut takeover.again
+            &mut without
         };
         list.push(node.address.clone());
     }

@@ -4,6 +4,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::view::not_clean;
 use crate::engine::event::DrillOutcome;
 use crate::engine::{IndexedPlan, RunState, clock, drill, is_clean};
 use crate::model::drill::DrillLevel;
@@ -38,8 +39,11 @@ pub struct Exercise {
     /// Digest of what its runbook said.
     #[serde(skip)]
     pub digest: String,
-    /// Whether nobody had to intervene.
+    /// Whether nobody had to intervene, and nothing else speaks against it.
     pub clean: bool,
+    /// What makes it not clean, in words.
+    #[serde(skip)]
+    pub not_clean: Option<String>,
     /// Whether its validation has passed.
     pub validated: bool,
     /// Measured recovery time.
@@ -138,6 +142,7 @@ impl Exercise {
             ended_at: state.clock.ended_at.unwrap_or(state.last_at),
             digest: plan.plan.runbook.digest.clone(),
             clean: is_clean(state),
+            not_clean: not_clean(plan, state),
             validated,
             recovery_time: recovery.map(|healthy| healthy.since(state.clock_zero()).into()),
             return_time: back.map(|(returned, began)| returned.since(began).into()),

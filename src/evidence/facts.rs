@@ -209,9 +209,11 @@ fn observed(observation: &Observation) -> String {
     match observation {
         Observation::Applied(outputs) => format!("observed: it is already true{}", with_outputs(outputs)),
         Observation::NotApplied => "observed: it is not there".to_owned(),
+        Observation::NeverBegan(why) => format!("taken for not begun: {}", first_line(why)),
         Observation::InProgress(handle) => {
             format!("observed: it is under way; followed by {}", brief(handle))
         }
+        Observation::Failed(failure) => format!("found to have ended: {}", short(failure)),
         Observation::Unknown(why) => format!("observed, cannot tell: {}", first_line(why)),
     }
 }

@@ -10,7 +10,9 @@ use super::members::{LeftView, MembersView, left};
 use super::people::{PersonNeeded, needs_person};
 use crate::engine::event::{ChildRun, FenceResult, ParentRun};
 use crate::engine::input::Direction;
-use crate::engine::{IndexedPlan, RunState, about_to, call_of, clock, is_clean};
+use crate::engine::{
+    Blemish, IndexedPlan, RunState, about_to, blemishes, call_of, clock, is_clean, is_unconfirmed,
+};
 use crate::model::run::{ClockStart, Failure, Identity, Intent, NodeStatus, Phase, RunStatus, Verdict};
 use crate::model::time::{Duration, Timestamp};
 use crate::plan::{Node, NodeIndex, NodeKind};
@@ -44,6 +46,9 @@ pub struct RunView {
     pub fencing_token: u64,
     pub driver: Option<String>,
     pub clean: bool,
+    /// Why it is not clean; absent: it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_clean: Option<String>,
     pub clock: ClockView,
     pub rto: RecoveryTimeView,
     pub rpo: DataLossView,
@@ -196,6 +201,7 @@ pub fn view(plan: &IndexedPlan, state: &RunState, driver: Option<String>, now: T
         fencing_token: state.token,
         driver,
         clean: is_clean(state),
+        not_clean: not_clean(plan, state),
         clock: clock_view(state),
         rto: recovery_time(plan, state, now),
         rpo: data_loss(plan, state),
@@ -222,6 +228,27 @@ fn cause(plan: &IndexedPlan, state: &RunState) -> Option<String> {
     match state.status {
         RunStatus::Pausing => Some(about_to(plan, state)),
         _ => state.cause.clone(),
+    }
+}
+
+/// What makes a run not clean, in words that stand beside its numbers.
+pub(super) fn not_clean(plan: &IndexedPlan, state: &RunState) -> Option<String> {
+    let told: Vec<String> = blemishes(state).into_iter().map(|blemish| told(plan, state, blemish)).collect();
+    (!told.is_empty()).then(|| told.join(", "))
+}
+
+fn told(plan: &IndexedPlan, state: &RunState, blemish: Blemish) -> String {
+    match blemish {
+        Blemish::Intervened => "people intervened".to_owned(),
+        Blemish::Overridden => "something was overridden".to_owned(),
+        Blemish::Ignored => "failures were ignored".to_owned(),
+        Blemish::Unfenced => {
+            let nodes = plan.plan.nodes.iter().zip(&state.nodes);
+            let fences = nodes.filter(|(_, node)| is_unconfirmed(node));
+            let fences: Vec<_> = fences.map(|(definition, _)| definition.address.as_str()).collect();
+            format!("the fence could not be confirmed ({})", fences.join(", "))
+        }
+        Blemish::Children => "runs that it began succeeded with warnings".to_owned(),
     }
 }
 

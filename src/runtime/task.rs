@@ -231,7 +231,9 @@ impl Task {
         match observation {
             Observation::Applied(outputs) => Observation::Applied(self.redactor.map(outputs)),
             Observation::NotApplied => Observation::NotApplied,
+            Observation::NeverBegan(why) => Observation::NeverBegan(self.redactor.text(why)),
             Observation::InProgress(handle) => Observation::InProgress(self.redactor.value(handle)),
+            Observation::Failed(failure) => Observation::Failed(self.redactor.failure(failure)),
             Observation::Unknown(why) => Observation::Unknown(self.redactor.text(why)),
         }
     }

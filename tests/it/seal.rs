@@ -53,7 +53,10 @@ fn wrong(verified: &Verified) -> Vec<String> {
 
 /// The bundle with other files, signed again by the same key: what somebody who has it could make.
 fn forged(change: impl FnOnce(&mut Files)) -> Verified {
-    let Bundle { bytes, pair } = bundle();
+    forged_of(bundle(), change)
+}
+
+fn forged_of(Bundle { bytes, pair }: &Bundle, change: impl FnOnce(&mut Files)) -> Verified {
     let (folder, mut files) = seal::unpack(bytes).unwrap();
     let time = std::str::from_utf8(&bytes[136..147]).unwrap();
     change(&mut files);
@@ -174,6 +177,36 @@ fn other_words_are_no_damage_and_other_facts_are() {
     assert_eq!(worded(&[]), Vec::<String>::new());
     let other = worded(&[("report.json", "\"status\": \"succeeded", "\"status\": \"failed")]);
     assert_eq!(other, ["report: report.json /run/status: the records tell something else"]);
+}
+
+/// Reports of old called a run clean whose fence stayed unconfirmed. Nothing else about it is excused.
+#[test]
+fn an_old_report_that_called_an_unconfirmed_fence_clean_is_no_damage() {
+    let (before, rest) = REAL.split_once("      - {id: fence").unwrap();
+    let (_, after) = rest.split_once('\n').unwrap();
+    let fence = "{id: fence, phase: fence, uses: http.request, drill: skip, \
+                 with: {method: POST, url: 'http://127.0.0.1:1/', idempotent: true}}";
+    let drctl = Drctl::with(&[("runbooks/pay.yaml", &format!("{before}      - {fence}\n{after}"))]);
+    drctl.write_program("effect", "#!/bin/sh\n");
+    let pair = Pair::of_seed([7; 32]).unwrap();
+    drctl.write("key.pem", &pair.private_pem());
+    let moved = drctl.run("failover pay --reason drill --accept-loss unmeasured --accept-unfenced");
+    assert_eq!(moved.code, 0, "{}{}", moved.stdout, moved.stderr);
+    assert_eq!(drctl.run("evidence bundle latest --key key.pem --out e.tar").code, 0);
+    let unconfirmed = Bundle { bytes: std::fs::read(drctl.path("e.tar")).unwrap(), pair };
+    let said = |bundle: &Bundle, rendering: u32, from: &str, to: &str| {
+        wrong(&forged_of(bundle, |files| {
+            let now = format!("\"rendering\": {RENDERING}");
+            edit(files, "about.json", &now, &format!("\"rendering\": {rendering}"));
+            edit(files, "report.json", &format!("\"clean\": {from}"), &format!("\"clean\": {to}"));
+        }))
+    };
+    assert_eq!(said(&unconfirmed, 4, "false", "true"), Vec::<String>::new());
+    let other = ["report: report.json /run/clean: the records tell something else"];
+    assert_eq!(said(bundle(), 4, "true", "false"), other);
+    if RENDERING > 5 {
+        assert_eq!(said(&unconfirmed, 5, "false", "true"), other);
+    }
 }
 
 #[test]

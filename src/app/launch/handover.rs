@@ -12,8 +12,8 @@ use crate::app::{Error, Session, exit};
 use crate::engine::drill::is_moved;
 use crate::engine::input::Control;
 use crate::engine::{
-    Hold, Takeover, contested, in_the_way, is_handed_over, is_made_real, keep_all, keep_nothing, returning,
-    takeover,
+    Hold, Takeover, contested, handed_over, in_the_way, is_handed_over, is_made_real, keep_all, keep_nothing,
+    returning, takeover,
 };
 use crate::model::id::{NodeAddress, RunId};
 use crate::model::run::RunStatus;
@@ -93,30 +93,36 @@ fn choose(loaded: &Loaded, real: &Plan, fate: DrillFate) -> Takeover {
 
 /// What becomes of a drill, in a line for people.
 fn told(choice: &Takeover) -> String {
-    let part = |before: &str, nodes: &[NodeAddress], after: &str| {
-        (!nodes.is_empty()).then(|| format!("{before}{}{after}", list(nodes)))
-    };
     let alone = |text: &str, is_so: bool| is_so.then(|| text.to_owned());
+    let mut parts = used(choice);
+    parts.extend(alone("nothing it did is used by this run", !choice.promotes()));
+    parts.extend(part("taken back: ", &choice.clean, ""));
+    parts.extend(part("left standing: ", &choice.left, " (`drctl drill cleanup` takes it away afterwards)"));
+    parts.extend(alone("its steps of failback and cleanup are left out", choice.promotes()));
+    parts.join("; ")
+}
+
+/// What of a drill the real run uses: what it finds done, and what it does once more.
+fn used(choice: &Takeover) -> Vec<String> {
     let parts = [
-        alone("nothing it did is used by this run", !choice.promotes()),
         part("this run goes on from ", &choice.keep, ""),
-        part("nobody can look whether ", &choice.again, " is done: this run does it again"),
+        part("done again by this run, because nobody can look whether it is done: ", &choice.again, ""),
         part("being taken back, and then done again by this run: ", &choice.undone, ""),
-        part("taken back: ", &choice.clean, ""),
-        part("left standing: ", &choice.left, " (`drctl drill cleanup` takes it away afterwards)"),
-        alone("its steps of failback and cleanup are left out", choice.promotes()),
     ];
-    parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
+    parts.into_iter().flatten().collect()
+}
+
+fn part(before: &str, nodes: &[NodeAddress], after: &str) -> Option<String> {
+    (!nodes.is_empty()).then(|| format!("{before}{}{after}", list(nodes)))
 }
 
 /// What a drill that was told to end keeps, in a line for people.
 fn kept(loaded: &Loaded) -> String {
-    let nodes = loaded.state.drill.keep.iter().filter_map(|node| loaded.plan.plan.nodes.get(*node as usize));
-    let nodes: Vec<_> = nodes.map(|node| node.address.clone()).collect();
-    match (nodes.is_empty(), is_handed_over(&loaded.plan, &loaded.state)) {
-        (false, _) => format!("this run goes on from {}", list(&nodes)),
-        (true, true) => "this run goes on from where it is".to_owned(),
-        (true, false) => "nothing it did is used by this run".to_owned(),
+    let choice = handed_over(&loaded.plan, &loaded.state);
+    match (choice.promotes(), is_handed_over(&loaded.plan, &loaded.state)) {
+        (true, _) => used(&choice).join("; "),
+        (false, true) => "this run goes on from where it is".to_owned(),
+        (false, false) => "nothing it did is used by this run".to_owned(),
     }
 }
 
@@ -314,7 +320,7 @@ async fn left_to_the_run(
         }
         return Ok(());
     }
-    session.say(&format!("drill {run} could not take back {}: this run goes on from it", list(&keep)));
+    session.say(&format!("drill {run} could not take back {}: that is this run's now", list(&keep)));
     let id = inbox::submit(session, run, Control::Promote { keep }, Some(way.why.to_owned())).await?;
     driven(session, run, way.sensitive, interrupted).await?;
     lets_go(session, run, &id, way, interrupted).await?;

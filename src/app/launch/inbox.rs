@@ -8,6 +8,7 @@ use crate::engine::input::{Control, Input, Request};
 use crate::engine::{self, RunState};
 use crate::journal::RemoteJournal;
 use crate::model::id::RunId;
+use crate::model::run::RunStatus;
 use crate::model::time::Duration;
 use crate::ports::{Holder, IdSource, StreamName};
 use crate::runtime::{self, Loaded};
@@ -88,14 +89,13 @@ pub(crate) async fn ask_as(
     let request = request(session, id, control, reason)?;
     let holder = driven_by(session, run).await?;
     if let Some(refused) = foreseen(&loaded, &request).filter(|_| holder.is_none() && !resumes) {
-        // A verdict is no matter of who drives.
-        let help = match &request.control {
-            Control::Attest { .. } => {
-                format!("this was not recorded; `drctl runs show {run}` says what the drill waits for")
-            }
-            _ => format!(
-                "nobody drives {run}, and this was not recorded; `drctl resume {run}` goes on with it"
-            ),
+        // A verdict is no matter of who drives, nor is the end of what has come to its end.
+        let ended =
+            matches!(loaded.state.status, RunStatus::AwaitingAttestation | RunStatus::CleanupIncomplete);
+        let help = if matches!(request.control, Control::Attest { .. }) || ended {
+            format!("this was not recorded; `drctl runs show {run}` says what the drill waits for")
+        } else {
+            format!("nobody drives {run}, and this was not recorded; `drctl resume {run}` goes on with it")
         };
         return Err(Error::new(exit::REFUSED, refused).help(help).reason("refused"));
     }

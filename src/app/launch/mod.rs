@@ -16,7 +16,7 @@ pub(crate) mod plannable;
 pub(crate) mod planned;
 pub(crate) mod policy;
 pub(crate) mod promote;
-mod promoted;
+pub(crate) mod promoted;
 pub(crate) mod quarantine;
 pub(crate) mod route;
 pub(crate) mod sampler;

@@ -9,13 +9,15 @@ use serde_json::Value;
 use super::interrupt::DrillFate;
 use super::source::{self, Subject};
 use super::start::{Asked, started_before};
-use super::{Binding, Wanted};
+use super::{Binding, Wanted, promoted};
 use crate::app::{Error, Session, exit};
 use crate::engine::input::Consents;
+use crate::engine::is_made_real;
 use crate::model::id::RunId;
-use crate::model::run::{Intent, Mode};
+use crate::model::run::{Intent, Mode, RunStatus};
 use crate::model::time::Timestamp;
-use crate::runtime;
+use crate::ports::RunSummary;
+use crate::runtime::{self, Loaded};
 
 /// Somebody wants a drill to become the real operation.
 #[derive(Debug, Clone)]
@@ -62,17 +64,8 @@ pub(crate) async fn wanted(
     if let Some(run) = started_before(session, promotion.idempotency_key.as_deref(), &asked).await? {
         return Ok(Promotion::Before(run));
     }
-    if loaded.plan.plan.drill.is_none() {
-        return Err(Error::new(exit::USAGE, format!("{drill} is no drill"))
-            .help(format!("`drctl abort {drill}` and `drctl resume {drill}` are for other runs"))
-            .reason("no_drill"));
-    }
-    if created.intent != Intent::Drill || loaded.state.status.is_terminal() {
-        let what =
-            format!("{drill} has nothing to promote: {} drill, {}", created.intent, loaded.state.status);
-        return Err(Error::new(exit::REFUSED, what)
-            .help(format!("start the real run: drctl {} {}", created.operation, created.service))
-            .reason("not_promotable"));
+    if let Some(refused) = refused(session, drill, &loaded).await? {
+        return Err(refused);
     }
     let text = session.journal.blob(&created.runbook).await?.unwrap_or_default();
     let text = String::from_utf8_lossy(&text).into_owned();
@@ -108,4 +101,58 @@ pub(crate) async fn wanted(
         notes: BTreeMap::new(),
     };
     Ok(Promotion::Wanted(Box::new(wanted), Subject::One(Box::new(source))))
+}
+
+/// Why there is nothing to promote, and what to do instead; `None`: there is.
+async fn refused(session: &Session, drill: &RunId, loaded: &Loaded) -> Result<Option<Error>, Error> {
+    let (created, status) = (&loaded.state.created, loaded.state.status);
+    if loaded.plan.plan.drill.is_none() {
+        return Ok(Some(no_drill(drill)));
+    }
+    let start = format!("`drctl {} {} --reason \"…\"`", created.operation, created.service);
+    let over = status.is_terminal() || status == RunStatus::AwaitingAttestation;
+    let (what, help) = match created.intent {
+        Intent::Drill if !over => return Ok(None),
+        Intent::Drill if is_made_real(&loaded.state) => {
+            match promoted::gone_on(session, drill, &created.service).await? {
+                Some(real) => made_real(drill, &real),
+                None => (
+                    format!("{drill} was made real before, and no run has gone on from it yet"),
+                    format!("{start} goes on from what it was told to keep"),
+                ),
+            }
+        }
+        Intent::Drill => (
+            format!("{drill} is over ({}): nothing of it is left to go on from", words(status)),
+            format!("{start} starts the real run"),
+        ),
+        Intent::Check | Intent::Simulate | Intent::Real => (
+            format!("{drill} has changed nothing real ({}): there is nothing to go on from", created.intent),
+            format!("{start} starts the real run"),
+        ),
+    };
+    Ok(Some(Error::new(exit::REFUSED, what).help(help).reason("not_promotable")))
+}
+
+/// Says that a run is no drill.
+pub(crate) fn no_drill(run: &RunId) -> Error {
+    Error::new(exit::USAGE, format!("{run} is no drill"))
+        .help(format!(
+            "nothing was asked of it: `drctl runs show {run}` says what it is and what can be done"
+        ))
+        .reason("no_drill")
+}
+
+/// What is said of a drill that a real run has gone on from.
+pub(crate) fn made_real(drill: &RunId, real: &RunSummary) -> (String, String) {
+    let run = &real.run;
+    let verb = if real.status.is_terminal() { "show" } else { "watch" };
+    (
+        format!("{drill} was made real before: {run} has gone on from it, and is {}", words(real.status)),
+        format!("nothing was asked of it again: see `drctl runs {verb} {run}`"),
+    )
+}
+
+fn words(status: RunStatus) -> String {
+    status.as_str().replace('_', " ")
 }

@@ -4,7 +4,7 @@
 use super::interrupt::Open;
 use crate::app::{Error, Session};
 use crate::engine::is_handed_over;
-use crate::model::id::ServiceName;
+use crate::model::id::{RunId, ServiceName};
 use crate::model::run::{Intent, RunStatus};
 use crate::ports::{RunFilter, RunSummary};
 use crate::runtime::{self, Loaded};
@@ -37,18 +37,51 @@ pub(super) async fn without_run(session: &Session, service: &ServiceName) -> Res
     Ok(found)
 }
 
+/// The real run that has gone on from a drill that was made real; `None`: none has.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub(crate) async fn gone_on(
+    session: &Session,
+    drill: &RunId,
+    service: &ServiceName,
+) -> Result<Option<RunSummary>, Error> {
+    let filter = RunFilter { service: Some(service.clone()), ..RunFilter::default() };
+    let mut first = None;
+    for line in session.journal.runs(&filter).await? {
+        if line.run == *drill {
+            break;
+        }
+        if line.intent == Intent::Real && has_begun(session, &line).await? {
+            // The first that began after the drill has met it.
+            first = Some(line);
+        }
+    }
+    Ok(first)
+}
+
 /// A drill that is made real ends as aborted, or with something left behind.
-const fn may_be_made_real(status: RunStatus) -> bool {
+pub(crate) const fn may_be_made_real(status: RunStatus) -> bool {
     matches!(status, RunStatus::Aborted | RunStatus::CleaningUp | RunStatus::CleanupIncomplete)
 }
 
 /// Says whether a real run has done anything: one that only waited for its start has gone on from nothing.
 async fn has_begun(session: &Session, line: &RunSummary) -> Result<bool, Error> {
-    if !matches!(line.status, RunStatus::Expired | RunStatus::Aborted) {
-        return Ok(line.status != RunStatus::Staged);
+    match may_have_begun(line.status) {
+        Some(begun) => Ok(begun),
+        None => Ok(is_begun(loaded(session, line).await?.as_ref())),
     }
-    let loaded = loaded(session, line).await?;
-    Ok(loaded.is_none_or(|loaded| loaded.state.clock.started_at.is_some()))
+}
+
+/// Says by its status alone whether a real run has begun; `None`: only the run itself can tell.
+pub(crate) fn may_have_begun(status: RunStatus) -> Option<bool> {
+    let unclear = matches!(status, RunStatus::Expired | RunStatus::Aborted);
+    (!unclear).then_some(status != RunStatus::Staged)
+}
+
+/// Says whether a run that is over had begun; one whose facts were pruned counts as begun.
+pub(crate) fn is_begun(loaded: Option<&Loaded>) -> bool {
+    loaded.is_none_or(|loaded| loaded.state.clock.started_at.is_some())
 }
 
 /// A run; `None`: what it did was pruned.

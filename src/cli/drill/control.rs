@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use clap::{ArgGroup, Args};
 
-use crate::app::launch::{inbox, takeover};
+use crate::app::launch::{inbox, promote, promoted, takeover};
 use crate::cli::follow::{self, Followed};
 use crate::cli::session::{self, Session};
 use crate::cli::{Error, Global, control, exit, output};
 use crate::engine::input::Control;
-use crate::engine::left_behind;
+use crate::engine::{is_made_real, left_behind};
 use crate::model::id::RunId;
 use crate::model::run::RunStatus;
 use crate::runtime::{self, Loaded};
@@ -78,12 +78,7 @@ pub(super) fn cleanup(global: &Global, arguments: &RunArguments) -> Result<u8, E
     session::block_on(async {
         let (run, loaded) = find(&session, &arguments.run).await?;
         if loaded.state.status != RunStatus::CleanupIncomplete {
-            let what = format!(
-                "{run} has left nothing behind that could be tried again: it is {}",
-                loaded.state.status
-            );
-            return Err(Error::new(exit::REFUSED, what)
-                .help(format!("`drctl drill abort {run}` ends a drill, `drctl resume {run}` drives it on")));
+            return Err(nothing_left(&session, &run, &loaded).await?);
         }
         let left = left_behind(&loaded.plan, &loaded.state);
         let addresses = left.iter().filter_map(|node| loaded.plan.plan.nodes.get(*node as usize));
@@ -103,13 +98,44 @@ pub(super) fn cleanup(global: &Global, arguments: &RunArguments) -> Result<u8, E
     })
 }
 
+/// Why there is nothing to try again, and what can be done instead.
+async fn nothing_left(session: &Session, run: &RunId, loaded: &Loaded) -> Result<Error, Error> {
+    let (status, service) = (loaded.state.status, &loaded.state.created.service);
+    let driven = inbox::driven_by(session, run).await?.is_some();
+    let words = status.as_str().replace('_', " ");
+    let real =
+        if is_made_real(&loaded.state) { promoted::gone_on(session, run, service).await? } else { None };
+    let (what, help) = match (status, real) {
+        (_, Some(real)) if status.is_terminal() => promote::made_real(run, &real),
+        (status, _) if status.is_terminal() => (
+            format!("{run} is over ({words}): nothing is left to clean up"),
+            format!("`drctl runs report {run}` shows what it did, and what was taken back"),
+        ),
+        (RunStatus::AwaitingAttestation, _) => (
+            format!("{run} is cleaned up: nothing is left"),
+            format!("it waits for a word: `drctl drill attest {run} --pass`, or `--fail --notes \"…\"`"),
+        ),
+        (RunStatus::CleaningUp, _) if driven => {
+            (format!("{run} is being cleaned up"), format!("`drctl runs watch {run}` follows it"))
+        }
+        (RunStatus::CleaningUp, _) => (
+            format!("{run} is being cleaned up, but nobody drives it"),
+            format!("`drctl resume {run}` goes on with it"),
+        ),
+        (_, _) => (
+            format!("{run} is not over ({words}): it is cleaned up when it ends"),
+            format!("`drctl drill abort {run} --reason \"…\"` ends it now and takes back what it changed"),
+        ),
+    };
+    Ok(Error::new(exit::REFUSED, what).help(help).reason("nothing_left"))
+}
+
 /// The drill a text names.
 pub(super) async fn find(session: &Session, text: &str) -> Result<(RunId, Loaded), Error> {
     let run = session.find_run(text, true).await?;
     let loaded = runtime::load(session.journal.as_ref(), &run).await?;
     if loaded.plan.plan.drill.is_none() {
-        return Err(Error::new(exit::USAGE, format!("{run} is no drill"))
-            .help(format!("`drctl abort {run}` and `drctl resume {run}` are for other runs")));
+        return Err(promote::no_drill(&run));
     }
     Ok((run, loaded))
 }

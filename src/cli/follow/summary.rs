@@ -60,12 +60,8 @@ fn write_head(text: &mut String, view: &RunView) -> std::fmt::Result {
     for warning in &view.warnings {
         writeln!(text, "  \x1b[1;33mwarning\x1b[0m        {warning}")?;
     }
-    if !view.clean {
-        writeln!(
-            text,
-            "  not clean      people intervened or overrode, or failures were ignored: see `drctl runs show {}`",
-            view.id
-        )?;
+    if let Some(why) = &view.not_clean {
+        writeln!(text, "  not clean      {why}: see `drctl runs show {}`", view.id)?;
     }
     Ok(())
 }

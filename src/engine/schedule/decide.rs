@@ -100,9 +100,11 @@ pub fn key(service: &str, fire: Timestamp) -> String {
 #[must_use]
 pub fn decide(service: &str, table: &Timetable, record: &ScheduleRecord, facts: &Facts) -> Step {
     if record.schedule.as_deref() != Some(&table.summary()) {
-        // Nobody could have looked before: only what is due just now counts.
-        let from = facts.now.minus(GRACE.plus(table.jitter()));
-        return Step::Record(vec![ScheduleEvent::Seen { schedule: table.summary(), from }]);
+        let schedule = table.summary();
+        // It counts from now on: nobody was asked to look before, so that nothing was missed. One that was
+        // in force a moment ago goes on from there, or two nodes with two versions would let nothing through.
+        let known = record.settled.filter(|_| record.knew(&schedule, facts.now));
+        return Step::Record(vec![ScheduleEvent::Seen { schedule, from: known.unwrap_or(facts.now) }]);
     }
     if let Some(ahead) = record.settled.filter(|settled| *settled > facts.now.plus(GRACE)) {
         if facts.now < Timestamp::from_millis(FLOOR) {

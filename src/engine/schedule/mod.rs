@@ -7,7 +7,7 @@ mod record;
 
 pub use decide::{Answers, Facts, Order, RunLine, Step, decide, key};
 pub use event::{Refusal, ScheduleEvent};
-pub use record::{Last, Opened, ScheduleRecord};
+pub use record::{Last, Opened, Replaced, ScheduleRecord};
 
 use crate::model::time::Duration;
 

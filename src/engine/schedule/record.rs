@@ -13,6 +13,9 @@ use crate::model::time::Timestamp;
 pub struct ScheduleRecord {
     /// Expression and zone its fires were last decided by.
     pub schedule: Option<String>,
+    /// What was in force before, and until when: somebody may still have it, or have it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced: Option<Replaced>,
     /// Fires up to here are decided.
     pub settled: Option<Timestamp>,
     /// The fire that has become a drill which is not known to be over.
@@ -24,6 +27,15 @@ pub struct ScheduleRecord {
     pub ahead: Option<Timestamp>,
     /// What came of the last fire that something came of.
     pub last: Option<Last>,
+}
+
+/// A schedule that was in force before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replaced {
+    /// Its expression and zone.
+    pub schedule: String,
+    /// Until when.
+    pub at: Timestamp,
 }
 
 /// A fire that was let through.
@@ -72,7 +84,8 @@ impl ScheduleRecord {
     pub fn apply(&mut self, event: &ScheduleEvent, at: Timestamp) {
         match event {
             ScheduleEvent::Seen { schedule, from } => {
-                self.schedule = Some(schedule.clone());
+                let before = self.schedule.replace(schedule.clone());
+                self.replaced = before.map(|schedule| Replaced { schedule, at });
                 self.settle(*from);
             }
             ScheduleEvent::SetBack { from, ahead } => {
@@ -109,6 +122,14 @@ impl ScheduleRecord {
     #[must_use]
     pub fn decided_ahead(&self, now: Timestamp) -> Option<Timestamp> {
         self.settled.max(self.ahead).filter(|ahead| *ahead > now.plus(GRACE))
+    }
+
+    /// Says whether a schedule was in force until a moment ago: two places have two versions of a runbook, or
+    /// an edit was taken back.
+    #[must_use]
+    pub fn knew(&self, schedule: &str, now: Timestamp) -> bool {
+        let known = |before: &Replaced| before.schedule == schedule && now.since(before.at) <= GRACE;
+        self.replaced.as_ref().is_some_and(known)
     }
 
     fn settle(&mut self, fire: Timestamp) {

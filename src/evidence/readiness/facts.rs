@@ -24,6 +24,8 @@ pub struct Facts<'a> {
     pub check: Option<&'a Checked>,
     /// The newest run that is over and had begun.
     pub last: Option<&'a Exercise>,
+    /// The newest drill that was made real and that no real run has gone on from.
+    pub made_real: Option<&'a MadeReal>,
     /// The newest failover or switchover, real or a drill, that succeeded.
     pub shown: Option<&'a Exercise>,
     /// The run by whose summary `shown` should be known, but which was pruned.
@@ -89,6 +91,19 @@ pub struct OpenRun {
     pub command: Option<String>,
     /// Whether a process drives it.
     pub driven: bool,
+}
+
+/// A drill that was told to make way for a real run which never began.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MadeReal {
+    /// The drill.
+    pub run: RunId,
+    /// What it rehearsed.
+    pub operation: Operation,
+    /// When it was over, or was last heard of.
+    pub at: Timestamp,
+    /// Steps whose effect it has left for the real run; empty: it has moved the service.
+    pub stands: Vec<String>,
 }
 
 /// A check that is over.

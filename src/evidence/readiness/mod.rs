@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 pub use crate::model::readiness::Readiness;
-pub use facts::{Checked, Definition, Facts, OpenFinding, OpenRun};
+pub use facts::{Checked, Definition, Facts, MadeReal, OpenFinding, OpenRun};
 pub use rules::age;
 
 /// Age at which an exercise is stale where the runbook does not say.

@@ -1,6 +1,6 @@
 //! The rules: what each fact makes of a service, in words, with the command that helps.
 
-use super::facts::{Definition, Facts, OpenFinding, OpenRun};
+use super::facts::{Definition, Facts, MadeReal, OpenFinding, OpenRun};
 use super::{Readiness, Reason};
 use crate::engine::schedule::{Last, Refusal, ScheduleRecord};
 use crate::evidence::{Exercise, first_line};
@@ -24,6 +24,7 @@ pub(super) fn reasons(facts: &Facts<'_>) -> Vec<Reason> {
         Reason::of("unreadable", Readiness::ActionRequired, format!("{run} cannot be read: {why}"))
             .help(format!("drctl runs verify {run}"))
     }));
+    reasons.extend(facts.made_real.and_then(|drill| made_real(facts, drill)));
     reasons.extend(last(facts));
     reasons.extend(check(facts));
     reasons.extend(facts.findings.iter().filter(|finding| finding.overdue > 0).map(overdue));
@@ -134,6 +135,22 @@ fn last(facts: &Facts<'_>) -> Option<Reason> {
     })
 }
 
+/// What stands for a real run that never came, until another exercise has shown where things are.
+fn made_real(facts: &Facts<'_>, drill: &MadeReal) -> Option<Reason> {
+    if facts.shown.is_some_and(|shown| shown.ended_at > drill.at) {
+        return None;
+    }
+    let (run, ago) = (&drill.run, ago(drill.at, facts.now));
+    let what = match drill.stands.as_slice() {
+        [] => "it has moved the service".to_owned(),
+        [one] => format!("its {one} still stands"),
+        steps => format!("its {} still stand", steps.join(", ")),
+    };
+    let text = format!("the drill {run} was made real {ago}, and no real run has gone on from it: {what}");
+    let help = format!("drctl {} {} --reason \"…\"", drill.operation, facts.service);
+    Some(Reason::of("made_real_without_run", Readiness::ActionRequired, text).help(help))
+}
+
 /// A red check counts until the next one, or until the recovery was shown after it.
 fn check(facts: &Facts<'_>) -> Option<Reason> {
     let check = facts.check.filter(|check| !check.red.is_empty())?;
@@ -183,10 +200,8 @@ fn shown(facts: &Facts<'_>) -> Vec<Reason> {
         let text = format!("{what} passed no validation: it has no recovery time");
         reasons.push(add("not_validated", Readiness::NeedsVerification, text));
     }
-    if !shown.clean {
-        let text = format!(
-            "{what} did not succeed by itself: people intervened or overrode, or failures were ignored"
-        );
+    if let Some(why) = &shown.not_clean {
+        let text = format!("{what} did not succeed by itself: {why}");
         let command = Some(format!("drctl runs report {run}"));
         reasons.push(Reason { command, ..Reason::of("not_clean", Readiness::NeedsVerification, text) });
     }

@@ -35,7 +35,8 @@ pub struct NotEnforced {
     pub action: &'static str,
     /// Whether the action takes back what the step did.
     pub undo: bool,
-    /// Whether the effect of the step is there: applied, taken back, not applied, unknown, already there.
+    /// Whether the effect of the step is there: applied, taken back, not applied, unknown, already there,
+    /// unconfirmed.
     pub effect: &'static str,
 }
 

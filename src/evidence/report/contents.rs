@@ -22,6 +22,10 @@ pub struct Report {
     pub as_of: Timestamp,
     /// Whether nothing can happen to the run any more.
     pub over: bool,
+    /// Nothing else makes the run not clean than a fence that could not be confirmed, and members with
+    /// warnings: reports of old called such a run clean.
+    #[serde(skip)]
+    pub only_warned: bool,
     /// What came of it, in sentences.
     pub summary: Vec<String>,
     /// What has to stand beside every number, such as that people intervened.

@@ -4,7 +4,7 @@ use super::trail::Trail;
 use super::{
     ClockPoint, FORMAT, Finding, RecordFacts, Report, boundary, controls, numbers, plan as planned, sentence,
 };
-use crate::engine::{IndexedPlan, RunState};
+use crate::engine::{Blemish, IndexedPlan, RunState, blemishes};
 use crate::evidence::view::{RunView, view};
 use crate::model::evidence::EvidenceFact;
 use crate::model::time::Timestamp;
@@ -24,7 +24,8 @@ pub fn report(plan: &IndexedPlan, state: &RunState, trail: &Trail, as_of: Timest
         title: format!("{} of {title}", sentence(run.operation)),
         as_of,
         over: state.status.is_terminal(),
-        summary: numbers::summary(state, &run),
+        only_warned: !run.clean && blemishes(state).into_iter().all(is_warning),
+        summary: numbers::summary(state, &run, trail),
         marks: numbers::marks(state, &run),
         verdicts,
         clock: clock(state, &run),
@@ -48,6 +49,13 @@ pub fn report(plan: &IndexedPlan, state: &RunState, trail: &Trail, as_of: Timest
             drctl: state.created.version.clone(),
         },
         run,
+    }
+}
+
+fn is_warning(blemish: Blemish) -> bool {
+    match blemish {
+        Blemish::Unfenced | Blemish::Children => true,
+        Blemish::Intervened | Blemish::Overridden | Blemish::Ignored => false,
     }
 }
 

@@ -55,10 +55,9 @@ fn summary(out: &mut String, report: &Report) -> Result {
     }
     writeln!(out, "| reason | {} |", run.reason.as_deref().map_or_else(|| "none given".to_owned(), text))?;
     writeln!(out, "| started by | {}, by {} |", text(&who(&run.started_by)), text(&run.trigger))?;
-    let clean = if run.clean {
-        "yes"
-    } else {
-        "**no**: people intervened or overrode, or failures were ignored, see below"
+    let clean = match &run.not_clean {
+        None => "yes".to_owned(),
+        Some(why) => format!("**no**: {}, see below", text(why)),
     };
     writeln!(out, "| clean | {clean} |")?;
     let shown = run

@@ -31,7 +31,7 @@ const FORMAT: u32 = 1;
 
 /// Version of what all three forms of a report look like: raised with every change of a byte, so that an old
 /// bundle is not called damaged because a new drctl words it otherwise.
-pub const RENDERING: u32 = 4;
+pub const RENDERING: u32 = 5;
 
 impl Report {
     /// The report as Markdown.

@@ -3,11 +3,15 @@
 
 use serde::Serialize;
 
+use super::trail::Trail;
 use super::{sentence, span, words};
 use crate::engine::{IndexedPlan, RunState, is_made_real, overrides};
 use crate::evidence::first_line;
 use crate::evidence::view::RunView;
-use crate::model::run::{Intent, RunStatus, Verdict};
+use crate::model::run::{Identity, Intent, RunStatus, Verdict};
+
+/// Most things of one kind that a sentence names.
+const NAMED: usize = 5;
 
 /// One line of the table of verdicts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -175,13 +179,7 @@ pub(super) fn marks(state: &RunState, run: &RunView) -> Vec<String> {
     if !state.status.is_terminal() {
         marks.push("not over: this is how it stands".to_owned());
     }
-    if !run.clean {
-        marks.push(if hands(run).is_empty() {
-            "not clean: something was overridden, or failed and was ignored".to_owned()
-        } else {
-            "not clean: people intervened or overrode".to_owned()
-        });
-    }
+    marks.extend(run.not_clean.as_ref().map(|why| format!("not clean: {why}")));
     if run.rpo.by_earlier {
         marks.push("data loss by readings from before the run: nothing could be read in it".to_owned());
     }
@@ -195,14 +193,14 @@ pub(super) fn marks(state: &RunState, run: &RunView) -> Vec<String> {
 }
 
 /// What came of the run, in sentences.
-pub(super) fn summary(state: &RunState, run: &RunView) -> Vec<String> {
+pub(super) fn summary(state: &RunState, run: &RunView, trail: &Trail) -> Vec<String> {
     let mut told = vec![outcome(state, run)];
     told.extend(run.warnings.iter().map(|warning| format!("{}.", first_line(warning))));
     if is_exercise(state) {
         told.push(recovery(state, run));
         told.push(lost(run));
     }
-    told.push(helped(run));
+    told.extend(helped(run, &agreed(trail)));
     told
 }
 
@@ -257,24 +255,47 @@ fn lost(run: &RunView) -> String {
     }
 }
 
-fn helped(run: &RunView) -> String {
-    if run.clean {
-        return "Nobody had to intervene.".to_owned();
-    }
+/// How far the run came by itself. What people agreed to is no intervention, and not nothing either.
+fn helped(run: &RunView, agreed: &[String]) -> Vec<String> {
+    let list = few(agreed);
+    let Some(why) = &run.not_clean else {
+        return vec![match agreed {
+            [] => "Nobody had to intervene.".to_owned(),
+            _ => format!("Nobody had to do more than agree to {list}."),
+        }];
+    };
     let verbs = hands(run);
-    if verbs.is_empty() {
-        return "Not clean: something was overridden, left out or done by hand, or failed and was ignored."
-            .to_owned();
+    let who = if verbs.is_empty() { String::new() } else { format!(" ({})", verbs.join(", ")) };
+    let mut told = vec![format!("Not clean: {why}{who}.")];
+    if !agreed.is_empty() {
+        told.push(format!("Agreed to: {list}."));
     }
-    format!("Not clean: people intervened or overrode: {}.", verbs.join(", "))
+    told
+}
+
+/// What people agreed to, and who.
+fn agreed(trail: &Trail) -> Vec<String> {
+    let by = |by: &Identity| first_line(&by.name);
+    let consents =
+        trail.consents.iter().map(|given| format!("{} ({})", first_line(&given.to), by(&given.by)));
+    let granted = trail.approvals.iter().filter(|vote| vote.granted);
+    let approvals = granted.map(|vote| format!("`{}` ({})", vote.step, by(&vote.by)));
+    consents.chain(approvals).collect()
+}
+
+/// The first few, and how many more.
+fn few(all: &[String]) -> String {
+    let more = all.len().saturating_sub(NAMED);
+    let list = all.iter().take(NAMED).cloned().collect::<Vec<_>>().join("; ");
+    if more > 0 { format!("{list}; {more} more") } else { list }
 }
 
 /// What people did to the run, the first few.
 fn hands(run: &RunView) -> Vec<String> {
     run.interventions
         .iter()
-        .filter(|done| !matches!(done.verb.as_str(), "start" | "approve" | "deny"))
+        .filter(|done| !matches!(done.verb.as_str(), "start" | "approve" | "deny" | "attest"))
         .map(|done| format!("{} by {}", first_line(&done.verb), first_line(&done.by.name)))
-        .take(5)
+        .take(NAMED)
         .collect()
 }

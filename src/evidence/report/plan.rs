@@ -9,7 +9,7 @@ use super::trail::Override;
 use crate::engine::event::Applied;
 use crate::engine::input::Direction;
 use crate::engine::state::NodeState;
-use crate::engine::{IndexedPlan, RunState, overrides};
+use crate::engine::{IndexedPlan, RunState, is_unconfirmed, overrides};
 use crate::evidence::line::brief;
 use crate::model::action::{Effect, traits};
 use crate::model::run::NodeStatus;
@@ -63,7 +63,8 @@ pub struct Touched {
     pub step: String,
     /// The action.
     pub action: String,
-    /// Whether the effect is there: applied, taken back, not applied, unknown, already there.
+    /// Whether the effect is there: applied, taken back, not applied, unknown, already there, or, of a fence
+    /// that could not be confirmed, unconfirmed.
     pub effect: &'static str,
     /// Attempts made.
     pub attempts: u32,
@@ -156,6 +157,7 @@ fn touched_by(state: &RunState, node: &Node, it: &NodeState) -> Option<Touched> 
 pub(super) fn effect(it: &NodeState) -> &'static str {
     match (it.status, it.applied, it.direction) {
         (NodeStatus::Undone, _, _) => "taken back",
+        _ if is_unconfirmed(it) => "unconfirmed",
         _ if it.adopted => "already there",
         (NodeStatus::Succeeded | NodeStatus::MarkedDone, _, Direction::Do) | (_, Applied::Yes, _) => {
             "applied"

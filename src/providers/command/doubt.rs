@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::CommandProvider;
 use super::call::{Call, Verb, is_supervised};
 use super::outcome::{self, Exit, Keep};
-use super::run::{given_up, process_handle, supervised_exit};
+use super::run::{given_up, note_given_up, process_handle, supervised_exit};
 use super::traces::Traces;
+use super::{CommandProvider, file};
 use crate::engine::input::{Direction, Observation};
 use crate::model::action::command::Run;
 use crate::model::limits;
@@ -70,7 +70,9 @@ impl CommandProvider {
                 Some(_) => Observation::Unknown(
                     "the command was started on another host, or its files are gone".to_owned(),
                 ),
-                None if left_its_traces_here(context.began.as_ref()) => Observation::NotApplied,
+                None if left_its_traces_here(context.began.as_ref()) => {
+                    Observation::NeverBegan(no_trace(context).to_owned())
+                }
                 None => Observation::Unknown(
                     "the command was to start on another host or before a restart; whether it did is not known"
                         .to_owned(),
@@ -115,6 +117,7 @@ impl CommandProvider {
         tokio::select! {
             biased;
             () = context.cancelled.cancelled() => {
+                note_given_up(files);
                 if let Some(process) = live_program(&traces, handle) {
                     stop_group(process.pid, Call::of_attempt(run, context)?.grace).await;
                 }
@@ -140,7 +143,8 @@ impl CommandProvider {
         match self.ask(run, context, files).await {
             Observation::Applied(outputs) => Ok(Polled::Done(outputs)),
             Observation::InProgress(_) => Ok(Polled::Pending(None)),
-            Observation::NotApplied => Err(Failure::new(
+            Observation::Failed(failure) => Err(failure),
+            Observation::NotApplied | Observation::NeverBegan(_) => Err(Failure::new(
                 FailureClass::Transient,
                 "the command's effect was in progress and is not there after all",
             )),
@@ -234,16 +238,31 @@ fn alive(process: Option<ProcessRecord>) -> Option<ProcessRecord> {
     process.filter(ProcessRecord::is_alive)
 }
 
-/// What a known exit status says about the effect.
+/// Why an attempt without traces is taken for one that never began.
+fn no_trace(context: &AttemptContext) -> &'static str {
+    match context.began {
+        Some(_) => "its program has left no trace on this host that it was started",
+        None => "this run has not started its program before, and it cannot be asked",
+    }
+}
+
+/// What a known exit status says: what it would have said had it been waited for. A program that drctl
+/// stopped itself has not failed by itself, and how far it came is not known.
 fn ended(exit: &Exit, files: &AttemptFiles, keep: Keep) -> Observation {
-    if exit.not_started.is_some() {
-        return Observation::NotApplied;
+    if let Some(why) = &exit.not_started {
+        return Observation::NeverBegan(excerpt::message(why));
     }
-    match exit.code {
-        Some(0) => Observation::Applied(outcome::outputs(&Printed::of(files), keep)),
-        // A program that failed may have done a part of its work.
-        _ => Observation::Unknown(exit.account(&Printed::of(files), keep)),
+    match outcome::settle(exit, &Printed::of(files), keep) {
+        Ok(outputs) => Observation::Applied(outputs),
+        Err(failure) if failure.class == FailureClass::InDoubt || was_given_up(files) => {
+            Observation::Unknown(failure.message)
+        }
+        Err(failure) => Observation::Failed(failure),
     }
+}
+
+fn was_given_up(files: &AttemptFiles) -> bool {
+    files.record::<bool>(file::GIVEN_UP).is_some()
 }
 
 fn read_answer(bytes: &[u8], keep: bool) -> Observation {

@@ -35,6 +35,8 @@ mod file {
     pub(super) const SUPERVISOR: &str = "supervisor";
     /// How the program ended, written by the supervisor.
     pub(super) const EXIT: &str = "exit";
+    /// Written before drctl itself stops the program: how it ends is no word of its own then.
+    pub(super) const GIVEN_UP: &str = "given-up";
 }
 
 /// Performs `command.run`.

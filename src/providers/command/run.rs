@@ -53,6 +53,7 @@ impl CommandProvider {
         let ended = tokio::select! {
             ended = supervisor.wait() => ended,
             () = context.cancelled.cancelled() => {
+                note_given_up(files);
                 stop_supervised(&mut supervisor, files, grace).await;
                 let _ = supervisor.wait().await;
                 return Err(given_up());
@@ -204,6 +205,12 @@ fn missed(error: &io::Error) -> Failure {
 /// How a supervised program ended, once its supervisor has said so.
 pub(super) fn supervised_exit(files: &AttemptFiles) -> Option<Exit> {
     files.record(file::EXIT)
+}
+
+/// Notes that drctl is about to stop the program of an attempt. Allowed to fail: the journal of an attempt
+/// that ran out of time says so as well.
+pub(super) fn note_given_up(files: &AttemptFiles) {
+    let _ = files.publish(file::GIVEN_UP, &true);
 }
 
 /// What is said when the attempt was given up while the program ran.

@@ -66,7 +66,7 @@ impl PostgresProvider {
             ),
             // What only reads, and a heartbeat, can be done again.
             Action::PostgresQuery(_) | Action::PostgresCheckReplication(_) | Action::PostgresHeartbeat(_) => {
-                Observation::NotApplied
+                Observation::NeverBegan("it can be done again, and is not looked for".to_owned())
             }
             other => Observation::Unknown(not_ours(other).message),
         }

@@ -55,14 +55,18 @@ impl ChildTask {
         };
         let loaded = match load(self.children.runtime.journal.as_ref(), &run).await {
             Ok(loaded) => loaded,
-            Err(Error::Journal(JournalError::UnknownRun(_))) => return Observation::NotApplied,
+            Err(Error::Journal(JournalError::UnknownRun(_))) => {
+                return Observation::NeverBegan("the journal knows of no run that it began".to_owned());
+            }
             Err(error) => return Observation::Unknown(error.to_string()),
         };
         let made_by = loaded.state.created.parent.as_ref().map_or(0, |parent| parent.attempt);
         match outcome(&loaded.plan, &loaded.state) {
             Some(Ok(outputs)) => Observation::Applied(outputs),
             // It was the child of an earlier try, whose failure is known.
-            Some(Err(_)) if made_by < context.attempt => Observation::NotApplied,
+            Some(Err(_)) if made_by < context.attempt => {
+                Observation::NeverBegan(format!("the run {run} was begun by an earlier try"))
+            }
             Some(Err(_)) | None => Observation::InProgress(json!({"run": run})),
         }
     }

@@ -237,12 +237,19 @@ drill:
 pub(crate) const GROW: &str = "#!/bin/sh\nif [ \"$1\" != observe ]; then touch grown; exit; fi\n\
     if [ -e grown ]; then state=applied; else state=not_applied; fi\necho \"{\\\"state\\\": \\\"$state\\\"}\"\n";
 
-#[test]
-fn a_staged_run_that_starts_interrupts_the_drill_and_goes_on_from_it() {
+/// A drill of [`HELD`] that waits for its decision, and its id.
+fn held() -> (Drctl, String) {
     let drctl =
         Drctl::with(&[("runbooks/pay.yaml", HELD), ("drctl.toml", "[roles]\noperator = [\"bob\"]\n")]);
     drctl.write_program("grow", GROW);
     assert_eq!(drctl.run("drill pay --reason quarterly").code, 6);
+    let drill = output(&drctl, "runs list -o json")[0]["id"].as_str().unwrap().to_owned();
+    (drctl, drill)
+}
+
+#[test]
+fn a_staged_run_that_starts_interrupts_the_drill_and_goes_on_from_it() {
+    let (drctl, _) = held();
     let consents = "--confirm pay:west --accept-loss unmeasured --accept-unfenced";
     assert_eq!(drctl.run(&format!("failover pay --stage --reason outage {consents}")).code, 6);
     let staged = output(&drctl, "runs list -o json")[0]["id"].as_str().unwrap().to_owned();
@@ -263,4 +270,72 @@ fn a_staged_run_that_starts_interrupts_the_drill_and_goes_on_from_it() {
     let shown = output(&drctl, &format!("runs report {staged} --format json"));
     let grow = shown["run"]["steps"].as_array().unwrap().iter().find(|step| step["id"] == "grow").unwrap();
     assert_eq!(grow["adopted"], true, "{grow:#}");
+}
+
+/// What is asked of a drill in the wrong state is answered with where it stands and what can be typed now.
+#[test]
+fn a_drill_that_was_made_real_names_the_run_that_went_on_from_it() {
+    let (drctl, drill) = held();
+    let waits = drctl.run(&format!("drill cleanup {drill}"));
+    assert_eq!(waits.code, 7, "{}", waits.stderr);
+    assert!(waits.stderr.contains("is not over (awaiting approval)"), "{}", waits.stderr);
+    assert!(waits.stderr.contains(&format!("drctl drill abort {drill} --reason")), "{}", waits.stderr);
+    let consents = "--confirm pay:west --accept-loss unmeasured --accept-unfenced";
+    let promote = format!("drill promote {drill} --reason outage {consents}");
+    let promoted = drctl.run(&promote);
+    assert_eq!(promoted.code, 0, "{}{}", promoted.stdout, promoted.stderr);
+    let all = output(&drctl, "runs list -o json");
+    let real = all.as_array().unwrap().iter().find(|run| run["intent"] == "real").unwrap();
+    let real = real["id"].as_str().unwrap();
+    for command in [promote, format!("drill cleanup {drill}")] {
+        let again = drctl.run(&command);
+        assert_eq!(again.code, 7, "{command}: {}", again.stderr);
+        let what = format!("{drill} was made real before: {real} has gone on from it, and is succeeded");
+        assert!(again.stderr.contains(&what), "{command}: {}", again.stderr);
+        assert!(again.stderr.contains(&format!("`drctl runs show {real}`")), "{command}: {}", again.stderr);
+    }
+    for command in [format!("drill promote {real} --reason x"), format!("drill cleanup {real}")] {
+        let none = drctl.run(&command);
+        assert_eq!(none.code, 2, "{command}: {}", none.stderr);
+        assert!(none.stderr.contains("is no drill"), "{command}: {}", none.stderr);
+        assert!(!none.stderr.contains("drctl abort"), "{command}: {}", none.stderr);
+    }
+    assert_eq!(output(&drctl, "runs list -o json").as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_drill_that_is_over_has_nothing_to_promote_or_to_clean_up() {
+    let (drctl, drill) = held();
+    assert_eq!(drctl.run(&format!("drill abort {drill} --reason enough")).code, 4);
+    let refused = |command: &str, what: &str, help: &str| {
+        let output = drctl.run(command);
+        assert_eq!(output.code, 7, "{command}: {}", output.stderr);
+        assert!(output.stderr.contains(what) && output.stderr.contains(help), "{command}: {}", output.stderr);
+        assert!(!output.stderr.contains("drill drill"), "{command}: {}", output.stderr);
+    };
+    let start = "`drctl failover pay --reason \"…\"` starts the real run";
+    refused(&format!("drill promote {drill} --reason x"), "is over (aborted): nothing of it is left", start);
+    let report = format!("`drctl runs report {drill}`");
+    refused(&format!("drill cleanup {drill}"), "is over (aborted): nothing is left to clean up", &report);
+    refused(
+        &format!("drill abort {drill} --reason x"),
+        "is over: aborted",
+        &format!("drctl runs show {drill}"),
+    );
+    refused(&format!("drill attest {drill} --pass"), "is over: aborted", &format!("drctl runs show {drill}"));
+    // What only waits for a verdict, or for a cleanup, is not driven on.
+    let held = HELD.replace("  decide: {roles: [operator], expires: 1h}", "  attestation: {}");
+    drctl.write("runbooks/pay.yaml", &held);
+    let attested = drctl.run("drill pay --reason quarterly");
+    assert_eq!(attested.code, 6, "{}{}", attested.stdout, attested.stderr);
+    let drill = output(&drctl, "runs list -o json")[0]["id"].as_str().unwrap().to_owned();
+    let shows = format!("not recorded; `drctl runs show {drill}`");
+    refused(&format!("drill abort {drill} --reason x"), "is cleaned up already, and waits for", &shows);
+    let attest = format!("`drctl drill attest {drill} --pass`");
+    refused(&format!("drill cleanup {drill}"), "is cleaned up: nothing is left", &attest);
+    refused(&format!("drill promote {drill} --reason x"), "is over (awaiting attestation)", start);
+    drctl.run("drill pay --level simulate");
+    let simulated = output(&drctl, "runs list --simulated -o json")[0]["id"].as_str().unwrap().to_owned();
+    let what = "has changed nothing real (simulate): there is nothing to go on from";
+    refused(&format!("drill promote {simulated} --reason x"), what, start);
 }

@@ -49,7 +49,7 @@ fn a_run_with_a_skipped_step_is_not_clean_beside_its_number() {
     drctl.run_words(&["skip", &run, "bad", "--reason", "not needed"]);
     let report = report(&drctl);
     assert_eq!(report["run"]["status"], "succeeded_with_warnings", "{report:#}");
-    assert_eq!(report["marks"][0], "not clean: people intervened or overrode");
+    assert_eq!(report["marks"][0], "not clean: people intervened");
     assert_eq!(report["overrides"][0]["what"], "bad was skipped");
     assert_eq!(report["overrides"][0]["reason"], "not needed");
     let time = row(&report, "total recovery time");
@@ -60,9 +60,9 @@ fn a_run_with_a_skipped_step_is_not_clean_beside_its_number() {
     assert_eq!(control(&report, "Art. 12(6)")["evidence"], false);
     assert_eq!(control(&report, "A1.3")["evidence"], true);
     let text = drctl.run("runs report latest").stdout;
-    assert!(text.contains("Beside every number: not clean: people intervened or overrode."), "{text}");
+    assert!(text.contains("Beside every number: not clean: people intervened."), "{text}");
     let html = drctl.run("runs report latest --format html").stdout;
-    assert!(html.contains("<p class=\"quiet\">not clean: people intervened or overrode</p>"), "{html}");
+    assert!(html.contains("<p class=\"quiet\">not clean: people intervened</p>"), "{html}");
 }
 
 #[test]
@@ -313,4 +313,41 @@ fn every_letter_that_was_changed_in_an_export_is_found() {
     let cut = drctl.run("replay cut.jsonl");
     assert_eq!(cut.code, 0, "{}", cut.stderr);
     assert!(cut.stderr.contains("the run was not over then"), "{}", cut.stderr);
+}
+
+/// The source answers nobody, and its fence is accepted by name: the report must not say that all went well.
+#[test]
+fn a_fence_that_stayed_unconfirmed_is_said_wherever_the_run_is_judged() {
+    let drctl = real();
+    let fence = "{id: fence, phase: fence, uses: http.request, drill: skip, \
+                 with: {method: POST, url: 'http://127.0.0.1:1/', idempotent: true}}";
+    let (before, rest) = REAL.split_once("      - {id: fence").unwrap();
+    let (_, after) = rest.split_once('\n').unwrap();
+    drctl.write("runbooks/pay.yaml", &format!("{before}      - {fence}\n{after}"));
+    let consents = "--accept-loss unmeasured --accept-unfenced --as ada";
+    let moved = drctl.run(&format!("failover pay --reason outage {consents}"));
+    assert_eq!(moved.code, 0, "{}{}", moved.stdout, moved.stderr);
+    let told = moved.stdout + &moved.stderr;
+    assert!(told.contains("not clean      the fence could not be confirmed (fence)"), "{told}");
+    let report = report(&drctl);
+    assert_eq!(
+        (&report["run"]["status"], &report["run"]["clean"]),
+        (&"succeeded_with_warnings".into(), &false.into())
+    );
+    assert_eq!(report["marks"][0], "not clean: the fence could not be confirmed (fence)");
+    let touched = report["resources"].as_array().unwrap().iter().find(|it| it["step"] == "fence").unwrap();
+    assert_eq!(touched["effect"], "unconfirmed");
+    let text = drctl.run("runs report latest").stdout;
+    for line in [
+        "| clean | **no**: the fence could not be confirmed (fence), see below |",
+        "| `fence` | `http.request` | unconfirmed |",
+        "Not clean: the fence could not be confirmed (fence). Agreed to: ",
+        "that the old primary may still accept writes (ada)",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    assert!(!text.contains("Nobody had to"), "{text}");
+    let html = drctl.run("runs report latest --format html").stdout;
+    assert!(html.contains("<strong>no: the fence could not be confirmed (fence)</strong>"), "{html}");
+    assert!(html.contains("<td>unconfirmed</td>") && !html.contains("Nobody had to"), "{html}");
 }

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::process::Child;
 use std::time::Duration;
 
+use super::json as output;
 use super::takeover::{CONSENTS, ISOLATED, LIVE, folder, log, of, until_logged};
 use crate::support::binary::Drctl;
 
@@ -58,6 +59,18 @@ fn a_start_that_is_lost_over_an_isolated_drill_is_made_good_by_the_next() {
         drill.wait().unwrap();
         assert_eq!(of(&drctl, "drill")[0]["status"], "aborted");
         assert!(drctl.path("there-grow").exists() && !drctl.path("there-fault").exists());
+        // Until a run has gone on from it, what it left is somebody's business.
+        let drill = of(&drctl, "drill")[0]["id"].as_str().unwrap().to_owned();
+        let reasons = |drctl: &Drctl| output(drctl, "status pay -o json")[0]["reasons"].take();
+        let told = reasons(&drctl);
+        let told = told.as_array().unwrap().iter().find(|reason| reason["code"] == "made_real_without_run");
+        let text = told.unwrap()["text"].as_str().unwrap();
+        assert!(text.starts_with(&format!("the drill {drill} was made real")), "{text}");
+        assert!(text.ends_with("no real run has gone on from it: its grow still stands"), "{text}");
+        assert_eq!(told.unwrap()["command"], "drctl failover pay --reason \"…\"");
+        let again = drctl.run(&format!("drill promote {drill} --reason outage {CONSENTS}"));
+        assert_eq!(again.code, 7, "{}", again.stderr);
+        assert!(again.stderr.contains("no run has gone on from it yet"), "{}", again.stderr);
         if staged {
             assert_eq!(drctl.run(&format!("failover pay --stage --reason outage {CONSENTS}")).code, 6);
             let run = of(&drctl, "real")[0]["id"].as_str().unwrap().to_owned();
@@ -69,6 +82,7 @@ fn a_start_that_is_lost_over_an_isolated_drill_is_made_good_by_the_next() {
         }
         assert_eq!(done(&drctl, "grow"), 1, "what the drill has left is adopted: {:?}", log(&drctl));
         assert!(drctl.path("there-shift").exists());
+        assert!(!reasons(&drctl).to_string().contains("made_real_without_run"));
     }
 }
 

@@ -143,6 +143,7 @@ fn the_next_call_goes_on_with_a_drill_whose_process_was_killed() {
     );
     let from = format!("echo up >> {}/log", folder.trim_end_matches('/'));
     drctl.write("runbooks/shop.yaml", &slow.replace(&from, &wait));
+    assert_eq!(drctl.run("schedule run --now 2027-03-27T12:00:00Z").code, 0, "from here on it counts");
     let mut first = drctl.spawn("schedule run --now 2027-03-28T01:00:20Z");
     let begun = (0..400).any(|_| {
         std::thread::sleep(std::time::Duration::from_millis(50));
@@ -164,6 +165,7 @@ fn the_next_call_goes_on_with_a_drill_whose_process_was_killed() {
 #[test]
 fn a_dry_run_asks_and_does_nothing() {
     let (drctl, status) = shop();
+    assert_eq!(drctl.run("schedule run --now 2027-03-27T12:00:00Z").code, 0, "from here on it counts");
     let dry = || json(&drctl, "schedule run --now 2027-03-28T01:00:20Z --dry-run -o json");
     assert_eq!(dry()["schedules"][0]["what"], "would_begin");
     status.green.store(false, Ordering::SeqCst);
@@ -177,6 +179,7 @@ fn a_dry_run_asks_and_does_nothing() {
 #[test]
 fn the_stop_switch_and_runbooks_that_do_not_compile_are_told() {
     let (drctl, _status) = shop();
+    assert_eq!(drctl.run("schedule run --now 2027-03-27T12:00:00Z").code, 0, "from here on it counts");
     drctl.run_words(&["stop-all", "on", "--reason", "audit", "--as", "ada"]);
     let (stopped, report) = at(&drctl, "2027-03-28T01:00:20Z");
     assert_eq!((stopped.code, &report["schedules"][0]["reason"]), (0, &"stopped".into()));

@@ -226,3 +226,38 @@ fn a_fleet_takes_the_drill_of_a_member_back_before_it_begins() {
         "{all:?}"
     );
 }
+
+/// What the run finds done and what it does once more are two things, and are said as two.
+#[test]
+fn what_is_found_done_and_what_is_done_again_are_said_apart() {
+    let tune = "      - {id: tune, phase: scale, uses: command.run,\n         \
+                with: {argv: [./eff, do, tune, '0'], idempotent: true},\n         \
+                drill: {boundary: trusted},\n         \
+                undo: {uses: command.run, with: {argv: [./eff, undo, tune, '0'], idempotent: true}}}\n";
+    let text = quick("decide: {roles: [operator]}");
+    let (before, after) = text.split_once("      - {id: shift").unwrap();
+    let text = format!("{before}{tune}      - {{id: shift{after}");
+    let again = "done again by this run, because nobody can look whether it is done: tune";
+    for lost in [false, true] {
+        let slow = if lost { text.replace("fault, '1'", "fault, '2'") } else { text.clone() };
+        let drctl = folder(&slow);
+        let drill = drctl.run("drill pay --reason quarterly");
+        assert_eq!(drill.code, 6, "{}{}", drill.stdout, drill.stderr);
+        let start = format!("failover pay --reason outage {CONSENTS}");
+        if lost {
+            let mut start = drctl.spawn(&start);
+            until_logged(&drctl, "undo fault begin");
+            start.kill().unwrap();
+            start.wait().unwrap();
+        }
+        let moved = drctl.run(&start);
+        assert_eq!(moved.code, 0, "{}{}", moved.stdout, moved.stderr);
+        let line = moved.stderr.lines().find(|line| line.contains("this run goes on from")).unwrap();
+        assert!(line.contains("goes on from grow;") && line.contains(again), "{}", moved.stderr);
+        assert_eq!(line.contains("told before to make way"), lost, "{}", moved.stderr);
+        for (name, times) in [("grow", 1), ("tune", 2)] {
+            let done = log(&drctl).iter().filter(|line| **line == format!("do {name} begin")).count();
+            assert_eq!(done, times, "{name}: {:?}", log(&drctl));
+        }
+    }
+}

@@ -4,7 +4,7 @@ use drctl::engine::command::Command;
 use drctl::engine::commands;
 use drctl::engine::event::{Applied, FenceResult};
 use drctl::engine::input::{AttemptKey, Control, Input, Observation};
-use drctl::model::run::{FailureClass, Mode, NodeStatus, RunStatus};
+use drctl::model::run::{Failure, FailureClass, Mode, NodeStatus, RunStatus};
 use serde_json::{Map, json};
 
 use super::script::{Script, by_hand, retry};
@@ -358,4 +358,54 @@ fn a_fence_whose_driver_was_lost_is_sent_again_where_that_is_harmless() {
     script.take_over(2);
     script.observe("a", nobody_knows());
     assert!(unconfirmed(&script), "once more might do harm");
+}
+
+/// A failure that is known is one, whoever saw it: as for a driver that was not lost.
+#[test]
+fn an_attempt_that_failed_while_nobody_watched_has_failed() {
+    let step = "- {id: a, uses: command.run, phase: fence, timeout: 1m, with: {argv: [f]}, \
+                retry: {attempts: 2, backoff: 1s, jitter: false}}";
+    for class in [FailureClass::Permanent, FailureClass::Transient] {
+        for mode in [Mode::Ungraceful, Mode::Graceful] {
+            let mut live = Script::new(step, "", mode);
+            live.fail("a", class);
+            let mut lost = Script::new(step, "", mode);
+            lost.take_over(2);
+            lost.observe("a", Observation::Failed(Failure::new(class, "it broke")));
+            let seen = |script: &Script| {
+                let node = script.state.node(script.node("a"));
+                (node.status, node.failures, node.generation, node.applied, node.fence.clone(), script.run())
+            };
+            assert_eq!(seen(&lost), seen(&live), "{class:?} {mode}");
+            assert_eq!(lost.state.node(lost.node("a")).fence, None, "{class:?} {mode}");
+        }
+    }
+    // What a person wants once more is begun once more.
+    let mut script = Script::new("- {id: a, uses: command.run, with: {argv: [f]}}", "", Mode::Graceful);
+    script.take_over(2);
+    for _ in 0..3 {
+        script.observe("a", Observation::Unknown("no answer".to_owned()));
+        script.wait("2s");
+    }
+    assert_eq!((script.run(), script.ask(retry("a"))), (RunStatus::Stuck, None));
+    script.observe("a", Observation::Failed(Failure::new(FailureClass::Permanent, "exit code 4")));
+    assert_eq!(script.in_flight(), ["a:start"]);
+}
+
+/// Nothing is said to have been looked at that nobody has looked at.
+#[test]
+fn what_is_taken_for_not_begun_says_on_what_ground() {
+    let mut script = Script::new(OBSERVABLE, "", Mode::Graceful);
+    script.take_over(2);
+    script.observe("a", Observation::NeverBegan("its program left no trace".to_owned()));
+    assert_eq!((script.status("a"), script.in_flight()), (NodeStatus::Running, vec!["a:start".to_owned()]));
+    assert!(
+        script.transcript.contains("a: taken for not begun: its program left no trace"),
+        "{}",
+        script.transcript
+    );
+    assert!(!script.transcript.contains("observed"), "{}", script.transcript);
+    script.take_over(3);
+    script.observe("a", Observation::NotApplied);
+    assert!(script.transcript.contains("a: observed: it is not there"), "{}", script.transcript);
 }

@@ -183,7 +183,9 @@ async fn a_program_that_cannot_be_started_is_permanent_and_certainly_not_applied
             assert_eq!(failure.class, FailureClass::Permanent, "{failure}");
             assert!(failure.message.contains(words), "{failure}");
             let observed = fixture.provider().observe(&action("command.run", call), &context().0, None).await;
-            assert_eq!(observed, Observation::NotApplied);
+            let Observation::NeverBegan(why) = observed else { panic!("{observed:?}") };
+            // Only a supervisor leaves word of why it could not be started.
+            assert!(why.contains(words) || why.contains("no trace") || why.contains("not started"), "{why}");
         }
     }
 }
@@ -269,7 +271,7 @@ async fn a_supervised_program_that_outlives_drctl_is_adopted_and_its_end_is_know
 }
 
 #[tokio::test]
-async fn a_supervised_program_that_failed_unwatched_is_unknown_with_its_exit_code() {
+async fn a_supervised_program_that_failed_unwatched_has_failed_as_if_it_had_been_watched() {
     let fixture = Fixture::new();
     let (context, _switch) = context();
     let script = "echo $$ > started; while [ ! -e go ]; do sleep 0.02; done; echo half done >&2; exit 4";
@@ -288,9 +290,41 @@ async fn a_supervised_program_that_failed_unwatched_is_unknown_with_its_exit_cod
         }
     };
     assert_eq!(failure.class, FailureClass::Permanent);
-    let observed = provider.observe(&action, &context, None).await;
-    let Observation::Unknown(why) = observed else { panic!("{observed:?}") };
-    assert!(why.contains("exit code 4: half done"), "{why}");
+    assert!(failure.message.contains("exit code 4: half done"), "{failure}");
+    assert_eq!(provider.observe(&action, &context, None).await, Observation::Failed(failure));
+}
+
+/// What it says with its exit code is its own word, also to whoever comes later; what it says when drctl ends
+/// it, or when it is killed, is none.
+#[tokio::test]
+async fn only_a_program_that_ended_by_itself_has_failed() {
+    for (script, expected) in [
+        ("exit 75", Some(FailureClass::Transient)),
+        ("exit 3", Some(FailureClass::Permanent)),
+        ("kill -9 $$", None),
+        ("trap 'exit 9' TERM; echo $$ > started; while :; do sleep 0.02; done", None),
+    ] {
+        let fixture = Fixture::new();
+        let (context, switch) = context();
+        let call = with(sh(script), json!({"cwd": fixture.path("")}));
+        let started = fixture.path("started");
+        let is_stopped = script.starts_with("trap");
+        let give_up = async {
+            if is_stopped {
+                until("the program has started", || number_in(&started).is_some()).await;
+                switch.cancel();
+            }
+        };
+        let (outcome, ()) = tokio::join!(fixture.run(call.clone(), &context), give_up);
+        let live = outcome.unwrap_err();
+        let observed = fixture.provider().observe(&action("command.run", call), &context, None).await;
+        assert_eq!(live.class, expected.unwrap_or(FailureClass::InDoubt), "{script}");
+        if expected.is_some() {
+            assert_eq!(observed, Observation::Failed(live), "{script}");
+        } else {
+            assert!(matches!(observed, Observation::Unknown(_)), "{script}: {observed:?}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -385,11 +419,8 @@ async fn doubt_without_evidence_is_answered_honestly() {
     let (context, _switch) = context();
     let provider = fixture.provider();
     let call = action("command.run", sh("true"));
-    assert_eq!(
-        provider.observe(&call, &context, None).await,
-        Observation::NotApplied,
-        "nothing was begun here"
-    );
+    let nothing = provider.observe(&call, &context, None).await;
+    assert!(matches!(nothing, Observation::NeverBegan(_)), "nothing was begun here: {nothing:?}");
     let elsewhere = json!({"process": {"pid": 1, "start": 1, "boot": "another"}});
     assert!(matches!(provider.observe(&call, &context, Some(&elsewhere)).await, Observation::Unknown(_)));
 

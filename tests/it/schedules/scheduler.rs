@@ -204,12 +204,59 @@ async fn a_schedule_that_is_new_or_changed_owes_nothing() {
     assert_eq!(world.fires(), ["2026-11-22T09:00:00.000Z"]);
 }
 
-/// Whoever comes first to a schedule at the minute it is due runs it: there is no first look that is lost.
+/// Nothing that lay before the first look is owed, however short it is ago: nor is it told as missed.
 #[tokio::test]
-async fn the_first_look_of_all_runs_what_is_due_just_now() {
-    let world = World::new("0 3 * * *", "UTC", "2026-11-21T03:02:00Z");
+async fn a_schedule_counts_from_the_moment_it_is_first_seen() {
+    for (jitter, missed) in [(0, false), (0, true), (6 * 3_600, false), (6 * 3_600, true)] {
+        let world = World::new("0 3 * * *", "UTC", "2026-11-21T03:00:30Z");
+        let mut world = world.with_jitter(Duration::from_secs(jitter));
+        world = if missed { world.running_missed_ones() } else { world };
+        world.turn().await;
+        world.at("2026-11-21T11:00:00Z");
+        world.turn().await;
+        assert!(world.begun().is_empty(), "{jitter} {missed}: {:?}", world.begun());
+        assert!(world.refusals().await.is_empty(), "{jitter} {missed}: {:?}", world.refusals().await);
+        pass(&world, 1).await;
+        assert_eq!(world.fires(), ["2026-11-22T03:00:00.000Z"], "{jitter} {missed}");
+    }
+}
+
+/// An edit takes nothing from what is due afterwards, and adds nothing that was due before.
+#[tokio::test]
+async fn an_edited_schedule_counts_from_its_edit() {
+    let mut world = World::new("0 3 * * *", "UTC", "2026-11-20T12:00:00Z");
+    world.turn().await;
+    world.at("2026-11-20T12:10:00Z");
+    world.schedule.cron = "5 12 * * *".to_owned();
+    world.turn().await;
+    assert!(world.begun().is_empty() && world.refusals().await.is_empty(), "{:?}", world.refusals().await);
+    pass(&world, 1).await;
+    assert_eq!(world.fires(), ["2026-11-21T12:05:00.000Z"]);
+    assert!(world.refusals().await.is_empty(), "{:?}", world.refusals().await);
+}
+
+/// While a changed runbook is handed out, nodes with both versions look in turn: no fire is lost over it.
+#[tokio::test]
+async fn two_versions_of_a_schedule_that_look_in_turn_lose_no_fire() {
+    let mut world = World::new("0 3 * * *", "UTC", "2026-11-21T02:59:00Z");
+    for second in (0..240).step_by(15) {
+        world.clock.advance_to(time("2026-11-21T02:59:00Z").plus(Duration::from_secs(second)));
+        world.schedule.timezone = Some(if second % 30 == 0 { "UTC" } else { "Etc/UTC" }.to_owned());
+        world.turn().await;
+    }
+    assert_eq!(world.fires(), ["2026-11-21T03:00:00.000Z"], "once, whoever looked");
+    assert!(world.refusals().await.is_empty(), "{:?}", world.refusals().await);
+}
+
+/// Of a schedule that was known before, what fell due while nobody looked is on time within the grace.
+#[tokio::test]
+async fn a_known_schedule_runs_what_fell_due_while_nothing_was_up() {
+    let world = World::new("0 3 * * *", "UTC", "2026-11-20T12:00:00Z");
+    world.turn().await;
+    world.at("2026-11-21T03:14:00Z");
     world.turn().await;
     assert_eq!(world.fires(), ["2026-11-21T03:00:00.000Z"]);
+    assert!(world.refusals().await.is_empty() && !world.begun()[0].1.late);
 }
 
 #[tokio::test]
@@ -294,10 +341,16 @@ async fn a_drill_that_cannot_be_planned_is_refused_and_not_tried_for_ever() {
 
 #[tokio::test]
 async fn a_preview_says_what_would_be_done_and_does_nothing() {
-    let world = World::new(SUNDAYS, "UTC", "2026-11-22T02:31:00Z");
+    let world = World::new(SUNDAYS, "UTC", "2026-11-20T12:00:00Z");
+    let first = world.scheduler().preview(&world.scheduled()).await.unwrap();
+    assert_eq!((first.order, first.next), (None, Some(time("2026-11-22T02:30:00Z"))));
+    assert_eq!(world.record().await, drctl::engine::schedule::ScheduleRecord::default());
+    world.turn().await;
+    let seen = world.record().await;
+    world.at("2026-11-22T02:31:00Z");
     let preview = world.scheduler().preview(&world.scheduled()).await.unwrap();
     assert_eq!(preview.order.unwrap().fire, time("2026-11-22T02:30:00Z"));
-    assert_eq!(world.record().await, drctl::engine::schedule::ScheduleRecord::default());
+    assert_eq!(world.record().await, seen);
     assert!(world.begun().is_empty());
     world.answers(Answers { policy: None, red: vec!["no".to_owned()] });
     let preview = world.scheduler().preview(&world.scheduled()).await.unwrap();

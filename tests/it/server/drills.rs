@@ -74,7 +74,7 @@ async fn a_drill_is_promoted_from_elsewhere() {
     assert_eq!((&view["intent"], &view["started_by"]["name"]), (&json!("real"), &json!("ann")), "{view:#}");
     let real = view["id"].as_str().unwrap();
     assert_taken_over(&drctl, &server, &drill, real).await;
-    for (run, code, says) in [(drill.as_str(), 7, "nothing to promote"), (real, 2, "is no drill")] {
+    for (run, code, says) in [(drill.as_str(), 7, "was made real before: pay-"), (real, 2, "is no drill")] {
         let refused = client.run(ANN, &format!("drill promote {run} --reason outage"));
         assert!(refused.code == code && refused.stderr.contains(says), "{}", refused.stderr);
     }

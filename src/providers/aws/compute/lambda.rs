@@ -62,9 +62,10 @@ pub(super) async fn poll(aws: &Aws, it: &Invoke, context: &AttemptContext) -> Re
         Observation::InProgress(_) => {
             Ok(Polled::Pending(Some("the function says it is under way".to_owned())))
         }
-        Observation::NotApplied => {
+        Observation::NotApplied | Observation::NeverBegan(_) => {
             Err(Failure::new(FailureClass::InDoubt, "the function says its work was not done after all"))
         }
+        Observation::Failed(failure) => Err(failure),
         Observation::Unknown(why) => Err(unhealthy(why)),
     }
 }
