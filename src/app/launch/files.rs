@@ -1,5 +1,7 @@
 //! Which files are looked at, and what kind of document each is.
 
+pub(super) mod texts;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
