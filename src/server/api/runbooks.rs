@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
+use super::cursors;
 use crate::app::Error;
 use crate::app::launch::files;
 use crate::app::launch::planned;
@@ -161,8 +162,10 @@ async fn shelf(caller: Caller, Query(from): Query<From>) -> Result<Json<Shelf>, 
         let found = files::files(folder).unwrap_or_default().into_iter();
         found.filter_map(move |file| Some((folder, file.strip_prefix(folder).ok()?.to_owned(), file)))
     });
+    let files: Vec<_> = files.collect();
+    cursors::is_within(from.after, files.len())?;
     let (mut sheets, mut bytes, mut more) = (Vec::new(), 0, false);
-    for (folder, inside, file) in files.skip(from.after) {
+    for (folder, inside, file) in files.into_iter().skip(from.after) {
         if bytes > SHELF_BYTES {
             more = true;
             break;
