@@ -33,8 +33,8 @@ pub(crate) fn run(global: &Global, command: &Command) -> Result<u8, Error> {
     }
 }
 
-/// The webhooks that deliveries come to: by name, who delivers there. A server listens at its own, whatever the
-/// configuration of this machine says.
+/// The webhooks that deliveries come to: by name, who delivers there. A server listens at its own, whatever
+/// the configuration of this machine says.
 ///
 /// # Errors
 /// When the server refuses, or cannot be asked.
