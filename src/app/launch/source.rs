@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::files::compiled::compiled as compile_once;
 use super::files::texts;
 use super::shelf::{self, Shelf};
 use super::{Binding, files};
@@ -82,7 +83,7 @@ pub(crate) fn with(
         if files::is_scenario(&text) || files::is_fleet(&text) || !may_have(&text) {
             continue;
         }
-        let (runbook, findings) = compile::compile_with(&text, &options);
+        let (runbook, findings) = compile_once(&text, &options);
         let Some(runbook) = runbook else {
             let path = config.shown(&path);
             let why = format!("it does not compile: see `drctl validate {}`", path.display());
@@ -234,7 +235,7 @@ pub(crate) fn compiled(
     let (may_consent, told) = (consented.is_some(), config.shown(&path));
     let consented: BTreeSet<Code> = consented.into_iter().flatten().copied().collect();
     let options = compile::Options { consented, ..options(config)? };
-    let (runbook, diagnostics) = compile::compile_with(&text, &options);
+    let (runbook, diagnostics) = compile_once(&text, &options);
     let is_shown = |found: &&Diagnostic| found.severity != Severity::Note && found.code != Code::Placeholder;
     let shown: Vec<_> = diagnostics.iter().filter(is_shown).cloned().collect();
     let unfilled = diagnostics.iter().filter(|found| found.code == Code::Placeholder).count();

@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 
 use super::cursors;
 use crate::app::Error;
-use crate::app::launch::files;
+use crate::app::launch::files::{self, compiled::compiled};
 use crate::app::launch::planned;
 use crate::app::launch::source::{self, Subject};
 use crate::app::launch::{Binding, route};
@@ -109,7 +109,7 @@ fn entries(config: &Config) -> Result<BTreeMap<String, Entry>, Error> {
         let Some(kind @ ("Runbook" | "Fleet")) = files::kind(&text) else { continue };
         let (kind, fleet) = (kind.to_owned(), files::is_fleet(&text));
         let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        let sound = (!fleet).then(|| compile::compile_with(&text, &options).0.is_some());
+        let sound = (!fleet).then(|| compiled(&text, &options).0.is_some());
         entries.insert(name.clone(), Entry { name, kind, sound });
     }
     Ok(entries)

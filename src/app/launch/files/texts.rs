@@ -78,6 +78,12 @@ impl Mark {
         }
     }
 
+    /// Whether what was read between two looks is the text of the file: it has not changed meanwhile, nor
+    /// just before.
+    fn is_whole(self, after: Self, now: Timestamp) -> bool {
+        self == after && self.age(now).is_none_or(|age| age >= QUIET)
+    }
+
     /// How long ago the file has changed; absent where by its own clock that is yet to come.
     fn age(self, now: Timestamp) -> Option<Duration> {
         let (seconds, nanoseconds) = self.modified.max(self.changed);
@@ -150,7 +156,7 @@ fn once(path: &Path, now: Timestamp) -> Result<Option<(Option<Mark>, String)>, E
     file.by_ref().take(most).read_to_end(&mut bytes).map_err(|error| refuse(error.to_string()))?;
     let Some(before) = before else { return text(bytes, refuse).map(|text| Some((None, text))) };
     let after = Mark::of(&file.metadata().map_err(|error| unusable(path, &error))?);
-    if before != after || before.age(now).is_some_and(|age| age < QUIET) {
+    if !before.is_whole(after, now) {
         return Ok(None);
     }
     text(bytes, refuse).map(|text| Some((Some(before), text)))
@@ -212,6 +218,8 @@ mod tests {
         let quiet = i64::try_from(QUIET.as_millis()).unwrap();
         assert!(read_at(0).is_none() && read_at(quiet - 1).is_none());
         assert_eq!(read_at(quiet).unwrap().1, "half");
+        let at = Timestamp::from_millis(written + quiet);
+        assert!(mark.is_whole(mark, at) && !mark.is_whole(Mark { size: mark.size + 1, ..mark }, at));
         // Of a file from another clock nobody knows.
         assert_eq!(read_at(-1_000).unwrap().1, "half");
     }
