@@ -54,7 +54,6 @@ async fn a_command_is_told_the_same_through_a_server() {
         check broken
         plan broken
         start OVER
-        resume OVER
         abort OVER --reason x
         retry ASKING nope
         skip ASKING after/approval --reason x
@@ -62,7 +61,6 @@ async fn a_command_is_told_the_same_through_a_server() {
         done ASKING after/approval --reason x
         approve OVER
         mode ASKING ungraceful --reason x
-        service set nope west --reason x
         service set slow mars --reason x
         runs finding close OVER 9 --reason x
         drill abort OVER --reason x
