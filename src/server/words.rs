@@ -183,6 +183,8 @@ fn value(after: &str) -> (&str, &str) {
         Some(inner) => inner.find('"').map_or(text.len(), |end| end + 2),
         None => text.find([' ', ',', ';']).unwrap_or(text.len()),
     };
+    // What follows is said of it.
+    let end = text[..end].trim_end_matches(':').len();
     text.split_at(end)
 }
 
@@ -202,6 +204,7 @@ mod tests {
                 "still needs --confirm pay:west, --accept-loss \"42s\"",
                 "still needs `consents.confirm: pay:west`, `consents.accept_loss: \"42s\"`",
             ),
+            ("takes --confirm a:b: without it", "takes `consents.confirm: a:b`: without it"),
             ("--accept-loss unmeasured", "`consents.accept_unmeasured_loss`"),
             ("give it with `--set zone=…`: string", "give it with `parameters.zone`: string"),
             ("use `--mode graceful`, or an isolated drill", "use `mode: graceful`, or an isolated drill"),
