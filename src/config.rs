@@ -50,7 +50,7 @@ pub enum Error {
     },
     /// The journal's address is of no known kind.
     #[error(
-        "a journal at `{0}:…` is of no known kind: use a path, `sqlite:PATH`, `memory:` or `postgres://…`"
+        "a journal at `{0}…` is of no known kind: use a path, `sqlite:PATH`, `memory:` or `postgres://…`"
     )]
     Journal(String),
     /// There is no place for the journal.

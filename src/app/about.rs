@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::launch::files::compiled::compiled;
 use super::launch::source;
 use super::{Error, Session};
 use crate::compile;
@@ -31,7 +32,7 @@ impl About {
         let read = || {
             let path = source::find_named(&session.config, service.as_str()).ok()?;
             let options = source::options(&session.config).ok()?;
-            compile::compile_with(&source::read(&path).ok()?, &options).0
+            compiled(&source::read(&path).ok()?, &options).0
         };
         let metadata = read().map(|runbook| runbook.metadata).filter(|metadata| metadata.name == *service);
         Self { service: service.clone(), labels: metadata.map(|it| it.labels).unwrap_or_default() }

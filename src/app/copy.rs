@@ -92,6 +92,17 @@ pub async fn commit_times(_: &Config, _: usize) -> Result<Option<Vec<u128>>, Jou
     Ok(None)
 }
 
+/// Removes the files of a journal that came to nothing: what nobody can trust must not lie around under the
+/// name of a copy.
+pub fn remove(file: &Path) {
+    for end in ["", "-wal", "-shm"] {
+        let mut name = file.as_os_str().to_owned();
+        name.push(end);
+        // What is left of it is told by what comes next: a copy overwrites nothing.
+        let _ = std::fs::remove_file(name);
+    }
+}
+
 /// Copies a journal into an empty one, and verifies the copy: every hash, position and token is the same.
 ///
 /// # Errors
@@ -147,10 +158,12 @@ pub async fn backup(config: &Config, journal: &dyn JournalAdmin, file: &Path) ->
         }
         JournalPlace::Postgres(_) => {
             let target = SqliteJournal::open(file, HolderFacts::here(&config.user), OpenMode::ReadWrite);
-            let copied = copy(journal, &target.map_err(CopyError::Target)?).await;
+            let copied = match target {
+                Ok(target) => copy(journal, &target).await,
+                Err(error) => Err(CopyError::Target(error)),
+            };
             if copied.is_err() {
-                // A copy nobody can trust must not lie around under the name of a backup.
-                let _ = std::fs::remove_file(file);
+                remove(file);
             }
             copied.map(|_| ())
         }

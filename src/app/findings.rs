@@ -3,6 +3,7 @@
 
 use jiff::civil::Date;
 
+use super::launch::source;
 use super::{Error, Session, exit, now};
 use crate::model::evidence::{EvidenceFact, FINDINGS};
 use crate::model::id::RunId;
@@ -26,10 +27,17 @@ impl Found {
     /// Takes what was found, who puts it right and until when. The same key writes it down once.
     ///
     /// # Errors
-    /// When a text says nothing, or is too long.
+    /// When a text says nothing, or is too long, or the day is over.
     pub(crate) fn new(text: &str, owner: &str, due: Date, key: Option<String>) -> Result<Self, Error> {
-        let text = words("a finding", text, REASON_CHARS)?;
-        Ok(Self { text, owner: words("the owner", owner, OWNER_CHARS)?, due, key })
+        let (text, owner) =
+            (words("a finding", text, REASON_CHARS)?, words("the owner", owner, OWNER_CHARS)?);
+        let today = source::today();
+        if due < today {
+            return Err(Error::new(exit::USAGE, format!("{due} is over: nobody can put it right by then"))
+                .help(format!("give the last day to do so, from {today} on; days are counted in UTC"))
+                .reason("day_over"));
+        }
+        Ok(Self { text, owner, due, key })
     }
 
     /// Who puts it right.
@@ -97,32 +105,44 @@ pub(crate) async fn add(session: &Session, run: &RunId, found: &Found) -> Result
     }
 }
 
-/// Says that a finding was put right, or is none. The same words of the same person again change nothing.
+/// Says that a finding was put right, or is none. The same key again changes nothing.
 ///
 /// # Errors
 /// When there is no such finding, somebody has closed it already, or the journal refuses.
-pub(crate) async fn close(session: &Session, run: &RunId, finding: u32, how: &str) -> Result<(), Error> {
+pub(crate) async fn close(
+    session: &Session,
+    run: &RunId,
+    finding: u32,
+    (how, key): (&str, Option<&str>),
+) -> Result<(), Error> {
     let make = |before: &[Told]| {
         let mut state = None;
         for told in before {
             match &told.fact {
                 EvidenceFact::FindingOpened { id, .. } if *id == finding => state = Some(None),
-                EvidenceFact::FindingClosed { id, how, by } if *id == finding => {
-                    state = Some(Some((how, by)));
+                EvidenceFact::FindingClosed { id, how, by, key } if *id == finding => {
+                    state = Some(Some((told.at, how, by, key.as_deref())));
                 }
                 EvidenceFact::FindingOpened { .. } | EvidenceFact::FindingClosed { .. } => {}
             }
         }
-        let by = &session.identity;
+        let by = session.identity.clone();
         match state {
             Some(None) => {
-                Ok(EvidenceFact::FindingClosed { id: finding, how: how.to_owned(), by: by.clone() })
+                let key = key.map(str::to_owned);
+                Ok(EvidenceFact::FindingClosed { id: finding, how: how.to_owned(), by, key })
             }
             // A request that was sent again because its answer was lost.
-            Some(Some((said, who))) if by == who && said == how => Err(Nothing::Before(finding)),
-            Some(Some(_)) => Err(Nothing::Refused(
-                Error::new(exit::REFUSED, format!("finding {finding} is closed already"))
-                    .reason("finding_closed"),
+            Some(Some((.., before))) if key.is_some() && key == before => Err(Nothing::Before(finding)),
+            Some(Some((at, said, who, _))) => Err(Nothing::Refused(
+                Error::new(
+                    exit::REFUSED,
+                    format!("finding {finding} is closed already: {} closed it at {at}: {said}", who.name),
+                )
+                .help(format!(
+                    "nothing was recorded; if it has come back, write it down anew: `drctl runs finding add {run}`"
+                ))
+                .reason("finding_closed"),
             )),
             None => Err(Nothing::Refused(
                 Error::new(exit::USAGE, format!("{run} has no finding {finding}"))

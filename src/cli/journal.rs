@@ -103,8 +103,8 @@ pub(crate) fn run(global: &Global, command: &Command) -> Result<u8, Error> {
         Command::Prune(_) => OpenMode::ReadWrite,
         Command::Verify | Command::Backup(_) | Command::Nodes | Command::Export(_) => OpenMode::ReadOnly,
     };
-    let session = Session::open_as(global, mode)?;
-    session::block_on(async {
+    let session = Session::open_as(global, mode).map_err(of_this_journal)?;
+    let done = session::block_on(async {
         match command {
             Command::Verify => verify(global, &session).await,
             Command::Backup(arguments) => backup(global, &session, arguments).await,
@@ -113,7 +113,16 @@ pub(crate) fn run(global: &Global, command: &Command) -> Result<u8, Error> {
             Command::Export(arguments) => export(&session, arguments).await,
             Command::Prune(arguments) => prune(global, &session, arguments).await,
         }
-    })
+    });
+    done.map_err(of_this_journal)
+}
+
+/// A run on a fresh journal is no help to who looks after this one.
+fn of_this_journal(error: Error) -> Error {
+    if error.reason != Some("journal_unavailable") {
+        return error;
+    }
+    error.help("`--journal` names another one: a path, or `postgres://user@host/database`, the password in PGPASSWORD")
 }
 
 async fn verify(global: &Global, session: &Session) -> Result<u8, Error> {
@@ -121,7 +130,6 @@ async fn verify(global: &Global, session: &Session) -> Result<u8, Error> {
     output::print(global.output, &found, || {
         let pruned =
             if found.pruned > 0 { format!(", {} of them pruned", found.pruned) } else { String::new() };
-        let many = |count: u64, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
         let (records, streams) = (many(found.records, "record"), many(found.streams, "stream"));
         let head = format!("{records}{pruned} in {streams}\nhead {}", found.head);
         if found.damage.is_empty() {
@@ -151,24 +159,54 @@ async fn backup(global: &Global, session: &Session, arguments: &BackupArguments)
     Ok(exit::SUCCESS)
 }
 
+fn many(count: u64, word: &str) -> String {
+    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
+}
+
+/// An error of one of the two journals, which are not the configured one.
+fn of_copy(error: Error, what: &str) -> Error {
+    without_another(Error { message: format!("{what}: {}", error.message), ..error })
+}
+
+/// Another journal, or a fresh one, is no help to who copies this one.
+fn without_another(error: Error) -> Error {
+    if error.reason != Some("journal_unavailable") {
+        return error;
+    }
+    error.help("each is named as a path, `sqlite:PATH` or `postgres://user@host/database`, the password in PGPASSWORD")
+}
+
 fn copy(global: &Global, arguments: &CopyArguments) -> Result<u8, Error> {
     let config = session::config(global)?;
-    let open = |url: &str, mode| -> Result<_, Error> {
-        Ok(app::open_journal(&Config { journal: JournalPlace::read(url)?, ..config.clone() }, mode)?)
+    let place = |url: &str| JournalPlace::read(url).map_err(Error::from);
+    let open = |journal: &JournalPlace, mode| -> Result<_, Error> {
+        Ok(app::open_journal(&Config { journal: journal.clone(), ..config.clone() }, mode)?)
     };
-    let from = open(&arguments.from, OpenMode::ReadOnly)?;
-    let to = open(&arguments.to, OpenMode::ReadWrite)?;
-    let copied = session::block_on(async { Ok(app::copy(from.as_ref(), to.as_ref()).await?) })?;
+    let told = |what: &'static str| move |error: Error| of_copy(error, what);
+    let (old, new) = ("the journal to copy", "the new journal");
+    let source = place(&arguments.from).map_err(told(old))?;
+    let target = place(&arguments.to).map_err(told(new))?;
+    let from = open(&source, OpenMode::ReadOnly).map_err(told(old))?;
+    let made = match &target {
+        JournalPlace::Sqlite(file) => Some(file).filter(|file| !file.exists()),
+        JournalPlace::Memory | JournalPlace::Postgres(_) | JournalPlace::Server(_) => None,
+    };
+    let copied = open(&target, OpenMode::ReadWrite).map_err(told(new)).and_then(|to| {
+        session::block_on(async { Ok(app::copy(from.as_ref(), to.as_ref()).await.map_err(Error::from)) })?
+            .map_err(without_another)
+    });
+    if let (Err(_), Some(file)) = (&copied, made) {
+        app::remove(file);
+    }
+    let copied = copied?;
     for run in &copied.driven {
         output::say(&format!(
             "note: {run} is being driven in the old journal, and what it does from now on is only there"
         ));
     }
     output::print(global.output, &copied, || {
-        format!(
-            "copied and verified: {} records in {} streams\nhead {}",
-            copied.records, copied.streams, copied.head
-        )
+        let (records, streams) = (many(copied.records, "record"), many(copied.streams, "stream"));
+        format!("copied and verified: {records} in {streams}\nhead {}", copied.head)
     })?;
     Ok(exit::SUCCESS)
 }

@@ -23,7 +23,7 @@ words! {
 }
 
 /// What a compilation depends on beside the text.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
     /// Day on which acceptances are judged.
     pub today: Date,

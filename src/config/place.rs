@@ -64,10 +64,26 @@ pub(super) fn place(url: &str) -> Result<JournalPlace, Error> {
         }
         Some((scheme, _)) if scheme.len() > 1 && scheme.bytes().all(|c| c.is_ascii_alphabetic()) => {
             // The rest may hold a password.
-            Err(Error::Journal(scheme.to_owned()))
+            Err(Error::Journal(format!("{scheme}:")))
         }
-        Some(_) | None => Ok(JournalPlace::Sqlite(PathBuf::from(url))),
+        Some(_) | None => match of_a_database(url) {
+            Some(begins) => Err(Error::Journal(begins.to_owned())),
+            None => Ok(JournalPlace::Sqlite(PathBuf::from(url))),
+        },
     }
+}
+
+/// How an address begins that is meant for a database, and would be taken for a path: as such it would be
+/// shown.
+fn of_a_database(url: &str) -> Option<&str> {
+    const WORDS: [&str; 6] = ["host=", "hostaddr=", "port=", "dbname=", "user=", "password="];
+    if let Some(word) = WORDS.iter().find(|word| url.split_whitespace().any(|part| part.starts_with(**word)))
+    {
+        return Some(word);
+    }
+    let (scheme, rest) = url.split_once("//")?;
+    let named = scheme.starts_with("postgres") || scheme.ends_with(':');
+    (named && rest.contains('@')).then_some(scheme)
 }
 
 pub(super) fn state_directory(local: bool) -> Result<PathBuf, Error> {
@@ -94,5 +110,18 @@ mod tests {
         assert!(!format!("{:?}", place("postgres://a:hunter2@h/d")).contains("hunter2"));
         let error = place("mysql://a:hunter2@host/db").unwrap_err().to_string();
         assert!(error.contains("`mysql:…`") && !error.contains("hunter2"), "{error}");
+        for text in [
+            "host=a password=hunter2",
+            "dbname=d host=a",
+            "postgres//ann:hunter2@host/db",
+            "postgres+tls://ann:hunter2@host/db",
+            "password=hunter2:x",
+        ] {
+            let error = place(text).unwrap_err().to_string();
+            assert!(error.contains("no known kind") && !error.contains("hunter2"), "{error}");
+        }
+        for path in ["a=b.db", "my host.db", "/srv//a@b.db", "C:/x.db"] {
+            assert!(matches!(place(path), Ok(JournalPlace::Sqlite(_))), "{path}");
+        }
     }
 }

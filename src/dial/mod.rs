@@ -28,6 +28,10 @@ pub struct Target {
 /// # Errors
 /// When it cannot be read, in words that hold nothing of it.
 pub fn read(text: &str) -> Result<Target, String> {
+    if is_torn(text) {
+        return Err("the `@`, `/`, `?`, `#` and `%` of a password are written as %40, %2F, %3F, %23 and %25"
+            .to_owned());
+    }
     let (text, authorities) = options::take(text, "sslrootcert");
     let (text, mode) = options::take(&text, "sslmode");
     let unreadable = || {
@@ -52,6 +56,15 @@ pub fn read(text: &str) -> Result<Target, String> {
         return Err("the connection string names no host".to_owned());
     }
     Ok(Target { config, tls })
+}
+
+/// Whether a password that is not encoded would be read as host, port or database: those are shown.
+fn is_torn(text: &str) -> bool {
+    let Some((_, rest)) = text.split_once("://") else { return false };
+    let (place, options) = rest.split_once('?').unwrap_or((rest, ""));
+    let (authority, database) = place.split_once('/').unwrap_or((place, ""));
+    let marks = authority.matches('@').count();
+    marks > 1 || database.contains('@') || (marks == 0 && options.contains('@'))
 }
 
 /// `host:port/dbname` of a configuration, without anything secret.

@@ -40,6 +40,9 @@ pub enum EvidenceFact {
         how: String,
         /// Who.
         by: Identity,
+        /// What tells a request that is sent again from another one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<String>,
     },
 }
 

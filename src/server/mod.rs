@@ -46,6 +46,7 @@ pub fn openapi() -> serde_json::Value {
 /// # Errors
 /// When it cannot listen, or the configuration cannot be used.
 pub(crate) async fn serve(session: Session) -> Result<u8, Error> {
+    let hangup = supervisor::hangups();
     let server = Server::new(session).await?;
     let listener = listen::Listener::bind(&server).await?;
     nodes::begin(&server, listener.address()).await?;
@@ -63,7 +64,7 @@ pub(crate) async fn serve(session: Session) -> Result<u8, Error> {
     }
     let telling = tokio::spawn(supervisor::watch(Arc::clone(&server), tasks));
     let address = listener.address().to_string();
-    let rereading = tokio::spawn(supervisor::reread(Arc::clone(&server), address.clone()));
+    let rereading = tokio::spawn(supervisor::reread(Arc::clone(&server), address.clone(), hangup));
     supervisor::ready(&address);
     let drain = server.config().drain;
     let told = async {

@@ -6,17 +6,17 @@ use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::words::of_the_api;
+use super::words::Words;
 use crate::app::{Error, exit};
 use crate::ports::JournalError;
 use crate::runtime;
 
 /// What went wrong, for people and programs.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(transparent)]
 pub(crate) struct Problem(Box<Document>);
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[schemars(rename = "ProblemDocument")]
 struct Document {
     /// `about:blank`: the status says what kind it is.
@@ -45,10 +45,13 @@ struct Document {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(default)]
     notes: Vec<String>,
+    /// Shared code says it, in the words of the command line; its notes are in the right ones already.
+    #[serde(skip)]
+    shared: bool,
 }
 
 /// One of the things that are wrong.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 struct Detail {
     message: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -72,7 +75,28 @@ impl Problem {
             code: None,
             details: Vec::new(),
             notes: Vec::new(),
+            shared: false,
         }))
+    }
+
+    /// The same in the words of whoever is told.
+    fn told_in(mut self, words: Words) -> Self {
+        let Document { detail, help, details, shared, .. } = &mut *self.0;
+        if std::mem::take(shared) {
+            let texts = details.iter_mut().flat_map(|one| [Some(&mut one.message), one.help.as_mut()]);
+            for text in texts.chain([Some(detail), help.as_mut()]).flatten() {
+                *text = words.say(text);
+            }
+        }
+        self
+    }
+
+    /// What is told in place of an answer, in the words of whoever asked: an answer cannot know them.
+    pub(super) fn retold(mut response: Response, words: Words) -> Response {
+        match response.extensions_mut().remove::<Self>() {
+            Some(problem) if words != Words::default() => problem.told_in(words).into_response(),
+            Some(_) | None => response,
+        }
     }
 
     /// Adds what to do.
@@ -93,10 +117,12 @@ fn status(code: u8, reason: Option<&str>) -> StatusCode {
         (_, Some("unknown_run" | "unknown_runbook" | "unknown_service" | "unknown_finding")) => {
             StatusCode::NOT_FOUND
         }
-        (_, Some("no_drill")) => StatusCode::CONFLICT,
+        (_, Some("no_drill" | "ambiguous_run")) => StatusCode::CONFLICT,
         (_, Some("policy_refused" | "not_allowed")) => StatusCode::FORBIDDEN,
         (_, Some("inbox_full")) => StatusCode::TOO_MANY_REQUESTS,
-        (exit::USAGE, Some("unknown_code" | "unknown_site")) => StatusCode::UNPROCESSABLE_ENTITY,
+        (exit::USAGE, Some("unknown_code" | "unknown_site" | "day_over" | "is_fleet")) => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
         (exit::USAGE, _) => StatusCode::BAD_REQUEST,
         (exit::INVALID, _) => StatusCode::UNPROCESSABLE_ENTITY,
         (exit::REFUSED | exit::HELD | exit::NEEDS_PERSON | exit::FAILED | exit::UNWOUND, _) => {
@@ -113,13 +139,11 @@ impl From<Error> for Problem {
         if status.is_server_error() {
             tracing::error!(code = error.code, error = %error.message, "request failed");
         }
-        let detail = |problem: crate::plan::Problem| Detail {
-            message: of_the_api(&problem.what),
-            help: problem.help.as_deref().map(of_the_api),
-        };
+        let detail = |problem: crate::plan::Problem| Detail { message: problem.what, help: problem.help };
         let Error { code, message, help, reason, details } = error;
-        let mut problem = Self::of(status, reason, of_the_api(&message));
-        problem.0.help = help.as_deref().map(of_the_api);
+        let mut problem = Self::of(status, reason, message);
+        problem.0.shared = true;
+        problem.0.help = help;
         problem.0.code = Some(code);
         problem.0.details = details.into_iter().map(detail).collect();
         problem
@@ -141,7 +165,11 @@ impl From<runtime::Error> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = (status, Json(self)).into_response();
+        let shared = self.0.shared.then(|| self.clone());
+        let mut response = (status, Json(self.told_in(Words::default()))).into_response();
+        if let Some(problem) = shared {
+            response.extensions_mut().insert(problem);
+        }
         let kind = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
         if status == StatusCode::UNAUTHORIZED {

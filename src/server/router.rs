@@ -18,6 +18,7 @@ use super::auth::{Need, Right, Who};
 use super::listen::Peer;
 use super::problem::Problem;
 use super::state::{Said, Server};
+use super::words::Words;
 use crate::app::{About, RandomIds, Session};
 use crate::model::id::RunId;
 use crate::ports::IdSource;
@@ -59,7 +60,8 @@ async fn around(State(server): State<Arc<Server>>, request: Request, next: Next)
     let id = request_id(request.headers());
     let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let mut response = match peer {
+    let words = Words::of(request.headers());
+    let response = match peer {
         Some(peer) if !server.limits.admits(peer.ip()) => {
             let slow = "too many requests from this address";
             Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", slow).into_response()
@@ -71,6 +73,7 @@ async fn around(State(server): State<Arc<Server>>, request: Request, next: Next)
             }
         },
     };
+    let mut response = Problem::retold(response, words);
     let headers = response.headers_mut();
     for (name, value) in [
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -116,7 +119,8 @@ async fn let_in(
                 Some(proof) => format!("{from} by {proof}"),
                 None => from,
             };
-            request.extensions_mut().insert(Caller { server, who, from });
+            let words = Words::of(request.headers());
+            request.extensions_mut().insert(Caller { server, who, from, words });
             next.run(request).await
         }
         Err(problem) => problem.into_response(),
@@ -129,13 +133,14 @@ pub(super) struct Caller {
     server: Arc<Server>,
     who: Who,
     from: String,
+    words: Words,
 }
 
 impl Caller {
     /// The session of who asks, and what will be said to them. Their roles are those that count for every
     /// service: enough to look, and for what is about no service.
     pub(super) fn session(&self) -> (Session, Arc<Said>) {
-        self.server.session_of(self.who.identity(None), self.from.clone())
+        self.server.session_of(self.who.identity(None), self.from.clone(), self.words)
     }
 
     /// The session of who asks to change something about a service, with the roles that count for it.
@@ -144,7 +149,7 @@ impl Caller {
     /// When the caller has the right not, or for other services only.
     pub(super) fn acting(&self, right: Right, about: &About) -> Result<(Session, Arc<Said>), Problem> {
         self.who.demand(right, Some(about))?;
-        Ok(self.server.session_of(self.who.identity(Some(about)), self.from.clone()))
+        Ok(self.server.session_of(self.who.identity(Some(about)), self.from.clone(), self.words))
     }
 
     /// As [`Caller::acting`], about the service of a run.
@@ -154,6 +159,11 @@ impl Caller {
     pub(super) async fn acting_on(&self, right: Right, run: &RunId) -> Result<(Session, Arc<Said>), Problem> {
         let about = About::run(self.server.session(), run, self.who.is_limited_by_labels()).await?;
         self.acting(right, &about)
+    }
+
+    /// What shared code says, in the words of who asks.
+    pub(super) fn told(&self, text: &str) -> String {
+        self.words.say(text)
     }
 
     /// The server.

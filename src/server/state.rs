@@ -7,10 +7,10 @@ use tokio::sync::watch;
 
 use super::auth::Gatekeeper;
 use super::hub::Hub;
-use super::limit::Limits;
+use super::limit::{Limits, Turns};
 use super::supervisor::Pulse;
 use super::verifying::Verifying;
-use super::words::of_the_api;
+use super::words::Words;
 use crate::app::keeper::Keeper;
 use crate::app::{self, Error, Hooks, Session, Voice, exit};
 use crate::config::ServerSection;
@@ -28,6 +28,7 @@ pub(crate) struct Server {
     gate: RwLock<Arc<Gatekeeper>>,
     identities: Arc<dyn IdentityProvider>,
     pub(super) limits: Limits,
+    pub(super) turns: Turns,
     pub(super) pulse: Pulse,
     pub(super) metrics: Arc<Metrics>,
     pub(super) intake: Intake,
@@ -62,6 +63,7 @@ impl Server {
             gate: RwLock::new(Arc::new(Gatekeeper::new(&base.config, &identities)?)),
             identities,
             limits: Limits::new(&base.config.server),
+            turns: Turns::default(),
             pulse: Pulse::new(),
             metrics,
             intake,
@@ -126,8 +128,8 @@ impl Server {
     }
 
     /// The session of somebody who asks, and what will be said to them.
-    pub(super) fn session_of(&self, identity: Identity, from: String) -> (Session, Arc<Said>) {
-        let said = Arc::new(Said::default());
+    pub(super) fn session_of(&self, identity: Identity, from: String, words: Words) -> (Session, Arc<Said>) {
+        let said = Arc::new(Said { words, lines: Mutex::default() });
         (Session { identity, from, voice: said.clone(), ..self.base.clone() }, said)
     }
 }
@@ -146,19 +148,32 @@ impl Voice for Log {
 }
 
 /// Keeps what is said, for the answer.
-#[derive(Default)]
-pub(super) struct Said(Mutex<Vec<String>>);
+pub(super) struct Said {
+    words: Words,
+    lines: Mutex<Vec<String>>,
+}
 
 impl Said {
-    /// Everything that was said.
+    /// Everything that was said, in the words of who is told.
     pub(super) fn lines(&self) -> Vec<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.as_said().iter().map(|line| self.words.say(line)).collect()
+    }
+
+    /// Says all of it to somebody else.
+    pub(super) fn pass_on(&self, to: &dyn Voice) {
+        for line in self.as_said() {
+            to.say(&line);
+        }
+    }
+
+    fn as_said(&self) -> Vec<String> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 impl Voice for Said {
     fn say(&self, text: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(of_the_api(&plain(text)));
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).push(plain(text));
     }
 
     fn is_coloured(&self) -> bool {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use sd_notify::NotifyState;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::AbortHandle;
 
 use super::state::Server;
@@ -57,9 +57,14 @@ pub(super) fn stopping(drain: Duration) {
     ]);
 }
 
+/// Hears SIGHUP from now on: until then it ends the process.
+pub(super) fn hangups() -> std::io::Result<Signal> {
+    signal(SignalKind::hangup())
+}
+
 /// Reads again who may use the server whenever SIGHUP says so.
-pub(super) async fn reread(server: Arc<Server>, address: String) {
-    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+pub(super) async fn reread(server: Arc<Server>, address: String, hangup: std::io::Result<Signal>) {
+    let Ok(mut hangup) = hangup else { return };
     while hangup.recv().await.is_some() {
         match NotifyState::monotonic_usec_now() {
             Ok(now) => tell(&[NotifyState::Reloading, now]),

@@ -1,6 +1,59 @@
 //! Says in the words of the API what shared code says in those of the command line: fields of a request
 //! instead of flags, requests instead of commands. What the API cannot do is left to the command line, and
-//! says so.
+//! says so. The command line itself, which asks for it, hears its own words.
+
+use axum::http::HeaderMap;
+
+use crate::journal::remote::IN_COMMANDS;
+
+/// Whose words something is said in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Words {
+    /// Fields and requests.
+    #[default]
+    Api,
+    /// Flags and commands.
+    Commands,
+}
+
+impl Words {
+    /// Those of whoever sends a request.
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let (name, value) = IN_COMMANDS;
+        if headers.get(name).is_some_and(|asked| asked == value) { Self::Commands } else { Self::Api }
+    }
+
+    /// What shared code says, in these words.
+    pub(super) fn say(self, text: &str) -> String {
+        match self {
+            Self::Api => of_the_api(text),
+            Self::Commands => from_elsewhere(text),
+        }
+    }
+}
+
+/// What means something only where the server is, and what is said of that.
+const ELSEWHERE: [(&str, &str); 3] = [
+    ("`drctl validate ", " where the server runs"),
+    ("`--break-glass`", " on the journal itself"),
+    ("--break-glass", " on the journal itself"),
+];
+
+/// The same for a command line that is not where the server is.
+fn from_elsewhere(text: &str) -> String {
+    let found = ELSEWHERE.iter().filter_map(|(begin, place)| Some((text.find(begin)?, *begin, *place)));
+    let Some((at, begin, place)) = found.min_by_key(|(at, ..)| *at) else {
+        return text.to_owned();
+    };
+    let after = at + begin.len();
+    // A command ends with its backtick.
+    let end = if begin.ends_with(' ') {
+        text[after..].find('`').map_or(text.len(), |end| after + end + 1)
+    } else {
+        after
+    };
+    format!("{}{place}{}", &text[..end], from_elsewhere(&text[end..]))
+}
 
 /// Flags, the fields that stand for them, and whether a value follows that belongs to them.
 const FLAGS: [(&str, &str, bool); 15] = [
@@ -22,10 +75,11 @@ const FLAGS: [(&str, &str, bool); 15] = [
 ];
 
 /// Commands, and the requests that stand for them. `{}` is what follows the command.
-const COMMANDS: [(&str, &str); 14] = [
+const COMMANDS: [(&str, &str); 15] = [
     ("runs show", "GET /api/v1/runs/{}"),
     ("runs watch", "GET /api/v1/runs/{}/events"),
     ("runs events", "GET /api/v1/runs/{}/events"),
+    ("runs list --simulated", "GET /api/v1/runs?simulated=true"),
     ("runs list", "GET /api/v1/runs"),
     ("resume", "POST /api/v1/runs/{}/resume"),
     ("abort", "POST /api/v1/runs/{}/abort"),
@@ -40,7 +94,7 @@ const COMMANDS: [(&str, &str); 14] = [
 ];
 
 /// The same in the words of the API.
-pub(super) fn of_the_api(text: &str) -> String {
+fn of_the_api(text: &str) -> String {
     let mut said = String::with_capacity(text.len());
     for (at, part) in text.split('`').enumerate() {
         // Every second part stands between backticks.
@@ -129,6 +183,8 @@ fn value(after: &str) -> (&str, &str) {
         Some(inner) => inner.find('"').map_or(text.len(), |end| end + 2),
         None => text.find([' ', ',', ';']).unwrap_or(text.len()),
     };
+    // What follows is said of it.
+    let end = text[..end].trim_end_matches(':').len();
     text.split_at(end)
 }
 
@@ -148,6 +204,7 @@ mod tests {
                 "still needs --confirm pay:west, --accept-loss \"42s\"",
                 "still needs `consents.confirm: pay:west`, `consents.accept_loss: \"42s\"`",
             ),
+            ("takes --confirm a:b: without it", "takes `consents.confirm: a:b`: without it"),
             ("--accept-loss unmeasured", "`consents.accept_unmeasured_loss`"),
             ("give it with `--set zone=…`: string", "give it with `parameters.zone`: string"),
             ("use `--mode graceful`, or an isolated drill", "use `mode: graceful`, or an isolated drill"),
@@ -155,6 +212,7 @@ mod tests {
             ("see `drctl runs show pay-abc`; one at a time", "see `GET /api/v1/runs/pay-abc`; one at a time"),
             ("`drctl resume` takes it up again", "`POST /api/v1/runs/{run}/resume` takes it up again"),
             ("see `drctl validate /srv/pay.yaml`", "see `POST /api/v1/validate`"),
+            ("`drctl runs list --simulated` shows all", "`GET /api/v1/runs?simulated=true` shows all"),
             ("and see `drctl journal verify`", "and see `drctl journal verify` at the command line"),
             ("`drctl drill promote x` makes it real", "`POST /api/v1/drills/x/promote` makes it real"),
             (
@@ -166,6 +224,24 @@ mod tests {
             ("nothing of it", "nothing of it"),
         ] {
             assert_eq!(of_the_api(said), expected);
+        }
+    }
+
+    #[test]
+    fn the_command_line_hears_its_own_words() {
+        for (said, expected) in [
+            ("see `drctl runs show pay-abc`; add --reason", "see `drctl runs show pay-abc`; add --reason"),
+            (
+                "see `drctl validate /srv/a.yaml` or `drctl validate b.yaml`",
+                "see `drctl validate /srv/a.yaml` where the server runs or `drctl validate b.yaml` where the server runs",
+            ),
+            (
+                "put it right; --break-glass goes on, and `--break-glass` starts afresh",
+                "put it right; --break-glass on the journal itself goes on, and `--break-glass` on the journal itself starts \
+                 afresh",
+            ),
+        ] {
+            assert_eq!(Words::Commands.say(said), expected);
         }
     }
 

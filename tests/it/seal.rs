@@ -30,7 +30,7 @@ fn bundle() -> &'static Bundle {
         let moved = drctl.run("failover pay --reason drill --accept-loss unmeasured");
         assert_eq!(moved.code, 0, "{}{}", moved.stdout, moved.stderr);
         let words =
-            ["runs", "finding", "add", &run_of(&drctl), "slow", "--owner", "bob", "--due", "2027-01-31"];
+            ["runs", "finding", "add", &run_of(&drctl), "slow", "--owner", "bob", "--due", "2099-01-31"];
         assert_eq!(drctl.run_words(&words).code, 0);
         let made = drctl.run("evidence bundle latest --key key.pem --out e.tar");
         assert_eq!(made.code, 0, "{}{}", made.stdout, made.stderr);
@@ -287,7 +287,7 @@ fn bundles_of_every_wording_verify_for_ever() {
 fn bounded() -> Vec<u8> {
     let drctl = Drctl::with(&[("runbooks/pay.yaml", BOUNDED)]);
     assert_eq!(drctl.run("drill pay --reason golden").code, 0);
-    drctl.run_words(&["runs", "finding", "add", "latest", "slow", "--owner", "bob", "--due", "2027-01-31"]);
+    drctl.run_words(&["runs", "finding", "add", "latest", "slow", "--owner", "bob", "--due", "2099-01-31"]);
     let pair = Pair::of_seed([9; 32]).unwrap();
     drctl.write("key.pem", &pair.private_pem());
     let made = drctl.run("evidence bundle latest --key key.pem --out e.tar");

@@ -53,6 +53,23 @@ pub(crate) struct PlannedDrill {
     pub service_head: Option<u64>,
 }
 
+/// The reason of a drill whose effects are real: at the other levels there may be none.
+///
+/// # Errors
+/// When it needs one and has none, or it is too long.
+pub(crate) fn reason(level: DrillLevel, given: Option<String>) -> Result<Option<String>, Error> {
+    if !matches!(level, DrillLevel::Isolated | DrillLevel::Live) {
+        return Ok(given);
+    }
+    let reason = crate::app::reason(&format!("a drill of level {level}"), given.as_deref());
+    reason.map(Some).map_err(|error| match error.help {
+        Some(_) => {
+            error.help("add --reason \"what is rehearsed\"; it stands in the journal and in the report")
+        }
+        None => error,
+    })
+}
+
 impl WantedDrill {
     /// What is chosen by who wants it.
     #[must_use]

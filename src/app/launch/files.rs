@@ -1,5 +1,8 @@
 //! Which files are looked at, and what kind of document each is.
 
+pub(crate) mod compiled;
+pub(super) mod texts;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

@@ -99,7 +99,7 @@ impl Shelf {
         if files::kind(&text).is_some_and(|kind| kind != "Runbook") {
             return;
         }
-        let (runbook, findings) = compile::compile_with(&text, options);
+        let (runbook, findings) = files::compiled::compiled(&text, options);
         let name = match &runbook {
             Some(runbook) => runbook.metadata.name.clone(),
             None => match name_of(&text) {

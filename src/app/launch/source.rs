@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::files::compiled::compiled as compile_once;
+use super::files::texts;
 use super::shelf::{self, Shelf};
 use super::{Binding, files};
 use crate::app::{Error, Voice, exit};
@@ -81,7 +83,7 @@ pub(crate) fn with(
         if files::is_scenario(&text) || files::is_fleet(&text) || !may_have(&text) {
             continue;
         }
-        let (runbook, findings) = compile::compile_with(&text, &options);
+        let (runbook, findings) = compile_once(&text, &options);
         let Some(runbook) = runbook else {
             let path = config.shown(&path);
             let why = format!("it does not compile: see `drctl validate {}`", path.display());
@@ -139,7 +141,15 @@ pub(crate) fn subject(config: &Config, binding: &Binding, voice: &dyn Voice) -> 
 /// # Errors
 /// As [`subject`].
 pub(crate) fn named(config: &Config, binding: &Binding, voice: &dyn Voice) -> Result<Subject, Error> {
-    at(config, find_named(config, &binding.runbook)?, binding, voice)
+    let name = &binding.runbook;
+    let path = find_named(config, name).map_err(|error| match error.reason {
+        Some("unknown_runbook") => match names_like(config, name) {
+            Some(names) => error.help(names),
+            None => error.help("there is no runbook at all in the folders of the server"),
+        },
+        Some(_) | None => error,
+    })?;
+    at(config, path, binding, voice)
 }
 
 fn at(config: &Config, path: PathBuf, binding: &Binding, voice: &dyn Voice) -> Result<Subject, Error> {
@@ -200,13 +210,15 @@ pub(crate) fn acceptable(text: &str) -> Result<Code, String> {
 /// # Errors
 /// When it is one.
 pub(crate) fn refuse_fleet(path: &Path, text: &str) -> Result<(), Error> {
-    if !files::is_fleet(text) {
-        return Ok(());
-    }
+    if files::is_fleet(text) { Err(is_fleet(path)) } else { Ok(()) }
+}
+
+/// Says that one service is meant, and that this is a fleet.
+pub(crate) fn is_fleet(path: &Path) -> Error {
     let what = format!("{} is a fleet, and this command is about the runbook of one service", path.display());
-    Err(Error::new(exit::USAGE, what)
+    Error::new(exit::USAGE, what)
         .help("name the runbooks of its members, one after the other")
-        .reason("is_fleet"))
+        .reason("is_fleet")
 }
 
 /// Compiles the text of a runbook. Warnings are shown and do not stop.
@@ -220,10 +232,10 @@ pub(crate) fn compiled(
     consented: Option<&[Code]>,
     voice: &dyn Voice,
 ) -> Result<Source, Error> {
-    let may_consent = consented.is_some();
+    let (may_consent, told) = (consented.is_some(), config.shown(&path));
     let consented: BTreeSet<Code> = consented.into_iter().flatten().copied().collect();
     let options = compile::Options { consented, ..options(config)? };
-    let (runbook, diagnostics) = compile::compile_with(&text, &options);
+    let (runbook, diagnostics) = compile_once(&text, &options);
     let is_shown = |found: &&Diagnostic| found.severity != Severity::Note && found.code != Code::Placeholder;
     let shown: Vec<_> = diagnostics.iter().filter(is_shown).cloned().collect();
     let unfilled = diagnostics.iter().filter(|found| found.code == Code::Placeholder).count();
@@ -231,15 +243,15 @@ pub(crate) fn compiled(
         voice.say(&format!(
             "\x1b[1;33mwarning[{}]\x1b[0m: {}: values to fill in: {unfilled}; `drctl validate` shows each",
             Code::Placeholder,
-            path.display()
+            told.display()
         ));
     }
     if !shown.is_empty() {
         let colour = voice.is_coloured();
-        voice.say(compile::render(&path.display().to_string(), &text, &shown, colour).trim_end());
+        voice.say(compile::render(&told.display().to_string(), &text, &shown, colour).trim_end());
     }
     let Some(runbook) = runbook else {
-        let refused = Error::new(exit::INVALID, format!("{} does not compile", path.display()))
+        let refused = Error::new(exit::INVALID, format!("{} does not compile", told.display()))
             .reason("invalid_runbook");
         return Err(match way_on(&diagnostics).filter(|_| may_consent) {
             Some(flags) => refused.help(format!(
@@ -307,16 +319,9 @@ pub(crate) fn options_of(
 /// Reads a file within the size limit of runbooks.
 ///
 /// # Errors
-/// When it cannot be read, is too large or is not UTF-8.
+/// When it cannot be read, is too large, is not UTF-8, or is being written all the time.
 pub(crate) fn read(path: &Path) -> Result<String, Error> {
-    let refuse = |message: String| Error::new(exit::INVALID, format!("{}: {message}", path.display()));
-    let size = std::fs::metadata(path)
-        .map_err(|error| Error::new(exit::USAGE, format!("{}: {error}", path.display())))?
-        .len();
-    if size > crate::model::limits::RUNBOOK_BYTES as u64 {
-        return Err(refuse("larger than 1 MiB".to_owned()));
-    }
-    std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))
+    Ok(texts::read(path)?.as_str().to_owned())
 }
 
 /// Today, by the system's clock; acceptances of findings end on a day.
@@ -344,30 +349,39 @@ pub(crate) fn find(config: &Config, name: &str) -> Result<PathBuf, Error> {
 
 /// What somebody may have meant who names a runbook that is not there.
 fn where_to_look(config: &Config, name: &str) -> String {
-    let shown = |folder: &PathBuf| config.shown(folder).display().to_string();
-    let (there, absent): (Vec<&PathBuf>, Vec<&PathBuf>) =
-        config.runbooks.iter().partition(|folder| folder.is_dir());
+    if let Some(names) = names_like(config, name) {
+        return format!("{names}; or give a path");
+    }
+    let here = std::path::absolute(".").unwrap_or_default();
+    let is_there = config.runbooks.iter().all(|folder| folder.is_dir());
+    let seen = if is_there { "holds no runbook" } else { "does not exist" };
+    let folders: Vec<_> =
+        config.runbooks.iter().map(|folder| config.shown(folder).display().to_string()).collect();
+    format!(
+        "{} {seen}, seen from {}: give a path, go where your runbooks are, or name their folder as `paths` in \
+         [runbooks] of drctl.toml",
+        folders.join(", "),
+        here.display()
+    )
+}
+
+/// The names there are, and which of them is like the one that is not; absent where there are none.
+fn names_like(config: &Config, name: &str) -> Option<String> {
+    let there: Vec<&PathBuf> = config.runbooks.iter().filter(|folder| folder.is_dir()).collect();
     let known: BTreeSet<ServiceName> = files::all(there.iter().map(|folder| folder.as_path()))
         .iter()
-        .filter_map(|path| shelf::name_of(&read(path).ok()?))
+        .filter_map(|path| ServiceName::new(texts::read(path).ok()?.name()?).ok())
         .collect();
     if known.is_empty() {
-        let here = std::path::absolute(".").unwrap_or_default();
-        let seen = if absent.is_empty() { "holds no runbook" } else { "does not exist" };
-        let folders: Vec<_> = config.runbooks.iter().map(shown).collect();
-        return format!(
-            "{} {seen}, seen from {}: give a path, go where your runbooks are, or name their folder as `paths` in \
-             [runbooks] of drctl.toml",
-            folders.join(", "),
-            here.display()
-        );
+        return None;
     }
     let near = compile::nearest(name, known.iter().map(ServiceName::as_str));
     let near = near.map_or_else(String::new, |near| format!("did you mean `{near}`? "));
     let listed: Vec<_> = known.iter().take(NAMED).map(ServiceName::as_str).collect();
     let more = if known.len() > NAMED { ", …" } else { "" };
-    let folders: Vec<_> = there.into_iter().map(shown).collect();
-    format!("{near}in {} there are: {}{more}; or give a path", folders.join(", "), listed.join(", "))
+    let folders: Vec<_> =
+        there.into_iter().map(|folder| config.shown(folder).display().to_string()).collect();
+    Some(format!("{near}in {} there are: {}{more}", folders.join(", "), listed.join(", ")))
 }
 
 /// As [`find`], of a name only: who asks from elsewhere has no paths here.
@@ -403,11 +417,8 @@ fn is_called(config: &Config, path: &Path, name: &str) -> bool {
         return true;
     }
     // Whatever else is wrong with it is told once it was found.
-    read(path).is_ok_and(|text| text.contains(name) && !files::is_scenario(&text) && is_about(&text, name))
-}
-
-/// Says whether a runbook is about a service, whether or not it compiles.
-fn is_about(text: &str, service: &str) -> bool {
-    let document = serde_saphyr::from_str::<Value>(text).unwrap_or_default();
-    document.pointer("/metadata/name").and_then(Value::as_str) == Some(service)
+    texts::read(path).is_ok_and(|text| {
+        let about = text.as_str();
+        about.contains(name) && !files::is_scenario(about) && text.name() == Some(name)
+    })
 }

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
+use crate::app::launch::files::compiled::compiled;
 use crate::app::launch::shelf::{self, Shelf};
 use crate::app::launch::source::{self, Source};
 use crate::app::{Error, Voice, exit};
-use crate::compile;
 use crate::config::Config;
 use crate::evidence::readiness::{Definition, FRESHNESS};
 use crate::model::id::ServiceName;
@@ -55,7 +55,7 @@ fn one(config: &Config, named: &str) -> Result<Service, Error> {
     let path = source::find(config, named)?;
     let text = source::read(&path)?;
     let shown = config.shown(&path);
-    let (runbook, findings) = compile::compile_with(&text, &source::options(config)?);
+    let (runbook, findings) = compiled(&text, &source::options(config)?);
     let name = runbook.as_ref().map(|runbook| runbook.metadata.name.clone());
     let name = name.or_else(|| shelf::name_of(&text)).ok_or_else(|| {
         Error::new(exit::INVALID, format!("{} does not say which service it is about", shown.display()))

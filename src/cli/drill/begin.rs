@@ -65,12 +65,7 @@ pub(super) fn run(global: &Global, arguments: &Begin) -> Result<u8, Error> {
         return afar(global, &wanted);
     }
     let source = source::bound(&config, &wanted.binding, &Terminal)?;
-    let level = wanted.choices().level(&source.runbook);
-    let real = matches!(level, DrillLevel::Isolated | DrillLevel::Live);
-    if real && arguments.reason.as_deref().is_none_or(|reason| reason.trim().is_empty()) {
-        return Err(Error::new(exit::USAGE, format!("a drill of level {level} needs a reason"))
-            .help("add --reason \"what is rehearsed\"; it stands in the journal and in the report"));
-    }
+    drill::reason(wanted.choices().level(&source.runbook), arguments.reason.clone())?;
     let session = Session::open(global)?;
     session::block_on(start(global, &session, &wanted, &source))
 }

@@ -110,7 +110,7 @@ async fn close(global: &Global, session: &Session, arguments: &CloseArguments) -
             let closed = server.add(&path, &afar::key(None), &json!({"reason": how})).await;
             closed.map_err(|refusal| afar::refused(session, refusal))?;
         }
-        None => findings::close(session, &run, wanted, &how).await?,
+        None => findings::close(session, &run, wanted, (&how, None)).await?,
     }
     output::print(global.output, &json!({"run": run.as_str(), "finding": wanted, "closed": true}), || {
         format!("{run}: finding {wanted} is closed")

@@ -1,21 +1,21 @@
 //! `drctl trigger list`: what each trigger listens to and starts, and what came of it last.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::webhooks;
 use crate::app::launch::source::{self, Broken};
 use crate::cli::session::{self, Session};
 use crate::cli::table::Table;
 use crate::cli::table::Yield::{Cut, Wrap};
 use crate::cli::{Error, Global, exit, output};
-use crate::config::Config;
 use crate::engine::trigger::{Last, Red, TriggerRecord};
 use crate::journal::OpenMode;
 use crate::model::id::ServiceName;
 use crate::model::time::Duration;
-use crate::model::trigger::{HowToStart, Listening, Trigger};
+use crate::model::trigger::{HowToStart, Listening, Trigger, TriggerSource};
 use crate::runtime::trigger_record;
 
 /// All triggers.
@@ -32,7 +32,7 @@ struct Line {
     trigger: String,
     /// What it listens to.
     listens: Vec<String>,
-    /// What it listens to and the configuration has no webhook of.
+    /// What it listens to and there is no webhook of.
     unheard: Vec<String>,
     how: HowToStart,
     start: String,
@@ -55,13 +55,14 @@ pub(super) fn run(global: &Global) -> Result<u8, Error> {
     let (runbooks, broken) = source::with_triggers(&config)?;
     let session = match session::new_journal(&config) {
         Some(_) => None,
-        None => Some(Arc::new(Session::open_as(global, OpenMode::ReadOnly)?)),
+        None => Some(Session::open_as(global, OpenMode::ReadOnly)?),
     };
+    let hooks = webhooks(&config, session.as_ref())?;
     let mut triggers = Vec::new();
     for runbook in &runbooks {
         let service = &runbook.metadata.name;
-        let record = record_of(session.as_deref(), service)?;
-        triggers.extend(runbook.triggers.iter().map(|trigger| line(&config, service, trigger, &record)));
+        let record = record_of(session.as_ref(), service)?;
+        triggers.extend(runbook.triggers.iter().map(|trigger| line(&hooks, service, trigger, &record)));
     }
     let report = Report { triggers, broken };
     output::print(global.output, &report, || render(&report))?;
@@ -77,16 +78,18 @@ pub(super) fn record_of(session: Option<&Session>, service: &ServiceName) -> Res
     session::block_on(async { Ok(trigger_record(session.journal.as_ref(), service).await?) })
 }
 
-fn line(config: &Config, service: &ServiceName, trigger: &Trigger, record: &TriggerRecord) -> Line {
+fn line(
+    hooks: &BTreeMap<String, TriggerSource>,
+    service: &ServiceName,
+    trigger: &Trigger,
+    record: &TriggerRecord,
+) -> Line {
     let name = trigger.name.to_string();
     let listens = |listening: &Listening<'_>| {
         let webhook = listening.webhook.map_or_else(String::new, |webhook| format!(" {webhook}"));
         format!("{}{webhook}", listening.on)
     };
-    let heard = |listening: &Listening<'_>| {
-        let mut hooks = config.webhooks.iter();
-        hooks.any(|(name, hook)| listening.hears(crate::app::source_of(hook.kind), name))
-    };
+    let heard = |listening: &Listening<'_>| hooks.iter().any(|(name, source)| listening.hears(*source, name));
     let listening = trigger.listening();
     let mode = trigger.start.mode.map_or_else(String::new, |mode| format!(" {mode}"));
     let to = trigger.start.to.as_ref().map_or_else(String::new, |to| format!(" to {to}"));

@@ -3,9 +3,15 @@
 mod list;
 mod test;
 
+use std::collections::BTreeMap;
+
 use clap::Subcommand;
 
+use super::session::{self, Session};
 use super::{Error, Global};
+use crate::app;
+use crate::config::Config;
+use crate::model::trigger::TriggerSource;
 
 /// What to do with triggers.
 #[derive(Debug, Clone, Subcommand)]
@@ -25,4 +31,17 @@ pub(crate) fn run(global: &Global, command: &Command) -> Result<u8, Error> {
         Command::List => list::run(global),
         Command::Test(arguments) => test::run(global, arguments),
     }
+}
+
+/// The webhooks that deliveries come to: by name, who delivers there. A server listens at its own, whatever
+/// the configuration of this machine says.
+///
+/// # Errors
+/// When the server refuses, or cannot be asked.
+fn webhooks(config: &Config, session: Option<&Session>) -> Result<BTreeMap<String, TriggerSource>, Error> {
+    if let Some(server) = session.and_then(|session| session.server.as_ref()) {
+        return session::block_on(async { Ok(server.webhooks().await?) });
+    }
+    let configured = config.webhooks.iter();
+    Ok(configured.map(|(name, hook)| (name.clone(), app::source_of(hook.kind))).collect())
 }

@@ -102,7 +102,7 @@ fn found(trail: &Trail) -> Vec<Finding> {
                 closed_how: None,
                 closed_by: None,
             }),
-            EvidenceFact::FindingClosed { id, how, by } => {
+            EvidenceFact::FindingClosed { id, how, by, key: _ } => {
                 for finding in findings.iter_mut().filter(|finding| finding.id == *id) {
                     finding.closed_at = Some(*at);
                     finding.closed_how = Some(how.clone());

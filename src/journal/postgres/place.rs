@@ -17,6 +17,9 @@ pub(super) const LEASE: Duration = Duration::from_secs(10);
 const SHORTEST_LEASE: Duration = Duration::from_secs(1);
 /// Longest time to reach one host unless the address says otherwise.
 const CONNECT: Duration = Duration::from_secs(3);
+/// What to do about a server that takes no writes.
+const READ_ONLY: &str = "; it is a standby, or read only: name the primary, or all hosts, as \
+                         postgres://user@one,two/database";
 /// Characters of a server's message that are shown.
 const MESSAGE: usize = 400;
 
@@ -133,7 +136,15 @@ impl Place {
     pub(super) fn fault(&self, error: &tokio_postgres::Error) -> Fault {
         let Some(database) = error.as_db_error() else {
             let cause = std::error::Error::source(error).map(ToString::to_string);
-            return Fault::Lost(printable(&cause.unwrap_or_else(|| error.to_string()), MESSAGE));
+            let cause = printable(&cause.unwrap_or_else(|| error.to_string()), MESSAGE);
+            return match cause.as_str() {
+                "password missing" => {
+                    Fault::Refused(self.unavailable("the server asks for a password: give it in PGPASSWORD"))
+                }
+                // A standby may be promoted the next moment.
+                "database does not allow writes" => Fault::Lost(format!("{cause}{READ_ONLY}")),
+                _ => Fault::Lost(cause),
+            };
         };
         let code = database.code().code();
         let said = format!("{} (SQLSTATE {code})", printable(database.message(), MESSAGE));
@@ -195,6 +206,12 @@ mod tests {
             "postgres://ann:hunter2@a/dr?lease_ttl=10ms",
             "postgres://ann:hunter2@a/dr?lease_ttl=hunter2",
             "postgres://ann:hunter2@a/dr?sslmode=hunter2",
+            "postgres://ann:x@hunter2@a/dr",
+            "postgres://ann:x@hunter2/y@a/dr",
+            "postgres://ann:12/hunter2@a/dr",
+            "postgres://ann:x/hunter2@a/dr",
+            "postgres://ann:x?hunter2@a/dr",
+            "postgres://ann:x#hunter2@a:1/d@r",
             "postgres://",
         ] {
             let said = refused(text);

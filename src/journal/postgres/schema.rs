@@ -63,9 +63,17 @@ async fn migrate(session: &Session) -> Result<(), Fault> {
 
 /// The format found; 0 where there is none.
 async fn found(session: &Session) -> Result<u32, Fault> {
+    const OURS: &str = "\
+        select exists (select from pg_attribute where attrelid = to_regclass('drctl.format') \
+        and attname = 'version' and atttypid = 'int4'::regtype) as ours";
     let there = session.one("select to_regclass('drctl.format') is not null as there", &[]).await?;
     if !session.get::<bool>(&there, "there")? {
         return Ok(0);
+    }
+    let ours = session.one(OURS, &[]).await?;
+    if !session.get::<bool>(&ours, "ours")? {
+        let what = "its schema `drctl` is no journal's, but of something else: name another database";
+        return Err(session.place().unavailable(what).into());
     }
     let row = session.query("select version from drctl.format", &[]).await?;
     let Some(row) = row.first() else { return Ok(0) };

@@ -9,7 +9,7 @@ use reqwest::{Client, Method, Response, StatusCode, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Access, answer, wire};
+use super::{Access, IN_COMMANDS, answer, wire};
 use crate::dial;
 use crate::journal::FORMAT;
 use crate::ports::{Refusal, RefusalKind};
@@ -280,6 +280,8 @@ impl Speaker {
         }
         let mut request =
             self.client.request(ask.method.clone(), url).header(ACCEPT, HeaderValue::from_static(accept));
+        // People read here what the server says.
+        request = request.header(HeaderName::from_static(IN_COMMANDS.0), IN_COMMANDS.1);
         if let Some(token) = &self.token {
             request = request.header(AUTHORIZATION, token);
         }

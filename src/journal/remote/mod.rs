@@ -20,6 +20,10 @@ pub use self::events::{Events, Fact, Heard};
 pub use self::server::{Begun, CheckBegun, ChecksBegun, RemoteJournal};
 pub use self::wire::Sheet;
 
+/// The header, and its value, by which a server is asked to speak in commands and flags: its own words are
+/// those of its API.
+pub const IN_COMMANDS: (&str, &str) = ("drctl-words", "commands");
+
 /// How a server is spoken to.
 #[derive(Debug, Clone, Copy)]
 pub struct Access<'a> {

@@ -1,6 +1,7 @@
 //! A server as the command line sees it: what is asked of it beside the `Journal` port. Never decides who
 //! may.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use serde::Deserialize;
@@ -11,6 +12,7 @@ use super::wire::Sheet;
 use super::{Access, Events, answer, chain, wire};
 use crate::engine::input::Request;
 use crate::model::id::RunId;
+use crate::model::trigger::TriggerSource;
 use crate::ports::Refusal;
 
 /// Most runbooks that are taken from a server.
@@ -156,6 +158,15 @@ impl RemoteJournal {
                 return Ok(sheets);
             }
         }
+    }
+
+    /// The webhooks that the server listens at: by name, who delivers there.
+    ///
+    /// # Errors
+    /// When the server refuses, or cannot be asked.
+    pub async fn webhooks(&self) -> Result<BTreeMap<String, TriggerSource>, Refusal> {
+        let listed: Vec<wire::Webhook> = self.link.read(Ask::get("webhooks")).await?;
+        Ok(listed.into_iter().map(|hook| (answer::line(&hook.name), hook.kind)).collect())
     }
 
     /// The events of a run from a sequence on, for as long as somebody listens.

@@ -8,6 +8,7 @@ use crate::engine::input::Control;
 use crate::journal::record::unhex;
 use crate::model::id::RunId;
 use crate::model::time::Timestamp;
+use crate::model::trigger::TriggerSource;
 use crate::ports::{Holder, Node, Record, RunSummary, StreamName, Takeover};
 
 /// What a server is.
@@ -19,7 +20,7 @@ pub(super) struct About {
 }
 
 /// A page of records.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub(super) struct Records {
     pub(super) records: Vec<Stored>,
     pub(super) more: bool,
@@ -113,6 +114,13 @@ pub(super) struct Checking {
     pub(super) checks: Vec<CheckBegun>,
     #[serde(default)]
     pub(super) notes: Vec<String>,
+}
+
+/// A webhook that a server listens at.
+#[derive(Debug, Deserialize)]
+pub(super) struct Webhook {
+    pub(super) name: String,
+    pub(super) kind: TriggerSource,
 }
 
 /// What came of setting something, as far as it is told to people.

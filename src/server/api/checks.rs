@@ -166,7 +166,7 @@ async fn members(
                 begun.new |= new;
                 Check { service, run: Some(run), refused: None }
             }
-            Err(error) => Check { service, run: None, refused: Some(error.in_one_line()) },
+            Err(error) => Check { service, run: None, refused: Some(caller.told(&error.in_one_line())) },
         });
     }
     Ok(begun)

@@ -15,7 +15,7 @@ use crate::app;
 use crate::app::launch::drill::{self, WantedDrill};
 use crate::app::launch::interrupt::Interrupted;
 use crate::app::launch::promote::{self, Promotion, WantedPromotion};
-use crate::app::launch::source::Subject;
+use crate::app::launch::source::{self, Subject};
 use crate::app::launch::{self, Began, Binding};
 use crate::engine::input::Consents;
 use crate::model::drill::DrillLevel;
@@ -112,16 +112,11 @@ async fn start(
         notes: BTreeMap::from([("command".to_owned(), "drill".to_owned())]),
     };
     let (session, said, subject) = subject(&caller, &wanted.binding)?;
-    let Subject::One(source) = subject else {
-        return Err(Problem::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "is_fleet",
-            "a fleet has no drills of its own",
-        ));
+    let source = match subject {
+        Subject::One(source) => source,
+        Subject::Fleet(fleet) => return Err(source::is_fleet(&fleet.path).into()),
     };
-    if matches!(wanted.choices().level(&source.runbook), DrillLevel::Isolated | DrillLevel::Live) {
-        wanted.reason = Some(app::reason("a drill with effects", wanted.reason.as_deref())?);
-    }
+    wanted.reason = drill::reason(wanted.choices().level(&source.runbook), wanted.reason)?;
     let began = drill::start(&session, &wanted, &source).await;
     let began = began.map_err(|error| Problem::from(error).notes(said.lines()))?;
     answer(&caller, &session, began, || said.lines()).await

@@ -15,6 +15,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
+use super::cursors;
 use super::runs::find;
 use crate::app::view;
 use crate::model::id::RunId;
@@ -79,15 +80,21 @@ async fn events(
 ) -> Result<Response, Problem> {
     let (session, _) = caller.session();
     let run = find(&session, &text, false).await?;
-    let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.trim().parse().ok());
+    let last = cursors::last_event(&headers)?;
+    let (journal, of_run) = (session.journal.as_ref(), StreamName::run(&run));
     if wants_stream(&headers) || last.is_some() {
-        return Ok(stream(Arc::clone(caller.server()), &run, last.unwrap_or(after.after)));
+        let after = last.unwrap_or(after.after);
+        cursors::is_there(journal, Some(&of_run), after).await?;
+        return Ok(stream(Arc::clone(caller.server()), &run, after));
     }
     if !(1..=PAGE).contains(&after.limit) {
         let what = format!("limit is 1 to {PAGE}");
         return Err(Problem::new(StatusCode::BAD_REQUEST, "invalid_query", what));
     }
-    let records = session.journal.read(&StreamName::run(&run), after.after, after.limit).await?;
+    let records = journal.read(&of_run, after.after, after.limit).await?;
+    if records.is_empty() {
+        cursors::is_there(journal, Some(&of_run), after.after).await?;
+    }
     let next = records.last().filter(|_| records.len() == after.limit).map(|record| record.sequence);
     Ok(Json(Page { events: records.iter().map(view::record).collect(), next }).into_response())
 }

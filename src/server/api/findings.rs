@@ -40,6 +40,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             post(close),
         )
         .right_for_service(Right::Operate)
+        .keyed()
         .body::<How>()
         .answers::<Outcome>(StatusCode::OK, "It is closed."),
     ]
@@ -106,6 +107,7 @@ struct Outcome {
 async fn close(
     caller: Caller,
     Path((text, finding)): Path<(String, String)>,
+    IdempotencyKey(key): IdempotencyKey,
     Body(how): Body<How>,
 ) -> Result<Json<Outcome>, Problem> {
     let run = find(caller.server().session(), &text, true).await?;
@@ -115,6 +117,7 @@ async fn close(
         Problem::new(StatusCode::NOT_FOUND, "unknown_finding", what)
     };
     let finding = finding.parse().map_err(|_| unknown())?;
-    findings::close(&session, &run, finding, &how.reason.into_text()).await?;
+    let how = how.reason.into_text();
+    findings::close(&session, &run, finding, (&how, key.as_deref())).await?;
     Ok(Json(Outcome { run, finding, closed: true }))
 }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::controls::asking;
+use super::cursors;
 use super::runs::{find, settle};
 use crate::app;
 use crate::app::launch::inbox;
@@ -159,10 +160,14 @@ async fn records(caller: Caller, Query(which): Query<Which>) -> Result<Json<Reco
         return Err(Problem::new(StatusCode::BAD_REQUEST, "invalid_query", what));
     }
     let (session, _) = caller.session();
-    let records = match which.stream {
-        Some(name) => session.journal.read(&StreamName::typed(&name), which.after, which.limit).await?,
-        None => session.journal.read_after(which.after, which.limit).await?,
+    let (journal, stream) = (session.journal.as_ref(), which.stream.map(StreamName::typed));
+    let records = match &stream {
+        Some(stream) => journal.read(stream, which.after, which.limit).await?,
+        None => journal.read_after(which.after, which.limit).await?,
     };
+    if records.is_empty() {
+        cursors::is_there(journal, stream.as_ref(), which.after).await?;
+    }
     let mut bytes = 0;
     let fits = |record: &Record| {
         let first = bytes == 0;

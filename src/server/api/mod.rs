@@ -2,6 +2,7 @@
 
 mod checks;
 mod controls;
+mod cursors;
 mod drills;
 mod events;
 mod fields;

@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
+use super::cursors;
 use crate::app::Error;
-use crate::app::launch::files;
+use crate::app::launch::files::{self, compiled::compiled};
 use crate::app::launch::planned;
 use crate::app::launch::source::{self, Subject};
 use crate::app::launch::{Binding, route};
@@ -108,7 +109,7 @@ fn entries(config: &Config) -> Result<BTreeMap<String, Entry>, Error> {
         let Some(kind @ ("Runbook" | "Fleet")) = files::kind(&text) else { continue };
         let (kind, fleet) = (kind.to_owned(), files::is_fleet(&text));
         let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        let sound = (!fleet).then(|| compile::compile_with(&text, &options).0.is_some());
+        let sound = (!fleet).then(|| compiled(&text, &options).0.is_some());
         entries.insert(name.clone(), Entry { name, kind, sound });
     }
     Ok(entries)
@@ -161,8 +162,10 @@ async fn shelf(caller: Caller, Query(from): Query<From>) -> Result<Json<Shelf>, 
         let found = files::files(folder).unwrap_or_default().into_iter();
         found.filter_map(move |file| Some((folder, file.strip_prefix(folder).ok()?.to_owned(), file)))
     });
+    let files: Vec<_> = files.collect();
+    cursors::is_within(from.after, files.len())?;
     let (mut sheets, mut bytes, mut more) = (Vec::new(), 0, false);
-    for (folder, inside, file) in files.skip(from.after) {
+    for (folder, inside, file) in files.into_iter().skip(from.after) {
         if bytes > SHELF_BYTES {
             more = true;
             break;

@@ -11,12 +11,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::cursors;
 use super::fields::{Reason, object, optional};
 use crate::app::launch::estate::Simulated;
 use crate::app::launch::interrupt::{DrillFate, Interrupted};
 use crate::app::launch::source::{self, Subject};
 use crate::app::launch::{self, Began, Binding, STAGED_FOR, Wanted};
-use crate::app::{self, About, Error, FindRunError, Session, Speed, Voice, exit, view};
+use crate::app::{self, About, Error, FindRunError, Session, Speed, exit, view};
 use crate::compile::Code;
 use crate::engine::input::Consents;
 use crate::evidence::RunView;
@@ -101,10 +102,11 @@ async fn list(caller: Caller, Query(wanted): Query<List>) -> Result<Json<Page>, 
         simulated: wanted.simulated,
         limit: 0,
     };
-    let runs = caller.session().0.journal.runs(&filter).await?;
+    let (session, _) = caller.session();
+    let runs = session.journal.runs(&filter).await?;
     let first = match &wanted.cursor {
         None => 0,
-        Some(cursor) => runs.iter().position(|run| run.run == *cursor).map_or(runs.len(), |at| at + 1),
+        Some(cursor) => cursors::passed(session.journal.as_ref(), &runs, cursor).await?,
     };
     let page: Vec<_> = runs.iter().skip(first).take(wanted.limit).cloned().collect();
     let more = first.saturating_add(page.len()) < runs.len();
@@ -116,8 +118,16 @@ async fn list(caller: Caller, Query(wanted): Query<List>) -> Result<Json<Page>, 
 pub(super) async fn find(session: &Session, text: &str, changes: bool) -> Result<RunId, Problem> {
     app::find_run(session.journal.as_ref(), text, changes).await.map_err(|error| match error {
         FindRunError::Journal(error) => error.into(),
-        FindRunError::None(_) => Problem::new(StatusCode::NOT_FOUND, "unknown_run", error.to_string()),
-        FindRunError::Several(_) => Problem::new(StatusCode::CONFLICT, "ambiguous_run", error.to_string()),
+        FindRunError::None(_) => Error::new(exit::USAGE, error.to_string())
+            .help(
+                "`drctl runs list --simulated` shows them all; `latest` is the newest that is not simulated",
+            )
+            .reason("unknown_run")
+            .into(),
+        FindRunError::Several(_) => Error::new(exit::USAGE, error.to_string())
+            .help("`drctl runs list --simulated` shows them all")
+            .reason("ambiguous_run")
+            .into(),
     })
 }
 
@@ -253,12 +263,16 @@ async fn start(
     Body(wanted): Body<Start>,
 ) -> Result<Response, Problem> {
     let wanted = wanted.wanted(key)?;
-    let (session, said, subject) = subject(&caller, &wanted.binding)?;
+    caller.server().turns.take(Box::pin(begin(&caller, &wanted))).await
+}
+
+async fn begin(caller: &Caller, wanted: &Wanted) -> Result<Response, Problem> {
+    let (session, said, subject) = subject(caller, &wanted.binding)?;
     let mut interrupted = Interrupted::default();
-    let began = launch::start(&session, &wanted, &subject, &mut interrupted).await;
+    let began = launch::start(&session, wanted, &subject, &mut interrupted).await;
     settle(session.clone(), interrupted);
     let began = began.map_err(|error| Problem::from(error).notes(said.lines()))?;
-    answer(&caller, &session, began, || said.lines()).await
+    answer(caller, &session, began, || said.lines()).await
 }
 
 /// What a run is wanted of, and the session of who may start it. A fleet counts by its own name and labels.
@@ -274,9 +288,7 @@ pub(super) fn subject(caller: &Caller, binding: &Binding) -> Result<(Session, Ar
         Subject::Fleet(source) => &source.roster.metadata,
     };
     let (session, acting) = caller.acting(Right::Operate, &About::of(metadata))?;
-    for line in said.lines() {
-        acting.say(&line);
-    }
+    said.pass_on(acting.as_ref());
     Ok((session, acting, subject))
 }
 

@@ -49,5 +49,6 @@ async fn list(caller: Caller) -> Json<Vec<Entry>> {
         expires: token.expires,
         expired: token.expires.is_some_and(|expires| expires <= now),
     };
-    Json(caller.server().session().config.auth.tokens.iter().map(entry).collect())
+    // Not those of the start: they may have been read again since.
+    Json(caller.server().gate().entries().iter().map(entry).collect())
 }

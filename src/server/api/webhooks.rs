@@ -1,4 +1,5 @@
-//! What webhooks deliver: kept in the journal before it is answered, looked at afterwards.
+//! What webhooks deliver: kept in the journal before it is answered, looked at afterwards; and which webhooks
+//! there are.
 
 use std::sync::Arc;
 
@@ -7,13 +8,17 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
+use axum::routing::{get, post};
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::app;
+use crate::model::trigger::TriggerSource;
+use crate::server::auth::Right;
 use crate::server::openapi::Endpoint;
 use crate::server::problem::Problem;
-use crate::server::router::Path;
+use crate::server::router::{Caller, Path};
 use crate::server::state::Server;
 use crate::webhook::Headers;
 
@@ -22,7 +27,25 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
         Endpoint::new(Method::POST, path, "deliver", "Takes a delivery of a webhook.", post(deliver))
             .answers::<Value>(StatusCode::ACCEPTED, "It is in the journal, and is looked at now."),
+        Endpoint::new(Method::GET, "/api/v1/webhooks", "list_webhooks", "Lists the webhooks.", get(list))
+            .right(Right::View)
+            .answers::<Vec<Listed>>(StatusCode::OK, "Those that deliveries are taken from, by name."),
     ]
+}
+
+/// A webhook that deliveries are taken from.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Webhook")]
+struct Listed {
+    /// Its name in the configuration.
+    name: String,
+    /// Who delivers there.
+    kind: TriggerSource,
+}
+
+async fn list(caller: Caller) -> Json<Vec<Listed>> {
+    let hooks = caller.server().uses.iter();
+    Json(hooks.map(|(name, hook)| Listed { name: name.clone(), kind: hook.source }).collect())
 }
 
 async fn deliver(

@@ -19,6 +19,8 @@ use crate::server::problem::Problem;
 /// Knows the tokens and the identity providers.
 pub(in crate::server) struct Gatekeeper {
     tokens: Vec<Known>,
+    /// The tokens as the configuration names them.
+    entries: Vec<TokenEntry>,
     issuers: Vec<Arc<Issuer>>,
     /// The name of a person by their other names.
     people: BTreeMap<String, String>,
@@ -46,7 +48,7 @@ impl Gatekeeper {
         let people = config.auth.people.iter();
         let others = people.flat_map(|(person, names)| names.iter().map(move |name| (name, person)));
         let people = others.map(|(name, person)| (name.clone(), person.clone())).collect();
-        Ok(Self { tokens, issuers, people })
+        Ok(Self { tokens, entries: config.auth.tokens.clone(), issuers, people })
     }
 
     /// Says what is wrong with the tokens of a configuration, and reads nothing else.
@@ -55,6 +57,11 @@ impl Gatekeeper {
     /// When one cannot be one.
     pub(in crate::server) fn check(config: &Config) -> Result<(), Error> {
         Self::tokens(config).map(|_| ())
+    }
+
+    /// The tokens that are let in now, as the configuration names them.
+    pub(in crate::server) fn entries(&self) -> &[TokenEntry] {
+        &self.entries
     }
 
     fn tokens(config: &Config) -> Result<Vec<Known>, Error> {

@@ -143,18 +143,26 @@ fn findings_have_an_owner_and_a_day_and_are_closed_once() {
                 "--owner",
                 "bob",
                 "--due",
-                "2027-01-31"
+                "2099-01-31"
             ],
-            &["runs", "finding", "add", &run, "slow", "--owner", "carol", "--due", "2027-02-28"],
-            &["runs", "finding", "add", &run, " ", "--owner", "carol", "--due", "2027-02-28"],
-            &["runs", "finding", "add", "latest", "x", "--owner", "carol", "--due", "2027-02-28"],
+            &["runs", "finding", "add", &run, "slow", "--owner", "carol", "--due", "2099-02-28"],
+            &["runs", "finding", "add", &run, " ", "--owner", "carol", "--due", "2099-02-28"],
+            &["runs", "finding", "add", "latest", "x", "--owner", "carol", "--due", "2099-02-28"],
             &["runs", "finding", "close", &run, "2"],
+            &["runs", "finding", "close", &run, "2", "--reason", "as fast as it gets"],
             &["runs", "finding", "close", &run, "2", "--reason", "as fast as it gets"],
             &["runs", "finding", "close", &run, "2", "--reason", "again"],
             &["runs", "finding", "close", &run, "7", "--reason", "x"],
             &["runs", "finding", "list", &run],
         ]
     ));
+    let over = drctl.run(&format!("runs finding add {run} late --owner bob --due 2020-02-29"));
+    assert_eq!(over.code, 2, "{}", over.stdout);
+    assert!(
+        over.stderr.contains("2020-02-29 is over") && over.stderr.contains("give the last day"),
+        "{}",
+        over.stderr
+    );
     let report = report(&drctl);
     assert_eq!(report["findings"][0]["closed_at"], Value::Null);
     assert_eq!(report["findings"][1]["closed_how"], "as fast as it gets");

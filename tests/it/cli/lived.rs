@@ -64,7 +64,7 @@ fn live(to: &Path) {
         ("failover pay --stage --reason outage --confirm pay:west --accept-loss unmeasured", 6),
         ("start latest", 6),
         ("approve latest", 0),
-        ("runs finding add latest slow --owner bob --due 2027-01-31", 0),
+        ("runs finding add latest slow --owner bob --due 2099-01-31", 0),
         ("runs finding close latest 1 --reason done", 0),
         ("stop-all on --reason audit", 0),
         ("stop-all off --reason over", 0),

@@ -1,7 +1,7 @@
 //! Commands on a journal in PostgreSQL.
 
 use crate::support::binary::Drctl;
-use crate::support::postgres::PostgresAlone;
+use crate::support::postgres::{PostgresAlone, PostgresPair};
 
 const RUNBOOK: &str = "\
 apiVersion: drctl/v1
@@ -59,4 +59,42 @@ fn a_run_its_evidence_and_its_upkeep_on_postgres() {
     expect("journal verify", "pruned");
     let typed = drctl.run("runs list --journal postgre://ann:hunter2@h/d");
     assert!(typed.code != 0 && !typed.stderr.contains("hunter2"), "{}", typed.stderr);
+}
+
+#[tokio::test]
+async fn a_database_that_cannot_be_the_journal_is_told_as_what_it_is() {
+    let pair = PostgresPair::start().await;
+    pair.primary.run("create role ann login password 'hunter2'").await;
+    pair.primary.run("create database other").await;
+    let (mut lines, drctl) = (Vec::new(), Drctl::with(&[("runbooks/pay.yaml", RUNBOOK)]));
+    let ours = pair.primary.url("postgres");
+    let (other, standby) = (pair.primary.url("other"), pair.standby.url("postgres"));
+    let told = |line: &str| {
+        let output = drctl.run(line);
+        assert!(!output.stderr.contains("hunter2"), "{line}: {}", output.stderr);
+        (output.code, output.stdout + &output.stderr)
+    };
+    // An application has had the name before.
+    let (client, connection) = tokio_postgres::connect(&other, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client.batch_execute("create schema drctl; create table drctl.format(name text)").await.unwrap();
+    assert_eq!(told(&format!("--journal {ours} stop-all on --reason x")).0, 0);
+    lines.push((format!("--journal {other} journal verify"), 10, "is no journal's, but of something else"));
+    lines.push((format!("--journal {other} stop-all on --reason x"), 10, "name another database"));
+    lines.push((format!("--journal {standby} stop-all on --reason x"), 10, "name the primary"));
+    let torn = ours.replace("postgres@", "postgres:x/hunter2@");
+    lines.push((format!("--journal {torn} journal verify"), 10, "%2F"));
+    lines.push((format!("journal copy none.db {ours}"), 10, "the journal to copy: "));
+    lines.push((format!("journal copy {ours} {other}"), 10, "the new journal: "));
+    lines.push((format!("journal copy {ours} {ours}"), 7, "has records already"));
+    lines.push((format!("journal copy {ours} copy.db"), 0, "1 record in 1 stream\n"));
+    lines.push(("journal copy memory: half.db".to_owned(), 10, "the journal to copy: "));
+    for (line, code, word) in lines {
+        let (found, said) = told(&line);
+        assert!(found == code && said.contains(word), "{line}: {found} {said}");
+        assert!(!said.contains("--break-glass") || line.contains("stop-all"), "{line}: {said}");
+    }
+    assert!(!drctl.path("half.db").exists() && !drctl.path("half.db-wal").exists(), "half a copy is left");
+    let words = drctl.run_words(&["--journal", "host=a password=hunter2", "journal", "verify"]);
+    assert!(words.code == 2 && !words.stderr.contains("hunter2"), "{}", words.stderr);
 }

@@ -218,7 +218,7 @@ async fn what_people_found_afterwards_counts() {
     let standing = pay.stands(PAY, 1, None).await;
     assert_eq!(said(&standing), (Readiness::ActionRequired, vec!["finding_overdue"]));
     assert!(standing.judgement.reasons[0].text.contains("1 day overdue (bob): the DNS entry was stale"));
-    tell(EvidenceFact::FindingClosed { id: 1, how: "deleted".to_owned(), by }).await;
+    tell(EvidenceFact::FindingClosed { id: 1, how: "deleted".to_owned(), by, key: None }).await;
     assert_eq!(said(&pay.stands(PAY, 1, None).await).0, Readiness::Ready);
 }
 

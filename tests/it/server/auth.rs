@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use super::{ANN, BOB, EVE, OLD, folder, folder_with};
+use super::{ADA, ANN, BOB, EVE, OLD, folder, folder_with};
 use crate::support::served::{Served, answer};
 
 #[tokio::test]
@@ -78,4 +78,21 @@ async fn who_asks_for_nothing_holds_no_place() {
     for mut connection in taken {
         assert!(connection.read_to_end(&mut Vec::new()).is_ok(), "it was closed");
     }
+}
+
+#[tokio::test]
+async fn the_tokens_that_are_listed_are_those_that_are_let_in_now() {
+    let drctl = folder();
+    let server = Served::start(&drctl);
+    let text = std::fs::read_to_string(drctl.path("drctl.toml")).unwrap();
+    drctl.write("drctl.toml", &text.replace("\"eve\"", "\"mia\""));
+    server.hang_up();
+    server
+        .until(async || {
+            let (_, listed) = server.get("/api/v1/tokens", ADA).await;
+            let names: Vec<_> =
+                listed.as_array().unwrap().iter().map(|entry| entry["name"].clone()).collect();
+            names.contains(&"mia".into()) && !names.contains(&"eve".into())
+        })
+        .await;
 }

@@ -12,12 +12,17 @@ mod alertmanager;
 mod api;
 mod auth;
 mod contract;
+mod crowd;
+mod cursors;
 mod drills;
+mod guarded;
 mod lasting;
 mod oidc;
 mod remote;
+mod remote_acts;
 mod remote_faults;
 mod scopes;
+mod spoken;
 mod stream;
 mod supervised;
 #[cfg(feature = "postgres")]

@@ -135,7 +135,7 @@ const COMMANDS: [(&str, &str, Place); 69] = {
         ("runs events", "latest", There),
         ("runs watch", "latest", There),
         ("runs report", "latest", There),
-        ("runs finding add", "slow-abcdefgh text --owner ann --due 2030-01-01", There),
+        ("runs finding add", "slow-abcdefgh text --owner ann --due 2099-01-01", There),
         ("runs finding list", "latest", There),
         ("runs finding close", "slow-abcdefgh 1 --reason x", There),
         ("runs verify", "latest", There),

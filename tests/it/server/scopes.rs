@@ -140,7 +140,7 @@ async fn an_approval_is_not_passed_by_in_another_way() {
 
 /// For the services it counts for the same role does.
 async fn for_its_own(server: &Served, other: &str) {
-    let finding = json!({"text": "slow", "owner": "pat", "due": "2030-01-01"});
+    let finding = json!({"text": "slow", "owner": "pat", "due": "2099-01-01"});
     for (method, path, body, expected) in [
         (
             Method::PUT,
@@ -169,7 +169,7 @@ async fn nothing_is_done_to_a_service_by_who_answers_for_another() {
         ("post /api/v1/drills", json!({"runbook": "asking"})),
         ("post /api/v1/drills/{run}/promote", reason.clone()),
         ("post /api/v1/checks", json!({"runbook": "asking"})),
-        ("post /api/v1/runs/{run}/findings", json!({"text": "slow", "owner": "pat", "due": "2030-01-01"})),
+        ("post /api/v1/runs/{run}/findings", json!({"text": "slow", "owner": "pat", "due": "2099-01-01"})),
         ("post /api/v1/runs/{run}/findings/{finding}/close", reason.clone()),
         ("post /api/v1/journal/verify", json!({})),
         ("put /api/v1/stop-all", json!({"stopped": true, "reason": "x"})),

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::Child;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
@@ -19,6 +20,8 @@ pub(crate) struct Served {
     /// Address and port.
     address: String,
     client: reqwest::Client,
+    /// What it has logged since.
+    log: Arc<Mutex<String>>,
 }
 
 impl Served {
@@ -51,21 +54,31 @@ impl Served {
         };
         // Whoever looks for a fault may want to read on; else nobody does, but a full pipe would stop it.
         let shown = super::switch("DRCTL_TEST_LOG").is_some();
+        let log = Arc::new(Mutex::new(String::new()));
+        let into = Arc::clone(&log);
         std::thread::spawn(move || {
-            for line in lines.map_while(Result::ok).filter(|_| shown) {
-                tell(&line);
+            for line in lines.map_while(Result::ok) {
+                if shown {
+                    tell(&line);
+                }
+                into.lock().unwrap().extend([&line, "\n"]);
             }
         });
         // A connection that the server has closed after a refusal must not be used again.
         let client = reqwest::Client::builder().pool_max_idle_per_host(0);
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = client.build().unwrap();
-        Self { child, address, client }
+        Self { child, address, client, log }
     }
 
     /// The address of a path.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
+    }
+
+    /// What it has logged since it listens.
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
     }
 
     /// Address and port.
