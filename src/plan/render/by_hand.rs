@@ -202,23 +202,58 @@ fn cloud(uses: &str, with: &Fields) -> Option<Vec<String>> {
     let project = || flags(with, &["--project", "project"]);
     Some(match uses {
         "kubernetes.scale" => {
-            let pairs = ["--context", "context", "--namespace", "namespace", "--replicas", "replicas"];
+            let pairs = [
+                "--kubeconfig",
+                "kubeconfig",
+                "--context",
+                "context",
+                "--namespace",
+                "namespace",
+                "--replicas",
+                "replicas",
+            ];
             let what = format!("{}/{}", text(with, "kind")?, text(with, "name")?);
             [flagged(with, "kubectl scale", &pairs), vec![what]].concat()
         }
         "azure.vmss.set_capacity" => flagged(
             with,
             "az vmss scale",
-            &["--resource-group", "resource_group", "--name", "scale_set", "--new-capacity", "capacity"],
+            &[
+                "--subscription",
+                "subscription_id",
+                "--resource-group",
+                "resource_group",
+                "--name",
+                "scale_set",
+                "--new-capacity",
+                "capacity",
+            ],
         ),
         "azure.sql.failover" => flagged(
             with,
             "az sql failover-group set-primary",
-            &["--resource-group", "resource_group", "--server", "server", "--name", "failover_group"],
+            &[
+                "--subscription",
+                "subscription_id",
+                "--resource-group",
+                "resource_group",
+                "--server",
+                "server",
+                "--name",
+                "failover_group",
+            ],
         ),
         "azure.traffic_manager.set_endpoint" => {
-            let pairs =
-                ["--resource-group", "resource_group", "--profile-name", "profile", "--name", "endpoint"];
+            let pairs = [
+                "--subscription",
+                "subscription_id",
+                "--resource-group",
+                "resource_group",
+                "--profile-name",
+                "profile",
+                "--name",
+                "endpoint",
+            ];
             let command = flagged(with, "az network traffic-manager endpoint update", &pairs);
             let kind = format!("{}Endpoints", text(with, "endpoint_type")?);
             let status = if is_on(with)? { "Enabled" } else { "Disabled" };
