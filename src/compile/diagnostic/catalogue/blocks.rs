@@ -101,7 +101,9 @@ pub(crate) const PLACEHOLDER: Entry = notice(
 pub(crate) const BROKEN_ADDRESS: Entry = error(
     "an address that nothing can be sent to",
     "What is asked over HTTP has an absolute address: https:// or http://, and a host. With another \
-     text the step fails on the bad day. Of a template only its beginning can be judged.",
+     text the step fails on the bad day. Of a template only its beginning can be judged. A connection string \
+     of PostgreSQL is `name=value …` or a postgresql:// address, and names a host; files of services and of \
+     passwords are not looked at.",
     "public_url: shop.example.com",
     "public_url: \"https://shop.example.com/health\"",
 );
