@@ -120,10 +120,22 @@ async fn begun(
 
 impl Fleet {
     fn render(&self) -> String {
-        let mut table = Table::default();
+        // What keeps many from being checked, such as an action that this drctl can only simulate, is said once.
+        let mut alike: Vec<(&Member, String, Vec<&str>)> = Vec::new();
         for member in self.members.iter().filter(|member| !member.ready || member.told() > 0) {
+            let why = member.why();
+            let same = |(other, known, _): &&mut (&Member, String, Vec<&str>)| {
+                other.refused.is_some() && member.refused.is_some() && *known == why
+            };
+            match alike.iter_mut().find(same) {
+                Some((_, _, services)) => services.push(&member.service),
+                None => alike.push((member, why, vec![&member.service])),
+            }
+        }
+        let mut table = Table::default();
+        for (member, why, services) in &alike {
             let word = if member.ready { "\x1b[33mwarning\x1b[0m" } else { "\x1b[31mNOT READY\x1b[0m" };
-            table.row([word, &member.service, &member.why()]);
+            table.row([word, &named(services), why]);
         }
         let table = table.fit("", output::width(), &[Wrap(2)]);
         let simulated = if self.simulated { " (simulated)" } else { "" };
@@ -132,6 +144,16 @@ impl Fleet {
         let more = if self.ready { "" } else { "; `drctl check SERVICE` says more of each" };
         let what = format!("{word} for a {}{simulated}: {ready} of {all} services are{more}", self.operation);
         format!("{}\n{} is {what}\n", table.trim_end(), self.service).trim_start().to_owned()
+    }
+}
+
+/// Services in few words.
+fn named(services: &[&str]) -> String {
+    const NAMED: usize = 8;
+    let first = services.get(..NAMED).unwrap_or(services).join(", ");
+    match services.len().saturating_sub(NAMED) {
+        0 => first,
+        more => format!("{first} and {more} more"),
     }
 }
 
