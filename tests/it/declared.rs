@@ -204,7 +204,8 @@ fn compute_that_writes_is_no_service_without_a_fence() {
         format!(
             "apiVersion: drctl/v1\nkind: Runbook\nmetadata: {{name: shop}}\nstrategy: warm_standby\n\
              objectives: {{rto: 30m, rpo: 5m}}\n\
-             sites: {{a: {{role: active, provider: onprem}}, b: {{role: standby, provider: onprem}}}}\ncomponents:\n\
+             sites: {{a: {{role: active, provider: onprem}}, b: {{role: standby, provider: onprem}}}}\n\
+             components:\n\
              \x20 - {{id: web, kind: command.service, start: [./ctl, start, \"{{{{ site.name }}}}\"], \
              stop: [./ctl, stop, \"{{{{ site.name }}}}\"]{writes}}}\n"
         )

@@ -165,8 +165,8 @@ fn stops(document: &Value, (id, stop): (&str, &SiteValue), pointer: &str, report
     if let Some(at) = found.filter(|_| !any_own(document, &|own| own.get("id") == Some(&json!(step)))) {
         let message = format!("the `stop` of `{id}` does nothing, so its old site would go on writing");
         reporter.value(Code::BrokenComponent, &at, message).help(format!(
-            "write the program that stops it there; where something else does, write that as an own step with the \
-             id `{step}`, which takes the place of the derived one"
+            "write the program that stops it there; where something else does, write that as an own step with \
+             the id `{step}`, which takes the place of the derived one"
         ));
     }
 }
@@ -270,8 +270,8 @@ fn followers(document: &Value, entry: &Entry, pointer: &str, reporter: &mut Repo
     );
     reporter.value(Code::StandbyLeftBehind, &format!("{pointer}/kind"), message).help(
         "add an own step of phase `reprotect` to `workflows.failover` that does it, with `for_each` over the \
-         survivors but `to`; until then it protects nothing: a second failover there would lose every write since \
-         the first one",
+         survivors but `to`; until then it protects nothing: a second failover there would lose every write \
+         since the first one",
     );
 }
 
@@ -375,8 +375,8 @@ impl Declared {
              a service without data says so by `objectives` with an `rto` and without an `rpo`"
         } else {
             "no component holds data, so neither a fence nor a promotion is derived; compute that writes by itself \
-             says `writes: true`, and stopping it is a fence then; a service without data says so by `objectives` \
-             with an `rto` and without an `rpo`"
+             says `writes: true`, and stopping it is a fence then; a service without data says so by \
+             `objectives` with an `rto` and without an `rpo`"
         }
     }
 

@@ -130,7 +130,8 @@ fn listed(names: &[&str]) -> String {
     }
 }
 
-/// A step that makes data writable without the gate that stood before it, or before what it takes the place of.
+/// A step that makes data writable without the gate that stood before it, or before what it takes the
+/// place of.
 fn ungated(old: &View<'_>, new: &View<'_>, pairs: &Pairs) -> Option<usize> {
     let promotes = |view: &View<'_>, at: usize| {
         view.unit(at).is_some_and(|unit| unit.class().promote && !unit.is_skipped(view.mode()))

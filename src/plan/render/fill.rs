@@ -42,8 +42,8 @@ impl Known {
         }
     }
 
-    /// A text with each `{{ }}` filled in that reads nothing but what is known; nothing where it has other tags,
-    /// or where one cannot be told from the text around it.
+    /// A text with each `{{ }}` filled in that reads nothing but what is known; nothing where it has other
+    /// tags, or where one cannot be told from the text around it.
     fn text(&self, text: &str, context: &Context, has_item: bool) -> Option<String> {
         if !text.contains("{{") || ["{%", "{#", "{{-", "-}}"].iter().any(|other| text.contains(other)) {
             return None;

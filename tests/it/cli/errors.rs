@@ -171,7 +171,7 @@ fn what_helps_against_all_is_said_once() {
     let output = drctl.run("failover pay --reason outage");
     let told = |what: &str| output.stderr.matches(what).count();
     assert_eq!(
-        told("step `dns`, step `dns2`: this build can only simulate dns.update"),
+        told("step `dns2`, step `dns`: this build can only simulate dns.update"),
         1,
         "{}",
         output.stderr
