@@ -121,22 +121,21 @@ impl Written {
     fn each(self, given: &Value, pointer: &str, reporter: &mut Reporter<'_>) {
         match given {
             // Either may hold a password.
-            Value::String(text) => match self {
-                Self::Address => {
-                    let Some(fault) = fault(text) else { return };
-                    let message = format!("this is no address: {fault}");
-                    reporter
-                        .value(Code::BrokenAddress, pointer, message)
-                        .help("write it like https://shop.example.com/health");
+            Value::String(text) => {
+                let (wrong, fault, help) = match self {
+                    Self::Address => {
+                        ("this is no address", fault(text), "write it like https://shop.example.com/health")
+                    }
+                    Self::Connection => (
+                        "nobody can be reached by this connection string",
+                        fault_of_connection(text),
+                        "write it like `host=db.example.com port=5432 dbname=shop user=drctl`",
+                    ),
+                };
+                if let Some(fault) = fault {
+                    reporter.value(Code::BrokenAddress, pointer, format!("{wrong}: {fault}")).help(help);
                 }
-                Self::Connection => {
-                    let Some(fault) = fault_of_connection(text) else { return };
-                    let message = format!("nobody can be reached by this connection string: {fault}");
-                    reporter
-                        .value(Code::BrokenAddress, pointer, message)
-                        .help("write it like `host=db.example.com port=5432 dbname=shop user=drctl`");
-                }
-            },
+            }
             Value::Object(sites) => {
                 for (site, given) in sites {
                     self.each(given, &format!("{pointer}/{}", escape(site)), reporter);
