@@ -56,7 +56,9 @@ fn walk(value: &Value, pointer: &mut String, reporter: &mut Reporter<'_>) {
             };
             match word("kind") {
                 kind if kind == ComponentKind::HttpEndpoint.as_str() => {
-                    ENDPOINT.iter().for_each(|key| judge(Written::Address, format!("/{key}")));
+                    for key in ENDPOINT {
+                        judge(Written::Address, format!("/{key}"));
+                    }
                 }
                 kind if DATABASES.iter().any(|own| own.as_str() == kind) => {
                     judge(Written::Connection, "/connection".to_owned());
@@ -68,12 +70,14 @@ fn walk(value: &Value, pointer: &mut String, reporter: &mut Reporter<'_>) {
                     .iter()
                     .any(|it| it.as_str() == uses) =>
                 {
-                    ["/with/url", "/with/observe/url"]
-                        .iter()
-                        .for_each(|at| judge(Written::Address, (*at).to_owned()));
+                    for at in ["/with/url", "/with/observe/url"] {
+                        judge(Written::Address, at.to_owned());
+                    }
                 }
                 uses if uses.starts_with("postgres.") => {
-                    SERVERS.iter().for_each(|key| judge(Written::Connection, format!("/with/{key}")));
+                    for key in SERVERS {
+                        judge(Written::Connection, format!("/with/{key}"));
+                    }
                 }
                 _ => {}
             }

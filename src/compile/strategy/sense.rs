@@ -151,8 +151,8 @@ const fn writes(component: &Component) -> bool {
 }
 
 /// A program that does nothing is no fence, and would be taken for one.
-fn stops(document: &Value, (id, stop): (&str, &SiteValue), pointer: &str, reporter: &mut Reporter<'_>) {
-    let found = match stop {
+fn stops(document: &Value, (id, program): (&str, &SiteValue), pointer: &str, reporter: &mut Reporter<'_>) {
+    let found = match program {
         SiteValue::List(argv) => line_does_nothing(&Value::from(argv.clone())).then(|| pointer.to_owned()),
         SiteValue::Each(each) => {
             let idle = each.iter().find(|(_, argv)| line_does_nothing(argv));

@@ -56,7 +56,7 @@ impl Known {
             match self.value(&expression, &expression.check().ok()?, context, has_item) {
                 Some(Value::String(known)) => out.push_str(&known),
                 Some(known) => out.push_str(&known.to_string()),
-                None => out.push_str(&format!("{{{{{inner}}}}}")),
+                None => out.extend(["{{", inner, "}}"]),
             }
             rest = after;
         }

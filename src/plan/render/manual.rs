@@ -107,23 +107,19 @@ fn told(call: &Call, node: &Node, plan: &Plan, known: &Known) -> Told {
     let filled = if call.deferred { Some(known.fill(&call.with, node)) } else { None };
     let call = &Call { with: filled.unwrap_or_else(|| call.with.clone()), ..call.clone() };
     let mut notes: Vec<String> = account(call, plan).into_iter().collect();
-    match by_hand::commands(call.action, &call.with) {
-        Some(commands) => {
-            if call.deferred && commands.iter().any(|command| is_template(command)) {
-                notes.push("write what each {{ }} stands for in its place first".to_owned());
-                let secrets = fill::secrets(&commands, plan.secrets.keys());
-                notes.extend(secrets.iter().filter_map(|name| {
-                    let source = source(plan.secrets.get(*name)?);
-                    Some(format!("{{{{ secrets.{name} }}}} is {source}"))
-                }));
-            }
-            Told::Paste { commands, notes }
-        }
-        None => {
-            let notes: String = notes.iter().map(|note| format!("\n  {note}")).collect();
-            Told::Text(described(call) + &notes)
-        }
+    let Some(commands) = by_hand::commands(call.action, &call.with) else {
+        notes.insert(0, described(call));
+        return Told::Text(notes.join("\n  "));
+    };
+    if call.deferred && commands.iter().any(|command| is_template(command)) {
+        notes.push("write what each {{ }} stands for in its place first".to_owned());
+        let secrets = fill::secrets(&commands, plan.secrets.keys());
+        notes.extend(secrets.iter().filter_map(|name| {
+            let source = source(plan.secrets.get(*name)?);
+            Some(format!("{{{{ secrets.{name} }}}} is {source}"))
+        }));
     }
+    Told::Paste { commands, notes }
 }
 
 /// Where a person finds a secret.
@@ -149,21 +145,14 @@ fn account(call: &Call, plan: &Plan) -> Option<String> {
     }
     let told = |(account, site): &(String, String)| format!("{account} ({site})");
     let own = access::account(&plan.sites, plan.from.as_ref(), call);
-    Some(match own {
-        Some(own) => {
-            let sites: Vec<&str> = accounts
-                .iter()
-                .filter(|(account, _)| *account == own)
-                .map(|(_, site)| site.as_str())
-                .collect();
-            let sites = if sites.is_empty() { String::new() } else { format!(" ({})", sites.join(", ")) };
-            format!("with credentials of the account {own}{sites}")
-        }
-        None => {
-            let all: Vec<String> = accounts.iter().map(told).collect();
-            format!("with credentials of the account it is in: {}", all.join(" or "))
-        }
-    })
+    let Some(own) = own else {
+        let all: Vec<String> = accounts.iter().map(told).collect();
+        return Some(format!("with credentials of the account it is in: {}", all.join(" or ")));
+    };
+    let there = accounts.iter().filter(|(account, _)| *account == own);
+    let sites: Vec<&str> = there.map(|(_, site)| site.as_str()).collect();
+    let sites = if sites.is_empty() { String::new() } else { format!(" ({})", sites.join(", ")) };
+    Some(format!("with credentials of the account {own}{sites}"))
 }
 
 fn described(call: &Call) -> String {

@@ -352,8 +352,9 @@ fn what_can_only_be_simulated_is_said_once_for_all_members() {
             &service(name, "30m", record).replace("id: check,", &format!("id: check, {look},")),
         );
     }
-    let members: String = names.iter().map(|name| format!("  - {{runbook: {name}}}\n")).collect();
-    let fleet = format!("apiVersion: drctl/v1\nkind: Fleet\nmetadata: {{name: all}}\nmembers:\n{members}");
+    let members: Vec<String> = names.iter().map(|name| format!("  - {{runbook: {name}}}\n")).collect();
+    let fleet =
+        format!("apiVersion: drctl/v1\nkind: Fleet\nmetadata: {{name: all}}\nmembers:\n{}", members.concat());
     drctl.write("all.yaml", &fleet);
     let plan = drctl.run("plan all.yaml");
     assert_eq!(plan.code, 0, "{}{}", plan.stdout, plan.stderr);
