@@ -1,5 +1,5 @@
-//! Addresses that were written down where the runbook sends a request: what is none fails on the bad day.
-//! Leaves templates to the plan.
+//! Addresses and connection strings that were written down: what is none fails on the bad day. Leaves
+//! templates to the plan, and never prints one.
 
 use serde_json::Value;
 
@@ -9,10 +9,27 @@ use super::tree::escape;
 use crate::model::action::ActionName;
 use crate::model::address::http_fault;
 use crate::model::component::ComponentKind;
+use crate::model::connection;
 use crate::model::expression::is_template;
+
+use super::placeholder::holds_placeholder;
 
 /// Fields of a component that are asked over HTTP.
 const ENDPOINT: [&str; 3] = ["url", "standby_url", "public_url"];
+/// Parameters of the actions on PostgreSQL servers that are connection strings.
+const SERVERS: [&str; 3] = ["connection", "primary", "standby"];
+
+/// Components whose servers are PostgreSQL.
+const DATABASES: [ComponentKind; 2] = [ComponentKind::PostgresServer, ComponentKind::DistributedPostgres];
+
+/// What is written at a place.
+#[derive(Clone, Copy)]
+enum Written {
+    /// The address of a request.
+    Address,
+    /// The connection string of a PostgreSQL server.
+    Connection,
+}
 
 /// Reports every address of a document, as its author wrote it, that nothing can be sent to.
 pub(super) fn check(document: &Value, reporter: &mut Reporter<'_>) {
@@ -31,23 +48,38 @@ fn walk(value: &Value, pointer: &mut String, reporter: &mut Reporter<'_>) {
             }
         }
         Value::Object(fields) => {
-            let word = |key: &str| fields.get(key).and_then(Value::as_str);
-            if word("kind") == Some(ComponentKind::HttpEndpoint.as_str()) {
-                for key in ENDPOINT {
-                    fields
-                        .get(key)
-                        .into_iter()
-                        .for_each(|given| each(given, &format!("{pointer}/{key}"), reporter));
+            let word = |key: &str| fields.get(key).and_then(Value::as_str).unwrap_or_default();
+            let mut judge = |written: Written, at: String| {
+                if let Some(given) = value.pointer(&at) {
+                    written.each(given, &format!("{pointer}{at}"), reporter);
                 }
+            };
+            match word("kind") {
+                kind if kind == ComponentKind::HttpEndpoint.as_str() => {
+                    for key in ENDPOINT {
+                        judge(Written::Address, format!("/{key}"));
+                    }
+                }
+                kind if DATABASES.iter().any(|own| own.as_str() == kind) => {
+                    judge(Written::Connection, "/connection".to_owned());
+                }
+                _ => {}
             }
-            if [ActionName::HttpCheck, ActionName::HttpRequest]
-                .iter()
-                .any(|it| word("uses") == Some(it.as_str()))
-            {
-                let url = |at: &str| value.pointer(at).map(|given| (given, format!("{pointer}{at}")));
-                for (given, at) in [url("/with/url"), url("/with/observe/url")].into_iter().flatten() {
-                    each(given, &at, reporter);
+            match word("uses") {
+                uses if [ActionName::HttpCheck, ActionName::HttpRequest]
+                    .iter()
+                    .any(|it| it.as_str() == uses) =>
+                {
+                    for at in ["/with/url", "/with/observe/url"] {
+                        judge(Written::Address, at.to_owned());
+                    }
                 }
+                uses if uses.starts_with("postgres.") => {
+                    for key in SERVERS {
+                        judge(Written::Connection, format!("/with/{key}"));
+                    }
+                }
+                _ => {}
             }
             for (key, field) in fields {
                 pointer.push('/');
@@ -71,23 +103,50 @@ fn fault(text: &str) -> Option<&'static str> {
     is_none.then_some("it does not begin with https:// or http://")
 }
 
-/// One address, or one for each site.
-fn each(given: &Value, pointer: &str, reporter: &mut Reporter<'_>) {
-    match given {
-        Value::String(text) => {
-            let Some(fault) = fault(text) else { return };
-            // An address may hold a password.
-            let message = format!("this is no address: {fault}");
-            reporter
-                .value(Code::BrokenAddress, pointer, message)
-                .help("write it like https://shop.example.com/health");
-        }
-        Value::Object(sites) => {
-            for (site, address) in sites {
-                each(address, &format!("{pointer}/{}", escape(site)), reporter);
+/// What keeps a text from being a connection string. Of one with templates, what stands beside them counts.
+fn fault_of_connection(text: &str) -> Option<&'static str> {
+    if text.contains("{%") || text.contains("{#") || holds_placeholder(&text.into()) {
+        return None;
+    }
+    let (mut known, mut rest) = (String::new(), text);
+    while let Some((before, tag)) = rest.split_once("{{") {
+        known.push_str(before);
+        known.push(connection::UNKNOWN);
+        rest = tag.split_once("}}")?.1;
+    }
+    known.push_str(rest);
+    // Nothing but a template may become anything.
+    let is_open = known.trim_matches(connection::UNKNOWN).is_empty() && !known.is_empty();
+    if is_open { None } else { connection::fault(&known) }
+}
+
+impl Written {
+    /// One text, or one for each site.
+    fn each(self, given: &Value, pointer: &str, reporter: &mut Reporter<'_>) {
+        match given {
+            // Either may hold a password.
+            Value::String(text) => {
+                let (wrong, fault, help) = match self {
+                    Self::Address => {
+                        ("this is no address", fault(text), "write it like https://shop.example.com/health")
+                    }
+                    Self::Connection => (
+                        "nobody can be reached by this connection string",
+                        fault_of_connection(text),
+                        "write it like `host=db.example.com port=5432 dbname=shop user=drctl`",
+                    ),
+                };
+                if let Some(fault) = fault {
+                    reporter.value(Code::BrokenAddress, pointer, format!("{wrong}: {fault}")).help(help);
+                }
             }
+            Value::Object(sites) => {
+                for (site, given) in sites {
+                    self.each(given, &format!("{pointer}/{}", escape(site)), reporter);
+                }
+            }
+            // What is of another type is refused as that.
+            Value::Array(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
-        // What is of another type is refused as that.
-        Value::Array(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }

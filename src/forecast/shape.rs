@@ -8,7 +8,6 @@ use serde_json::{Map, Value};
 use super::spread::{Basis, Spread};
 use crate::model::action::{ActionName, Doubt, Effect, Role, traits};
 use crate::model::expression::{Context, Expression, has_template};
-use crate::model::id::SiteName;
 use crate::model::policy::{OnExpiry, OnFailure, Stragglers};
 use crate::model::run::{Mode, Operation, Phase};
 use crate::model::time::Duration;
@@ -318,31 +317,7 @@ const OF_A_RUN: [&str; 4] = ["steps", "run", "result", "secrets"];
 
 impl Known {
     fn of(plan: &Plan) -> Self {
-        let mut names = Map::new();
-        let site = |name: &SiteName| {
-            let mut value =
-                plan.sites.get(name).and_then(|it| serde_json::to_value(it).ok()).unwrap_or_default();
-            if let Value::Object(fields) = &mut value {
-                fields.insert("name".to_owned(), name.as_str().into());
-            }
-            value
-        };
-        let params = plan.parameters.iter().map(|(name, value)| (name.clone(), value.clone()));
-        names.insert("params".to_owned(), Value::Object(params.collect()));
-        let sites = plan.sites.keys().map(|name| (name.to_string(), site(name)));
-        names.insert("sites".to_owned(), Value::Object(sites.collect()));
-        names.insert("from".to_owned(), plan.from.as_ref().map_or(Value::Null, site));
-        names.insert("to".to_owned(), plan.to.as_ref().map_or(Value::Null, site));
-        let stays = |name: &&SiteName| Some(*name) != plan.from.as_ref() && !plan.absent.contains(*name);
-        let survivors = plan.sites.keys().filter(stays).map(site);
-        names.insert("survivors".to_owned(), Value::Array(survivors.collect()));
-        for (name, word) in [
-            ("mode", plan.mode.as_str()),
-            ("intent", plan.intent.as_str()),
-            ("operation", plan.operation.as_str()),
-        ] {
-            names.insert(name.to_owned(), word.into());
-        }
+        let names = plan.names();
         Self { plain: Context::new(&Value::Object(names.clone())), names }
     }
 

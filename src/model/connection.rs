@@ -4,6 +4,31 @@
 /// Keys that decide which server answers.
 const PLACE: [&str; 4] = ["host", "hostaddr", "port", "service"];
 
+/// Options of a connection that can be used, beside those of TLS.
+const OPTIONS: [&str; 18] = [
+    "user",
+    "password",
+    "dbname",
+    "options",
+    "application_name",
+    "host",
+    "hostaddr",
+    "port",
+    "connect_timeout",
+    "tcp_user_timeout",
+    "keepalives",
+    "keepalives_idle",
+    "keepalives_interval",
+    "keepalives_retries",
+    "target_session_attrs",
+    "channel_binding",
+    "load_balance_hosts",
+    "sslnegotiation",
+];
+
+/// Stands in a connection string for what nobody knows yet.
+pub const UNKNOWN: char = '\u{fffd}';
+
 /// One `name=value`, as it stands in the text and taken apart.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Pair<'a> {
@@ -50,6 +75,79 @@ pub fn server(text: &str) -> Option<String> {
         found.map(|pair| pair.value.to_ascii_lowercase())
     };
     place(value)
+}
+
+/// What keeps a connection string from being used, in words that hold nothing of it.
+#[must_use]
+pub fn fault(text: &str) -> Option<&'static str> {
+    let options: Vec<(&str, String)> = if is_url(text) {
+        text.split_once("://").map(|(_, rest)| options_of_url(rest)).unwrap_or_default()
+    } else {
+        let Some(pairs) = pairs(text) else {
+            return Some("it is neither `name=value …` nor a postgresql:// address");
+        };
+        pairs.into_iter().map(|pair| (pair.name, pair.value)).collect()
+    };
+    if options.iter().any(|(name, _)| name.contains(UNKNOWN)) {
+        return None;
+    }
+    let given = |key: &str| options.iter().any(|(name, value)| *name == key && !value.is_empty());
+    let wrong = options.iter().find_map(|(name, value)| fault_of(name, value));
+    wrong.or_else(|| (!given("host") && !given("hostaddr")).then_some("it names no host")).or_else(|| {
+        let encrypted = |(name, value): &(&str, String)| {
+            *name == "sslmode" && !["disable", "allow", "prefer"].contains(&value.as_str())
+        };
+        (given("sslrootcert") && !options.iter().any(encrypted))
+            .then_some("`sslrootcert` needs `sslmode=verify-full` beside it")
+    })
+}
+
+fn fault_of(name: &str, value: &str) -> Option<&'static str> {
+    let is_open = value.contains([UNKNOWN, '%']);
+    let is_number = |range: std::ops::RangeInclusive<i64>| {
+        is_open || value.parse::<i64>().is_ok_and(|number| range.contains(&number))
+    };
+    let is_port = |port: &str| port.is_empty() || port.parse::<u16>().is_ok_and(|port| port > 0);
+    match name {
+        "port" => {
+            (!is_open && !value.split(',').all(is_port)).then_some("its port is no number from 1 to 65535")
+        }
+        "connect_timeout" | "tcp_user_timeout" | "keepalives_idle" | "keepalives_interval" => {
+            (!is_number(i64::MIN..=i64::MAX)).then_some("one of its times is no whole number of seconds")
+        }
+        "keepalives" | "keepalives_retries" => {
+            (!is_number(0..=i64::from(u32::MAX))).then_some("what it says of keepalives is no number")
+        }
+        "sslmode" => {
+            let modes = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
+            (!is_open && !modes.contains(&value)).then_some("its sslmode is none that libpq knows")
+        }
+        // Blanks may stand around `=`, so an empty value takes what follows.
+        "host" | "hostaddr" => {
+            value.contains('=').then_some("its host is empty: the next option is taken for it")
+        }
+        "sslrootcert" => None,
+        "service" => Some("files of services are not looked at: name the host"),
+        "passfile" => Some("files of passwords are not looked at: declare it under `secrets`"),
+        other => (!OPTIONS.contains(&other)).then_some("it has an option that drctl does not know"),
+    }
+}
+
+/// What a URL after its scheme says, by the names of options: hosts and ports first.
+fn options_of_url(rest: &str) -> Vec<(&str, String)> {
+    let (before, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let hosts = before.split('/').next().unwrap_or_default().rsplit('@').next().unwrap_or_default();
+    let mut options = Vec::new();
+    for host in hosts.split(',') {
+        let name_ends = host.rfind(']').map_or(0, |at| at + 1);
+        let port = host.get(name_ends..).and_then(|rest| rest.find(':')).map(|at| name_ends + at);
+        let (host, port) = port.map_or((host, ""), |at| host.split_at(at));
+        options.push(("host", host.to_owned()));
+        options.push(("port", port.trim_start_matches(':').to_owned()));
+    }
+    let asked = query.split('&').filter_map(|pair| pair.split_once('='));
+    options.extend(asked.map(|(name, value)| (name, value.to_owned())));
+    options
 }
 
 /// The server that is named: by its address, where that is given beside a name.
@@ -104,7 +202,7 @@ fn value(text: &str) -> Option<(String, &str)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{pairs, server};
+    use super::{fault, pairs, server};
 
     #[test]
     fn pairs_are_read_as_libpq_reads_them() {
@@ -145,6 +243,48 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(server(text).as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_told_without_any_of_it() {
+        for text in [
+            "host=db.east port=5432 dbname=pay user=dr",
+            "host=/var/run/postgresql dbname=pay",
+            "hostaddr=10.0.0.1 connect_timeout=3",
+            "host=a,b port=5432,",
+            "host=a password=\u{fffd} port=\u{fffd} sslmode=\u{fffd}",
+            "\u{fffd} port=x",
+            "host=a sslmode=verify-full sslrootcert=/x",
+            "postgres://dr@db.east/pay",
+            "postgresql://dr:x@[::1]:6432,b/pay?sslmode=require&connect_timeout=3",
+            "postgresql:///pay?host=/tmp",
+            "postgresql://dr:\u{fffd}@\u{fffd}/pay",
+            "postgresql://\u{fffd}:\u{fffd}/pay",
+        ] {
+            assert_eq!(fault(text), None, "{text}");
+        }
+        for (text, said) in [
+            ("", "no host"),
+            ("host=", "no host"),
+            ("host= dbname=pay", "taken for it"),
+            ("dbname=pay", "no host"),
+            ("postgresql://dr@/pay", "no host"),
+            ("prod", "neither"),
+            ("host='a", "neither"),
+            ("host=a port=abc", "port"),
+            ("host=a port=70000", "port"),
+            ("host=a port=0", "port"),
+            ("postgres://dr@db:abc/pay", "port"),
+            ("service=pay", "services"),
+            ("host=a connect_timeout=soon", "times"),
+            ("host=a sslmode=always", "sslmode"),
+            ("host=a sslrootcert=/x", "verify-full"),
+            ("host=a hunter2=x", "option that drctl does not know"),
+            ("host=a passfile=/x", "passwords"),
+        ] {
+            let fault = fault(text).unwrap_or_else(|| panic!("{text}"));
+            assert!(fault.contains(said) && !fault.contains("hunter2"), "{text}: {fault}");
         }
     }
 }

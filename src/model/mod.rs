@@ -16,6 +16,7 @@ pub mod limits;
 pub mod notice;
 pub mod pattern;
 pub mod policy;
+pub mod program;
 pub mod readiness;
 pub mod region;
 pub mod run;

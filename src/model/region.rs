@@ -68,6 +68,24 @@ pub fn cloud_of(region: &str) -> Option<&'static str> {
     CLOUDS.into_iter().find(|cloud| regions(cloud).any(|known| known == region))
 }
 
+/// The region that a zone is in: `us-east-1` of `us-east-1a`, of `us-east-1-bos-1a`, and so on.
+#[must_use]
+pub fn of_zone(zone: &str) -> Option<&'static str> {
+    let is_of = |region: &str| {
+        let rest = zone.strip_prefix(region).unwrap_or_default();
+        let letter = |rest: &str| rest.len() == 1 && rest.starts_with(|c: char| c.is_ascii_lowercase());
+        match rest.strip_prefix('-') {
+            // Of Google Cloud; and zones of AWS that lie in another town.
+            Some(rest) => {
+                letter(rest) || (rest.len() > 3 && rest.ends_with(|c: char| c.is_ascii_lowercase()))
+            }
+            None => letter(rest),
+        }
+    };
+    let numbered = |region: &&str| region.ends_with(|c: char| c.is_ascii_digit());
+    ["aws", "gcp"].into_iter().flat_map(regions).filter(numbered).find(|region| is_of(region))
+}
+
 /// The cloud that a word for a provider means, by its own name or another one of it.
 #[must_use]
 pub fn meant(provider: &str) -> Option<&'static str> {
@@ -115,6 +133,24 @@ mod tests {
             (None, None, None),
         ] {
             assert_eq!(cloud(&site(provider, region)), expected, "{provider:?} {region:?}");
+        }
+    }
+
+    #[test]
+    fn a_zone_is_in_its_region() {
+        for (zone, region) in [
+            ("us-east-1a", Some("us-east-1")),
+            ("us-west-2-lax-1a", Some("us-west-2")),
+            ("us-central1-a", Some("us-central1")),
+            ("europe-west12-b", Some("europe-west12")),
+            ("us-east-1", None),
+            ("us-east-12", None),
+            ("us-east-1ab", None),
+            ("eastus2", None),
+            ("ams", None),
+            ("", None),
+        ] {
+            assert_eq!(of_zone(zone), region, "{zone}");
         }
     }
 

@@ -123,8 +123,17 @@ pub struct Metadata {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Residency {
-    /// Jurisdictions allowed; a site without one is refused.
+    /// Jurisdictions allowed, in capitals or not; a site without one is refused.
     pub allow: Vec<String>,
+}
+
+impl Residency {
+    /// Whether the data may be at a site.
+    #[must_use]
+    pub fn allows(&self, site: &Site) -> bool {
+        let own = site.jurisdiction.as_deref().map(str::trim);
+        own.is_some_and(|own| self.allow.iter().any(|allowed| allowed.trim().eq_ignore_ascii_case(own)))
+    }
 }
 
 /// Something the recovery path needs.

@@ -169,10 +169,10 @@ fn nodes(
 
 /// Refuses actions that this build can only simulate.
 pub(super) fn adapters(draft: &Draft, readings: &[ActionName], problems: &mut Vec<Problem>) {
-    let mut refused: BTreeSet<(String, ActionName)> = BTreeSet::new();
+    let mut refused: BTreeMap<ActionName, BTreeSet<String>> = BTreeMap::new();
     let mut ask = |owner: String, action: ActionName| {
         if action.adapter() == Adapter::SimulatedOnly {
-            refused.insert((owner, action));
+            refused.entry(action).or_default().insert(owner);
         }
     };
     for node in draft.nodes.iter().filter(|node| !node.is_left_out()) {
@@ -194,10 +194,7 @@ pub(super) fn adapters(draft: &Draft, readings: &[ActionName], problems: &mut Ve
     for action in readings {
         ask("recovery_point".to_owned(), *action);
     }
-    for (owner, action) in refused {
-        let help = "run it on the simulated estate with `--simulate`, or do the same with `command.run`";
-        problems.push(Problem::new(format!("{owner}: this build can only simulate {action}"), help));
-    }
+    problems.extend(refused.iter().map(|(action, owners)| Problem::only_simulated(owners, action.as_str())));
 }
 
 /// In a stable order, each problem once.

@@ -1,6 +1,8 @@
 //! What is wrong with a runbook that cannot be bound, and with a plan that cannot be used. Never holds a
 //! sensitive value.
 
+use std::collections::BTreeSet;
+
 use crate::model::limits;
 
 /// One reason why a runbook cannot be bound.
@@ -18,6 +20,27 @@ impl Problem {
     #[must_use]
     pub fn new(what: impl Into<String>, help: impl Into<String>) -> Self {
         Self { what: what.into(), help: Some(help.into()) }
+    }
+}
+
+/// Stands between who needs an action and its name, where a build only simulates it.
+pub(super) const ONLY_SIMULATED: &str = ": this build can only simulate ";
+
+impl Problem {
+    /// A build that can only simulate an action, for everybody who needs it.
+    pub(super) fn only_simulated(owners: &BTreeSet<String>, action: &str) -> Self {
+        let help = "run it on the simulated estate with `--simulate`, or do the same with `command.run`";
+        Self::new(format!("{}{ONLY_SIMULATED}{action}", some(owners)), help)
+    }
+}
+
+/// Several things in few words: the first ones by name, and how many there are.
+fn some(all: &BTreeSet<String>) -> String {
+    const NAMED: usize = 3;
+    let named: Vec<&str> = all.iter().take(NAMED).map(String::as_str).collect();
+    match all.len().saturating_sub(NAMED) {
+        0 => named.join(", "),
+        more => format!("{} and {more} more ({} in all)", named.join(", "), all.len()),
     }
 }
 

@@ -23,6 +23,7 @@ mod graph;
 mod index;
 mod looks;
 mod measured;
+mod names;
 mod nest;
 mod node;
 mod parameters;

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::bind::{Choices, bind};
 use super::digest::of_bytes;
-use super::error::{Problem, did_you_mean};
+use super::error::{ONLY_SIMULATED, Problem, did_you_mean};
 use super::index::PlanIndex;
 use super::node::{Call, ChildPlan, Node, NodeKind, NodeVariant, Plan, PlannedUndo};
 use crate::model::action::core::RunbookRun;
@@ -64,8 +64,10 @@ pub fn nest(mut plan: Plan, library: &Library) -> Result<(Plan, Nested), Vec<Pro
         planned: Nested::new(),
         known: BTreeMap::new(),
         problems: Vec::new(),
+        simulated: BTreeMap::new(),
     };
     nest.plan(&mut plan);
+    nest.tell_simulated();
     nest.problems.sort();
     nest.problems.dedup();
     if nest.problems.is_empty() { Ok((plan, nest.planned)) } else { Err(nest.problems) }
@@ -122,6 +124,8 @@ struct Nest<'a> {
     /// What was planned before, by everything that makes a difference.
     known: BTreeMap<String, Option<(ChildPlan, Duration)>>,
     problems: Vec<Problem>,
+    /// Who needs an action that this build can only simulate: each with what its own plan said of it.
+    simulated: BTreeMap<String, BTreeMap<String, Problem>>,
 }
 
 impl Nest<'_> {
@@ -214,7 +218,14 @@ impl Nest<'_> {
                 // A member of a fleet is at the address of its service.
                 let whose = if at == name.as_str() { String::new() } else { format!("{name}: ") };
                 for problem in problems {
-                    self.refuse(at, &format!("{whose}{}", problem.what), &problem.help.unwrap_or_default());
+                    let action = problem.what.split_once(ONLY_SIMULATED).map(|(_, action)| action.to_owned());
+                    let told = told_at(at, &format!("{whose}{}", problem.what), problem.help);
+                    match action {
+                        Some(action) => {
+                            self.simulated.entry(action).or_default().insert(format!("`{at}`"), told);
+                        }
+                        None => self.problems.push(told),
+                    }
                 }
                 return None;
             }
@@ -226,11 +237,11 @@ impl Nest<'_> {
             self.refuse(at, &what, "read it as a secret of that runbook");
             return None;
         }
-        let before = self.problems.len();
+        let before = self.found();
         self.path.push(name.clone());
         self.plan(&mut plan);
         self.path.pop();
-        if self.problems.len() > before {
+        if self.found() > before {
             return None;
         }
         self.keep(at, plan, known)
@@ -254,7 +265,27 @@ impl Nest<'_> {
     }
 
     fn refuse(&mut self, at: &str, what: &str, help: &str) {
-        let help = Some(help.to_owned()).filter(|help| !help.is_empty());
-        self.problems.push(Problem { what: format!("`{at}`: {what}"), help });
+        self.problems.push(told_at(at, what, Some(help.to_owned())));
     }
+
+    /// How much was found.
+    fn found(&self) -> usize {
+        self.problems.len() + self.simulated.values().map(BTreeMap::len).sum::<usize>()
+    }
+
+    /// Says of each action that this build can only simulate who needs it: many services need the same ones.
+    fn tell_simulated(&mut self) {
+        for (action, by) in std::mem::take(&mut self.simulated) {
+            if by.len() > 1 {
+                let owners = by.into_keys().collect();
+                self.problems.push(Problem::only_simulated(&owners, &action));
+            } else {
+                self.problems.extend(by.into_values());
+            }
+        }
+    }
+}
+
+fn told_at(at: &str, what: &str, help: Option<String>) -> Problem {
+    Problem { what: format!("`{at}`: {what}"), help: help.filter(|help| !help.is_empty()) }
 }

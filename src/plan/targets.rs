@@ -93,6 +93,5 @@ fn refusal(runbook: &Runbook, choices: &Choices, name: &SiteName, site: &Site) -
 
 /// Whether residency allows the service's data at a site.
 pub(super) fn may_hold_data(runbook: &Runbook, site: &Site) -> bool {
-    let Some(residency) = &runbook.residency else { return true };
-    site.jurisdiction.as_ref().is_some_and(|jurisdiction| residency.allow.contains(jurisdiction))
+    runbook.residency.as_ref().is_none_or(|residency| residency.allows(site))
 }

@@ -27,4 +27,4 @@ pub use command::CommandProvider;
 pub use http::HttpProvider;
 pub use postgres::PostgresProvider;
 pub use router::Router;
-pub use unavailable::UnavailableProvider;
+pub use unavailable::{CANNOT, UnavailableProvider};

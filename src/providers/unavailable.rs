@@ -12,13 +12,12 @@ use crate::ports::{AttemptContext, BoxFuture, Polled, Precheck, Provider, Starte
 #[derive(Debug, Clone, Copy, Default)]
 pub struct UnavailableProvider;
 
+/// Says of an action that this build cannot perform it.
+pub const CANNOT: &str = "cannot be performed for real by this build of drctl yet";
+
 /// What is said about an action without a real adapter.
 fn refusal(action: &Action) -> Failure {
-    let message = format!(
-        "{} cannot be performed for real by this build of drctl yet, \
-         only simulated (`--simulate`); nothing was done",
-        action.name()
-    );
+    let message = format!("{} {CANNOT}, only simulated (`--simulate`); nothing was done", action.name());
     Failure::new(FailureClass::Permanent, message)
 }
 

@@ -197,6 +197,50 @@ fn what_is_missing_is_named_by_its_components() {
     }
 }
 
+/// Compute that writes has a fence: what is missing beside it is told as that.
+#[test]
+fn compute_that_writes_is_no_service_without_a_fence() {
+    let text = |writes: &str| {
+        format!(
+            "apiVersion: drctl/v1\nkind: Runbook\nmetadata: {{name: shop}}\nstrategy: warm_standby\n\
+             objectives: {{rto: 30m, rpo: 5m}}\n\
+             sites: {{a: {{role: active, provider: onprem}}, b: {{role: standby, provider: onprem}}}}\n\
+             components:\n\
+             \x20 - {{id: web, kind: command.service, start: [./ctl, start, \"{{{{ site.name }}}}\"], \
+             stop: [./ctl, stop, \"{{{{ site.name }}}}\"]{writes}}}\n"
+        )
+    };
+    let helps = |writes: &str| {
+        let (_, findings) = compile::compile(&text(writes), jiff::civil::date(2026, 1, 1));
+        let missing = findings.into_iter().filter(|found| found.code.as_str() == "DR0308");
+        missing.filter_map(|found| found.help).collect::<Vec<_>>().join("\n")
+    };
+    let (none, writes) = (helps(""), helps(", writes: true"));
+    assert!(none.contains("neither a fence nor a promotion") && none.contains("`writes: true`"), "{none}");
+    assert!(writes.contains("the fence is that of the compute") && !writes.contains("neither"), "{writes}");
+}
+
+/// A stop that does nothing is told where it stands, and does not count as the fence of the promotion.
+#[test]
+fn a_stop_that_does_nothing_is_no_fence() {
+    let text =
+        read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/sound/postgres-declared.yaml"));
+    let idle = text.replace(
+        "stop: {hall-a: [./stop, a], hall-b: [./stop, b]}",
+        "stop: {hall-a: [\"true\"], hall-b: [./stop]}",
+    );
+    let codes = |text: &str| {
+        let (_, findings) = compile::compile(text, jiff::civil::date(2026, 1, 1));
+        findings.iter().map(|found| found.code.to_string()).collect::<BTreeSet<_>>()
+    };
+    assert_eq!(codes(&text), BTreeSet::new());
+    assert_eq!(codes(&idle), BTreeSet::from(["DR0139".to_owned(), "DR0301".to_owned()]));
+    let own = "      - {id: db-fence, phase: fence, uses: command.run, with: {argv: [./power-off], idempotent: true}, \
+               undo: {uses: command.run, with: {argv: [./power-on], idempotent: true}}, drill: skip}\n";
+    let replaced = idle.replacen("    steps:\n", &format!("    steps:\n{own}"), 1);
+    assert!(!codes(&replaced).contains("DR0139"), "{:?}", codes(&replaced));
+}
+
 #[test]
 fn every_kind_is_used_somewhere() {
     let all: Vec<String> = declared().into_iter().map(|(_, text)| text).collect();

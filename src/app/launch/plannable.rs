@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::policy::Rules;
 use super::shelf::{Records, Shelf};
 use crate::compile::{self, Code, Diagnostic, Severity};
 use crate::model::fleet::Roster;
@@ -24,13 +25,25 @@ pub(crate) struct Beside<'a> {
     pub path: &'a Path,
 }
 
-/// Plans everything that a sound runbook can be asked to do. `found`: what the compiler said already.
-pub(crate) fn runbook(
+/// What the compiler found in a runbook, with what the policy says of it and what could not be planned: the
+/// verdict of `drctl validate`, wherever it is asked for.
+pub(crate) fn judged(
     text: &str,
-    runbook: &Runbook,
-    found: &[Diagnostic],
+    (runbook, mut found): (Option<Runbook>, Vec<Diagnostic>),
+    rules: Option<&Rules>,
     beside: &Beside<'_>,
-) -> Vec<Diagnostic> {
+) -> (Option<Runbook>, Vec<Diagnostic>) {
+    if let Some(sound) = &runbook {
+        if let Some(rules) = rules {
+            found.extend(rules.to_runbook(text, sound, &found));
+        }
+        found.extend(self::runbook(text, sound, &found, beside));
+    }
+    (runbook, found)
+}
+
+/// Plans everything that a sound runbook can be asked to do. `found`: what the compiler said already.
+fn runbook(text: &str, runbook: &Runbook, found: &[Diagnostic], beside: &Beside<'_>) -> Vec<Diagnostic> {
     let place = Place::new(text, runbook);
     let shelf =
         (!plan::runs(runbook).is_empty()).then(|| Shelf::read(beside.folders, beside.options, beside.path));

@@ -1,6 +1,8 @@
 //! `drctl check` of a fleet: the checks of every member, several at once, summed up. What keeps one member
 //! from being checked never hides the others.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use tokio::task::JoinSet;
 
@@ -13,8 +15,9 @@ use crate::cli::table::Table;
 use crate::cli::table::Yield::Wrap;
 use crate::cli::{Error, Global, exit, output};
 use crate::engine::{IndexedPlan, RunState};
-use crate::evidence::first_line;
+use crate::evidence::{StepView, first_line};
 use crate::model::fleet::Placed;
+use crate::providers::CANNOT;
 use crate::runtime::{self, Driver, Silent, Stop};
 
 /// Most members that are checked at once.
@@ -120,10 +123,22 @@ async fn begun(
 
 impl Fleet {
     fn render(&self) -> String {
-        let mut table = Table::default();
+        // What keeps many from being checked, such as what this drctl can only simulate, is said once.
+        let mut alike: Vec<(&Member, String, Vec<&str>)> = Vec::new();
         for member in self.members.iter().filter(|member| !member.ready || member.told() > 0) {
+            let why = member.why();
+            let same = |(other, known, _): &&mut (&Member, String, Vec<&str>)| {
+                other.is_kept_from_checks() && member.is_kept_from_checks() && *known == why
+            };
+            match alike.iter_mut().find(same) {
+                Some((_, _, services)) => services.push(&member.service),
+                None => alike.push((member, why, vec![&member.service])),
+            }
+        }
+        let mut table = Table::default();
+        for (member, why, services) in &alike {
             let word = if member.ready { "\x1b[33mwarning\x1b[0m" } else { "\x1b[31mNOT READY\x1b[0m" };
-            table.row([word, &member.service, &member.why()]);
+            table.row([word, &named(services), why]);
         }
         let table = table.fit("", output::width(), &[Wrap(2)]);
         let simulated = if self.simulated { " (simulated)" } else { "" };
@@ -132,6 +147,16 @@ impl Fleet {
         let more = if self.ready { "" } else { "; `drctl check SERVICE` says more of each" };
         let what = format!("{word} for a {}{simulated}: {ready} of {all} services are{more}", self.operation);
         format!("{}\n{} is {what}\n", table.trim_end(), self.service).trim_start().to_owned()
+    }
+}
+
+/// Services in few words.
+fn named(services: &[&str]) -> String {
+    const NAMED: usize = 8;
+    let first = services.get(..NAMED).unwrap_or(services).join(", ");
+    match services.len().saturating_sub(NAMED) {
+        0 => first,
+        more => format!("{first} and {more} more"),
     }
 }
 
@@ -152,17 +177,33 @@ impl Member {
         self.result.as_ref().map_or(0, |result| result.warnings + result.unknown)
     }
 
+    /// Whether nothing but what could not be looked at stands in its way.
+    fn is_kept_from_checks(&self) -> bool {
+        self.result.as_ref().is_none_or(|result| {
+            let unknown = |check: &StepView| {
+                check.failure.as_ref().is_some_and(|failure| failure.message.contains(CANNOT))
+            };
+            !self.ready && result.failed().all(unknown)
+        })
+    }
+
     fn why(&self) -> String {
         let Some(result) = &self.result else { return self.refused.clone().unwrap_or_default() };
         if self.ready {
             return format!("{} warnings, {} things could not be checked", result.warnings, result.unknown);
         }
-        let failed = result.checks.iter().filter(|check| !matches!(check.status, "succeeded" | "skipped"));
-        let lines = failed.map(|check| {
+        let (mut lines, mut cannot) = (Vec::new(), BTreeMap::new());
+        for check in result.failed() {
             let why = check.failure.as_ref().map_or_else(String::new, |failure| first_line(&failure.message));
-            let id = check.id.trim_start_matches("start/").trim_start_matches("ready/");
-            format!("{id}: {why}")
-        });
-        lines.collect::<Vec<_>>().join("; ")
+            if why.contains(CANNOT) {
+                *cannot.entry(why).or_insert(0_usize) += 1;
+            } else {
+                let id = check.id.trim_start_matches("start/").trim_start_matches("ready/");
+                lines.push(format!("{id}: {why}"));
+            }
+        }
+        let many = |count: usize| if count == 1 { "1 check".to_owned() } else { format!("{count} checks") };
+        lines.extend(cannot.into_iter().map(|(why, count)| format!("{why} ({})", many(count))));
+        lines.join("; ")
     }
 }

@@ -47,6 +47,11 @@ impl Readiness {
         }
     }
 
+    /// The checks that did not succeed.
+    pub(super) fn failed(&self) -> impl Iterator<Item = &StepView> {
+        self.checks.iter().filter(|check| !matches!(check.status, "succeeded" | "skipped"))
+    }
+
     pub(super) fn render(&self) -> String {
         let mut table = Table::default();
         let mut notes: Vec<String> = Vec::new();

@@ -56,14 +56,8 @@ impl Look<'_> {
             }
             Ok(text) if is_fleet(&text) => self.fleet(path, text, &mut report),
             Ok(text) => {
-                let (runbook, mut found) = self.compile(&text);
-                if let (Some(rules), Some(runbook)) = (self.rules, &runbook) {
-                    found.extend(rules.to_runbook(&text, runbook, &found));
-                }
-                if let Some(runbook) = &runbook {
-                    let beside = Beside { folders: self.runbooks, options: self.options, path };
-                    found.extend(plannable::runbook(&text, runbook, &found, &beside));
-                }
+                let beside = Beside { folders: self.runbooks, options: self.options, path };
+                let (runbook, found) = plannable::judged(&text, self.compile(&text), self.rules, &beside);
                 report.service = runbook.map(|runbook| runbook.metadata.name);
                 (report.text, report.found) = (text, found);
             }

@@ -86,7 +86,7 @@ fn residency(runbook: &Runbook, reporter: &mut Reporter<'_>) {
     for (name, site) in targets(&runbook.sites, runbook.strategy) {
         let pointer = format!("/sites/{}", escape(name.as_str()));
         match &site.jurisdiction {
-            Some(jurisdiction) if residency.allow.contains(jurisdiction) => {}
+            Some(_) if residency.allows(site) => {}
             Some(jurisdiction) => {
                 let message =
                     format!("`{name}` is in `{jurisdiction}`, but the data may be only in {allowed}");

@@ -57,11 +57,7 @@ fn targets(runbook: &Runbook, reporter: &mut Reporter<'_>) {
     if runbook.strategy == Some(Strategy::ActiveActive) || runbook.workflows.failover.is_none() {
         return;
     }
-    let allowed = |site: &Site| {
-        runbook.residency.as_ref().is_none_or(|residency| {
-            site.jurisdiction.as_ref().is_some_and(|jurisdiction| residency.allow.contains(jurisdiction))
-        })
-    };
+    let allowed = |site: &Site| runbook.residency.as_ref().is_none_or(|residency| residency.allows(site));
     let standby = runbook.sites.iter().filter(|(_, site)| site.role == SiteRole::Standby && allowed(site));
     let mut ranked: Vec<_> = standby.collect();
     ranked.sort_by(|(_, left), (_, right)| left.preferred_to(right));

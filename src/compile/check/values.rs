@@ -153,14 +153,24 @@ fn secret(name: &str, secret: &Secret, pointer: &str, reporter: &mut Reporter<'_
     literal(&serde_json::to_value(secret).unwrap_or_default(), pointer, reporter);
 }
 
+/// What to do about a template where none is rendered. Nobody is led to write a secret down.
+fn instead(text: &str, pointer: &str) -> &'static str {
+    if text.contains("secrets.") {
+        "leave it out, and read the secret in the `with` of the step that needs it; its value never stands in a runbook"
+    } else if pointer.starts_with("/secrets/") {
+        "write here where the secret is kept, without a template; its value never stands in a runbook"
+    } else {
+        "write what is the same in every run; what is not belongs into the `with` of a step, which may read \
+         parameters, and what must not be read by everybody under `secrets`"
+    }
+}
+
 /// Refuses templates in a value that is taken as it is.
 fn literal(value: &Value, pointer: &str, reporter: &mut Reporter<'_>) {
     match value {
         Value::String(text) if expression::is_template(text) => {
             let message = "a template here is taken literally";
-            reporter
-                .value(Code::DeadTemplate, pointer, message)
-                .help("write the value itself; templates belong into steps");
+            reporter.value(Code::DeadTemplate, pointer, message).help(instead(text, pointer));
         }
         Value::Array(items) => {
             items

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::program::Program;
+use crate::model::program::Program;
 
 /// Options of the AWS command line before a service that take a value.
 ///
@@ -92,8 +92,8 @@ fn is_there(text: &str, region: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::program;
     use super::*;
+    use crate::model::program;
     use serde_json::json;
 
     fn said(line: &Value) -> (Option<String>, Option<&'static str>) {

@@ -73,12 +73,16 @@ fn misplaced(name: &str, site: &Site) -> Option<(&'static str, Fault)> {
         let region = site.region.as_deref().filter(|_| by_region.is_none())?;
         // Any word may be the name of somebody's own hall: only a slip in a long one is told.
         let near = near_region(region, &region::CLOUDS)
-            .filter(|near| region.len() > 6 && near.get(..3) == region.get(..3))?;
-        return Some(("region", unknown_region(region, None, Some(near))));
+            .filter(|near| region.len() > 6 && near.get(..3) == region.get(..3));
+        if near.is_none() && region::of_zone(region).is_none() {
+            return None;
+        }
+        return Some(("region", unknown_region(region, None, near)));
     };
     if !known(provider) {
-        let near = region::meant(provider).or_else(|| suggest::nearest(provider, region::CLOUDS));
-        let cloud = near?;
+        let near =
+            || suggest::nearest(provider, region::CLOUDS).filter(|near| is_slip(provider, near, by_region));
+        let cloud = region::meant(provider).or_else(near)?;
         let message = format!("`{name}` is at the provider `{provider}`, which nobody knows");
         let why = match by_region {
             Some(cloud) => format!("its region is one of `{cloud}`: "),
@@ -103,8 +107,22 @@ fn misplaced(name: &str, site: &Site) -> Option<(&'static str, Fault)> {
     }
 }
 
+/// Whether a word may well be meant for a cloud. A name of three letters, such as that of another provider,
+/// is so only where the region says the same; a product such as `azure-stack` is no cloud.
+fn is_slip(provider: &str, cloud: &str, by_region: Option<&str>) -> bool {
+    let word = provider.trim().to_ascii_lowercase();
+    let goes_on = word.strip_prefix(cloud).is_some_and(|rest| rest.starts_with(['-', '_', ' ', '.']));
+    !goes_on && (word.chars().count() > 3 || by_region == Some(cloud))
+}
+
 fn unknown_region(region: &str, cloud: Option<&str>, near: Option<&str>) -> Fault {
     let whose = cloud.map_or_else(|| "any cloud".to_owned(), str::to_owned);
+    if let Some(whole) =
+        region::of_zone(region).filter(|whole| cloud.is_none() || region::cloud_of(whole) == cloud)
+    {
+        let message = format!("`{region}` is a zone, and no region of {whose}");
+        return (message, format!("write the region it is in, `{whole}`: that is what is lost as a whole"));
+    }
     let help = match near {
         Some(near) => format!("did you mean `{near}`?"),
         None => "correct it; where it is newer than this build, accept this with a reason".to_owned(),

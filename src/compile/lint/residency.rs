@@ -9,8 +9,8 @@ use crate::compile::outline::Outline;
 use crate::compile::reporter::Reporter;
 use crate::compile::tree::escape;
 use crate::model::action::ActionName;
-use crate::model::runbook::{Residency, Runbook, Strategy};
-use crate::model::values::{Site, SiteRole};
+use crate::model::runbook::{Runbook, Strategy};
+use crate::model::values::SiteRole;
 
 /// Checks the sites a service is in already.
 pub(super) fn blocks(runbook: &Runbook, reporter: &mut Reporter<'_>) {
@@ -19,7 +19,7 @@ pub(super) fn blocks(runbook: &Runbook, reporter: &mut Reporter<'_>) {
         return;
     }
     let active = runbook.sites.iter().filter(|(_, site)| site.role == SiteRole::Active);
-    for (name, _) in active.filter(|(_, site)| site.jurisdiction.is_some() && !allows(residency, site)) {
+    for (name, _) in active.filter(|(_, site)| site.jurisdiction.is_some() && !residency.allows(site)) {
         let message = format!("the service already runs in `{name}`, where its data may not be");
         let pointer = format!("/sites/{}/jurisdiction", escape(name.as_str()));
         reporter
@@ -32,7 +32,7 @@ pub(super) fn blocks(runbook: &Runbook, reporter: &mut Reporter<'_>) {
 pub(super) fn workflow(runbook: &Runbook, outline: &Outline<'_>, reporter: &mut Reporter<'_>) {
     let Some(residency) = &runbook.residency else { return };
     let regions: BTreeSet<&str> = (runbook.sites.values())
-        .filter(|site| allows(residency, site))
+        .filter(|site| residency.allows(site))
         .filter_map(|site| site.region.as_deref())
         .collect();
     for (index, entry) in outline.leaves() {
@@ -51,8 +51,4 @@ pub(super) fn workflow(runbook: &Runbook, outline: &Outline<'_>, reporter: &mut 
             .value(Code::CopyOutsideResidency, &format!("{}/with/{key}", outline.pointer(index)), message)
             .help("copy to a site whose jurisdiction `residency` allows");
     }
-}
-
-fn allows(residency: &Residency, site: &Site) -> bool {
-    site.jurisdiction.as_ref().is_some_and(|at| residency.allow.contains(at))
 }

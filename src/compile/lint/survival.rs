@@ -6,7 +6,6 @@ use serde_json::{Map, Value};
 
 use super::call::{self, Call};
 use super::cloud;
-use super::program::{self, Program};
 use super::scene::{self, Scene};
 use crate::compile::diagnostic::Code;
 use crate::compile::outline::Outline;
@@ -14,6 +13,7 @@ use crate::compile::reporter::Reporter;
 use crate::compile::tree::escape;
 use crate::model::action::{ActionName, ApiHome, Effect, traits};
 use crate::model::id::SiteName;
+use crate::model::program::{self, Program};
 use crate::model::runbook::{Dependency, Runbook};
 use crate::model::values::SecretSourceKind;
 

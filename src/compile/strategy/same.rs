@@ -11,6 +11,7 @@ use crate::compile::tree::escape;
 use crate::model::component::{Component, EachSite, SiteValue};
 use crate::model::connection;
 use crate::model::expression::{self, Context};
+use crate::model::program::line_does_nothing;
 
 /// How far a name is unique.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -52,15 +53,29 @@ pub(super) fn check(document: &Value, declared: &Declared, reporter: &mut Report
         };
         let message =
             format!("`{}` is one and the same in `{one}` and `{other}`, by its `{field}`", entry.id);
-        reporter.value(Code::SameThing, &format!("/components/{at}/{field}{of_site}"), message).help(
+        let help = if *field == "start" {
+            "give each site its own program; else what was stopped in the site that is left is started again \
+             where the other one should serve"
+        } else {
             "name each site's own; else what is stopped in the site that is left is what should serve in the \
-             other one",
-        );
+             other one"
+        };
+        reporter.value(Code::SameThing, &format!("/components/{at}/{field}{of_site}"), message).help(help);
     }
 }
 
 fn one<'c>(scope: Scope, fields: Vec<(&'static str, Of<'c>)>) -> Vec<Identity<'c>> {
     vec![Identity { scope, fields }]
+}
+
+/// Programs that stop and start something. One that starts the same in both sites starts again what was
+/// stopped, whatever stops it.
+fn programs<'c>(stop: &'c SiteValue, start: &'c SiteValue) -> Vec<Identity<'c>> {
+    let scope = Scope::World;
+    vec![
+        Identity { scope, fields: vec![("stop", Of::Value(stop)), ("start", Of::Value(start))] },
+        Identity { scope, fields: vec![("start", Of::Value(start))] },
+    ]
 }
 
 fn identities(component: &Component) -> Vec<Identity<'_>> {
@@ -70,6 +85,7 @@ fn identities(component: &Component) -> Vec<Identity<'_>> {
         Component::PostgresServer(it) => vec![
             Identity { scope: world, fields: vec![("connection", Server(&it.connection))] },
             Identity { scope: world, fields: vec![("stop", By(&it.stop))] },
+            Identity { scope: world, fields: vec![("start", By(&it.start))] },
         ],
         Component::ReadReplica(it) => one(region, vec![("instance", By(&it.instance))]),
         Component::GlobalCluster(it) => one(world, vec![("cluster_arn", By(&it.cluster_arn))]),
@@ -95,8 +111,8 @@ fn identities(component: &Component) -> Vec<Identity<'_>> {
             Some(zone) => one(world, vec![("group", By(&it.group)), ("zone", By(zone))]),
             None => one(region, vec![("group", By(&it.group))]),
         },
-        Component::ProgramService(it) => one(world, vec![("stop", By(&it.stop)), ("start", By(&it.start))]),
-        Component::ProgramScheduler(it) => one(world, vec![("stop", By(&it.stop)), ("start", By(&it.start))]),
+        Component::ProgramService(it) => programs(&it.stop, &it.start),
+        Component::ProgramScheduler(it) => programs(&it.stop, &it.start),
         Component::EventSource(it) => one(world, vec![("mapping_id", By(&it.mapping_id))]),
         Component::CronJobs(it) => one(world, vec![("context", By(&it.context))]),
         Component::RoutingControls(it) => one(world, vec![("controls", Each(&it.controls))]),
@@ -129,32 +145,25 @@ fn twins<'s>(
 ) -> Option<(&'s str, &'s str)> {
     let here =
         |name: &str| entry.sites.as_ref().is_none_or(|own| own.iter().any(|site| site.as_str() == name));
-    let all: Vec<(&str, &Value, Vec<Value>)> = sites
-        .iter()
-        .filter(|(name, _)| here(name))
-        .filter_map(|(name, site)| {
-            let values = identity.fields.iter().map(|(_, of)| value(of, name, site));
-            let values = values.collect::<Option<Vec<_>>>()?;
-            // What is still to be filled in says nothing yet, and a program that does nothing does
-            // it anywhere.
-            (!values.iter().any(|value| holds_placeholder(value) || does_nothing(value))).then_some((
-                name.as_str(),
-                site,
-                values,
-            ))
-        })
-        .collect();
+    let all: Vec<(&str, &Value, Vec<Value>)> =
+        sites
+            .iter()
+            .filter(|(name, _)| here(name))
+            .filter_map(|(name, site)| {
+                let values = identity.fields.iter().map(|(_, of)| value(of, name, site));
+                let values = values.collect::<Option<Vec<_>>>()?;
+                // What is still to be filled in says nothing yet, and a program that does nothing does
+                // it anywhere.
+                (!values.iter().any(|value| holds_placeholder(value) || line_does_nothing(value)))
+                    .then_some((name.as_str(), site, values))
+            })
+            .collect();
     all.iter().enumerate().find_map(|(at, (name, site, values))| {
         let (other, ..) = all.iter().take(at).find(|(_, others, same)| {
             same == values && (identity.scope == Scope::World || is_arn(values) || one_place(site, others))
         })?;
         Some((*other, *name))
     })
-}
-
-fn does_nothing(argv: &Value) -> bool {
-    let program = argv.get(0).and_then(Value::as_str);
-    program.is_some_and(|program| matches!(program.rsplit('/').next(), Some("true" | ":")))
 }
 
 /// An ARN names its region itself.

@@ -15,6 +15,7 @@ use crate::model::component::{
     Capacity, Component, ComponentKind, ComponentRole, Link, SiteValue, Way, WeightedRecords,
 };
 use crate::model::expression::{self, Context};
+use crate::model::program::line_does_nothing;
 use crate::model::run::Phase;
 use crate::model::runbook::Strategy;
 use crate::model::time::Duration;
@@ -35,6 +36,9 @@ pub(super) fn check(document: &Value, declared: &Declared, reporter: &mut Report
         }
         if let Component::Link(link) = &entry.component {
             self::link(&entry.id, link, &pointer, reporter);
+        }
+        if let Some(stop) = fence_of(&entry.component) {
+            stops(document, (&entry.id, stop), &format!("{pointer}/stop"), reporter);
         }
         if matches!(entry.component.kind(), ComponentKind::PostgresServer | ComponentKind::ReadReplica) {
             followers(document, entry, &pointer, reporter);
@@ -120,6 +124,50 @@ fn size(
     {
         let message = format!("`active` of `{id}` ({active}) is more than the group may have (`max: {max}`)");
         wrong("capacity/active", message, "raise `max`, or lower `active`");
+    }
+}
+
+/// The program by which a component's writers are stopped.
+const fn fence_of(component: &Component) -> Option<&SiteValue> {
+    match component {
+        Component::PostgresServer(it) => Some(&it.stop),
+        Component::ProgramScheduler(it) => Some(&it.stop),
+        Component::ProgramService(it) if it.writes => Some(&it.stop),
+        _ => None,
+    }
+}
+
+/// Whether compute writes by itself, so that stopping it is a fence.
+const fn writes(component: &Component) -> bool {
+    match component {
+        Component::EcsService(it) => it.writes,
+        Component::AutoscalingGroup(it) => it.writes,
+        Component::Workload(it) => it.writes,
+        Component::ScaleSet(it) => it.writes,
+        Component::InstanceGroup(it) => it.writes,
+        Component::ProgramService(it) => it.writes,
+        _ => false,
+    }
+}
+
+/// A program that does nothing is no fence, and would be taken for one.
+fn stops(document: &Value, (id, program): (&str, &SiteValue), pointer: &str, reporter: &mut Reporter<'_>) {
+    let found = match program {
+        SiteValue::List(argv) => line_does_nothing(&Value::from(argv.clone())).then(|| pointer.to_owned()),
+        SiteValue::Each(each) => {
+            let idle = each.iter().find(|(_, argv)| line_does_nothing(argv));
+            idle.map(|(site, _)| format!("{pointer}/{}", escape(site.as_str())))
+        }
+        SiteValue::One(_) => None,
+    };
+    let step = format!("{id}-fence");
+    // An own step of that id stands in place of the derived one.
+    if let Some(at) = found.filter(|_| !any_own(document, &|own| own.get("id") == Some(&json!(step)))) {
+        let message = format!("the `stop` of `{id}` does nothing, so its old site would go on writing");
+        reporter.value(Code::BrokenComponent, &at, message).help(format!(
+            "write the program that stops it there; where something else does, write that as an own step with \
+             the id `{step}`, which takes the place of the derived one"
+        ));
     }
 }
 
@@ -216,12 +264,14 @@ fn followers(document: &Value, entry: &Entry, pointer: &str, reporter: &mut Repo
         return;
     }
     let message = format!(
-        "`{}` is in {count} sites: after a move, nothing makes the other standby follow the new primary",
+        "`{}` is in {count} sites: after a move nothing makes the other standby follow the new primary, and it keeps \
+         the data of that moment",
         entry.id
     );
     reporter.value(Code::StandbyLeftBehind, &format!("{pointer}/kind"), message).help(
         "add an own step of phase `reprotect` to `workflows.failover` that does it, with `for_each` over the \
-         survivors but `to`; until then a second failover would go to old data",
+         survivors but `to`; until then it protects nothing: a second failover there would lose every write \
+         since the first one",
     );
 }
 
@@ -283,14 +333,17 @@ fn traffic(document: &Value, declared: &Declared, reporter: &mut Reporter<'_>) {
 
 /// Whether the author has a step of a phase in the failover.
 fn has_own(document: &Value, phase: Phase) -> bool {
-    fn inside(steps: Option<&Value>, phase: &str) -> bool {
+    let is = |step: &Value, key: &str| step.get(key).and_then(Value::as_str) == Some(phase.as_str());
+    any_own(document, &|step| is(step, "phase") || is(step, "id"))
+}
+
+/// Whether the author has such a step in the failover, in groups too.
+fn any_own(document: &Value, is: &dyn Fn(&Value) -> bool) -> bool {
+    fn inside(steps: Option<&Value>, is: &dyn Fn(&Value) -> bool) -> bool {
         let steps = steps.and_then(Value::as_array).into_iter().flatten();
-        steps.into_iter().any(|step| {
-            let is = |key: &str| step.get(key).and_then(Value::as_str) == Some(phase);
-            is("phase") || is("id") || inside(step.get("parallel"), phase)
-        })
+        steps.into_iter().any(|step| is(step) || inside(step.get("parallel"), is))
     }
-    inside(document.pointer("/workflows/failover/steps"), phase.as_str())
+    inside(document.pointer("/workflows/failover/steps"), is)
 }
 
 impl Declared {
@@ -301,11 +354,7 @@ impl Declared {
     /// What follows from a role that no component has, and what to do about it.
     fn lacks(&self, role: ComponentRole) -> String {
         let (lack, phases) = match role {
-            ComponentRole::Data => (
-                "no component holds data, so neither a fence nor a promotion is derived; a service without data \
-                 says so by `objectives` with an `rto` and without an `rpo`",
-                "`fence` and `promote`",
-            ),
+            ComponentRole::Data => (self.lacks_data(), "`fence` and `promote`"),
             ComponentRole::Traffic => ("no component sends users to a site", "`shift`"),
             ComponentRole::Compute => ("no component runs the service, so nothing is started", "`scale`"),
             ComponentRole::Health => (
@@ -317,6 +366,18 @@ impl Declared {
         let fits = |kind: &&ComponentKind| kind.role() == role && kind.fits(self.strategy);
         let kinds = suggest::list(ComponentKind::ALL.iter().filter(fits).map(|kind| kind.as_str()));
         format!("{lack}: add one ({kinds}), or write own steps of phase {phases}")
+    }
+
+    /// What follows where no component holds data: who else writes is all that can be fenced.
+    fn lacks_data(&self) -> &'static str {
+        if self.entries.iter().any(|entry| writes(&entry.component)) {
+            "no component holds data: the fence is that of the compute that `writes`, and no promotion is derived; \
+             a service without data says so by `objectives` with an `rto` and without an `rpo`"
+        } else {
+            "no component holds data, so neither a fence nor a promotion is derived; compute that writes by itself \
+             says `writes: true`, and stopping it is a fence then; a service without data says so by \
+             `objectives` with an `rto` and without an `rpo`"
+        }
     }
 
     /// The longest time in which users follow a move: until health checks notice, and until answers are asked

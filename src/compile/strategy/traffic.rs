@@ -100,10 +100,7 @@ fn readmit(records: &WeightedRecords, part: &mut Part<'_>) {
     for stage in STAGES {
         let field = format!("weights_{stage}");
         for back in records.weights.sites() {
-            let share = |own: u8| u8::try_from(u16::from(own) * stage / 100).unwrap_or(own).max(1);
-            let weights =
-                weights(records, |site, own| if site == back.as_str() { share(own).min(own) } else { own });
-            part.keep(back, &field, weights);
+            part.keep(back, &field, readmitting(records, back.as_str(), stage));
         }
         let mut step = change(records, name, uses, "weights", part.kept(Side::To, &field));
         step["name"] = format!("give the site {stage} % of its users back").into();
@@ -112,6 +109,26 @@ fn readmit(records: &WeightedRecords, part: &mut Part<'_>) {
     let mut last = change(records, name, uses, "weights", weights(records, |_, own| own));
     last["needs"] = json!(needs);
     part.step(Stage::Shift, "shift", last);
+}
+
+/// The weights with which a site has so many percent of the users that its own weight stands for; the others
+/// share the rest as ever. They fill the whole range of weights, so that small ones can be told apart too.
+fn readmitting(records: &WeightedRecords, back: &str, stage: u16) -> Value {
+    let (stage, all) = (u64::from(stage), records.weights.iter());
+    let sum: u64 = all.map(|(_, own)| u64::from(*own)).sum();
+    let own: u64 =
+        records.weights.iter().filter(|(site, _)| site.as_str() == back).map(|(_, it)| u64::from(*it)).sum();
+    let part = |site: &str, weight: u8| {
+        let of_all = if site == back { stage * (sum - own) } else { 100 * sum - stage * own };
+        u64::from(weight) * of_all
+    };
+    let largest =
+        records.weights.iter().map(|(site, own)| part(site.as_str(), *own)).max().unwrap_or(1).max(1);
+    weights(records, |site, own| {
+        let scaled = (part(site, own) * u64::from(u8::MAX) + largest / 2) / largest;
+        // Who has a weight keeps one; where nobody else has any, the site has all users at once.
+        u8::try_from(scaled).unwrap_or(u8::MAX).max(u8::from(own > 0))
+    })
 }
 
 /// Adds a stage and the checks that hold it; returns what the next one waits for.
@@ -220,5 +237,56 @@ fn exchange(part: &mut Part<'_>, set: &dyn Fn(&mut Part<'_>, Side, bool) -> Valu
             leave["needs"] = json!([part.step_id("shift")]);
         }
         part.step(Stage::Shift, "leave", leave);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn records(of: &[u8]) -> WeightedRecords {
+        let weights: Map<String, Value> =
+            of.iter().enumerate().map(|(at, weight)| (format!("s{at}"), (*weight).into())).collect();
+        serde_json::from_value(
+            json!({"zone_id": "Z", "name": "x.example.com", "record_type": "A", "weights": weights}),
+        )
+        .unwrap()
+    }
+
+    /// The part of all users that a site has.
+    fn share(weights: &Value, site: &str) -> f64 {
+        let sum: f64 = weights.as_object().unwrap().values().map(|it| it.as_f64().unwrap()).sum();
+        weights[site].as_f64().unwrap() / sum
+    }
+
+    proptest! {
+        #[test]
+        fn a_site_gets_so_many_percent_of_its_users_back(of in prop::collection::vec(1_u8.., 2..5)) {
+            let records = records(&of);
+            let full = weights(&records, |_, own| own);
+            for stage in STAGES {
+                let staged = readmitting(&records, "s0", stage);
+                let wanted = share(&full, "s0") * f64::from(stage) / 100.0;
+                let found = share(&staged, "s0");
+                prop_assert!((found - wanted).abs() < 0.012, "{of:?} at {stage}: {staged} {found} {wanted}");
+                // The others keep their proportions.
+                let rest = 1.0 - found;
+                for site in (1..of.len()).map(|at| format!("s{at}")) {
+                    let wanted = share(&full, &site) / (1.0 - share(&full, "s0"));
+                    let found = share(&staged, &site) / rest;
+                    prop_assert!((found - wanted).abs() < 0.02, "{of:?} at {stage}: {staged} {site}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn whoever_has_no_weight_gets_none_and_one_alone_has_everybody() {
+        let staged = readmitting(&records(&[1, 0, 1]), "s0", 50);
+        assert_eq!(staged, json!({"s0": 85, "s1": 0, "s2": 255}));
+        assert_eq!(readmitting(&records(&[7, 0]), "s0", 5), json!({"s0": 1, "s1": 0}));
+        assert_eq!(readmitting(&records(&[0, 7]), "s0", 5), json!({"s0": 0, "s1": 255}));
     }
 }

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::{ActionName, ApiHome, Effect, Role, traits};
 use crate::model::policy::Reversibility;
+use crate::model::program;
 use crate::model::run::Phase;
 use crate::model::values::Site;
 
@@ -18,7 +19,7 @@ const ADDRESSES: [&str; 5] = ["connection", "primary", "standby", "context", "ku
 /// What a call does to writers and users.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Meaning {
-    /// It looks, waits, tells somebody or leaves a mark.
+    /// It looks, waits, tells somebody or leaves a mark, or is a program that does nothing.
     Looks,
     /// It makes a copy.
     Copies,
@@ -50,7 +51,7 @@ pub enum Aim {
 /// What a call means; parameters that are still templates count as not known.
 #[must_use]
 pub fn meaning(action: ActionName, with: &Map<String, Value>) -> Meaning {
-    if traits::effect(action, with) == Effect::Read {
+    if traits::effect(action, with) == Effect::Read || is_idle(action, with) {
         return Meaning::Looks;
     }
     if let Some(dial) = dial(action) {
@@ -72,6 +73,18 @@ pub fn meaning(action: ActionName, with: &Map<String, Value>) -> Meaning {
             Role::Shift => Meaning::Shifts,
             Role::Reading | Role::Ordinary => Meaning::Other,
         },
+    }
+}
+
+/// Whether all that a call would do is to run a program that does nothing.
+fn is_idle(action: ActionName, with: &Map<String, Value>) -> bool {
+    match action {
+        ActionName::CommandRun => program::does_nothing(with),
+        ActionName::PostgresFence => {
+            with.get("method").and_then(Value::as_str) == Some("stop")
+                && with.get("stop_command").is_some_and(program::line_does_nothing)
+        }
+        _ => false,
     }
 }
 
@@ -283,6 +296,14 @@ mod tests {
     fn parameters_decide_what_a_call_means() {
         for (action, with, expected, fence) in [
             ("postgres.fence", json!({}), Meaning::Stops, true),
+            ("postgres.fence", json!({"method": "stop", "stop_command": ["./stop"]}), Meaning::Stops, true),
+            ("postgres.fence", json!({"method": "stop", "stop_command": ["true"]}), Meaning::Looks, false),
+            (
+                "postgres.fence",
+                json!({"method": "read_only", "stop_command": ["true"]}),
+                Meaning::Stops,
+                true,
+            ),
             ("aws.ecs.set_desired_count", json!({"desired": 0}), Meaning::Stops, true),
             ("aws.ecs.set_desired_count", json!({"desired": 4}), Meaning::Grows, false),
             ("aws.ecs.set_desired_count", json!({"desired": "{{ params.n }}"}), Meaning::Other, true),
@@ -295,6 +316,9 @@ mod tests {
             ("notify.send", json!({}), Meaning::Looks, false),
             ("manual.task", json!({}), Meaning::Other, true),
             ("command.run", json!({}), Meaning::Other, true),
+            ("command.run", json!({"argv": ["./stop"]}), Meaning::Other, true),
+            ("command.run", json!({"argv": ["/bin/true"]}), Meaning::Looks, false),
+            ("command.run", json!({"argv": ["sh", "-c", ": later"]}), Meaning::Looks, false),
             ("aws.rds.copy_snapshot", json!({}), Meaning::Copies, false),
             ("postgres.promote", json!({}), Meaning::Promotes, false),
             ("dns.update", json!({}), Meaning::Shifts, false),

@@ -41,6 +41,15 @@ pub fn needs(
     asking.needs
 }
 
+/// The account a call works in, where that is known.
+pub(super) fn account(
+    sites: &BTreeMap<SiteName, Site>,
+    from: Option<&SiteName>,
+    call: &Call,
+) -> Option<String> {
+    Asking::of(sites, from, call, false).account
+}
+
 /// Permissions that are of use to `drctl check` alone; what it may not look at, it says.
 #[must_use]
 pub fn of_checks(plan: &Plan) -> Vec<&'static str> {
@@ -79,7 +88,7 @@ fn calls(plan: &Plan) -> Vec<(&Node, &Call, bool)> {
     all
 }
 
-fn is_aws(action: ActionName) -> bool {
+pub(super) fn is_aws(action: ActionName) -> bool {
     action.as_str().starts_with("aws.")
 }
 

@@ -47,7 +47,7 @@ pub(super) struct Asking<'a> {
     pub(super) undone: bool,
     pub(super) needs: Vec<Need>,
     with: &'a Map<String, Value>,
-    account: Option<String>,
+    pub(super) account: Option<String>,
     partition: &'static str,
     /// Region of the site that is left, where its writer may still be.
     pub(super) from: Option<&'a str>,

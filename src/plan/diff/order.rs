@@ -130,6 +130,22 @@ fn listed(names: &[&str]) -> String {
     }
 }
 
+/// A step that makes data writable without the gate that stood before it, or before what it takes the
+/// place of.
+fn ungated(old: &View<'_>, new: &View<'_>, pairs: &Pairs) -> Option<usize> {
+    let promotes = |view: &View<'_>, at: usize| {
+        view.unit(at).is_some_and(|unit| unit.class().promote && !unit.is_skipped(view.mode()))
+    };
+    // What needed no gate before needs none now.
+    let was_free = |at: usize| {
+        let before = pairs.both.iter().find(|(_, new)| *new == at).map(|(old, _)| *old);
+        before.is_some_and(|old_at| {
+            promotes(old, old_at) && old.unit(old_at).is_some_and(|it| !it.is_irreversible())
+        })
+    };
+    (0..new.units.len()).find(|at| promotes(new, *at) && !was_free(*at))
+}
+
 fn point_of_no_return(old: &View<'_>, new: &View<'_>, pairs: &Pairs) -> Vec<Change> {
     let topic = Topic::PointOfNoReturn;
     let id = |view: &View<'_>, at: usize| view.unit(at).map_or(String::new(), |unit| unit.id.to_owned());
@@ -140,16 +156,23 @@ fn point_of_no_return(old: &View<'_>, new: &View<'_>, pairs: &Pairs) -> Vec<Chan
             let known =
                 pairs.both.iter().find(|(_, new)| *new == now).and_then(|(old_at, _)| old.unit(*old_at));
             let change = Change::new(topic, None, message).added();
-            let late = |unit: &Unit<'_>| unit.is_played_down() || unit.is_skipped(old.mode());
+            let late = |unit: &Unit<'_>| {
+                unit.is_played_down() || unit.is_skipped(old.mode()) || unit.class().promote
+            };
             return vec![if known.is_some_and(late) { change.better() } else { change.worse() }];
         }
         (Some(before), None) => {
-            let message = format!("there is none any more (was {})", id(old, before));
+            let change = |also: &str| {
+                let message = format!("there is none any more (was {}){also}", id(old, before));
+                Change::new(topic, None, message).removed()
+            };
+            if let Some(at) = ungated(old, new, pairs) {
+                return vec![change(&format!(", although {} makes data writable", id(new, at))).worse()];
+            }
             let still = pairs.new_of(before).and_then(|at| new.unit(at));
-            let change = Change::new(topic, None, message).removed();
             // A step that is left out now is no gain: nothing does what it did.
             let none = still.is_some_and(|unit| unit.is_played_down() || unit.is_skipped(new.mode()));
-            return vec![if none { change } else { change.better() }];
+            return vec![if none { change("") } else { change("").better() }];
         }
         (Some(before), Some(now)) => (before, now),
     };

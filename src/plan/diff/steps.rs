@@ -219,6 +219,10 @@ fn irreversible(old: &Unit<'_>, new: &Unit<'_>) -> Option<Change> {
             let message = "is called irreversible, as its action is";
             Some(Change::of(Topic::Irreversible, new.id, message).added().better())
         }
+        (false, true) if old.class().promote && new.class().promote => {
+            let message = "makes data writable as before, and a gate stands before it now";
+            Some(Change::of(Topic::Irreversible, new.id, message).added().better())
+        }
         (false, true) => {
             let message = "cannot be taken back any more";
             Some(Change::of(Topic::Irreversible, new.id, message).added().worse())
@@ -227,6 +231,9 @@ fn irreversible(old: &Unit<'_>, new: &Unit<'_>) -> Option<Change> {
             let change = |message: &str| Change::of(Topic::Irreversible, new.id, message).removed();
             Some(if new.is_played_down() {
                 change("is called reversible although its action is not: no gate stands before it").worse()
+            } else if new.class().promote {
+                // Two primaries are as bad however the step is called: nobody is asked before any more.
+                change("still makes data writable, but no gate stands before it any more").worse()
             } else {
                 change("can be taken back now").better()
             })

@@ -14,7 +14,7 @@ pub(super) fn commands(action: ActionName, with: &Fields) -> Option<Vec<String>>
     if let Some(commands) = lists(uses, with) {
         return Some(commands);
     }
-    let families = [plain, aws_data, aws, cloud];
+    let families = [plain, aws_data, aws, azure, cloud];
     let words = families.into_iter().find_map(|family| family(uses, with))?;
     Some(vec![shell::command(&words, &[])])
 }
@@ -197,32 +197,47 @@ fn aws(uses: &str, with: &Fields) -> Option<Vec<String>> {
     }
 }
 
-/// Kubernetes, Azure and Google Cloud.
+/// Azure, each command in the subscription of its site.
+fn azure(uses: &str, with: &Fields) -> Option<Vec<String>> {
+    let flagged = |command: &str, pairs: &[&str]| {
+        let place = ["--subscription", "subscription_id", "--resource-group", "resource_group"];
+        flagged(with, command, &[&place, pairs].concat())
+    };
+    Some(match uses {
+        "azure.vmss.set_capacity" => {
+            flagged("az vmss scale", &["--name", "scale_set", "--new-capacity", "capacity"])
+        }
+        "azure.sql.failover" => {
+            flagged("az sql failover-group set-primary", &["--server", "server", "--name", "failover_group"])
+        }
+        "azure.traffic_manager.set_endpoint" => {
+            let pairs = ["--profile-name", "profile", "--name", "endpoint"];
+            let command = flagged("az network traffic-manager endpoint update", &pairs);
+            let kind = format!("{}Endpoints", text(with, "endpoint_type")?);
+            let status = if is_on(with)? { "Enabled" } else { "Disabled" };
+            [command, words(&["--type", &kind, "--endpoint-status", status])].concat()
+        }
+        _ => return None,
+    })
+}
+
+/// Kubernetes and Google Cloud.
 fn cloud(uses: &str, with: &Fields) -> Option<Vec<String>> {
     let project = || flags(with, &["--project", "project"]);
     Some(match uses {
         "kubernetes.scale" => {
-            let pairs = ["--context", "context", "--namespace", "namespace", "--replicas", "replicas"];
+            let pairs = [
+                "--kubeconfig",
+                "kubeconfig",
+                "--context",
+                "context",
+                "--namespace",
+                "namespace",
+                "--replicas",
+                "replicas",
+            ];
             let what = format!("{}/{}", text(with, "kind")?, text(with, "name")?);
             [flagged(with, "kubectl scale", &pairs), vec![what]].concat()
-        }
-        "azure.vmss.set_capacity" => flagged(
-            with,
-            "az vmss scale",
-            &["--resource-group", "resource_group", "--name", "scale_set", "--new-capacity", "capacity"],
-        ),
-        "azure.sql.failover" => flagged(
-            with,
-            "az sql failover-group set-primary",
-            &["--resource-group", "resource_group", "--server", "server", "--name", "failover_group"],
-        ),
-        "azure.traffic_manager.set_endpoint" => {
-            let pairs =
-                ["--resource-group", "resource_group", "--profile-name", "profile", "--name", "endpoint"];
-            let command = flagged(with, "az network traffic-manager endpoint update", &pairs);
-            let kind = format!("{}Endpoints", text(with, "endpoint_type")?);
-            let status = if is_on(with)? { "Enabled" } else { "Disabled" };
-            [command, words(&["--type", &kind, "--endpoint-status", status])].concat()
         }
         "gcp.sql.promote" => {
             let instance = text(with, "instance")?;

@@ -3,8 +3,13 @@
 
 use std::fmt::Write;
 
+use super::fill::{self, Known};
 use super::{by_hand, plain};
 use crate::model::expression::is_template;
+use crate::model::id::SiteName;
+use crate::model::shell;
+use crate::model::values::{Secret, SecretSourceKind, Site};
+use crate::plan::access;
 use crate::plan::node::{Call, CheckPurpose, Node, NodeKind, Plan};
 
 /// Writes the steps of a plan with their `manual` texts, in order.
@@ -25,8 +30,9 @@ fn write_all(out: &mut String, plan: &Plan) -> std::fmt::Result {
     };
     writeln!(out, "{} of {} by hand{way}", plan.operation, plan.runbook.name)?;
     let mut number = 0;
+    let known = Known::of(plan);
     for node in &plan.nodes {
-        let Some(what) = instruction(node, plan) else { continue };
+        let Some(what) = instruction(node, plan, &known) else { continue };
         number += 1;
         writeln!(out, "\n{number}. {} ({})", plain(&node.title), plain(node.address.as_str()))?;
         if let Some(when) = &node.when {
@@ -39,9 +45,9 @@ fn write_all(out: &mut String, plan: &Plan) -> std::fmt::Result {
                     writeln!(out, "   {}", line.trim_end())?;
                 }
             }
-            Told::Paste { commands, open } => {
-                if open {
-                    writeln!(out, "   # write what each {{{{ }}}} stands for in its place first")?;
+            Told::Paste { commands, notes } => {
+                for note in notes {
+                    writeln!(out, "   # {}", plain(&note))?;
                 }
                 // Lines that a quoted word goes on in begin at the margin: blanks would become a part of it.
                 for command in commands {
@@ -61,13 +67,13 @@ enum Told {
     Paste {
         /// The commands, one after the other.
         commands: Vec<String>,
-        /// Whether something in them is known only during a run.
-        open: bool,
+        /// What to know before.
+        notes: Vec<String>,
     },
 }
 
 /// What a person does in place of a node; nothing for nodes that only bring others together.
-fn instruction(node: &Node, plan: &Plan) -> Option<Told> {
+fn instruction(node: &Node, plan: &Plan, known: &Known) -> Option<Told> {
     if node.is_skipped_in(plan.mode)
         || matches!(node.kind, NodeKind::Check { purpose: CheckPurpose::Start, .. })
     {
@@ -92,19 +98,61 @@ fn instruction(node: &Node, plan: &Plan) -> Option<Told> {
         NodeKind::Effect { .. }
         | NodeKind::Check { .. }
         | NodeKind::Wait { .. }
-        | NodeKind::Assert { .. } => return node.call(plan.mode).map(told),
+        | NodeKind::Assert { .. } => return node.call(plan.mode).map(|call| told(call, node, plan, known)),
     };
     Some(Told::Text(text))
 }
 
-fn told(call: &Call) -> Told {
-    match by_hand::commands(call.action, &call.with) {
-        Some(commands) => {
-            let open = call.deferred && commands.iter().any(|command| is_template(command));
-            Told::Paste { commands, open }
-        }
-        None => Told::Text(described(call)),
+fn told(call: &Call, node: &Node, plan: &Plan, known: &Known) -> Told {
+    let filled = if call.deferred { Some(known.fill(&call.with, node)) } else { None };
+    let call = &Call { with: filled.unwrap_or_else(|| call.with.clone()), ..call.clone() };
+    let mut notes: Vec<String> = account(call, plan).into_iter().collect();
+    let Some(commands) = by_hand::commands(call.action, &call.with) else {
+        notes.insert(0, described(call));
+        return Told::Text(notes.join("\n  "));
+    };
+    if call.deferred && commands.iter().any(|command| is_template(command)) {
+        notes.push("write what each {{ }} stands for in its place first".to_owned());
+        let secrets = fill::secrets(&commands, plan.secrets.keys());
+        notes.extend(secrets.iter().filter_map(|name| {
+            let source = source(plan.secrets.get(*name)?);
+            Some(format!("{{{{ secrets.{name} }}}} is {source}"))
+        }));
     }
+    Told::Paste { commands, notes }
+}
+
+/// Where a person finds a secret.
+fn source(secret: &Secret) -> String {
+    match secret.from {
+        SecretSourceKind::Env => {
+            format!("in the environment variable {}", secret.name.as_deref().unwrap_or_default())
+        }
+        SecretSourceKind::File => format!("in the file {}", secret.path.as_deref().unwrap_or_default()),
+        SecretSourceKind::Command => format!("printed by: {}", shell::command(&secret.argv, &[])),
+    }
+}
+
+/// Whose credentials a command of AWS takes, where the sites are in more than one account: the command itself
+/// cannot say.
+fn account(call: &Call, plan: &Plan) -> Option<String> {
+    let named = |(name, site): (&SiteName, &Site)| Some((site.account.clone()?, name.to_string()));
+    let mut accounts: Vec<(String, String)> = plan.sites.iter().filter_map(named).collect();
+    accounts.sort();
+    let many = accounts.first().is_some_and(|(first, _)| accounts.iter().any(|(other, _)| other != first));
+    if !many || !access::is_aws(call.action) {
+        return None;
+    }
+    let told = |(account, site): &(String, String)| format!("{account} ({site})");
+    let own = access::account(&plan.sites, plan.from.as_ref(), call);
+    let Some(own) = own else {
+        let all: Vec<String> = accounts.iter().map(told).collect();
+        return Some(format!("with credentials of the account it is in: {}", all.join(" or ")));
+    };
+    let there = accounts.iter().filter(|(account, _)| *account == own);
+    let sites: Vec<&str> = there.map(|(_, site)| site.as_str()).collect();
+    let sites = if sites.is_empty() { String::new() } else { format!(" ({})", sites.join(", ")) };
+    Some(format!("with credentials of the account {own}{sites}"))
 }
 
 fn described(call: &Call) -> String {

@@ -2,6 +2,7 @@
 //! form.
 
 mod by_hand;
+mod fill;
 mod manual;
 mod mermaid;
 mod text;

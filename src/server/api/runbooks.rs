@@ -14,9 +14,10 @@ use tokio::sync::Semaphore;
 use super::cursors;
 use crate::app::Error;
 use crate::app::launch::files::{self, compiled::compiled};
+use crate::app::launch::plannable::{self, Beside};
 use crate::app::launch::planned;
 use crate::app::launch::source::{self, Subject};
-use crate::app::launch::{Binding, route};
+use crate::app::launch::{Binding, planned, policy, route};
 use crate::compile;
 use crate::config::Config;
 use crate::engine::service::ServiceRecord;
@@ -65,7 +66,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             Method::POST,
             "/api/v1/validate",
             "validate",
-            "Checks the text of a runbook.",
+            "Checks the text of a runbook, as `drctl validate` does.",
             post(validate),
         )
         .right(Right::View)
@@ -257,7 +258,7 @@ struct ToCheck {
 /// What was found in a text.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Checked {
-    /// Whether it compiles.
+    /// Whether it compiles, the policy allows it, and all it can be asked to do can be planned.
     sound: bool,
     /// What was found.
     findings: Vec<Finding>,
@@ -276,8 +277,18 @@ struct Finding {
 
 async fn validate(caller: Caller, Body(wanted): Body<ToCheck>) -> Result<Json<Checked>, Problem> {
     let (session, _) = caller.session();
-    let options = source::options(&session.config)?;
-    let (runbook, found) = aside(move || compile::compile_with(&wanted.text, &options)).await?;
+    let config = session.config.clone();
+    let options = source::options(&config)?;
+    let rules = policy::load(config.policy.as_deref(), &config.lints, session.voice.as_ref())?;
+    let (runbook, found) = aside(move || {
+        // As if it lay among the others.
+        let path = config.runbooks.first().map_or_else(PathBuf::new, |folder| folder.join("runbook.yaml"));
+        let beside = Beside { folders: &config.runbooks, options: &options, path: &path };
+        let compiled = compile::compile_with(&wanted.text, &options);
+        plannable::judged(&wanted.text, compiled, rules.as_ref(), &beside)
+    })
+    .await?;
+    let sound = runbook.is_some() && !found.iter().any(compile::Diagnostic::is_error);
     let finding = |found: compile::Diagnostic| Finding {
         code: found.code.to_string(),
         severity: found.severity.to_string(),
@@ -286,5 +297,5 @@ async fn validate(caller: Caller, Body(wanted): Body<ToCheck>) -> Result<Json<Ch
         column: found.span.map(|span| span.column),
         help: found.help,
     };
-    Ok(Json(Checked { sound: runbook.is_some(), findings: found.into_iter().map(finding).collect() }))
+    Ok(Json(Checked { sound, findings: found.into_iter().map(finding).collect() }))
 }

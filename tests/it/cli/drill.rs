@@ -14,7 +14,7 @@ sites: {east: {role: active}, west: {role: standby}}
 workflows:
   failover:
     steps:
-      - {id: fence, phase: fence, uses: command.run, with: {argv: ["true"], idempotent: true}, drill: skip}
+      - {id: fence, phase: fence, uses: command.run, with: {argv: [test, "1"], idempotent: true}, drill: skip}
       - id: restore
         phase: restore
         uses: command.run

@@ -162,12 +162,20 @@ fn what_helps_against_all_is_said_once() {
     let drctl = pay();
     let text = std::fs::read_to_string(drctl.path("runbooks/pay.yaml")).unwrap();
     let more = "      - {id: dns2, phase: shift, uses: dns.update, with: {server: \"127.0.0.1:53\", zone: pay.example.com, \
-                name: b.pay.example.com, record_type: A, values: [\"192.0.2.7\"], ttl: 1m}, drill: skip}\n";
+                name: b.pay.example.com, record_type: A, values: [\"192.0.2.7\"], ttl: 1m}, drill: skip}\n      \
+                - {id: tell, phase: shift, uses: notify.send, with: {channel: pager, message: moving}, drill: skip}\n";
     drctl.write(
         "runbooks/pay.yaml",
         &text.replace("      - {id: check,", &format!("{more}      - {{id: check,")),
     );
     let output = drctl.run("failover pay --reason outage");
-    assert!(output.stderr.matches("can only simulate dns.update").count() > 1, "{}", output.stderr);
+    let told = |what: &str| output.stderr.matches(what).count();
+    assert_eq!(
+        told("step `dns2`, step `dns`: this build can only simulate dns.update"),
+        1,
+        "{}",
+        output.stderr
+    );
+    assert_eq!(told("can only simulate"), 2, "{}", output.stderr);
     assert_eq!(output.stderr.matches("run it on the simulated estate").count(), 1, "{}", output.stderr);
 }

@@ -338,6 +338,44 @@ fn a_check_of_a_fleet_sums_up_those_of_its_members() {
     assert_eq!((&document["ready"], &document["members"][1]["ready"]), (&false.into(), &true.into()));
 }
 
+/// What many members cannot do for real is said once, with how many they are.
+#[test]
+fn what_can_only_be_simulated_is_said_once_for_all_members() {
+    let drctl = Drctl::new();
+    let record = "      - {id: dns, phase: shift, uses: dns.update, drill: skip, undo: auto, with: {server: \"192.0.2.53:53\", \
+                  zone: example.com, name: shop.example.com, record_type: A, values: [192.0.2.7], ttl: 60s}}\n";
+    let look = "precheck: [{uses: gcp.sql.check_replication, with: {project: p, region: europe-west1, instance: pay}}]";
+    let names: Vec<String> = (1..=12).map(|number| format!("s{number:02}")).collect();
+    for name in &names {
+        drctl.write(
+            &format!("runbooks/{name}.yaml"),
+            &service(name, "30m", record).replace("id: check,", &format!("id: check, {look},")),
+        );
+    }
+    let members: Vec<String> = names.iter().map(|name| format!("  - {{runbook: {name}}}\n")).collect();
+    let fleet =
+        format!("apiVersion: drctl/v1\nkind: Fleet\nmetadata: {{name: all}}\nmembers:\n{}", members.concat());
+    drctl.write("all.yaml", &fleet);
+    let plan = drctl.run("plan all.yaml");
+    assert_eq!(plan.code, 0, "{}{}", plan.stdout, plan.stderr);
+    let said = "`s01`, `s02`, `s03` and 9 more (12 in all): this build can only simulate dns.update";
+    assert!(plan.stderr.contains(said), "{}", plan.stderr);
+    assert_eq!(plan.stderr.matches("can only simulate").count(), 2, "{}", plan.stderr);
+    let check = drctl.run("check all.yaml");
+    assert_eq!(check.code, 7, "{}{}", check.stdout, check.stderr);
+    let folded: String = check.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(
+        folded.matches("gcp.sql.check_replication cannot be performed").count(),
+        1,
+        "{}",
+        check.stdout
+    );
+    assert!(folded.contains("s01, s02") && folded.contains("and 4 more"), "{}", check.stdout);
+    assert!(folded.contains("0 of 12 services"), "{}", check.stdout);
+    let document = json(&drctl, "check all.yaml -o json");
+    assert_eq!(document["members"].as_array().map(Vec::len), Some(12));
+}
+
 #[test]
 fn two_fleets_are_compared_by_their_members() {
     let drctl = two("30m", "");

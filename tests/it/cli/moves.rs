@@ -184,12 +184,12 @@ sites:
   b: {role: active, provider: onprem, region: b}
   c: {role: active, provider: onprem, region: c}
 components:
-  - {id: svc, kind: command.service, start: [/bin/true], stop: [/bin/true], writes: true}
+  - {id: svc, kind: command.service, start: [/bin/true], stop: [test, "1"], writes: true}
 workflows:
   failover:
     steps:
       - {id: look, phase: assess, uses: command.run, for_each: "{{ survivors }}", with: {argv: [/bin/true], idempotent: true}, drill: skip}
-      - {id: grow, phase: scale, uses: command.run, for_each: "{{ survivors }}", with: {argv: [/bin/true], idempotent: true}, drill: skip}
+      - {id: grow, phase: scale, uses: command.run, for_each: "{{ survivors }}", with: {argv: [test, "1"], idempotent: true}, drill: skip}
       - id: drain
         phase: shift
         uses: command.run

@@ -111,6 +111,71 @@ fn what_is_known_only_during_a_run_is_asked_for_where_it_stands() {
     assert!(!open(&["show", "x"]) && !open(&["show", "{{ to.name }}"]));
 }
 
+/// The sheet of one step in two sites of two accounts.
+fn sheet(uses: &str, with: &Value) -> String {
+    let text = json!({
+        "apiVersion": "drctl/v1", "kind": "Runbook", "metadata": {"name": "pay"},
+        "sites": {
+            "east": {"role": "active", "region": "us-east-1", "account": "111122223333"},
+            "west": {"role": "standby", "region": "us-west-2", "account": "444455556666",
+                     "values": {"host": "db.west.example.com"}},
+        },
+        "parameters": {
+            "user": {"type": "string", "default": "dr"},
+            "pin": {"type": "string", "sensitive": true, "required": true},
+        },
+        "secrets": {
+            "pw": {"from": "env", "name": "PGPASSWORD"}, "pw2": {"from": "file", "path": "/run/pw2"},
+            "key": {"from": "command", "argv": ["vault", "read", "a b"]},
+        },
+        "workflows": {"failover": {"steps": [{"id": "go", "uses": uses, "with": with, "drill": "skip"}]}}
+    });
+    let runbook = serde_json::from_value(text).unwrap();
+    let mut choices = super::choices(drctl::model::run::Operation::Failover);
+    choices.parameters.insert("pin".to_owned(), json!("4711"));
+    render::manual(&super::bound(&runbook, &choices))
+}
+
+#[test]
+fn beside_a_secret_everything_else_is_filled_in() {
+    let connection = "host={{ to.values.host }} user={{ params.user }} password={{ secrets.pw }}";
+    let sheet = sheet("postgres.promote", &json!({"standby": connection}));
+    assert!(sheet.contains("'host=db.west.example.com user=dr password={{ secrets.pw }}'"), "{sheet}");
+    assert!(sheet.contains("# {{ secrets.pw }} is in the environment variable PGPASSWORD\n"), "{sheet}");
+    assert!(!sheet.contains("pw2"), "{sheet}");
+}
+
+#[test]
+fn neither_a_secret_nor_anything_in_its_place_is_filled_in() {
+    for (word, filled) in [
+        ("{{ secrets.key | default('none') }}/{{ to.name }}", "{{ secrets.key | default('none') }}/west"),
+        ("{{ params.pin | default('none') }}/{{ mode }}", "{{ params.pin | default('none') }}/ungraceful"),
+        ("{{ params | length }}/{{ run.id }}/{{ to.name }}", "{{ params | length }}/{{ run.id }}/west"),
+        ("{% if secrets.key %}{{ to.name }}{% endif %}", "{% if secrets.key %}{{ to.name }}{% endif %}"),
+        ("{{ secrets.key ~ '}}' }}/{{ to.name }}", "{{ secrets.key ~ '}}' }}/{{ to.name }}"),
+    ] {
+        let sheet = sheet("command.run", &json!({"argv": ["show", word]}));
+        let shown = drctl::model::shell::word(filled);
+        assert!(sheet.contains(&shown) && !sheet.contains("4711"), "{shown}\n{sheet}");
+    }
+    let key = sheet("command.run", &json!({"argv": ["show", "{{ secrets.key }}"]}));
+    assert!(key.contains("# {{ secrets.key }} is printed by: vault read 'a b'\n"), "{key}");
+}
+
+#[test]
+fn a_command_says_whose_account_it_is_for() {
+    let with = json!({"region": "{{ to.region }}", "instance": "pay", "backup_retention_days": 7});
+    let sheet_of = |uses: &str, with: &Value| sheet(uses, with);
+    let promoted = sheet_of("aws.rds.promote_read_replica", &with);
+    assert!(promoted.contains("# with credentials of the account 444455556666 (west)\n"), "{promoted}");
+    let zone = json!({"zone_id": "Z1", "name": "x.example.com", "record_type": "A", "site": "east"});
+    let drained = sheet_of("aws.route53.drain_site", &zone);
+    let both = "with credentials of the account it is in: 111122223333 (east) or 444455556666 (west)";
+    assert!(drained.contains(both), "{drained}");
+    let here = sheet_of("command.run", &json!({"argv": ["show"]}));
+    assert!(!here.contains("account"), "{here}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 

@@ -62,6 +62,24 @@ const EDITS: &[Edit] = &[
             "        uses: postgres.check_replication\n        with: {standby: \"{{ to.values.db }}\"}\n",
         )],
     ),
+    (
+        "a promotion by a program",
+        &[(
+            "        uses: postgres.promote\n        with: {standby: \"{{ to.values.db }}\"}\n",
+            "        uses: command.run\n        with: {argv: [pg_ctl, promote], idempotent: true}\n",
+        )],
+    ),
+    (
+        "another promotion without a gate",
+        &[
+            (
+                "      - id: promote\n        phase: promote\n        uses: postgres.promote\n        with: {standby: \"{{ \
+                 to.values.db }}\"}\n",
+                "      - id: exchange\n        phase: restore\n        uses: command.run\n        with: {argv: [./promote]}\n",
+            ),
+            ("needs: [promote, scale]", "needs: [exchange, scale]"),
+        ],
+    ),
     ("users are sent away early", &[("      - id: promote\n", EARLY)]),
     ("what was fenced is started again", &[("      - id: promote\n", AGAIN)]),
     ("the fence is gone", &[(FENCE, ""), ("needs: [fence]", "needs: [freeze]")]),
@@ -259,6 +277,9 @@ fn what_makes_a_recovery_more_dangerous_is_called_so() {
         ("the fence only looks", Topic::Fence),
         ("the fence of the target", Topic::Fence),
         ("a promotion that only looks", Topic::Action),
+        ("a promotion by a program", Topic::Irreversible),
+        ("a promotion by a program", Topic::PointOfNoReturn),
+        ("a promise that is not kept by the action", Topic::PointOfNoReturn),
         ("users are sent away early", Topic::Order),
         ("what was fenced is started again", Topic::Fence),
         ("the fence is left out when ungraceful", Topic::Condition),

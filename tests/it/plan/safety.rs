@@ -134,6 +134,34 @@ workflows:
     assert_eq!(PlanIndex::new(&failover(&runbook(harmless))).unwrap().gate, None);
 }
 
+/// What the gate asks about is whether anything fences: a stand-in that was never filled in does not.
+#[test]
+fn a_program_that_does_nothing_leaves_the_gate_without_a_fence() {
+    let fenced = |uses: &str| {
+        let plan = failover(&runbook(&format!(
+            "
+workflows:
+  failover:
+    steps:
+      - {{id: fence, phase: fence, uses: {uses}}}
+      - {{id: promote, phase: promote, uses: postgres.promote, with: {{standby: host=west}}}}
+"
+        )));
+        assert!(plan.needs_fence(Mode::Ungraceful));
+        plan.nodes.iter().any(|node| plan.fences(node, Mode::Ungraceful))
+    };
+    let stop = |argv: &str| {
+        format!("postgres.fence, with: {{primary: host=east, method: stop, stop_command: [{argv}]}}")
+    };
+    let run = |argv: &str| format!("command.run, with: {{argv: [{argv}]}}");
+    for argv in ["'true'", "/bin/true", "':'", "sh, -c, 'true'", "sh, -c, 'exit 0'"] {
+        assert!(!fenced(&run(argv)) && !fenced(&stop(argv)), "{argv}");
+    }
+    for argv in ["./stop", "sh, -c, 'true && ./stop'", "sh, -c, 'echo off > /sys/power'"] {
+        assert!(fenced(&run(argv)) && fenced(&stop(argv)), "{argv}");
+    }
+}
+
 #[test]
 fn readings_surround_early_and_late_fences() {
     let recovery_point = "

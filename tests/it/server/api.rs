@@ -114,6 +114,18 @@ async fn runbooks_are_shown_checked_and_planned() {
     let (_, checked) = server.post("/api/v1/validate", EVE, &json!({"text": "kind: Runbook\n"})).await;
     assert_eq!(checked["sound"], false);
     assert!(checked["findings"][0]["code"].as_str().unwrap().starts_with("DR"), "{checked}");
+    // What compiles and cannot be planned is as wrong here as it is for `drctl validate`.
+    let waits = |time: &str| {
+        let step = format!("{{id: rest, uses: wait.for, with: {{duration: \"{time}\"}}}}");
+        let head = super::ASKING.split("      - {id: before").next().unwrap();
+        json!({"text": format!("{head}      - {step}\n")})
+    };
+    for (time, sound) in [("1s", true), ("{{ to.name }}", false)] {
+        let (_, checked) = server.post("/api/v1/validate", EVE, &waits(time)).await;
+        assert_eq!(checked["sound"], sound, "{checked}");
+        let codes: Vec<_> = checked["findings"].as_array().unwrap().iter().map(|it| &it["code"]).collect();
+        assert_eq!(codes.iter().any(|code| **code == "DR0208"), !sound, "{checked}");
+    }
 }
 
 #[tokio::test]

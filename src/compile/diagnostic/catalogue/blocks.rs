@@ -81,9 +81,9 @@ pub(crate) const BROKEN_COMPONENT: Entry = error(
     "A component cannot be made into steps",
     "A declared component needs a strategy it can be a part of, a value for every site in each field that \
      differs by site, names that are free and not reserved, and numbers that add up: `standby` and \
-     `enough` are at most `active`, `active` is at most `max`, and weights are of sites that serve. An \
-     own step beside components needs a place: a `phase`, or `before` or `after` with the id of a step or \
-     stage.",
+     `enough` are at most `active`, `active` is at most `max`, and weights are of sites that serve. A `stop` \
+     that fences does something. An own step beside components needs a place: a `phase`, or `before` or \
+     `after` with the id of a step or stage.",
     "sites: {east: {role: active}, west: {role: standby}}\n\
      components: [{id: queue, kind: aws.lambda.event_source, mapping_id: {east: 6b2f}}]",
     "sites: {east: {role: active}, west: {role: standby}}\n\
@@ -101,7 +101,9 @@ pub(crate) const PLACEHOLDER: Entry = notice(
 pub(crate) const BROKEN_ADDRESS: Entry = error(
     "an address that nothing can be sent to",
     "What is asked over HTTP has an absolute address: https:// or http://, and a host. With another \
-     text the step fails on the bad day. Of a template only its beginning can be judged.",
+     text the step fails on the bad day. Of a template only its beginning can be judged. A connection string \
+     of PostgreSQL is `name=value …` or a postgresql:// address, and names a host; files of services and of \
+     passwords are not looked at.",
     "public_url: shop.example.com",
     "public_url: \"https://shop.example.com/health\"",
 );

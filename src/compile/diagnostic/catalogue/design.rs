@@ -57,9 +57,9 @@ pub(crate) const NO_TRAFFIC: Entry = warning(
 pub(crate) const STANDBY_LEFT_BEHIND: Entry = warning(
     "a standby that follows nobody after a move",
     "The database has standbys in more than one other site. The derived failover stops the primary and promotes \
-     one of them; the others still follow the server that was stopped, fall behind silently, and \
-     are what the \
-     next failover would promote. Who the new primary is, and how a standby is made to follow it, \
+     one of them; the others still follow the server that was stopped, and keep the data of that \
+     moment. A second failover to one of them would lose every write since the first. Who the \
+     new primary is, and how a standby is made to follow it, \
      only an own \
      step can say.",
     "components: [{id: db, kind: postgres.server}]   # in three sites",

@@ -30,11 +30,8 @@ pub(super) fn draining(before: &Weights, site: &str, percents: &[u8]) -> Result<
     if others == 0 {
         return Err(format!("no record but `{site}` has a weight: nobody would take its traffic"));
     }
-    let largest = before.values().copied().max().unwrap_or(1).max(1);
-    let is_whole = |percent: u8| own * (100 - u32::from(percent)) % 100 == 0;
-    // Shares that whole numbers cannot express need larger weights of all, until the site is empty.
-    let factor =
-        if percents.iter().all(|percent| is_whole(*percent)) { 1 } else { (LARGEST / largest).max(1) };
+    // Larger weights last until the site is empty.
+    let factor = factor(before.values(), &percents, |percent| is_whole(own, 0, percent));
     let stages = percents.into_iter().map(|percent| {
         let factor = if percent == 100 { 1 } else { factor };
         let weight = |(set, weight): (&String, &u32)| {
@@ -61,10 +58,14 @@ pub(super) fn moving(before: &Weights, targets: &Weights, percents: &[u8]) -> Re
     if let Some((set, weight)) = targets.iter().find(|(_, weight)| **weight > LARGEST) {
         return Err(format!("weight {weight} of `{set}` is more than {LARGEST}"));
     }
+    let target = |set: &String, weight: u32| targets.get(set).copied().unwrap_or(weight);
+    let factor = factor(before.values().chain(targets.values()), &percents, |percent| {
+        before.iter().all(|(set, weight)| is_whole(*weight, target(set, *weight), percent))
+    });
     let stages = percents.into_iter().map(|percent| {
+        let factor = if percent == 100 { 1 } else { factor };
         let weight = |(set, weight): (&String, &u32)| {
-            let target = targets.get(set).copied().unwrap_or(*weight);
-            (set.clone(), between(*weight, target, percent))
+            (set.clone(), between(*weight * factor, target(set, *weight) * factor, percent))
         };
         Stage { percent, weights: before.iter().map(weight).collect() }
     });
@@ -104,6 +105,17 @@ fn distinct(before: &Weights, stages: impl Iterator<Item = Stage>) -> Vec<Stage>
         }
     }
     kept
+}
+
+/// By how much all weights are multiplied: shares that whole numbers cannot express need larger ones.
+fn factor<'w>(weights: impl Iterator<Item = &'w u32>, percents: &[u8], is_whole: impl Fn(u8) -> bool) -> u32 {
+    let largest = weights.copied().max().unwrap_or(1).max(1);
+    if percents.iter().all(|percent| is_whole(*percent)) { 1 } else { (LARGEST / largest).max(1) }
+}
+
+fn is_whole(from: u32, to: u32, percent: u8) -> bool {
+    let percent = u32::from(percent);
+    (from * (100 - percent) + to * percent) % 100 == 0
 }
 
 /// So many percent of the way from one weight to another.
@@ -148,8 +160,8 @@ mod tests {
     fn a_move_ends_exactly_at_its_targets() {
         let before = weights(&[("a", 0), ("b", 101), ("c", 7)]);
         let stages = moving(&before, &weights(&[("a", 99), ("b", 2)]), &[10, 50, 100]).unwrap();
-        assert_eq!(seen(&stages), [(10, vec![10, 91, 7]), (50, vec![50, 52, 7]), (100, vec![99, 2, 7])]);
-        assert_eq!(reached(&stages, &weights(&[("a", 50), ("b", 52), ("c", 7)])), Some(1));
+        assert_eq!(seen(&stages), [(10, vec![20, 182, 14]), (50, vec![99, 103, 14]), (100, vec![99, 2, 7])]);
+        assert_eq!(reached(&stages, &weights(&[("a", 99), ("b", 103), ("c", 14)])), Some(1));
         assert_eq!(reached(&stages, &before), None);
     }
 
@@ -157,8 +169,18 @@ mod tests {
     fn stages_that_change_nothing_are_left_out() {
         let before = weights(&[("a", 1), ("b", 0)]);
         assert!(moving(&before, &before, &[50, 100]).unwrap().is_empty());
-        let stages = moving(&before, &weights(&[("b", 1)]), &[10, 20, 60, 100]).unwrap();
-        assert_eq!(seen(&stages), [(100, vec![1, 1])]);
+        let large = weights(&[("a", 255), ("b", 250)]);
+        let stages = moving(&large, &weights(&[("b", 251)]), &[10, 20, 60, 100]).unwrap();
+        assert_eq!(seen(&stages), [(100, vec![255, 251])]);
+    }
+
+    /// Rounded, a weight of 1 would be given back whole at the first stage.
+    #[test]
+    fn small_weights_are_given_back_in_stages_too() {
+        let stages =
+            moving(&weights(&[("a", 0), ("b", 1)]), &weights(&[("a", 1)]), &[5, 25, 50, 100]).unwrap();
+        let expected = [(5, [13, 255]), (25, [64, 255]), (50, [128, 255]), (100, [1, 1])];
+        assert_eq!(seen(&stages), expected.map(|(percent, weights)| (percent, weights.to_vec())));
     }
 
     #[test]

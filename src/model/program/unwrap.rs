@@ -5,30 +5,35 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::shell;
+use super::line;
 
-/// Deepest nesting that is followed, and most programs of one line.
+/// Deepest nesting that is followed.
 const DEPTH: usize = 8;
-const MOST: usize = 200;
+/// Most programs of one line.
+pub(super) const MOST: usize = 200;
 
 /// Variables of an environment.
-pub(super) type Variables = BTreeMap<String, String>;
+pub type Variables = BTreeMap<String, String>;
 
 /// A program with its arguments and what the line says of its environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Program {
-    pub(super) words: Vec<String>,
-    pub(super) env: Variables,
+pub struct Program {
+    /// Its name, as it was written, and its arguments.
+    pub words: Vec<String>,
+    /// Variables that are set for it.
+    pub env: Variables,
 }
 
 impl Program {
     /// The name of the program, without the folder it lies in.
-    pub(super) fn name(&self) -> &str {
+    #[must_use]
+    pub fn name(&self) -> &str {
         self.words.first().map_or("", |word| base(word))
     }
 
     /// Its arguments.
-    pub(super) fn arguments(&self) -> &[String] {
+    #[must_use]
+    pub fn arguments(&self) -> &[String] {
         self.words.get(1..).unwrap_or_default()
     }
 }
@@ -113,7 +118,8 @@ const BEHIND_DASHES: [&str; 7] = ["aws-vault", "chamber", "op", "doppler", "kube
 const SSH: &str = "bcDEeFIiJLlmOopQRSWw";
 
 /// The programs that a call of `command.run` runs.
-pub(super) fn of_call(with: &Map<String, Value>) -> Vec<Program> {
+#[must_use]
+pub fn of_call(with: &Map<String, Value>) -> Vec<Program> {
     let shell = with.get("shell") == Some(&Value::Bool(true));
     let env = with.get("env").and_then(Value::as_object).into_iter().flatten();
     let env = env.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())));
@@ -121,7 +127,8 @@ pub(super) fn of_call(with: &Map<String, Value>) -> Vec<Program> {
 }
 
 /// The programs that a program with its arguments runs; `shell`: its words are one line for a shell.
-pub(super) fn of_argv(argv: &Value, shell: bool, env: Variables) -> Vec<Program> {
+#[must_use]
+pub fn of_argv(argv: &Value, shell: bool, env: Variables) -> Vec<Program> {
     let word = |value: &Value| match value {
         Value::String(text) => text.clone(),
         // What is not known before the run still has its place among the others.
@@ -141,7 +148,7 @@ pub(super) fn of_argv(argv: &Value, shell: bool, env: Variables) -> Vec<Program>
 /// The programs of a line that a shell reads, in order.
 fn of_line(line: &str, env: &Variables, depth: usize, found: &mut Vec<Program>) {
     let mut env = env.clone();
-    for words in shell::commands(line) {
+    for words in line::commands(line) {
         if depth == 0 || found.len() >= MOST {
             return;
         }
