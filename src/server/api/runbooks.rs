@@ -15,7 +15,6 @@ use super::cursors;
 use crate::app::Error;
 use crate::app::launch::files::{self, compiled::compiled};
 use crate::app::launch::plannable::{self, Beside};
-use crate::app::launch::planned;
 use crate::app::launch::source::{self, Subject};
 use crate::app::launch::{Binding, planned, policy, route};
 use crate::compile;
