@@ -195,15 +195,19 @@ impl Member {
         let (mut lines, mut cannot) = (Vec::new(), BTreeMap::new());
         for check in result.failed() {
             let why = check.failure.as_ref().map_or_else(String::new, |failure| first_line(&failure.message));
-            if why.contains(CANNOT) {
-                *cannot.entry(why).or_insert(0_usize) += 1;
+            if let Some((action, _)) = why.split_once(CANNOT) {
+                *cannot.entry(action.trim().to_owned()).or_insert(0_usize) += 1;
             } else {
                 let id = check.id.trim_start_matches("start/").trim_start_matches("ready/");
                 lines.push(format!("{id}: {why}"));
             }
         }
         let many = |count: usize| if count == 1 { "1 check".to_owned() } else { format!("{count} checks") };
-        lines.extend(cannot.into_iter().map(|(why, count)| format!("{why} ({})", many(count))));
+        let cannot: Vec<String> =
+            cannot.into_iter().map(|(action, count)| format!("{action} ({})", many(count))).collect();
+        if !cannot.is_empty() {
+            lines.push(format!("this build can only simulate {}", cannot.join(", ")));
+        }
         lines.join("; ")
     }
 }
