@@ -85,6 +85,6 @@ async fn a_command_is_told_the_same_through_a_server() {
     let (_, told) = server.post("/api/v1/runs", ANN, &confirmed).await;
     assert!(told["help"].as_str().unwrap().contains("`consents.confirm: slow:west`"), "{told}");
     let path = format!("/api/v1/runs/{asking}/skip");
-    let (_, told) = server.post(&path, ANN, &json!({"node": "before", "reason": "x"})).await;
+    let (_, told) = server.post(&path, ANN, &json!({"node": "after/approval", "reason": "x"})).await;
     assert!(told["detail"].as_str().unwrap().contains("add `override`"), "{told}");
 }
