@@ -186,11 +186,13 @@ fn an_old_report_that_called_an_unconfirmed_fence_clean_is_no_damage() {
     let (_, after) = rest.split_once('\n').unwrap();
     let fence = "{id: fence, phase: fence, uses: http.request, drill: skip, \
                  with: {method: POST, url: 'http://127.0.0.1:1/', idempotent: true}}";
+    let after = after.replace(", reversibility: {class: compensable, reason: it writes a line}", "");
     let drctl = Drctl::with(&[("runbooks/pay.yaml", &format!("{before}      - {fence}\n{after}"))]);
     drctl.write_program("effect", "#!/bin/sh\n");
     let pair = Pair::of_seed([7; 32]).unwrap();
     drctl.write("key.pem", &pair.private_pem());
-    let moved = drctl.run("failover pay --reason drill --accept-loss unmeasured --accept-unfenced");
+    let consents = "--confirm pay:west --accept-loss unmeasured --accept-unfenced";
+    let moved = drctl.run(&format!("failover pay --reason drill {consents}"));
     assert_eq!(moved.code, 0, "{}{}", moved.stdout, moved.stderr);
     assert_eq!(drctl.run("evidence bundle latest --key key.pem --out e.tar").code, 0);
     let unconfirmed = Bundle { bytes: std::fs::read(drctl.path("e.tar")).unwrap(), pair };

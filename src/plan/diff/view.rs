@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::model::action::{ActionName, Effect, traits};
+use crate::model::action::{Effect, meaning, traits};
 use crate::model::id::StepId;
 use crate::model::policy::{Approval, Reversibility};
 use crate::model::run::{Mode, Phase};
@@ -100,9 +100,10 @@ impl<'a> Unit<'a> {
 
     /// Says whether it is called weaker than its action is.
     pub(in crate::plan) fn is_played_down(&self) -> bool {
-        let is = |action: ActionName| action.spec().reversibility == Reversibility::Irreversible;
-        self.call(Mode::Graceful).is_some_and(|call| is(call.action) && self.changes(Mode::Graceful))
-            && !self.is_irreversible()
+        let (phase, undone) = (self.main.phase, self.main.undo.is_some());
+        let by_itself = |call: &Call| meaning::reversibility(phase, call.action, &call.with, undone);
+        let call = self.call(Mode::Graceful);
+        call.is_some_and(|call| by_itself(call) == Reversibility::Irreversible) && !self.is_irreversible()
     }
 }
 

@@ -331,8 +331,9 @@ fn a_fence_that_stayed_unconfirmed_is_said_wherever_the_run_is_judged() {
                  with: {method: POST, url: 'http://127.0.0.1:1/', idempotent: true}}";
     let (before, rest) = REAL.split_once("      - {id: fence").unwrap();
     let (_, after) = rest.split_once('\n').unwrap();
+    let after = after.replace(", reversibility: {class: compensable, reason: it writes a line}", "");
     drctl.write("runbooks/pay.yaml", &format!("{before}      - {fence}\n{after}"));
-    let consents = "--accept-loss unmeasured --accept-unfenced --as ada";
+    let consents = "--confirm pay:west --accept-loss unmeasured --accept-unfenced --as ada";
     let moved = drctl.run(&format!("failover pay --reason outage {consents}"));
     assert_eq!(moved.code, 0, "{}{}", moved.stdout, moved.stderr);
     let told = moved.stdout + &moved.stderr;

@@ -66,7 +66,8 @@ const EDITS: &[Edit] = &[
         "a promotion by a program",
         &[(
             "        uses: postgres.promote\n        with: {standby: \"{{ to.values.db }}\"}\n",
-            "        uses: command.run\n        with: {argv: [pg_ctl, promote], idempotent: true}\n",
+            "        uses: command.run\n        with: {argv: [pg_ctl, promote], idempotent: true}\n        \
+             reversibility: {class: compensable, reason: it can be demoted}\n",
         )],
     ),
     (

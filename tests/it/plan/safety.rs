@@ -25,7 +25,7 @@ workflows:
       - {id: between, uses: command.run, with: {argv: ['true']}}
       - {id: promote, phase: promote, uses: command.run, with: {argv: [promote]}, approval: {}}
       - {id: other, uses: command.run, with: {argv: ['true']}}
-      - {id: apart, phase: fence, needs: [], uses: command.run, with: {argv: ['true']}}
+      - {id: apart, phase: fence, needs: [], uses: command.run, with: {argv: [apart]}}
       - {id: shift, needs: [other], phase: shift, uses: command.run, with: {argv: [shift]}}
 ",
     ));

@@ -115,7 +115,7 @@ fn factor<'w>(weights: impl Iterator<Item = &'w u32>, percents: &[u8], is_whole:
 
 fn is_whole(from: u32, to: u32, percent: u8) -> bool {
     let percent = u32::from(percent);
-    (from * (100 - percent) + to * percent) % 100 == 0
+    (from * (100 - percent) + to * percent).is_multiple_of(100)
 }
 
 /// So many percent of the way from one weight to another.
