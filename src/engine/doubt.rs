@@ -173,7 +173,7 @@ fn unknown(
     let harmless = call.is_some_and(|call| traits::may_resend(call.action, &call.with));
     let again = harmless && is_sent_again(decision, attempt.direction);
     let fences = ready::is_fence(definition)
-        && ready::may_stay_unconfirmed(decision)
+        && ready::may_stay_unconfirmed(decision.plan, &decision.state)
         && attempt.direction == Direction::Do;
     // A fence that only its driver was lost over may well be confirmed: it is sent again, if it may be. One
     // that gave no answer itself holds nobody up.

@@ -44,7 +44,7 @@ pub use command::commands;
 pub use decide::{decide, idempotency_key};
 pub use handover::{Hold, contested, in_the_way, is_handed_over, is_made_real, returning};
 pub use left::left_behind;
-pub use remedy::{Remedy, refusal, remedies};
+pub use remedy::{Remedy, is_unasked_fence, refusal, remedies};
 pub use state::{IndexedPlan, RunState};
 pub use status::{about_to, why_in_doubt};
 pub use takeover::{Takeover, handed_over, keep_all, keep_nothing, takeover};

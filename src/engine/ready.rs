@@ -4,6 +4,7 @@ use super::attempt;
 use super::decide::Decision;
 use super::event::{Applied, Event, FenceResult, NodeSucceeded, SkipCause, Want};
 use super::input::Direction;
+use super::state::{IndexedPlan, RunState};
 use super::{approval, context, drill};
 use crate::model::action::{ActionName, Effect, traits};
 use crate::model::expression;
@@ -249,15 +250,13 @@ fn unreachable_fence(decision: &Decision<'_>, node: NodeIndex, definition: &Node
         }
         FailureClass::Permanent | FailureClass::Refused => false,
     };
-    is_fence(definition) && absent && may_stay_unconfirmed(decision)
+    is_fence(definition) && absent && may_stay_unconfirmed(decision.plan, &decision.state)
 }
 
-/// Says whether a run may go on behind a fence that nobody has confirmed: somebody is asked for it before
-/// anything becomes writable elsewhere, or nothing does.
-pub(super) fn may_stay_unconfirmed(decision: &Decision<'_>) -> bool {
-    let mode = decision.state.mode;
-    let asked = decision.plan.index.gate.is_some();
-    mode == Mode::Ungraceful && (asked || !decision.plan.plan.promotes(mode))
+/// Says whether a run may go on behind a fence that nobody has confirmed: somebody has accepted it, or is
+/// asked for it at the gate before anything becomes writable elsewhere, or nothing does.
+pub(super) fn may_stay_unconfirmed(plan: &IndexedPlan, state: &RunState) -> bool {
+    state.mode == Mode::Ungraceful && (state.consents.accept_unfenced || !plan.plan.moves_unasked(state.mode))
 }
 
 /// Says whether a node belongs to the fence, so that a lost source does not stop an ungraceful run at it.

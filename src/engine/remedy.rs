@@ -4,9 +4,9 @@
 use super::event::{Applied, Want};
 use super::input::Direction;
 use super::state::{IndexedPlan, RunState};
-use super::{attempt, left};
+use super::{attempt, left, ready};
 use crate::model::action::Doubt;
-use crate::model::run::NodeStatus;
+use crate::model::run::{Failure, FailureClass, Mode, NodeStatus};
 use crate::plan::{NodeIndex, Section};
 
 const LOOKED_AT: &str = "is in doubt and being looked at; wait for the answer";
@@ -29,6 +29,9 @@ pub fn remedies(plan: &IndexedPlan, state: &RunState, node: NodeIndex) -> Vec<Re
     let worth: &[Remedy] = match it.status {
         // Trying again what is known to be there would do it twice.
         NodeStatus::Failed if it.applied == Applied::Yes => &[Remedy::Done, Remedy::Retry],
+        NodeStatus::Failed if is_unasked_fence(plan, state, node) => {
+            &[Remedy::Retry, Remedy::Done, Remedy::Skip]
+        }
         NodeStatus::Failed | NodeStatus::UndoFailed => &[Remedy::Retry],
         NodeStatus::InDoubt if !it.person_needed => &[],
         NodeStatus::InDoubt if takes_back(plan, state, node) && it.direction == Direction::Do => {
@@ -52,6 +55,19 @@ pub fn remedies(plan: &IndexedPlan, state: &RunState, node: NodeIndex) -> Vec<Re
     let ends = matches!(state.want, Want::Abort | Want::Fail);
     let may = |remedy: &Remedy| !ends && refusal(plan, state, node, *remedy).is_none();
     worth.iter().copied().filter(may).collect()
+}
+
+/// Says whether a node is a fence that could not be confirmed in a plan that moves the service before anybody
+/// is asked to accept that, so that the run stops at it.
+#[must_use]
+pub fn is_unasked_fence(plan: &IndexedPlan, state: &RunState, node: NodeIndex) -> bool {
+    let it = state.node(node);
+    let lost = |failure: &Failure| !matches!(failure.class, FailureClass::Permanent | FailureClass::Refused);
+    it.status == NodeStatus::Failed
+        && state.mode == Mode::Ungraceful
+        && it.failure.as_ref().is_some_and(lost)
+        && plan.plan.nodes.get(node as usize).is_some_and(ready::is_fence)
+        && !ready::may_stay_unconfirmed(plan, state)
 }
 
 /// Why a person may not do this about a node now; `None`: nothing speaks against it here. A reason, consents

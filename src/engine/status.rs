@@ -174,7 +174,15 @@ fn blocked(decision: &Decision<'_>) -> Option<String> {
         let edge = definition.needs.iter().find(|edge| !super::ready::is_met(decision, **edge))?;
         let need = address(decision.plan, edge.node);
         let status = decision.node(edge.node).status;
-        Some(format!("{} must not begin: {need} is {status}", definition.address))
+        let left_out =
+            matches!(status, NodeStatus::Skipped | NodeStatus::FailedIgnored | NodeStatus::TimedOut);
+        let run = &decision.state.created.run;
+        let way = if left_out {
+            format!("; `drctl skip {run} {need} --override` takes that risk")
+        } else {
+            String::new()
+        };
+        Some(format!("{} must not begin: {need} is {status}{way}", definition.address))
     })
 }
 

@@ -6,7 +6,9 @@ use serde::Serialize;
 use crate::engine::clock;
 use crate::engine::event::{ChildRun, MissingConsent, Want};
 use crate::engine::input::Direction;
-use crate::engine::{IndexedPlan, Remedy, RunState, consent_flag, remedies, why_in_doubt, why_unfenced};
+use crate::engine::{
+    IndexedPlan, Remedy, RunState, consent_flag, is_unasked_fence, remedies, why_in_doubt, why_unfenced,
+};
 use crate::model::run::{NodeStatus, RunStatus};
 use crate::model::shell;
 use crate::plan::{NodeIndex, NodeKind};
@@ -25,6 +27,10 @@ pub struct PersonNeeded {
     /// What to type.
     pub command: String,
 }
+
+/// Said of a fence that could not be confirmed in a plan without a gate before the promotion.
+const UNASKED: &str = "; no gate of this plan asks whether the old primary may still accept writes, so the run \
+                       stops here: fence it by hand and say `done`, or `skip` it and risk two primaries";
 
 /// Everything that waits for a person, most urgent first.
 #[must_use]
@@ -75,7 +81,11 @@ fn of_node(plan: &IndexedPlan, state: &RunState, node: NodeIndex, run: &str) -> 
                 ("approval", text, format!("drctl approve {run} {typed}"))
             }
         },
-        NodeStatus::Failed => ("failure", failure, ways_out(plan, state, node)?),
+        NodeStatus::Failed => {
+            let unasked = is_unasked_fence(plan, state, node);
+            let more = if unasked { UNASKED } else { "" };
+            ("failure", format!("{failure}{more}"), ways_out(plan, state, node)?)
+        }
         NodeStatus::UndoFailed => ("undo", failure, ways_out(plan, state, node)?),
         NodeStatus::InDoubt if it.person_needed => {
             let what = match it.direction {
@@ -112,6 +122,9 @@ fn ways_out(plan: &IndexedPlan, state: &RunState, node: NodeIndex) -> Option<Str
     let typed = |remedy: &Remedy| match remedy {
         Remedy::Retry => format!("drctl retry {run} {address}"),
         Remedy::Done => format!("drctl done {run} {address} --reason \"…\""),
+        Remedy::Skip if state.node(node).status == NodeStatus::Failed => {
+            format!("drctl skip {run} {address} --override --reason \"…\"")
+        }
         Remedy::Skip => format!("drctl skip {run} {address} --reason \"…\""),
     };
     let ways: Vec<_> = remedies(plan, state, node).iter().map(typed).collect();

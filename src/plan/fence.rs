@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 
 use super::drill::Section;
-use super::node::{Call, Node, NodeKind, Plan};
-use crate::model::action::Role;
+use super::graph;
+use super::node::{Call, Node, NodeIndex, NodeKind, Plan};
 use crate::model::action::meaning::{self, Aim, Meaning};
+use crate::model::action::{Effect, Role, traits};
 use crate::model::id::SiteName;
 use crate::model::policy::Reversibility;
 use crate::model::run::{Mode, Phase};
@@ -62,23 +63,44 @@ impl Plan {
             && self.nodes.iter().any(|node| promotes_beside(node, mode))
     }
 
-    /// Whether something makes data writable elsewhere, for good or not, without taking the writer away by
-    /// itself.
+    /// Whether something makes data writable elsewhere, for good or not, or sends users to restored data,
+    /// before anybody is asked at the gate whether the old primary may still accept writes.
     #[must_use]
-    pub fn promotes(&self, mode: Mode) -> bool {
-        self.nodes.iter().any(|node| makes_writable(node, mode))
+    pub fn moves_unasked(&self, mode: Mode) -> bool {
+        let is_gate = |(at, node): (NodeIndex, &Node)| matches!(node.kind, NodeKind::Gate).then_some(at);
+        let gate: Vec<NodeIndex> = (0..).zip(&self.nodes).filter_map(is_gate).collect();
+        let asked = graph::descendants(&self.nodes, &gate);
+        let restores = self.nodes.iter().any(|node| restores(node, mode));
+        let moves = |node: &Node| promotes(node, mode) || (restores && shifts(node, mode));
+        self.nodes.iter().zip(asked).any(|(node, asked)| !asked && moves(node))
     }
 }
 
 fn promotes_beside(node: &Node, mode: Mode) -> bool {
-    node.reversibility_in(mode) == Reversibility::Irreversible && makes_writable(node, mode)
+    node.reversibility_in(mode) == Reversibility::Irreversible
+        && (promotes(node, mode) || restores(node, mode))
 }
 
-fn makes_writable(node: &Node, mode: Mode) -> bool {
-    let promotes = |call: &Call| {
-        let phase = matches!(node.phase, Some(Phase::Promote | Phase::Restore));
-        (phase || call.action.spec().role == Role::Promote) && !meaning::fences_itself(call.action)
-    };
-    matches!(node.kind, NodeKind::Effect { .. } | NodeKind::Manual { .. })
-        && node.call(mode).is_some_and(promotes)
+/// Whether a node makes a copy of the data writable that the old primary had, and leaves that as it is.
+pub(super) fn promotes(node: &Node, mode: Mode) -> bool {
+    performed(node, mode).is_some_and(|call| {
+        let phase = node.phase == Some(Phase::Promote) || call.action.spec().role == Role::Promote;
+        phase && !restores(node, mode) && !meaning::fences_itself(call.action)
+    })
+}
+
+/// Whether a node makes data anew from a backup: nobody uses it before users are sent there.
+fn restores(node: &Node, mode: Mode) -> bool {
+    let by_phase = node.phase == Some(Phase::Restore);
+    performed(node, mode).is_some_and(|call| by_phase || meaning::restores(call.action))
+}
+
+fn shifts(node: &Node, mode: Mode) -> bool {
+    let by_phase = node.phase == Some(Phase::Shift);
+    performed(node, mode).is_some_and(|call| by_phase || call.action.spec().role == Role::Shift)
+}
+
+fn performed(node: &Node, mode: Mode) -> Option<&Call> {
+    let performs = matches!(node.kind, NodeKind::Effect { .. } | NodeKind::Manual { .. });
+    node.call(mode).filter(|call| performs && traits::effect(call.action, &call.with) == Effect::Mutate)
 }

@@ -4,6 +4,7 @@
 use super::context::Scope;
 use super::draft::{Draft, Setting};
 use super::error::Problem;
+use super::fence;
 use super::graph::{EDGES, ancestors, descendants};
 use super::node::{Edge, EdgeKind, Node, NodeIndex, NodeKind};
 use super::readings::Readings;
@@ -152,6 +153,21 @@ pub(super) fn gate(
     let gate = draft.push_at(node, place);
     for index in irreversible {
         draft.need(*index, gate, EdgeKind::Safety);
+    }
+    // Nothing else is promoted before it is asked there whether the old primary may still accept writes, and
+    // a promotion that somebody says is done by hand sends nobody on before that.
+    let before = ancestors(&draft.nodes, &[gate]);
+    let promotes = |node: &Node| {
+        [Mode::Graceful, Mode::Ungraceful].map(|mode| fence::promotes(node, mode)) != [false; 2]
+    };
+    let mains = draft.leaves.iter().flat_map(|leaf| leaf.mains.iter().map(|main| (leaf.class, *main)));
+    let moving: Vec<NodeIndex> = mains
+        .filter(|(class, main)| !before[*main as usize] && (class.shift || promotes(draft.node(*main))))
+        .map(|(_, main)| main)
+        .filter(|main| !irreversible.contains(main))
+        .collect();
+    for main in moving {
+        draft.need(main, gate, EdgeKind::Safety);
     }
 }
 

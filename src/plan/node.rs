@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::model::action::{ActionName, Effect, meaning, traits};
+use crate::model::action::{ActionName, meaning};
 use crate::model::expression::Expression;
 use crate::model::id::{NodeAddress, ServiceName, SiteName, StepId};
 use crate::model::policy::{Approval, MinSuccess, OnFailure, Retry, Reversibility, Stragglers};
@@ -414,14 +414,14 @@ impl Node {
         let (Mode::Ungraceful, Some(NodeVariant::Call(variant))) = (mode, &self.ungraceful) else {
             return self.reversibility;
         };
-        let judged = self.call(Mode::Graceful).is_some_and(|call| {
-            call.action == variant.action && traits::effect(call.action, &call.with) == Effect::Mutate
-        });
-        let undone = self.undo.is_some();
-        match meaning::reversibility(self.phase, variant.action, &variant.with, undone) {
-            Reversibility::Irreversible if !judged => Reversibility::Irreversible,
-            _ => self.reversibility,
-        }
+        let for_good = |call: &Call| {
+            let by_itself = meaning::reversibility(self.phase, call.action, &call.with, self.undo.is_some());
+            by_itself == Reversibility::Irreversible
+        };
+        // What the author says of a promotion holds for its other words as well.
+        let judged =
+            self.call(Mode::Graceful).is_some_and(|call| call.action == variant.action && for_good(call));
+        if for_good(variant) && !judged { Reversibility::Irreversible } else { self.reversibility }
     }
 
     /// Says whether the node only asks its action whether it could work: it must never be performed here.

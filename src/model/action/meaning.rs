@@ -178,6 +178,17 @@ pub fn fences_itself(action: ActionName) -> bool {
     )
 }
 
+/// Whether an action makes something new from a backup.
+#[must_use]
+pub const fn restores(action: ActionName) -> bool {
+    matches!(
+        action,
+        ActionName::AwsRdsRestoreFromSnapshot
+            | ActionName::AwsRdsRestoreToPointInTime
+            | ActionName::AwsBackupRestore
+    )
+}
+
 /// How far what a call of a phase does can be taken back, where its author does not say. A promotion by a
 /// program, a request or a person is for good, as one by an action is, unless something is declared that
 /// takes it back. The run of another runbook has a gate of its own.

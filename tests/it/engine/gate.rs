@@ -238,6 +238,7 @@ fn what_the_run_reads_itself_counts_more_than_what_was_read_before() {
 /// Nobody would be asked whether the old primary may still accept writes: the run stops, and a person looks.
 #[test]
 fn without_a_gate_nothing_is_promoted_behind_an_unconfirmed_fence() {
+    let asking = |steps: &str| Script::with_consents(steps, "", Mode::Ungraceful, Consents::default());
     let steps = "
 - {id: fence, uses: command.run, phase: fence, timeout: 1m, with: {argv: [stop]}}
 - id: promote
@@ -247,12 +248,12 @@ fn without_a_gate_nothing_is_promoted_behind_an_unconfirmed_fence() {
   with: {argv: [promote]}
   reversibility: {class: compensable, reason: a copy}
 ";
-    let mut script = Script::new(steps, "", Mode::Ungraceful);
+    let mut script = asking(steps);
     script.fail("fence", FailureClass::Unreachable);
     assert_eq!((script.status("fence"), script.status("promote")), (NodeStatus::Failed, NodeStatus::Pending));
     assert_eq!(script.run(), RunStatus::Paused);
 
-    let mut script = Script::new(steps, "", Mode::Ungraceful);
+    let mut script = asking(steps);
     script.take_over(2);
     while script.run() != RunStatus::Stuck {
         script.observe("fence", Observation::Unknown("ended while nobody watched".to_owned()));
@@ -263,8 +264,36 @@ fn without_a_gate_nothing_is_promoted_behind_an_unconfirmed_fence() {
     assert_eq!(script.status("promote"), NodeStatus::Pending);
     assert_eq!(script.run(), RunStatus::Stuck);
 
+    // Its way out is said; a gate behind the promotion changes nothing; who accepts it beforehand goes on.
+    let late = format!(
+        "{steps}- {{id: wipe, uses: command.run, phase: commit, needs: [promote], with: {{argv: [wipe]}},\n   \
+                        reversibility: {{class: irreversible, reason: it wipes}}}}\n"
+    );
+    for text in [steps, &late] {
+        let mut script = asking(text);
+        script.fail("fence", FailureClass::Unreachable);
+        assert_eq!((script.status("fence"), script.run()), (NodeStatus::Failed, RunStatus::Paused));
+        let needed = drctl::evidence::needs_person(&script.plan, &script.state);
+        assert!(needed[0].text.contains("no gate of this plan asks"), "{}", needed[0].text);
+        assert!(needed[0].command.contains("drctl skip") && needed[0].command.contains("--override"));
+        let consents = Consents { accept_unfenced: true, ..Consents::default() };
+        let mut script = Script::with_consents(text, "", Mode::Ungraceful, consents);
+        script.fail("fence", FailureClass::Unreachable);
+        assert_eq!(script.in_flight(), vec!["promote:start".to_owned()]);
+    }
+
+    // What is restored is used by nobody before users are sent there.
+    let restore = steps.replace("phase: promote", "phase: restore");
+    let shift = "- {id: shift, uses: command.run, phase: shift, needs: [promote], with: {argv: [shift]}}\n";
+    for (text, expected) in [(restore.clone(), NodeStatus::Succeeded), (restore + shift, NodeStatus::Failed)]
+    {
+        let mut script = asking(&text);
+        script.fail("fence", FailureClass::Unreachable);
+        assert_eq!(script.status("fence"), expected, "{text}");
+    }
+
     // Where nothing becomes writable, a lost source holds nobody up.
-    let mut script = Script::new(&steps.replace("phase: promote", "phase: scale"), "", Mode::Ungraceful);
+    let mut script = asking(&steps.replace("phase: promote", "phase: scale"));
     script.fail("fence", FailureClass::Unreachable);
     assert_eq!(
         (script.status("fence"), script.in_flight()),

@@ -38,7 +38,7 @@ workflows:
     gate/point-of-no-return <- fence!, fence/verify-1!, promote/approval!, apart!
     promote <- fence!, fence/verify-1!, promote/approval, gate/point-of-no-return!
     other <- promote
-    shift <- promote!, other
+    shift <- gate/point-of-no-return!, promote!, other
     ");
 }
 
@@ -100,6 +100,47 @@ workflows:
     assert_eq!(promotion("scale", program), (false, false));
     let other = "uses: runbook.run, with: {runbook: other}";
     assert_eq!(promotion("promote", other), (false, false), "the other run has a gate of its own");
+}
+
+/// Otherwise a second promotion would begin unasked beside the one at the gate, and users would follow a
+/// promotion that somebody says is done by hand.
+#[test]
+fn nothing_is_promoted_and_nobody_sent_on_past_a_gate() {
+    let plan = failover(&runbook(
+        "
+workflows:
+  failover:
+    steps:
+      - {id: fence, phase: fence, uses: command.run, with: {argv: [fence]}}
+      - id: data
+        phase: promote
+        parallel:
+          - {id: one, uses: command.run, with: {argv: [one]}}
+          - {id: two, uses: command.run, with: {argv: [two]}, undo: {uses: command.run, with: {argv: [back]}}}
+      - {id: shift, phase: shift, uses: command.run, with: {argv: [shift]}}
+",
+    ));
+    insta::assert_snapshot!(edges(&plan), @r"
+    fence <-
+    gate/point-of-no-return <- fence!
+    one <- fence!, gate/point-of-no-return!
+    two <- fence!, gate/point-of-no-return!
+    data <- one, two
+    shift <- gate/point-of-no-return!, one!, two!, data
+    ");
+    assert!(!plan.moves_unasked(Mode::Ungraceful));
+}
+
+/// A promotion that only looks in one mode is none of what its author says about the other.
+#[test]
+fn a_variant_that_promotes_is_judged_by_itself() {
+    let has_gate = |more: &str| {
+        let steps = "workflows:\n  failover:\n    steps:\n      - {id: promote, phase: promote, uses: command.run, \
+                     with: {argv: [echo, vendor]}, ungraceful: {with: {argv: [promote]}}MORE}\n";
+        edges(&failover(&runbook(&steps.replace("MORE", more)))).contains("gate/point-of-no-return")
+    };
+    assert!(has_gate(""));
+    assert!(!has_gate(", undo: {uses: command.run, with: {argv: [back]}}"));
 }
 
 #[test]
