@@ -51,11 +51,11 @@ impl World<'_> {
     }
 
     /// A source that does not answer must not stop an ungraceful run: that its fence is unconfirmed is
-    /// accepted at the gate.
+    /// accepted at the gate. Where that does not come before the promotion, it stops.
     fn is_absent_fence(&self, node: u32, class: FailureClass) -> bool {
         let fence = matches!(self.shape.nodes[node as usize].kind, FlatKind::Effect { fence: true, .. });
         let absent = !matches!(class, FailureClass::Permanent | FailureClass::Refused);
-        self.shape.ungraceful && fence && absent
+        self.shape.ungraceful && self.shape.asks_first && fence && absent
     }
 
     /// A part of a member has failed: the member as a whole has.

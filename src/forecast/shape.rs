@@ -37,6 +37,8 @@ pub(super) struct Shape {
     /// Whether the plan validates what it has recovered; without, its last step of recovery counts.
     pub(super) validates: bool,
     pub(super) ungraceful: bool,
+    /// Whether somebody is asked to accept a fence that nobody has confirmed before the service moves.
+    pub(super) asks_first: bool,
     pub(super) rpo: Option<Duration>,
     /// Conditions that only a run can tell, and what is assumed instead.
     pub(super) assumed: Vec<String>,
@@ -145,6 +147,7 @@ impl Shape {
             lanes: nodes.iter().filter_map(|node| Some(node.lane?.0 as usize + 1)).max().unwrap_or(0),
             waits_for_touch: plan.operation != Operation::Failover && mode == Mode::Graceful,
             ungraceful: mode == Mode::Ungraceful,
+            asks_first: !plan.moves_unasked(mode),
             rpo: plan.objectives.rpo,
             nodes,
             successors,
