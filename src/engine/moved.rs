@@ -47,10 +47,7 @@ pub(super) fn is_begun(plan: &IndexedPlan, state: &RunState) -> bool {
 }
 
 /// The nodes that change where the service is, each with what became of it.
-fn moving<'a>(
-    plan: &'a IndexedPlan,
-    state: &'a RunState,
-) -> impl Iterator<Item = (&'a Node, &'a NodeState)> {
+fn moving<'a>(plan: &'a IndexedPlan, state: &'a RunState) -> impl Iterator<Item = (&'a Node, &'a NodeState)> {
     let moves = |definition: &Node| {
         matches!(definition.phase, Some(Phase::Promote | Phase::Restore | Phase::Shift))
             && definition.section().is_none_or(Section::is_recovery)

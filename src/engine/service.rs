@@ -203,11 +203,7 @@ impl ServiceRecord {
     }
 }
 
-fn put_back(
-    entries: &mut BTreeMap<SiteName, RunId>,
-    site: &SiteName,
-    before: &BTreeMap<SiteName, RunId>,
-) {
+fn put_back(entries: &mut BTreeMap<SiteName, RunId>, site: &SiteName, before: &BTreeMap<SiteName, RunId>) {
     match before.get(site) {
         Some(run) => drop(entries.insert(site.clone(), run.clone())),
         None => drop(entries.remove(site)),

@@ -112,7 +112,8 @@ fn moved(
 
 /// What it means that a run which is over took back all that had moved its service.
 fn taken_back(plan: &IndexedPlan, state: &RunState) -> Option<ServiceEvent> {
-    moved(plan, state, (plan.plan.from.clone(), plan.plan.to.clone())).filter(|_| is_taken_back(plan, state))?;
+    moved(plan, state, (plan.plan.from.clone(), plan.plan.to.clone()))
+        .filter(|_| is_taken_back(plan, state))?;
     let at_once = plan.plan.strategy == Some(Strategy::ActiveActive);
     let site = plan.plan.from.clone().filter(|_| !at_once);
     Some(ServiceEvent::TakenBack { site, run: state.created.run.clone() })
