@@ -24,9 +24,12 @@ sites: {east: {role: active, provider: on_premises}, west: {role: standby, provi
 workflows:
   failover:
     steps:
+      - {id: fence, phase: fence, uses: command.run, with: {argv: [./step, fence]}, \
+         undo: {uses: command.run, with: {argv: [./step, unfence]}}, drill: skip}
       - {id: promote, phase: promote, uses: command.run, with: {argv: [./step, promote]}, \
          undo: {uses: command.run, with: {argv: [./step, demote]}}, drill: skip}
-      - {id: check, phase: validate, uses: command.run, with: {argv: [./step, check], idempotent: true}, drill: run}
+      - {id: check, phase: validate, uses: command.run, \
+         with: {argv: [./step, check], idempotent: true}, drill: run}
       - {id: wipe, phase: cleanup, uses: command.run, with: {argv: [./step, wipe]}, \
          reversibility: {class: irreversible, reason: it wipes}, drill: skip}
 ";

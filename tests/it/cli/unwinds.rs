@@ -144,7 +144,12 @@ workflows:
         with: {argv: [./step, shift]}
         undo: {uses: command.run, with: {argv: [./step, unshift]}}
         drill: skip
-      - {id: check, phase: validate, uses: command.run, with: {argv: [./step, check], idempotent: true}, on_failure: unwind, drill: run}
+      - id: check
+        phase: validate
+        uses: command.run
+        with: {argv: [./step, check], idempotent: true}
+        on_failure: unwind
+        drill: run
 ";
 const DEMOTE: &str = "undo: {uses: command.run, with: {argv: [./step, demote]}}";
 
