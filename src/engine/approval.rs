@@ -15,6 +15,9 @@ use crate::model::run::{Failure, FailureClass, Identity, NodeStatus};
 use crate::model::time::Duration;
 use crate::plan::{Node, NodeIndex, NodeKind};
 
+/// What stands between who refused the gate and why.
+const REFUSED: &str = " refused the point of no return: ";
+
 /// Asks people to agree.
 pub(super) fn request(decision: &mut Decision<'_>, node: NodeIndex, definition: &Node, approval: &Approval) {
     let expires_at = approval.expires.map(|expires| decision.now.plus(expires));
@@ -39,6 +42,7 @@ pub(super) fn approve(
             let missing = missing_consents(decision);
             if missing.is_empty() {
                 pass_gate(decision, node);
+                end_refusal(decision, by);
                 return Ok(());
             }
             decision.emit(Event::GateReached { missing: missing.clone() });
@@ -91,7 +95,7 @@ pub(super) fn deny(
     match &definition.kind {
         NodeKind::Gate => {
             let why = reason.unwrap_or("no reason given");
-            let reason = Some(format!("{} refused the point of no return: {why}", by.name));
+            let reason = Some(format!("{}{REFUSED}{why}", by.name));
             decision.emit(Event::WantChanged { want: Want::Pause, by: Some(by.clone()), reason });
         }
         NodeKind::Approval { approval } => {
@@ -112,6 +116,17 @@ pub(super) fn deny(
         }
     }
     Ok(())
+}
+
+/// Lets the run go on that was held by nothing but somebody's refusal of the gate, now that it is passed.
+fn end_refusal(decision: &mut Decision<'_>, by: &Identity) {
+    let state = &decision.state;
+    let refused = state.want_reason.as_deref().is_some_and(|reason| reason.contains(REFUSED));
+    let mut asked = state.interventions.iter().rev().take_while(|asked| asked.verb != "resume");
+    // Who paused the run for another reason decides when it goes on.
+    if state.want == Want::Pause && refused && !asked.any(|asked| asked.verb == "pause") {
+        decision.emit(Event::WantChanged { want: Want::Run, by: Some(by.clone()), reason: None });
+    }
 }
 
 fn refused(text: &str) -> Rejection {

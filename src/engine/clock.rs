@@ -4,7 +4,7 @@
 use super::decide::Decision;
 use super::event::{Applied, ClockMark, Event, FenceResult, Want};
 use super::state::{IndexedPlan, RunState};
-use super::{child, drill};
+use super::{child, drill, moved};
 use crate::model::action::{Effect, traits};
 use crate::model::run::{Intent, NodeStatus, Phase, RunStatus, Verdict};
 use crate::model::time::{Duration, Timestamp};
@@ -356,11 +356,23 @@ fn writes_ended(plan: &IndexedPlan, state: &RunState) -> WritesEnded {
     confirmed.or(state.created.incident_at).map_or(WritesEnded::WhenRead, WritesEnded::At)
 }
 
+/// When the service was found healthy where the run had moved it; `None` also when that is taken back.
+#[must_use]
+pub fn recovered_at(plan: &IndexedPlan, state: &RunState) -> Option<Timestamp> {
+    state.clock.healthy_at.filter(|_| !is_given_back(plan, state))
+}
+
+/// Says whether what the run has done is or was taken back: whatever it had found healthy, it recovered
+/// nothing.
+fn is_given_back(plan: &IndexedPlan, state: &RunState) -> bool {
+    state.want == Want::Unwind || moved::is_taken_back(plan, state)
+}
+
 /// Recovery time against its objective.
 #[must_use]
 pub fn recovery_time_verdict(plan: &IndexedPlan, state: &RunState) -> Verdict {
     let Some(objective) = plan.plan.objectives.rto else { return Verdict::NotMeasured };
-    match state.clock.healthy_at {
+    match recovered_at(plan, state) {
         None => Verdict::NotValidated,
         Some(healthy) if healthy.since(state.clock_zero()) <= objective => Verdict::Met,
         Some(_) => Verdict::Missed,
@@ -396,6 +408,7 @@ fn own_verdict(plan: &IndexedPlan, state: &RunState) -> Verdict {
     let loss = data_loss_verdict(plan, state);
     match (time, loss) {
         (Verdict::NotValidated, _) => Verdict::NotValidated,
+        (_, Verdict::Met | Verdict::Missed) if is_given_back(plan, state) => Verdict::NotValidated,
         (Verdict::Missed, _) | (_, Verdict::Missed) => Verdict::Missed,
         (Verdict::Met, Verdict::Met) => Verdict::Met,
         (Verdict::Met, _) if plan.plan.objectives.rpo.is_none() => Verdict::Met,

@@ -4,7 +4,7 @@ use super::clean::is_clean;
 use super::decide::Decision;
 use super::event::{Event, Want};
 use super::state::{IndexedPlan, NodeState, RunState};
-use super::{child, drill, unwind};
+use super::{child, drill, moved, unwind};
 use crate::model::run::{Intent, NodeStatus, RunStatus};
 use crate::plan::NodeIndex;
 
@@ -28,7 +28,7 @@ fn derive(decision: &Decision<'_>) -> (RunStatus, Option<String>) {
     let reason = || want_reason(decision);
     match state.want {
         Want::Abort | Want::Fail | Want::Pause if under_way => pausing(decision),
-        Want::Abort => (RunStatus::Aborted, reason()),
+        Want::Abort => (RunStatus::Aborted, given_up(decision)),
         Want::Fail => (RunStatus::Failed, reason()),
         Want::Unwind => unwinding(decision, under_way),
         Want::CleanUp => drill::status(decision, under_way, finished(decision)),
@@ -140,9 +140,23 @@ fn unwinding(decision: &Decision<'_>, under_way: bool) -> (RunStatus, Option<Str
         return (RunStatus::Stuck, Some(doubtful(decision, node)));
     }
     let left = unwind::left_as_is(decision);
-    let cause =
+    let left =
         (!left.is_empty()).then(|| format!("without a way back, left as it is: {}", child::few(left, ", ")));
-    (RunStatus::Unwound, cause)
+    (RunStatus::Unwound, both(left, moved::record_stays(decision.plan, state)))
+}
+
+/// Why a run was given up; when that was amid being taken back, also what is still said of its service.
+fn given_up(decision: &Decision<'_>) -> Option<String> {
+    let (plan, state) = (decision.plan, &decision.state);
+    let stays = moved::record_stays(plan, state).filter(|_| moved::is_begun(plan, state));
+    both(want_reason(decision), stays)
+}
+
+fn both(one: Option<String>, other: Option<String>) -> Option<String> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(format!("{one}; {other}")),
+        (one, other) => one.or(other),
+    }
 }
 
 /// Says whether something will happen on the node without a person.

@@ -307,13 +307,14 @@ fn recovery_time(plan: &IndexedPlan, state: &RunState, now: Timestamp) -> Recove
     let started = state.clock.started_at.unwrap_or(state.created_at);
     let end = state.clock.healthy_at.or(state.clock.ended_at).unwrap_or(now);
     let open = !state.status.is_terminal() && state.clock.healthy_at.is_none();
+    let healthy = clock::recovered_at(plan, state);
     let forecast = if open { clock::forecast(plan, state, now) } else { None };
     RecoveryTimeView {
         objective_ms: plan.plan.objectives.rto.map(Duration::as_millis),
         counts_from: state.clock_start(),
         elapsed_ms: state.elapsed(now).as_millis(),
         execution_ms: end.since(started).as_millis(),
-        recovery_time_ms: state.clock.healthy_at.map(|healthy| healthy.since(state.clock_zero()).as_millis()),
+        recovery_time_ms: healthy.map(|healthy| healthy.since(state.clock_zero()).as_millis()),
         forecast_ms: forecast.map(|(forecast, _)| forecast.as_millis()),
         verdict: clock::recovery_time_verdict(plan, state),
     }

@@ -190,7 +190,7 @@ fn ended(run: &Run, status: RunStatus, cause: Option<&str>, record: &Record) -> 
         (false, _) if status == RunStatus::Expired => Severity::Warning,
         (false, _) => Severity::Critical,
     };
-    let healthy = state.clock.healthy_at.map(|healthy| healthy.since(state.clock_zero()));
+    let healthy = clock::recovered_at(plan, state).map(|healthy| healthy.since(state.clock_zero()));
     let about = About {
         cause: cause.map(first_line),
         recovery_time: shown(healthy),

@@ -3,7 +3,7 @@
 use super::Error;
 use crate::engine::event::{ClockMark, Event};
 use crate::engine::service::{ServiceEvent, ServiceRecord};
-use crate::engine::{IndexedPlan, RunState, drill};
+use crate::engine::{IndexedPlan, RunState, drill, is_taken_back};
 use crate::model::id::{ServiceName, SiteName};
 use crate::model::run::{Intent, NodeStatus};
 use crate::model::runbook::Strategy;
@@ -72,6 +72,7 @@ pub(super) fn consequences(plan: &IndexedPlan, state: &RunState, events: &[Event
                 records.extend(moved(plan, state, ends));
             }
             Event::StatusChanged { status, .. } if status.is_terminal() => {
+                records.extend(taken_back(plan, state));
                 let returned = state.clock.return_shifted_at.is_some();
                 let left = if returned { plan.plan.to.clone() } else { plan.plan.from.clone() };
                 if let Some(site) = left.filter(|_| is_reprotected(plan, state, returned)) {
@@ -107,6 +108,15 @@ fn moved(
         (from, Some(site)) => Some(ServiceEvent::Moved { site, from, run }),
         (_, None) => None,
     }
+}
+
+/// What it means that a run which is over took back all that had moved its service.
+fn taken_back(plan: &IndexedPlan, state: &RunState) -> Option<ServiceEvent> {
+    moved(plan, state, (plan.plan.from.clone(), plan.plan.to.clone()))
+        .filter(|_| is_taken_back(plan, state))?;
+    let at_once = plan.plan.strategy == Some(Strategy::ActiveActive);
+    let site = plan.plan.from.clone().filter(|_| !at_once);
+    Some(ServiceEvent::TakenBack { site, run: state.created.run.clone() })
 }
 
 /// Says whether every step that rebuilds the site the service left has truly succeeded. What a failback

@@ -323,6 +323,9 @@ fn reports(verified: &mut Verified, files: &Files, about: &About, report: &Repor
 /// warnings.
 const WARNED_IS_NOT_CLEAN: u32 = 5;
 
+/// Reports before this one told of a recovery time of runs that were taken back, and how it compared.
+const TAKEN_BACK_IS_NO_RECOVERY: u32 = 5;
+
 /// Compares the facts that every version of a report holds.
 fn facts(inside: &str, report: &Report, rendering: u32) -> Vec<String> {
     const FACTS: [&str; 14] = [
@@ -346,8 +349,13 @@ fn facts(inside: &str, report: &Report, rendering: u32) -> Vec<String> {
     };
     let ours = serde_json::to_value(report).unwrap_or_default();
     let once_clean = rendering < WARNED_IS_NOT_CLEAN && report.only_warned;
-    let excused = |fact: &str| {
-        once_clean && fact == "/run/clean" && inside.pointer(fact) == Some(&serde_json::Value::Bool(true))
+    let recovered = report.once_recovered.filter(|_| rendering < TAKEN_BACK_IS_NO_RECOVERY);
+    let time = inside.pointer("/run/rto/recovery_time_ms").and_then(serde_json::Value::as_u64);
+    let once_recovered = recovered.is_some() && time == recovered;
+    let excused = |fact: &str| match fact {
+        "/run/clean" => once_clean && inside.pointer(fact) == Some(&serde_json::Value::Bool(true)),
+        "/run/rto/recovery_time_ms" | "/run/objective_verdict" => once_recovered,
+        _ => false,
     };
     let differs = FACTS.iter().filter(|fact| !excused(fact) && inside.pointer(fact) != ours.pointer(fact));
     differs.map(|fact| format!("{} {fact}: the records tell something else", names::JSON)).collect()

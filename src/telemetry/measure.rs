@@ -109,7 +109,7 @@ impl Metrics {
             ("verdict", verdict.as_str().into()),
         ];
         self.runs_ended.get_or_create(&labels).inc();
-        if let Some(healthy) = state.clock.healthy_at {
+        if let Some(healthy) = clock::recovered_at(plan, state) {
             let labels = [("operation", operation.into()), ("intent", intent.into())];
             let took = seconds(healthy.since(state.clock_zero()));
             self.recovery.get_or_create(&labels).observe(took);

@@ -6,12 +6,33 @@ use std::sync::LazyLock;
 
 use drctl::evidence::RENDERING;
 use drctl::journal::record::{digest, hex};
+use drctl::model::time::Timestamp;
 use drctl::seal::{self, Files, Pair, Signature, Verified};
 
 use crate::support::binary::{Drctl, blesses};
 
 const REAL: &str = include_str!("../fixtures/cli/real.yaml");
 const BOUNDED: &str = include_str!("../fixtures/seal/bounded.yaml");
+
+/// A failover that waits at a gate behind its validation, and all of which can be taken back.
+const TAKEN_BACK: &str = "
+apiVersion: drctl/v1
+kind: Runbook
+metadata: {name: pay}
+objectives: {rto: 5m}
+sites: {east: {role: active, provider: on_premises}, west: {role: standby, provider: on_premises}}
+workflows:
+  failover:
+    steps:
+      - {id: fence, phase: fence, uses: command.run, with: {argv: [./step, fence]}, \
+         undo: {uses: command.run, with: {argv: [./step, unfence]}}, drill: skip}
+      - {id: promote, phase: promote, uses: command.run, with: {argv: [./step, promote]}, \
+         undo: {uses: command.run, with: {argv: [./step, demote]}}, drill: skip}
+      - {id: check, phase: validate, uses: command.run, \
+         with: {argv: [./step, check], idempotent: true}, drill: run}
+      - {id: wipe, phase: cleanup, uses: command.run, with: {argv: [./step, wipe]}, \
+         reversibility: {class: irreversible, reason: it wipes}, drill: skip}
+";
 
 /// A bundle of a real run with a finding and a large output, and the key that signed it.
 struct Bundle {
@@ -209,6 +230,40 @@ fn an_old_report_that_called_an_unconfirmed_fence_clean_is_no_damage() {
     if RENDERING > 5 {
         assert_eq!(said(&unconfirmed, 5, "false", "true"), other);
     }
+}
+
+/// Reports of old told of a recovery time of a run that was taken back. No other time is excused.
+#[test]
+fn an_old_report_of_a_recovery_time_that_was_taken_back_is_no_damage() {
+    let drctl = Drctl::with(&[("runbooks/pay.yaml", TAKEN_BACK)]);
+    drctl.write_program("step", "#!/bin/sh\n");
+    let pair = Pair::of_seed([7; 32]).unwrap();
+    drctl.write("key.pem", &pair.private_pem());
+    assert_eq!(drctl.run("failover pay --reason drill").code, 6, "it waits at the gate");
+    assert_eq!(drctl.run("unwind latest --reason back").code, 5);
+    assert_eq!(drctl.run("evidence bundle latest --key key.pem --out e.tar").code, 0);
+    let bundle = Bundle { bytes: std::fs::read(drctl.path("e.tar")).unwrap(), pair };
+    let (_, files) = seal::unpack(&bundle.bytes).unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&files["report.json"]).unwrap();
+    let at = |name: &str| {
+        let text = report["run"]["clock"][name].as_str().unwrap();
+        text.parse::<Timestamp>().unwrap().as_millis()
+    };
+    let once = at("healthy_at") - at("declared_at");
+    let said = |rendering: u32, time: i64| {
+        wrong(&forged_of(&bundle, |files| {
+            let now = format!("\"rendering\": {RENDERING}");
+            edit(files, "about.json", &now, &format!("\"rendering\": {rendering}"));
+            let told = format!("\"recovery_time_ms\": {time}");
+            edit(files, "report.json", "\"recovery_time_ms\": null", &told);
+            let met = "\"objective_verdict\": \"met\"";
+            edit(files, "report.json", "\"objective_verdict\": \"not_validated\"", met);
+        }))
+    };
+    assert_eq!(said(4, once), Vec::<String>::new());
+    let other = said(4, once + 1);
+    assert_eq!(other.len(), 2, "{other:?}");
+    assert!(other[0].contains("/run/rto/recovery_time_ms"), "{other:?}");
 }
 
 #[test]

@@ -26,6 +26,9 @@ pub struct Report {
     /// warnings: reports of old called such a run clean.
     #[serde(skip)]
     pub only_warned: bool,
+    /// The recovery time in milliseconds that reports of old told of a run that was taken back.
+    #[serde(skip)]
+    pub once_recovered: Option<u64>,
     /// What came of it, in sentences.
     pub summary: Vec<String>,
     /// What has to stand beside every number, such as that people intervened.

@@ -25,6 +25,7 @@ pub fn report(plan: &IndexedPlan, state: &RunState, trail: &Trail, as_of: Timest
         as_of,
         over: state.status.is_terminal(),
         only_warned: !run.clean && blemishes(state).into_iter().all(is_warning),
+        once_recovered: once_recovered(state, &run),
         summary: numbers::summary(state, &run, trail),
         marks: numbers::marks(state, &run),
         verdicts,
@@ -50,6 +51,11 @@ pub fn report(plan: &IndexedPlan, state: &RunState, trail: &Trail, as_of: Timest
         },
         run,
     }
+}
+
+fn once_recovered(state: &RunState, run: &RunView) -> Option<u64> {
+    let healthy = state.clock.healthy_at.filter(|_| run.rto.recovery_time_ms.is_none());
+    healthy.map(|healthy| healthy.since(state.clock_zero()).as_millis())
 }
 
 fn is_warning(blemish: Blemish) -> bool {

@@ -113,3 +113,122 @@ fn behind_the_point_of_no_return_an_abort_offers_the_way_back_and_no_undo() {
     ask(&drctl, &format!("abort {run} --reason enough"), 4);
     ask(&drctl, &format!("abort {run} --dry-run"), 7);
 }
+
+/// A failover whose every step can be taken back, and whose validation takes it back when it fails.
+const MOVES: &str = "
+apiVersion: drctl/v1
+kind: Runbook
+metadata: {name: pay}
+objectives: {rto: 5m}
+sites:
+  east: {role: active, provider: on_premises}
+  west: {role: standby, provider: on_premises}
+workflows:
+  failover:
+    steps:
+      - id: fence
+        phase: fence
+        uses: command.run
+        with: {argv: [./step, fence]}
+        undo: {uses: command.run, with: {argv: [./step, unfence]}}
+        drill: skip
+      - id: promote
+        phase: promote
+        uses: command.run
+        with: {argv: [./step, promote]}
+        undo: {uses: command.run, with: {argv: [./step, demote]}}
+        drill: skip
+      - id: shift
+        phase: shift
+        uses: command.run
+        with: {argv: [./step, shift]}
+        undo: {uses: command.run, with: {argv: [./step, unshift]}}
+        drill: skip
+      - id: check
+        phase: validate
+        uses: command.run
+        with: {argv: [./step, check], idempotent: true}
+        on_failure: unwind
+        drill: run
+";
+const DEMOTE: &str = "undo: {uses: command.run, with: {argv: [./step, demote]}}";
+
+/// The runbook, and what breaks.
+fn moving(runbook: &str, broken: &[&str]) -> Drctl {
+    let drctl = Drctl::with(&[("runbooks/pay.yaml", runbook)]);
+    drctl.write_program("step", STEP);
+    for broken in broken {
+        drctl.write(&format!("broken-{broken}"), "");
+    }
+    drctl
+}
+
+/// Where the service is by its record, and the sites it has to stay away from.
+fn recorded(drctl: &Drctl) -> (String, Vec<String>) {
+    let record = json(drctl, "service show pay -o json");
+    let quarantined = record["quarantined"].as_object().unwrap().keys().cloned().collect();
+    (record["active"].as_str().unwrap().to_owned(), quarantined)
+}
+
+#[test]
+fn a_move_that_was_taken_back_leaves_the_service_where_it_was() {
+    let drctl = moving(MOVES, &["check"]);
+    ask(&drctl, "failover pay --reason first", 5);
+    assert_eq!(effects(&drctl), "fence promote shift check unshift demote unfence");
+    assert_eq!(recorded(&drctl), ("east".to_owned(), vec![]));
+    std::fs::remove_file(drctl.path("broken-check")).unwrap();
+    // The next one moves it, and is not told that it is there already.
+    ask(&drctl, "failover pay --reason second", 0);
+    assert_eq!(recorded(&drctl), ("west".to_owned(), vec!["east".to_owned()]));
+    ask(&drctl, "journal verify", 0);
+}
+
+#[test]
+fn a_move_that_was_taken_back_in_part_is_still_on_record_and_says_so() {
+    let compensable = "reversibility: {class: compensable, reason: it writes a line}";
+    let drctl = moving(&MOVES.replace(DEMOTE, compensable), &["check"]);
+    ask(&drctl, "failover pay --reason first", 5);
+    assert_eq!(effects(&drctl), "fence promote shift check unshift unfence");
+    assert_eq!(recorded(&drctl), ("west".to_owned(), vec!["east".to_owned()]));
+    let cause = json(&drctl, "runs show latest -o json")["cause"].as_str().unwrap().to_owned();
+    assert_eq!(
+        cause,
+        "without a way back, left as it is: promote; the service record still says that pay runs in west, because of \
+         promote; `drctl service set pay SITE` corrects it"
+    );
+}
+
+#[test]
+fn a_move_that_was_taken_back_before_the_run_was_given_up_is_no_longer_on_record() {
+    let drctl = moving(MOVES, &["check", "unfence"]);
+    ask(&drctl, "failover pay --reason first", 6);
+    assert_eq!(recorded(&drctl), ("west".to_owned(), vec!["east".to_owned()]), "while it is not over");
+    ask(&drctl, "abort latest --reason enough", 4);
+    assert_eq!(recorded(&drctl), ("east".to_owned(), vec![]));
+    let drctl = moving(MOVES, &["check", "demote"]);
+    ask(&drctl, "failover pay --reason first", 6);
+    ask(&drctl, "abort latest --reason enough", 4);
+    assert_eq!(recorded(&drctl), ("west".to_owned(), vec!["east".to_owned()]));
+    let cause = json(&drctl, "runs show latest -o json")["cause"].as_str().unwrap().to_owned();
+    assert!(cause.starts_with("enough; the service record still says that pay runs in west"), "{cause}");
+}
+
+#[test]
+fn a_run_that_was_taken_back_has_no_recovery_time() {
+    let clean = "      - {id: wipe, phase: cleanup, uses: command.run, with: {argv: [./step, wipe]}, \
+                 reversibility: {class: irreversible, reason: it wipes}, drill: skip}\n";
+    let drctl = moving(&format!("{MOVES}{clean}"), &[]);
+    ask(&drctl, "failover pay --reason first", 6);
+    let before = json(&drctl, "runs show latest -o json");
+    assert_eq!(before["rto"]["verdict"], "met", "{before}");
+    ask(&drctl, "unwind latest --reason back", 5);
+    let after = json(&drctl, "runs show latest -o json");
+    assert!(after["rto"]["recovery_time_ms"].is_null(), "{after}");
+    assert_eq!(
+        (&after["rto"]["verdict"], &after["objective_verdict"]),
+        (&"not_validated".into(), &"not_validated".into())
+    );
+    let listed = json(&drctl, "runs list -o json")[0].to_string();
+    assert!(listed.contains("not_validated") && !listed.contains("\"met\""), "{listed}");
+    assert_eq!(recorded(&drctl), ("east".to_owned(), vec![]));
+}

@@ -300,3 +300,29 @@ fn without_a_gate_nothing_is_promoted_behind_an_unconfirmed_fence() {
         (NodeStatus::Succeeded, vec!["promote:start".to_owned()])
     );
 }
+
+#[test]
+fn an_approval_ends_the_pause_that_a_refusal_made_and_no_other() {
+    let deny = || Control::Deny { node: None };
+    let mut script = to_gate(Mode::Graceful, Consents::default(), 2_000);
+    assert_eq!(script.ask(deny()), None);
+    assert_eq!(script.run(), RunStatus::Paused);
+    assert!(script.ask(approve(Consents::default())).is_some(), "the confirmation is missing");
+    assert_eq!(script.run(), RunStatus::Paused);
+    assert_eq!(script.ask(approve(confirmed())), None);
+    assert_eq!((script.run(), script.in_flight()), (RunStatus::Running, vec!["promote:start".to_owned()]));
+
+    for pause_first in [true, false] {
+        let mut script = to_gate(Mode::Graceful, Consents::default(), 2_000);
+        if pause_first {
+            assert_eq!(script.ask(Control::Pause), None);
+            assert_eq!(script.ask(deny()), None);
+        } else {
+            assert_eq!(script.ask(deny()), None);
+            assert_eq!(script.ask(Control::Resume), None);
+            assert_eq!(script.ask(Control::Pause), None);
+        }
+        assert_eq!(script.ask(approve(confirmed())), None);
+        assert_eq!((script.run(), script.in_flight()), (RunStatus::Paused, Vec::new()), "{pause_first}");
+    }
+}
