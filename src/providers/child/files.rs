@@ -105,8 +105,8 @@ impl AttemptFiles {
         let _ = std::fs::remove_file(self.path(name));
     }
 
-    /// A file without a name that holds these bytes, to be read by a program; gone with its last reader. Makes
-    /// the directory of the run where there is none.
+    /// A file without a name that holds these bytes, to be read by a program; gone with its last reader.
+    /// Makes the directory of the run where there is none.
     pub(in crate::providers) fn anonymous(&self, bytes: &[u8]) -> io::Result<File> {
         let path = self.path("stdin.tmp");
         let open =
