@@ -12,16 +12,27 @@ use crate::runtime;
 /// How the names of services' streams begin.
 const STREAMS: &str = "service/";
 
-/// Services that have a record, or a run that was not simulated.
+/// Services that have a record, or a run that was not simulated. A fleet is none: its members are.
 ///
 /// # Errors
 /// When the journal cannot be read.
 pub(crate) async fn names(journal: &dyn JournalAdmin) -> Result<BTreeSet<ServiceName>, JournalError> {
-    let runs = journal.runs(&RunFilter::default()).await?;
-    let mut names: BTreeSet<_> = runs.into_iter().map(|run| run.service).collect();
     let streams = journal.streams(STREAMS).await?;
-    let services = streams.iter().filter_map(|stream| stream.as_str().strip_prefix(STREAMS));
-    names.extend(services.filter_map(|name| ServiceName::new(name).ok()));
+    let recorded = streams.iter().filter_map(|stream| stream.as_str().strip_prefix(STREAMS));
+    let mut names: BTreeSet<_> = recorded.filter_map(|name| ServiceName::new(name).ok()).collect();
+    let mut fleets = BTreeSet::new();
+    for run in journal.runs(&RunFilter::default()).await? {
+        if names.contains(&run.service) || fleets.contains(&run.service) {
+            continue;
+        }
+        // One that cannot be read is listed: what it was of may be a service.
+        let is_fleet = runtime::load(journal, &run.run).await.is_ok_and(|loaded| loaded.plan.plan.is_fleet());
+        if is_fleet {
+            fleets.insert(run.service)
+        } else {
+            names.insert(run.service)
+        };
+    }
     Ok(names)
 }
 

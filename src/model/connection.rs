@@ -80,12 +80,16 @@ pub fn server(text: &str) -> Option<String> {
 /// What keeps a connection string from being used, in words that hold nothing of it.
 #[must_use]
 pub fn fault(text: &str) -> Option<&'static str> {
+    let mut ends_without_value = false;
     let options: Vec<(&str, String)> = if is_url(text) {
         text.split_once("://").map(|(_, rest)| options_of_url(rest)).unwrap_or_default()
     } else {
         let Some(pairs) = pairs(text) else {
             return Some("it is neither `name=value …` nor a postgresql:// address");
         };
+        // An option without a value can only be the last one: any other takes what follows.
+        ends_without_value =
+            pairs.last().is_some_and(|last| last.value.is_empty() && !last.text.ends_with('\''));
         pairs.into_iter().map(|pair| (pair.name, pair.value)).collect()
     };
     if options.iter().any(|(name, _)| name.contains(UNKNOWN)) {
@@ -97,9 +101,26 @@ pub fn fault(text: &str) -> Option<&'static str> {
         let encrypted = |(name, value): &(&str, String)| {
             *name == "sslmode" && !["disable", "allow", "prefer"].contains(&value.as_str())
         };
-        (given("sslrootcert") && !options.iter().any(encrypted))
+        let uncertain = given("sslrootcert") && !options.iter().any(encrypted);
+        uncertain
             .then_some("`sslrootcert` needs `sslmode=verify-full` beside it")
+            .or_else(|| ends_without_value.then_some("its last option has no value"))
+            .or_else(|| fault_of_counts(&options))
     })
+}
+
+/// Hosts, their addresses and their ports belong together by their places.
+fn fault_of_counts(options: &[(&str, String)]) -> Option<&'static str> {
+    let of = |key: &'static str| options.iter().filter(move |(name, _)| *name == key).map(|(_, value)| value);
+    if ["host", "hostaddr", "port"].into_iter().flat_map(of).any(|value| value.contains([UNKNOWN, '%'])) {
+        return None;
+    }
+    let count = |key| of(key).map(|value| value.split(',').count()).sum::<usize>();
+    let (hosts, addresses, ports) = (count("host"), count("hostaddr"), count("port"));
+    if hosts > 0 && addresses > 0 && hosts != addresses {
+        return Some("it has not as many addresses (`hostaddr`) as hosts");
+    }
+    (ports > 1 && ports != hosts.max(addresses)).then_some("it has not as many ports as hosts")
 }
 
 fn fault_of(name: &str, value: &str) -> Option<&'static str> {
@@ -107,6 +128,7 @@ fn fault_of(name: &str, value: &str) -> Option<&'static str> {
     let is_number = |range: std::ops::RangeInclusive<i64>| {
         is_open || value.parse::<i64>().is_ok_and(|number| range.contains(&number))
     };
+    let is_one_of = |words: &[&str]| is_open || words.contains(&value);
     let is_port = |port: &str| port.is_empty() || port.parse::<u16>().is_ok_and(|port| port > 0);
     match name {
         "port" => {
@@ -127,8 +149,19 @@ fn fault_of(name: &str, value: &str) -> Option<&'static str> {
             value.contains('=').then_some("its host is empty: the next option is taken for it")
         }
         "sslrootcert" => None,
+        "target_session_attrs" => (!is_one_of(&["any", "read-write", "read-only"]))
+            .then_some("its target_session_attrs is none of any, read-write, read-only"),
+        "channel_binding" => (!is_one_of(&["disable", "prefer", "require"]))
+            .then_some("its channel_binding is none of disable, prefer, require"),
+        "load_balance_hosts" => (!is_one_of(&["disable", "random"]))
+            .then_some("its load_balance_hosts is neither disable nor random"),
+        "sslnegotiation" => (!is_one_of(&["postgres", "direct"]))
+            .then_some("its sslnegotiation is neither postgres nor direct"),
         "service" => Some("files of services are not looked at: name the host"),
-        "passfile" => Some("files of passwords are not looked at: declare it under `secrets`"),
+        "passfile" => Some(
+            "files of passwords are not looked at: declare the password under `secrets`, and write \
+             `password={{ secrets.NAME }}` instead",
+        ),
         other => (!OPTIONS.contains(&other)).then_some("it has an option that drctl does not know"),
     }
 }
@@ -138,7 +171,7 @@ fn options_of_url(rest: &str) -> Vec<(&str, String)> {
     let (before, query) = rest.split_once('?').unwrap_or((rest, ""));
     let hosts = before.split('/').next().unwrap_or_default().rsplit('@').next().unwrap_or_default();
     let mut options = Vec::new();
-    for host in hosts.split(',') {
+    for host in hosts.split(',').filter(|_| !hosts.is_empty()) {
         let name_ends = host.rfind(']').map_or(0, |at| at + 1);
         let port = host.get(name_ends..).and_then(|rest| rest.find(':')).map(|at| name_ends + at);
         let (host, port) = port.map_or((host, ""), |at| host.split_at(at));
@@ -253,6 +286,10 @@ mod tests {
             "host=/var/run/postgresql dbname=pay",
             "hostaddr=10.0.0.1 connect_timeout=3",
             "host=a,b port=5432,",
+            "host=a,b port=5432 target_session_attrs=read-write load_balance_hosts=random",
+            "host=a port='' channel_binding=require sslnegotiation=direct",
+            "host=a hostaddr=10.0.0.1 target_session_attrs=\u{fffd} port=\u{fffd},5432",
+            "postgresql://a:1,b/pay?target_session_attrs=any",
             "host=a password=\u{fffd} port=\u{fffd} sslmode=\u{fffd}",
             "\u{fffd} port=x",
             "host=a sslmode=verify-full sslrootcert=/x",
@@ -281,7 +318,19 @@ mod tests {
             ("host=a sslmode=always", "sslmode"),
             ("host=a sslrootcert=/x", "verify-full"),
             ("host=a hunter2=x", "option that drctl does not know"),
-            ("host=a passfile=/x", "passwords"),
+            ("host=a passfile=/x", "password={{ secrets.NAME }}"),
+            ("host=a target_session_attrs=primary", "target_session_attrs"),
+            ("host=a target_session_attrs=prefer-standby", "read-only"),
+            ("postgres://a/pay?target_session_attrs=primary", "target_session_attrs"),
+            ("host=a channel_binding=maybe", "channel_binding"),
+            ("host=a sslnegotiation=foo", "sslnegotiation"),
+            ("host=a load_balance_hosts=yes", "load_balance_hosts"),
+            ("host=a port=", "no value"),
+            ("host=a password=", "no value"),
+            ("host=a port=5432,", "ports"),
+            ("host=a,b,c port=1,2", "ports"),
+            ("postgres://a:1/pay?port=2", "ports"),
+            ("host=a,b hostaddr=10.0.0.1", "addresses"),
         ] {
             let fault = fault(text).unwrap_or_else(|| panic!("{text}"));
             assert!(fault.contains(said) && !fault.contains("hunter2"), "{text}: {fault}");

@@ -272,3 +272,26 @@ fn every_declared_runbook_succeeds_on_the_simulated_estate() {
         }
     }
 }
+
+/// What the help of DR0125 leads to, for a value that differs by site and holds a secret: one text for all.
+#[test]
+fn a_secret_in_what_differs_by_site_is_written_once_for_all_sites() {
+    let page = read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference/components.md"));
+    let written = "host={{ site.values.pg }} dbname=shop user=dr password={{ secrets.pw }}";
+    assert!(page.contains(written), "the page shows the same");
+    let text = read(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/compile/dr0125-template-by-site.yaml"),
+    );
+    let (before, rest) = text.split_once("    connection:\n").unwrap();
+    let (_, after) = rest.split_once("    stop: ").unwrap();
+    let text = format!("{before}    connection: \"{written}\"\n    stop: {after}")
+        .replace("url: \"https://a.", "values: {pg: pg-a}, url: \"https://a.")
+        .replace("url: \"https://b.", "values: {pg: pg-b}, url: \"https://b.")
+        .replace("[./stop, \"{{ site.name }}\"], hall-b", "[./stop, hall-a], hall-b")
+        .replace("\"{{ params.door }}\"", "192.0.2.2");
+    let (runbook, findings) = compile::compile(&text, jiff::civil::date(2026, 1, 1));
+    assert!(findings.iter().all(|finding| !finding.is_error()), "{findings:?}");
+    let expanded = serde_json::to_string(&runbook.unwrap()).unwrap();
+    let rendered = "host={{ to.values.pg }} dbname=shop user=dr password={{ secrets.pw }}";
+    assert!(expanded.contains(rendered), "{expanded}");
+}

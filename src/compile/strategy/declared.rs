@@ -11,6 +11,7 @@ use crate::compile::schema;
 use crate::compile::suggest;
 use crate::compile::tree::escape;
 use crate::model::component::{Component, ComponentKind};
+use crate::model::expression;
 use crate::model::id::SiteName;
 use crate::model::runbook::Strategy;
 use crate::model::values::Objectives;
@@ -191,6 +192,17 @@ fn by_site(
             reporter.key(Code::BrokenComponent, &format!("{at}/{}", escape(name)), message).help(help);
             sound = false;
         }
+        let instead = if kind.takes_one_for_all(&field) {
+            format!(
+                "write one `{field}` for all sites: its templates are rendered, and read what differs from \
+                 `site.name` or `site.values`"
+            )
+        } else {
+            "write what is the same in every run".to_owned()
+        };
+        for (site, value) in given {
+            sound &= literal(value, &format!("{at}/{}", escape(site)), &instead, reporter);
+        }
         let says = |site: &&&str| given.get(**site).is_some_and(|value| !value.is_null());
         let missing: Vec<&str> = sites.iter().filter(|site| !says(site)).copied().collect();
         if !missing.is_empty() {
@@ -204,6 +216,24 @@ fn by_site(
         }
     }
     sound
+}
+
+/// What is written for one site is kept beside the site, where no template is rendered. `instead`: the help.
+fn literal(value: &Value, pointer: &str, instead: &str, reporter: &mut Reporter<'_>) -> bool {
+    match value {
+        Value::String(text) if expression::is_template(text) => {
+            let message = "a template is taken literally in a value that is written for each site";
+            reporter.value(Code::DeadTemplate, pointer, message).help(instead);
+            false
+        }
+        Value::Array(items) => items.iter().enumerate().fold(true, |sound, (at, item)| {
+            literal(item, &format!("{pointer}/{at}"), instead, reporter) && sound
+        }),
+        Value::Object(fields) => fields.iter().fold(true, |sound, (key, item)| {
+            literal(item, &format!("{pointer}/{}", escape(key)), instead, reporter) && sound
+        }),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
+    }
 }
 
 /// Reports that the author uses a name that a component needs for itself.

@@ -20,7 +20,15 @@ pub fn reference() -> String {
          names components whose steps of the same phase come first. `sites` names the sites the component \
          is in, where it is not in all of them (compute and queue only). A field that takes a *value for \
          each site* is a mapping by the name of the site, or one value for all of them whose templates read \
-         `site`.\n",
+         `site`. The values of a mapping are taken literally: what needs a template, such as a secret in a \
+         connection string, is written once for all sites, and reads what differs from `site.values`:\n\n\
+         ```yaml\nsites:\n  \
+         east: {role: active, values: {pg: 10.1.0.5}}\n  \
+         west: {role: standby, values: {pg: 10.2.0.5}}\n\
+         components:\n  \
+         - id: db\n    kind: postgres.server\n    \
+         connection: \"host={{ site.values.pg }} dbname=shop user=dr password={{ secrets.pw }}\"\n\
+         ```\n",
     );
     for &role in ComponentRole::ALL {
         let _ = write!(page, "\n## {role}\n\n{}.\n", meaning(role));

@@ -45,6 +45,14 @@ impl ComponentKind {
     pub fn fields_by_site(self) -> Vec<String> {
         by_site(&self.schema())
     }
+
+    /// Whether a field that differs by site may be one value for all of them, whose templates read `site`.
+    #[must_use]
+    pub fn takes_one_for_all(self, field: &str) -> bool {
+        let schema = self.schema();
+        let found = schema.get("properties").and_then(|properties| properties.get(field));
+        found.is_some_and(|field| field.get("anyOf").is_some())
+    }
 }
 
 /// Names of the fields of a component's schema that differ by site.

@@ -12,13 +12,16 @@ const IDLE: [&str; 5] = ["true", ":", "exit", "echo", "printf"];
 /// Whether a call of `command.run` does nothing, also through shells and programs that only run others.
 #[must_use]
 pub fn does_nothing(with: &Map<String, Value>) -> bool {
-    is_known(with.get("argv").unwrap_or(&Value::Null)) && are_idle(&of_call(with))
+    let argv = with.get("argv").unwrap_or(&Value::Null);
+    let programs = of_call(with);
+    is_known(argv) && (are_idle(&programs) || is_blank(argv, &programs))
 }
 
 /// The same of a program with its arguments.
 #[must_use]
 pub fn line_does_nothing(argv: &Value) -> bool {
-    is_known(argv) && are_idle(&of_argv(argv, false, Variables::new()))
+    let programs = of_argv(argv, false, Variables::new());
+    is_known(argv) && (are_idle(&programs) || is_blank(argv, &programs))
 }
 
 /// Whether everything a line could do stands in its programs: a redirection writes a file, and a template may
@@ -32,6 +35,15 @@ fn is_known(argv: &Value) -> bool {
 
 fn are_idle(programs: &[Program]) -> bool {
     !programs.is_empty() && programs.len() < MOST && programs.iter().all(|it| IDLE.contains(&it.name()))
+}
+
+/// Whether a shell is given nothing but blanks and comments. That no program was found is not enough: of a
+/// line that is too long or too deep none is.
+fn is_blank(argv: &Value, programs: &[Program]) -> bool {
+    let line = argv.as_array().and_then(|words| words.last()).and_then(Value::as_str);
+    let says_nothing =
+        |line: &str| line.lines().map(str::trim_start).all(|line| line.is_empty() || line.starts_with('#'));
+    programs.is_empty() && line.is_some_and(says_nothing)
 }
 
 #[cfg(test)]
@@ -51,6 +63,14 @@ mod tests {
             (json!(["sudo", "-n", "timeout", "5", "true"]), true),
             (json!(["ssh", "db.east", "true"]), true),
             (json!(["echo", "fenced"]), true),
+            (json!(["sh", "-c", "# stop the database here"]), true),
+            (json!(["sh", "-c", "\n  # stop it\n\n# here\n"]), true),
+            (json!(["bash", "-c", ""]), true),
+            (json!(["ssh", "db.east", "# systemctl stop db"]), true),
+            (json!(["sh", "-c", "# stop it\nsystemctl stop db"]), false),
+            (json!(["sh", "-c", "systemctl stop db # here"]), false),
+            (json!(["sh", "-c", "eval eval eval eval eval eval eval eval eval stop"]), false),
+            (json!(["./stop.sh", "# here"]), false),
             (json!(["sh", "-c", "systemctl stop db || true"]), false),
             (json!(["sh", "-c", "true $(systemctl stop db)"]), false),
             (json!(["sh", "-c", "if true; then systemctl stop db; fi"]), false),

@@ -109,17 +109,24 @@ fn told(call: &Call, node: &Node, plan: &Plan, known: &Known) -> Told {
     let mut notes: Vec<String> = account(call, plan).into_iter().collect();
     let Some(commands) = by_hand::commands(call.action, &call.with) else {
         notes.insert(0, described(call));
+        let texts: Vec<String> = call.with.values().map(ToString::to_string).collect();
+        notes.extend(kept(&texts, plan));
         return Told::Text(notes.join("\n  "));
     };
     if call.deferred && commands.iter().any(|command| is_template(command)) {
         notes.push("write what each {{ }} stands for in its place first".to_owned());
-        let secrets = fill::secrets(&commands, plan.secrets.keys());
-        notes.extend(secrets.iter().filter_map(|name| {
-            let source = source(plan.secrets.get(*name)?);
-            Some(format!("{{{{ secrets.{name} }}}} is {source}"))
-        }));
+        notes.extend(kept(&commands, plan));
     }
     Told::Paste { commands, notes }
+}
+
+/// Where each secret is kept that texts read.
+fn kept(texts: &[String], plan: &Plan) -> Vec<String> {
+    let told = |name: &String| {
+        let source = source(plan.secrets.get(name)?);
+        Some(format!("{{{{ secrets.{name} }}}} is {source}"))
+    };
+    fill::secrets(texts, plan.secrets.keys()).into_iter().filter_map(told).collect()
 }
 
 /// Where a person finds a secret.

@@ -106,10 +106,16 @@ impl AttemptFiles {
     }
 
     /// A file without a name that holds these bytes, to be read by a program; gone with its last reader.
+    /// Makes the directory of the run where there is none.
     pub(in crate::providers) fn anonymous(&self, bytes: &[u8]) -> io::Result<File> {
         let path = self.path("stdin.tmp");
-        let mut file =
-            OpenOptions::new().create(true).truncate(true).read(true).write(true).mode(0o600).open(&path)?;
+        let open =
+            || OpenOptions::new().create(true).truncate(true).read(true).write(true).mode(0o600).open(&path);
+        let mut file = match open() {
+            // The first file of the run, or somebody has removed the directory.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.create().and_then(|()| open())?,
+            opened => opened?,
+        };
         std::fs::remove_file(&path)?;
         file.write_all(bytes)?;
         file.seek(SeekFrom::Start(0))?;

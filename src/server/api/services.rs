@@ -68,7 +68,7 @@ async fn show(caller: Caller, Path(name): Path<String>) -> Result<Json<Service>,
     let (session, _) = caller.session();
     let journal = session.journal.as_ref();
     if !services::names(journal).await?.contains(&service) {
-        return Err(unknown(format!("{service} has neither a record nor a run")));
+        return Err(unknown(format!("no service {service} has a record or a run")));
     }
     let record = runtime::service_record(journal, &service).await?;
     Ok(Json(Service { service, record }))

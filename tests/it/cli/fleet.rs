@@ -280,6 +280,9 @@ fn a_request_that_is_refused_drives_nothing() {
         assert!(refused.stderr.contains("drctl resume"), "{line}: {}", refused.stderr);
     }
     assert_eq!(json(&drctl, "runs show latest -o json")["fencing_token"], before["fencing_token"]);
+    let listed = json(&drctl, "service list -o json");
+    let services: Vec<_> = listed.as_array().unwrap().iter().map(|line| &line["service"]).collect();
+    assert_eq!(services, ["one", "two"], "a fleet is no service");
     let real = drctl.run(&format!("resume {run} --speed 60x"));
     assert!(real.code == 2 && real.stderr.contains("simulated"), "{}", real.stderr);
     // Taken back, it says what it leaves behind and how that is taken back.

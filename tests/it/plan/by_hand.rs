@@ -146,6 +146,22 @@ fn beside_a_secret_everything_else_is_filled_in() {
 }
 
 #[test]
+fn where_no_command_does_it_each_secret_is_named_with_its_source_as_well() {
+    let with = json!({
+        "method": "POST", "url": "https://ci.example.com/{{ secrets.pw }}",
+        "headers": {"authorization": "Bearer {{ secrets.key }}"},
+    });
+    let sheet = sheet("http.request", &with);
+    for said in [
+        "{{ secrets.pw }} is in the environment variable PGPASSWORD\n",
+        "{{ secrets.key }} is printed by: vault read 'a b'\n",
+    ] {
+        assert_eq!(sheet.matches(said).count(), 1, "{said}\n{sheet}");
+    }
+    assert!(!sheet.contains("pw2"), "{sheet}");
+}
+
+#[test]
 fn neither_a_secret_nor_anything_in_its_place_is_filled_in() {
     for (word, filled) in [
         ("{{ secrets.key | default('none') }}/{{ to.name }}", "{{ secrets.key | default('none') }}/west"),

@@ -122,6 +122,20 @@ async fn json_becomes_outputs_and_text_stays_text() {
     }
 }
 
+/// Without capture nothing but its input needs a file, and of the first program of a run nothing is there.
+#[tokio::test]
+async fn the_first_program_of_a_run_gets_its_input_though_nothing_is_captured() {
+    for call in both_ways(&json!({"argv": ["/bin/sh", "-c", "cat > \"$SEEN\""]})) {
+        let fixture = Fixture::new();
+        let seen = fixture.path("seen");
+        let more = json!({"stdin": "abc", "capture": false, "env": {"SEEN": seen}});
+        let outputs = fixture.run(with(call, more), &context().0).await.unwrap();
+        assert_eq!(Value::Object(outputs), json!({"exit_code": 0}));
+        assert_eq!(std::fs::read_to_string(&seen).unwrap(), "\"abc\"");
+        assert!(!fixture.files().iter().any(|name| name.contains("stdin")), "{:?}", fixture.files());
+    }
+}
+
 #[tokio::test]
 async fn the_program_is_told_about_its_attempt_and_gets_its_input() {
     let script = r#"read -r input; printf '{"input": %s, "told": "%s %s"}' "$input" \

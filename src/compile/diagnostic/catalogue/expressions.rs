@@ -45,8 +45,9 @@ pub(crate) const UNCHECKABLE_NAME: Entry = error(
 
 pub(crate) const DEAD_TEMPLATE: Entry = error(
     "a template where none is rendered",
-    "The text looks like a template, but this place is taken literally: sites, parameter defaults and \
-     secret sources are known before anything is rendered.",
+    "The text looks like a template, but this place is taken literally: sites, parameter defaults, \
+     secret sources and what a component has for each site are known before anything is rendered. A \
+     component's field that is written once for all sites may hold templates.",
     "sites: {east: {role: active, url: \"https://{{ params.host }}\"}}",
     "sites: {east: {role: active, url: \"https://east.example.com\"}}",
 );
