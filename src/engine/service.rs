@@ -190,9 +190,10 @@ impl ServiceRecord {
         if before.to.is_none() || self.active != before.to {
             return;
         }
-        match site.cloned().or(before.active) {
-            Some(site) => self.settle(&site, Some(run.clone()), at),
-            None => (self.active, self.since, self.run) = (None, None, None),
+        if let Some(site) = site.cloned().or(before.active) {
+            self.settle(&site, Some(run.clone()), at);
+        } else {
+            (self.active, self.since, self.run) = (None, None, None);
         }
     }
 

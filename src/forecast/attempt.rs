@@ -6,7 +6,7 @@ use super::shape::{FlatKind, NEVER};
 use super::spread::Spread;
 use super::world::{Outcome, Status, Why, World};
 use crate::model::action::Doubt;
-use crate::model::run::FailureClass;
+use crate::model::run::{FailureClass, Mode};
 use crate::model::time::Duration;
 
 /// How long it takes to see that nobody answers; half of all take longer, and one in twenty than the other.
@@ -192,7 +192,8 @@ impl World<'_> {
     fn throttled(&mut self, node: u32, pause: u64) {
         let flat = &self.shape.nodes[node as usize];
         let at = self.now + pause.max(self.backoff(node, 0));
-        let absent = self.shape.ungraceful && matches!(flat.kind, FlatKind::Effect { fence: true, .. });
+        let absent =
+            self.shape.mode == Mode::Ungraceful && matches!(flat.kind, FlatKind::Effect { fence: true, .. });
         let timeouts = if absent { 1 } else { THROTTLE_TIMEOUTS };
         let began = self.states[node as usize].began;
         let bound = began.saturating_add(flat.timeout.saturating_mul(timeouts));

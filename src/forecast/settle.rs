@@ -4,7 +4,7 @@
 use super::shape::{FlatKind, NONE};
 use super::world::{Status, Why, World};
 use crate::model::policy::OnFailure;
-use crate::model::run::FailureClass;
+use crate::model::run::{FailureClass, Mode};
 
 impl World<'_> {
     /// The node did what it should.
@@ -55,7 +55,7 @@ impl World<'_> {
     fn is_absent_fence(&self, node: u32, class: FailureClass) -> bool {
         let fence = matches!(self.shape.nodes[node as usize].kind, FlatKind::Effect { fence: true, .. });
         let absent = !matches!(class, FailureClass::Permanent | FailureClass::Refused);
-        self.shape.ungraceful && self.shape.asks_first && fence && absent
+        self.shape.mode == Mode::Ungraceful && self.shape.asks_first && fence && absent
     }
 
     /// A part of a member has failed: the member as a whole has.

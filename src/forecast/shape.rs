@@ -36,7 +36,7 @@ pub(super) struct Shape {
     pub(super) waits_for_touch: bool,
     /// Whether the plan validates what it has recovered; without, its last step of recovery counts.
     pub(super) validates: bool,
-    pub(super) ungraceful: bool,
+    pub(super) mode: Mode,
     /// Whether somebody is asked to accept a fence that nobody has confirmed before the service moves.
     pub(super) asks_first: bool,
     pub(super) rpo: Option<Duration>,
@@ -146,7 +146,7 @@ impl Shape {
             attendants,
             lanes: nodes.iter().filter_map(|node| Some(node.lane?.0 as usize + 1)).max().unwrap_or(0),
             waits_for_touch: plan.operation != Operation::Failover && mode == Mode::Graceful,
-            ungraceful: mode == Mode::Ungraceful,
+            mode,
             asks_first: !plan.moves_unasked(mode),
             rpo: plan.objectives.rpo,
             nodes,
