@@ -16,6 +16,8 @@ use crate::config::Config;
 const DEPTH: usize = 16;
 /// What a file system keeps for itself: no runbook is in it, and only its owner may look.
 const OF_THE_FILE_SYSTEM: &str = "lost+found";
+/// How it is said of a file or folder that it cannot be read.
+const UNREADABLE: &str = "cannot be read: ";
 /// What to do about what cannot be read.
 pub(super) const TO_BE_READ: &str = "mend it or its permissions, or move it elsewhere; folders that begin with a \
                                      dot are passed over";
@@ -40,7 +42,7 @@ pub(crate) struct Found {
 
 impl Found {
     fn unreadable(&mut self, path: &Path, why: impl std::fmt::Display) {
-        self.unreadable.push(Broken { path: path.to_owned(), why: format!("cannot be read: {why}") });
+        self.unreadable.push(Broken { path: path.to_owned(), why: format!("{UNREADABLE}{why}") });
     }
 }
 
@@ -56,7 +58,7 @@ pub(crate) fn files(path: &Path) -> Result<Vec<PathBuf>, Error> {
     }
     let found = within(path);
     if let Some(Broken { path, why }) = found.unreadable.first() {
-        return Err(refuse(path, why));
+        return Err(refuse(path, why.strip_prefix(UNREADABLE).unwrap_or(why)));
     }
     if found.files.is_empty() {
         return Err(refuse(path, "no *.yaml or *.yml is there"));
@@ -145,7 +147,7 @@ pub(crate) fn wanted(folders: &[PathBuf]) -> impl Iterator<Item = &Path> {
 /// What is wrong with a file that was not read.
 pub(crate) fn unread(path: &Path, error: &Error) -> Broken {
     let why = error.message.strip_prefix(&format!("{}: ", path.display())).unwrap_or(&error.message);
-    Broken { path: path.to_owned(), why: format!("cannot be read: {why}") }
+    Broken { path: path.to_owned(), why: format!("{UNREADABLE}{why}") }
 }
 
 /// The word after a top-level `kind:`.

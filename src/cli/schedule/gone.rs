@@ -14,8 +14,9 @@ use crate::runtime;
 /// How the names of streams of schedules begin.
 const SCHEDULE: &str = "schedule/";
 
-/// The services with a schedule in the journal and without a runbook in the folders of a configuration, which
-/// may be those of a server. One whose runbook is there and says nothing of a schedule any more is none: somebody wanted that.
+/// The services with a schedule in the journal and without a runbook in the folders of a configuration,
+/// which may be those of a server. One whose runbook is there and says nothing of a schedule any more is none:
+/// somebody wanted that.
 ///
 /// # Errors
 /// When the configuration or the journal cannot be used.
