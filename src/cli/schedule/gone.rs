@@ -15,7 +15,8 @@ use crate::runtime;
 const SCHEDULE: &str = "schedule/";
 
 /// The services with a schedule in the journal and without a runbook in the folders of a configuration,
-/// which may be those of a server. One whose runbook is there and says nothing of a schedule any more is none:
+/// which may be those of a server. One whose runbook is there and says nothing of a schedule any more is
+/// none:
 /// somebody wanted that.
 ///
 /// # Errors
