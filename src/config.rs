@@ -85,6 +85,9 @@ pub struct Config {
     pub runbooks: Vec<PathBuf>,
     /// Those of them that stand in for folders of a server, and what these are called there.
     pub borrowed: Vec<(PathBuf, PathBuf)>,
+    /// What the server that lent its runbooks could not read of them: where, by its path there, and why.
+    /// Absent: the runbooks are those of this machine.
+    pub unlent: Option<Vec<(PathBuf, String)>>,
     /// Where output of programs and simulated estates are kept.
     pub state: PathBuf,
     /// Name of the person at this terminal.
@@ -147,6 +150,9 @@ impl LintLevel {
 }
 
 impl Config {
+    /// The folder in which runbooks are where nothing says otherwise.
+    pub const RUNBOOKS: &str = "runbooks";
+
     /// Reads the configuration.
     ///
     /// # Errors
@@ -175,6 +181,7 @@ impl Config {
             journal,
             runbooks,
             borrowed: Vec::new(),
+            unlent: None,
             state,
             user,
             roles,
@@ -282,7 +289,7 @@ fn journal_of(flags: &Flags, in_file: Option<&str>, client: &ClientSection) -> R
 
 /// Where runbooks are, unless the configuration says otherwise.
 fn folders(paths: Vec<PathBuf>) -> Vec<PathBuf> {
-    if paths.is_empty() { vec![PathBuf::from("runbooks")] } else { paths }
+    if paths.is_empty() { vec![PathBuf::from(Config::RUNBOOKS)] } else { paths }
 }
 
 /// Where the policy is: beside the configuration, unless the environment says otherwise.

@@ -37,8 +37,13 @@ pub async fn borrow(config: &mut Config) -> Result<Option<Borrowed>, Error> {
     let borrowed = Borrowed { folder: config.state.join(format!("borrowed-{}", RandomIds.suffix())) };
     make(&borrowed.folder)?;
     config.runbooks.clear();
-    for Sheet { folder, path, text } in &sheets {
+    let mut unlent = Vec::new();
+    for Sheet { folder, path, text, unreadable } in &sheets {
         let theirs = PathBuf::from(folder);
+        if let Some(why) = unreadable {
+            unlent.push((if path.is_empty() { theirs } else { theirs.join(path) }, why.clone()));
+            continue;
+        }
         let known = config.borrowed.iter().find(|(_, named)| *named == theirs).map(|(here, _)| here.clone());
         let here = known.unwrap_or_else(|| {
             let here = borrowed.folder.join(config.borrowed.len().to_string());
@@ -55,6 +60,7 @@ pub async fn borrow(config: &mut Config) -> Result<Option<Borrowed>, Error> {
     if config.runbooks.is_empty() {
         config.runbooks.push(borrowed.folder.clone());
     }
+    config.unlent = Some(unlent);
     Ok(Some(borrowed))
 }
 

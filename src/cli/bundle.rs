@@ -47,6 +47,10 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     let options = source::options(&config)?;
     let mut contents = Contents::default();
     let mut runbooks = 0;
+    if let Some((path, why)) = config.unlent.iter().flatten().next() {
+        return Err(Error::new(exit::INVALID, format!("{} of the server {why}", path.display()))
+            .help("what is left out of a bundle is missing on the bad day: mend it at the server"));
+    }
     for folder in config.runbooks.iter().filter(|folder| folder.is_dir()) {
         for path in files::files(folder)? {
             let inside = path.strip_prefix(folder).unwrap_or(&path).display().to_string();

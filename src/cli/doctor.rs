@@ -14,7 +14,10 @@ use super::table::{Table, Yield::Wrap};
 use super::{Error, Global, exit, output, runs};
 use crate::app;
 use crate::app::launch::shelf::Shelf;
-use crate::app::launch::{files, source};
+use crate::app::launch::{
+    files,
+    source::{self, Broken},
+};
 use crate::compile;
 use crate::config::{Config, JournalPlace};
 use crate::evidence;
@@ -366,13 +369,18 @@ fn folders(config: &Config, findings: &mut Findings) {
             findings.add("runbooks", State::Note, format!("{}: no such folder", folder.display()));
             continue;
         }
-        let files = match files::files(folder) {
-            Ok(files) => files,
-            Err(error) => {
-                findings.add("runbooks", State::Note, error.message);
-                continue;
-            }
-        };
+        let files::Found { files, unreadable } = files::within(folder);
+        for Broken { path, why } in unreadable {
+            findings.add("runbooks", State::Problem, format!("{} {why}", path.display()));
+        }
+        if files.is_empty() {
+            findings.add(
+                "runbooks",
+                State::Note,
+                format!("{}: no *.yaml or *.yml is there", folder.display()),
+            );
+            continue;
+        }
         let broken: Vec<_> = files
             .iter()
             .filter(|file| !compiles(config, &options, file))

@@ -16,6 +16,7 @@ mod state;
 mod supervisor;
 mod tls;
 mod triggers;
+mod unusable;
 mod verifying;
 mod watch;
 mod words;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 use super::state::Server;
+use super::unusable::Unusable;
 use crate::app::launch::board::{Board, Entry};
 use crate::app::launch::schedule::Launcher;
 use crate::model::id::ServiceName;
@@ -19,8 +20,9 @@ const WITHIN: Duration = Duration::from_secs(7 * 24 * 3_600);
 /// Looks until the server lets go of its runs.
 pub(super) async fn watch(server: Arc<Server>) {
     let (mut looks, mut busy) = (JoinSet::new(), BTreeSet::new());
+    let mut unusable = Unusable::of("no drill of it runs");
     while !server.keeper.is_draining() {
-        begin(&server, &mut looks, &mut busy);
+        begin(&server, &mut looks, &mut busy, &mut unusable);
         let pause = tokio::time::sleep(server.config().schedules_every.to_std());
         tokio::pin!(pause);
         loop {
@@ -37,7 +39,12 @@ pub(super) async fn watch(server: Arc<Server>) {
     }
 }
 
-fn begin(server: &Arc<Server>, looks: &mut JoinSet<ServiceName>, busy: &mut BTreeSet<ServiceName>) {
+fn begin(
+    server: &Arc<Server>,
+    looks: &mut JoinSet<ServiceName>,
+    busy: &mut BTreeSet<ServiceName>,
+    unusable: &mut Unusable,
+) {
     let session = Arc::new(server.session().clone());
     let board = match Board::read(&session.config) {
         Ok(board) => board,
@@ -46,6 +53,7 @@ fn begin(server: &Arc<Server>, looks: &mut JoinSet<ServiceName>, busy: &mut BTre
             return;
         }
     };
+    unusable.are(board.broken);
     for (service, Entry { source, scheduled }) in board.entries {
         if !busy.insert(service.clone()) {
             continue;

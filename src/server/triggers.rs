@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::state::Server;
+use super::unusable::Unusable;
 use crate::app::launch::source;
 use crate::app::launch::trigger::Starter;
 use crate::engine::trigger::Watch;
@@ -20,7 +21,8 @@ pub(super) async fn watch(server: Arc<Server>) {
     let act = Arc::new(Starter { session: session.clone(), keeper });
     let clock = Arc::new(SystemClock::real());
     let processor = Arc::new(Processor::new(session.journal.clone(), clock, act, server.uses.clone()));
-    let (sender, watches) = watch::channel(Arc::new(read(&server)));
+    let mut unusable = Unusable::of("its triggers listen to nothing");
+    let (sender, watches) = watch::channel(Arc::new(read(&server, &mut unusable)));
     let mut ended = server.ended();
     let stop = async move {
         let _ = ended.wait_for(|ended| *ended).await;
@@ -28,7 +30,7 @@ pub(super) async fn watch(server: Arc<Server>) {
     let refreshing = async {
         loop {
             tokio::time::sleep(server.config().schedules_every.to_std()).await;
-            let now = Arc::new(read(&server));
+            let now = Arc::new(read(&server, &mut unusable));
             sender.send_if_modified(|known| {
                 let changed = *known != now;
                 *known = now;
@@ -42,14 +44,12 @@ pub(super) async fn watch(server: Arc<Server>) {
     }
 }
 
-/// The triggers there are now. A runbook that does not compile any more is said each time: it listens to
-/// nothing.
-fn read(server: &Server) -> Vec<Watch> {
+/// The triggers there are now. A runbook that does not compile any more, or cannot be read, is said: it
+/// listens to nothing.
+fn read(server: &Server, unusable: &mut Unusable) -> Vec<Watch> {
     match source::with_triggers(&server.session().config) {
         Ok((runbooks, broken)) => {
-            for broken in &broken {
-                tracing::error!(path = %broken.path.display(), why = broken.why, "its triggers listen to nothing");
-            }
+            unusable.are(broken);
             crate::app::watches(&runbooks)
         }
         Err(error) => {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::source::{self, Source};
+use super::source::{self, Broken, Source};
 use super::{Binding, files, quarantine, route};
 use crate::app::{Error, Session, Voice, exit};
 use crate::compile::{self, Directory, Listed, Severity, Twice};
@@ -28,6 +28,8 @@ pub(crate) struct Shelf {
     broken: BTreeMap<ServiceName, PathBuf>,
     /// Those that do not even say which service they are about.
     nameless: Vec<PathBuf>,
+    /// Those that cannot be read, and folders that nobody can look into: any service may be in them.
+    unreadable: Vec<Broken>,
     /// Those that another file is about as well, with the labels of that one where it compiles.
     twice: BTreeMap<ServiceName, Twins>,
 }
@@ -49,17 +51,19 @@ impl Shelf {
     /// # Errors
     /// When it sets a level that cannot be set.
     pub(crate) fn of(config: &Config, beside: &Path) -> Result<Self, Error> {
-        Ok(Self::read(&config.runbooks, &source::options(config)?, beside))
+        let mut shelf = Self::read(&config.runbooks, &source::options(config)?, beside);
+        shelf.unreadable = source::unreadable(config, shelf.unreadable);
+        Ok(shelf)
     }
 
-    /// Reads the runbooks of the configured folders and those in the folder of a file. What cannot be read is
-    /// not there: who names it is told so.
+    /// Reads the runbooks of the configured folders and those in the folder of a file. What cannot be read
+    /// keeps nothing else from being read, and is kept with the reason.
     #[must_use]
     pub(crate) fn read(folders: &[PathBuf], options: &compile::Options, beside: &Path) -> Self {
         let own = beside.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let folders = folders.iter().map(PathBuf::as_path).chain([own]);
-        let mut shelf = Self::default();
-        for file in files::all(folders) {
+        let found = files::all(folders, Some(own));
+        let mut shelf = Self { unreadable: found.unreadable, ..Self::default() };
+        for file in found.files {
             shelf.put(file, options);
         }
         shelf
@@ -94,8 +98,17 @@ impl Shelf {
         &self.nameless
     }
 
+    /// Files and folders that cannot be read, with the reason.
+    #[must_use]
+    pub(crate) fn unreadable(&self) -> &[Broken] {
+        &self.unreadable
+    }
+
     fn put(&mut self, path: PathBuf, options: &compile::Options) {
-        let Ok(text) = source::read(&path) else { return };
+        let text = match source::read(&path) {
+            Ok(text) => text,
+            Err(error) => return self.unreadable.push(files::unread(&path, &error)),
+        };
         if files::kind(&text).is_some_and(|kind| kind != "Runbook") {
             return;
         }
@@ -135,19 +148,24 @@ impl Shelf {
         directory
     }
 
-    /// Why a fleet that selects members cannot know whom it moves: what does not compile may belong to it.
+    /// Why a fleet that selects members cannot know whom it moves: what does not compile, or cannot be read,
+    /// may belong to it.
     #[must_use]
     pub(crate) fn unsure(&self, fleet: &str) -> Option<String> {
         let document = serde_saphyr::from_str::<Value>(fleet).unwrap_or_default();
         let mut members = document.get("members").and_then(Value::as_array).into_iter().flatten();
         let selects = members.any(|member| member.get("select").is_some());
-        let files = self.broken.values().chain(&self.nameless).map(|path| path.display().to_string());
-        let mut files: Vec<String> = files.collect();
-        let more = files.len().saturating_sub(BROKEN_NAMED);
-        let what = "it selects members, and these files do not compile, so that nobody knows whether they belong to it";
-        files.truncate(BROKEN_NAMED);
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        (selects && !files.is_empty()).then(|| format!("{what}: {}{more}", files.join(", ")))
+        let broken = self.broken.values().chain(&self.nameless).map(|path| path.display().to_string());
+        let unread = self.unreadable.iter().map(|it| format!("{} {}", it.path.display(), it.why));
+        let told = [
+            listed(
+                "these files do not compile, so that nobody knows whether they belong to it",
+                broken.collect(),
+            ),
+            listed("nobody knows what is in these", unread.collect()),
+        ];
+        let told: Vec<_> = told.into_iter().flatten().collect();
+        (selects && !told.is_empty()).then(|| format!("it selects members, and {}", told.join("; and ")))
     }
 
     /// These services and all whose runbooks theirs run.
@@ -231,6 +249,14 @@ impl Shelf {
     }
 }
 
+/// What is wrong with these; nothing where there are none.
+fn listed(what: &str, mut names: Vec<String>) -> Option<String> {
+    let more = names.len().saturating_sub(BROKEN_NAMED);
+    names.truncate(BROKEN_NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    (!names.is_empty()).then(|| format!("{what}: {}{more}", names.join(", ")))
+}
+
 /// The services whose runbooks a plan runs.
 #[must_use]
 pub(crate) fn begun_by(plan: &Plan) -> BTreeSet<ServiceName> {
@@ -272,18 +298,23 @@ pub(crate) fn fleet(
         voice.say(compile::render(&path.display().to_string(), text, &shown, voice.is_coloured()).trim_end());
     }
     if let Some(why) = shelf.unsure(text) {
+        let lost = "a service that is left out of an evacuation is lost";
+        let way_on = match shelf.unreadable.as_slice() {
+            [] => "put them right, or move them elsewhere",
+            _ => files::TO_BE_READ,
+        };
         return Err(Error::new(exit::INVALID, format!("{}: {why}", path.display()))
-            .help(
-                "a service that is left out of an evacuation is lost: put them right, or move them elsewhere",
-            )
+            .help(format!("{lost}: {way_on}"))
             .reason("invalid_runbook"));
     }
     roster.ok_or_else(|| {
         let mut error = Error::new(exit::INVALID, format!("{} does not compile", path.display()))
             .reason("invalid_runbook");
-        let broken: Vec<_> = shelf.broken.values().map(|path| path.display().to_string()).collect();
+        let broken = shelf.broken.values().map(|path| format!("{} does not compile", path.display()));
+        let unread = shelf.unreadable.iter().map(|it| format!("{} {}", it.path.display(), it.why));
+        let broken: Vec<_> = broken.chain(unread).collect();
         if !broken.is_empty() {
-            error = error.help(format!("not counted, because they do not compile: {}", broken.join(", ")));
+            error = error.help(format!("not counted: {}", broken.join(", ")));
         }
         error
     })

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
 use serde_json::Value;
 
+pub(crate) use super::files::Broken;
 use super::files::compiled::compiled as compile_once;
 use super::files::texts;
 use super::shelf::{self, Shelf};
@@ -52,15 +52,6 @@ impl Source {
     }
 }
 
-/// A file with something in it that cannot be used.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct Broken {
-    /// The file.
-    pub path: PathBuf,
-    /// Why.
-    pub why: String,
-}
-
 /// The runbooks of the configured folders whose texts may have something, and those of them that cannot be
 /// used: what they ask for would silently not be done.
 ///
@@ -71,12 +62,14 @@ pub(crate) fn with(
     may_have: impl Fn(&str) -> bool,
 ) -> Result<(Vec<Source>, Vec<Broken>), Error> {
     let options = options(config)?;
-    let (mut sound, mut broken) = (Vec::new(), Vec::new());
-    for path in files::all(config.runbooks.iter().map(PathBuf::as_path)) {
+    let found = files::all(&config.runbooks, None);
+    let (mut sound, mut broken) = (Vec::new(), unreadable(config, found.unreadable));
+    for path in found.files {
         let text = match read(&path) {
             Ok(text) => text,
             Err(error) => {
-                broken.push(Broken { path: config.shown(&path), why: error.message });
+                let Broken { path, why } = files::unread(&path, &error);
+                broken.push(Broken { path: config.shown(&path), why });
                 continue;
             }
         };
@@ -93,6 +86,21 @@ pub(crate) fn with(
         sound.push(Source { path, text, runbook, findings });
     }
     Ok((sound, broken))
+}
+
+/// What cannot be read, as it is told to people, and what a server could not read of the runbooks it lent.
+pub(crate) fn unreadable(config: &Config, here: Vec<Broken>) -> Vec<Broken> {
+    let here = here.into_iter().map(|Broken { path, why }| Broken { path: config.shown(&path), why });
+    let afar = config.unlent.iter().flatten();
+    here.chain(afar.map(|(path, why)| Broken { path: path.clone(), why: why.clone() })).collect()
+}
+
+/// Says behind which folders there may be more runbooks than were found by a name.
+fn warn_of_unseen(config: &Config, voice: &dyn Voice) {
+    for Broken { path, why } in unreadable(config, files::all(&config.runbooks, None).unreadable) {
+        let path = path.display();
+        voice.say(&format!("\x1b[33mwarning\x1b[0m: {path} {why}: no runbook there is found"));
+    }
 }
 
 /// The runbooks of the configured folders that have triggers, as [`with`].
@@ -133,7 +141,7 @@ pub(crate) struct FleetSource {
 /// # Errors
 /// When it cannot be found or read, or does not compile.
 pub(crate) fn subject(config: &Config, binding: &Binding, voice: &dyn Voice) -> Result<Subject, Error> {
-    at(config, find(config, &binding.runbook)?, binding, voice)
+    at(config, looked_up(config, &binding.runbook, voice)?, binding, voice)
 }
 
 /// As [`subject`], of a name only: who asks from elsewhere has no paths here.
@@ -149,7 +157,17 @@ pub(crate) fn named(config: &Config, binding: &Binding, voice: &dyn Voice) -> Re
         },
         Some(_) | None => error,
     })?;
+    warn_of_unseen(config, voice);
     at(config, path, binding, voice)
+}
+
+/// As [`find`]; what was looked up by name may be somewhere else as well.
+fn looked_up(config: &Config, name: &str, voice: &dyn Voice) -> Result<PathBuf, Error> {
+    let path = find(config, name)?;
+    if path != Path::new(name) {
+        warn_of_unseen(config, voice);
+    }
+    Ok(path)
 }
 
 fn at(config: &Config, path: PathBuf, binding: &Binding, voice: &dyn Voice) -> Result<Subject, Error> {
@@ -172,7 +190,7 @@ fn at(config: &Config, path: PathBuf, binding: &Binding, voice: &dyn Voice) -> R
 /// # Errors
 /// When it cannot be found or read, or does not compile.
 pub(crate) fn load(config: &Config, name: &str, voice: &dyn Voice) -> Result<Source, Error> {
-    let path = find(config, name)?;
+    let path = looked_up(config, name, voice)?;
     let text = read(&path)?;
     refuse_fleet(&path, &text)?;
     compiled(config, path, text, None, voice)
@@ -183,7 +201,7 @@ pub(crate) fn load(config: &Config, name: &str, voice: &dyn Voice) -> Result<Sou
 /// # Errors
 /// When it cannot be found or read, is a fleet, or does not compile.
 pub(crate) fn bound(config: &Config, binding: &Binding, voice: &dyn Voice) -> Result<Source, Error> {
-    let path = find(config, &binding.runbook)?;
+    let path = looked_up(config, &binding.runbook, voice)?;
     let text = read(&path)?;
     refuse_fleet(&path, &text)?;
     compiled(config, path, text, Some(&binding.accept_lint), voice)
@@ -352,6 +370,9 @@ fn where_to_look(config: &Config, name: &str) -> String {
     if let Some(names) = names_like(config, name) {
         return format!("{names}; or give a path");
     }
+    if config.unlent.is_some() {
+        return "the server has no runbook in its folders".to_owned();
+    }
     let here = std::path::absolute(".").unwrap_or_default();
     let is_there = config.runbooks.iter().all(|folder| folder.is_dir());
     let seen = if is_there { "holds no runbook" } else { "does not exist" };
@@ -368,7 +389,8 @@ fn where_to_look(config: &Config, name: &str) -> String {
 /// The names there are, and which of them is like the one that is not; absent where there are none.
 fn names_like(config: &Config, name: &str) -> Option<String> {
     let there: Vec<&PathBuf> = config.runbooks.iter().filter(|folder| folder.is_dir()).collect();
-    let known: BTreeSet<ServiceName> = files::all(there.iter().map(|folder| folder.as_path()))
+    let known: BTreeSet<ServiceName> = files::all(&config.runbooks, None)
+        .files
         .iter()
         .filter_map(|path| ServiceName::new(texts::read(path).ok()?.name()?).ok())
         .collect();
@@ -389,26 +411,35 @@ fn names_like(config: &Config, name: &str) -> Option<String> {
 /// # Errors
 /// As [`find`].
 pub(crate) fn find_named(config: &Config, name: &str) -> Result<PathBuf, Error> {
-    let folders = config.runbooks.iter().filter(|folder| folder.is_dir());
-    let files: Vec<_> = folders.filter_map(|folder| files::files(folder).ok()).flatten().collect();
-    let found: Vec<_> = files.into_iter().filter(|path| is_called(config, path, name)).collect();
+    let all = files::all(&config.runbooks, None);
+    let found: Vec<_> = all.files.iter().filter(|path| is_called(config, path, name)).collect();
     match found.as_slice() {
-        [path] => Ok(path.clone()),
+        [path] => Ok(PathBuf::from(path)),
         [] => {
             let shown = |folder: &PathBuf| config.shown(folder).display().to_string();
             let folders: Vec<_> = config.runbooks.iter().map(shown).collect();
             let where_from = folders.join(", ");
-            Err(Error::new(exit::USAGE, format!("there is no runbook `{name}`"))
+            let unseen = unseen(config, &all);
+            Err(Error::new(exit::USAGE, format!("there is no runbook `{name}`{unseen}"))
                 .help(format!("give a path, or the name of a service or of a file in {where_from}"))
                 .reason("unknown_runbook"))
         }
         several => {
-            let shown = |path: &PathBuf| config.shown(path).display().to_string();
+            let shown = |path: &&PathBuf| config.shown(path).display().to_string();
             let paths: Vec<_> = several.iter().map(shown).collect();
             Err(Error::new(exit::USAGE, format!("`{name}` may mean {}", paths.join(" or ")))
                 .help("give the path"))
         }
     }
+}
+
+/// What a runbook that was not found may be in.
+fn unseen(config: &Config, all: &files::Found) -> String {
+    let files = all.files.iter().filter_map(|path| Some(files::unread(path, &texts::read(path).err()?)));
+    let mut unseen = unreadable(config, all.unreadable.iter().cloned().chain(files).collect());
+    unseen.truncate(NAMED);
+    let told: Vec<_> = unseen.iter().map(|it| format!("{} {}", it.path.display(), it.why)).collect();
+    if told.is_empty() { String::new() } else { format!(" in what can be read: {}", told.join("; ")) }
 }
 
 fn is_called(config: &Config, path: &Path, name: &str) -> bool {

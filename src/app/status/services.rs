@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::app::launch::files::compiled::compiled;
 use crate::app::launch::shelf::{self, Shelf};
-use crate::app::launch::source::{self, Source};
+use crate::app::launch::source::{self, Broken, Source};
 use crate::app::{Error, Voice, exit};
 use crate::config::Config;
 use crate::evidence::readiness::{Definition, FRESHNESS};
@@ -12,10 +12,11 @@ use crate::model::id::ServiceName;
 use crate::model::runbook::Runbook;
 use crate::plan;
 
-/// Services, and files that do not even say which service they are about.
+/// Services, and what may be about others: files that do not even say which, and what cannot be read.
 pub(crate) struct Found {
     pub(crate) services: Vec<Service>,
-    pub(crate) nameless: Vec<PathBuf>,
+    nameless: Vec<PathBuf>,
+    unreadable: Vec<Broken>,
 }
 
 /// A service with its runbook, as far as there is one that compiles.
@@ -35,7 +36,8 @@ pub(crate) fn found(config: &Config, named: &[String]) -> Result<Found, Error> {
         return all(config);
     }
     let services = named.iter().map(|name| one(config, name));
-    Ok(Found { services: services.collect::<Result<_, _>>()?, nameless: Vec::new() })
+    let services = services.collect::<Result<_, _>>()?;
+    Ok(Found { services, nameless: Vec::new(), unreadable: Vec::new() })
 }
 
 fn all(config: &Config) -> Result<Found, Error> {
@@ -48,7 +50,7 @@ fn all(config: &Config) -> Result<Found, Error> {
         Service { name: name.clone(), paths, sound: sound.cloned() }
     });
     let nameless = shelf.nameless().iter().map(|path| config.shown(path)).collect();
-    Ok(Found { services: services.collect(), nameless })
+    Ok(Found { services: services.collect(), nameless, unreadable: shelf.unreadable().to_vec() })
 }
 
 fn one(config: &Config, named: &str) -> Result<Service, Error> {
@@ -66,12 +68,23 @@ fn one(config: &Config, named: &str) -> Result<Service, Error> {
 }
 
 impl Found {
+    /// Whether every file could be shown as a service.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.nameless.is_empty() && self.unreadable.is_empty()
+    }
+
     /// Files that cannot be shown as a service are not passed over in silence.
     pub(crate) fn say_nameless(&self, voice: &dyn Voice) {
         for path in &self.nameless {
             let path = path.display();
             voice.say(&format!(
                 "\x1b[1;31maction required\x1b[0m: {path} does not compile, and does not say which service it is about"
+            ));
+        }
+        for Broken { path, why } in &self.unreadable {
+            let path = path.display();
+            voice.say(&format!(
+                "\x1b[1;31maction required\x1b[0m: {path} {why}: the services of the runbooks there are not shown"
             ));
         }
     }

@@ -7,21 +7,24 @@ use std::path::PathBuf;
 use crate::app::launch::shelf::Shelf;
 use crate::cli::session::Session;
 use crate::cli::{Error, output};
+use crate::config::Config;
 use crate::model::id::ServiceName;
 use crate::runtime;
 
 /// How the names of streams of schedules begin.
 const SCHEDULE: &str = "schedule/";
 
-/// The services with a schedule in the journal and without a runbook in the configured folders. One whose
-/// runbook is there and says nothing of a schedule any more is none: somebody wanted that.
+/// The services with a schedule in the journal and without a runbook in the folders of a configuration,
+/// which may be those of a server. One whose runbook is there and says nothing of a schedule any more is
+/// none:
+/// somebody wanted that.
 ///
 /// # Errors
 /// When the configuration or the journal cannot be used.
-pub(super) async fn gone(session: &Session) -> Result<Vec<String>, Error> {
-    let folders = &session.config.runbooks;
-    let beside = folders.first().map_or_else(|| PathBuf::from("runbooks/any"), |path| path.join("any"));
-    let shelf = Shelf::of(&session.config, &beside)?;
+pub(super) async fn gone(session: &Session, config: &Config) -> Result<Vec<String>, Error> {
+    let beside =
+        config.runbooks.first().map_or_else(|| PathBuf::from("runbooks/any"), |path| path.join("any"));
+    let shelf = Shelf::of(config, &beside)?;
     let there: BTreeSet<&ServiceName> = shelf.services().into_iter().map(|(name, _, _)| name).collect();
     let mut gone = Vec::new();
     for stream in session.journal.streams(SCHEDULE).await? {

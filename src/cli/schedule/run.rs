@@ -121,7 +121,7 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
         notices.end().await;
         lines
     })?;
-    let gone = session::block_on(gone(&session))?;
+    let gone = session::block_on(gone(&session, &session.config))?;
     let report = Report { dry_run: arguments.dry_run, schedules: lines, gone, broken };
     let board = Board { broken: report.broken.clone(), ..Board::default() };
     if global.output == Format::Text {

@@ -44,7 +44,7 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
         let lines = status::lines(journal.as_ref(), &found.services, rules.as_ref(), &known, now).await?;
         Ok((lines, switch))
     })?;
-    if lines.is_empty() && global.output == Format::Text {
+    if lines.is_empty() && found.is_whole() && global.output == Format::Text {
         output::say("no runbook is in the configured folders; `drctl init` writes one");
     }
     if switch.stopped {
@@ -57,7 +57,7 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
         let why = arguments.why || lines.len() == 1;
         output::print(global.output, &lines, || line::render(&lines, why))?;
     }
-    let acts = !found.nameless.is_empty() || lines.iter().any(|line| line.judgement.needs_person());
+    let acts = !found.is_whole() || lines.iter().any(|line| line.judgement.needs_person());
     Ok(if acts { exit::NEEDS_PERSON } else { exit::SUCCESS })
 }
 

@@ -152,4 +152,7 @@ pub struct Sheet {
     pub path: String,
     /// What it says.
     pub text: String,
+    /// Why the server cannot read it, or look into it.
+    #[serde(default)]
+    pub unreadable: Option<String>,
 }

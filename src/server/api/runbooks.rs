@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 
 use super::cursors;
 use crate::app::Error;
-use crate::app::launch::files::{self, compiled::compiled};
+use crate::app::launch::files::{self, Broken, Found, compiled::compiled};
 use crate::app::launch::plannable::{self, Beside};
 use crate::app::launch::source::{self, Subject};
 use crate::app::launch::{Binding, planned, policy, route};
@@ -104,7 +104,7 @@ async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
 fn entries(config: &Config) -> Result<BTreeMap<String, Entry>, Error> {
     let options = source::options(config)?;
     let mut entries = BTreeMap::new();
-    for path in files::all(config.runbooks.iter().map(PathBuf::as_path)) {
+    for path in files::all(&config.runbooks, None).files {
         let Ok(text) = source::read(&path) else { continue };
         let Some(kind @ ("Runbook" | "Fleet")) = files::kind(&text) else { continue };
         let (kind, fleet) = (kind.to_owned(), files::is_fleet(&text));
@@ -153,28 +153,44 @@ struct Sheet {
     path: String,
     /// YAML.
     text: String,
+    /// Why it cannot be read, or looked into where it is a folder.
+    unreadable: Option<String>,
+}
+
+impl Sheet {
+    /// Of a file, or of what cannot be looked into.
+    fn of(folder: &std::path::Path, found: Result<PathBuf, Broken>) -> Self {
+        let read = |path: PathBuf| match source::read(&path) {
+            Ok(text) => Ok((path, text)),
+            Err(error) => Err(files::unread(&path, &error)),
+        };
+        let (path, text, unreadable) = match found.and_then(read) {
+            Ok((path, text)) => (path, text, None),
+            Err(Broken { path, why }) => (path, String::new(), Some(why)),
+        };
+        let inside = path.strip_prefix(folder).unwrap_or(&path).display().to_string();
+        Self { folder: folder.display().to_string(), path: inside, text, unreadable }
+    }
 }
 
 async fn shelf(caller: Caller, Query(from): Query<From>) -> Result<Json<Shelf>, Problem> {
     let (session, _) = caller.session();
-    let folders = &session.config.runbooks;
-    let files = folders.iter().filter(|folder| folder.is_dir()).flat_map(|folder| {
-        let found = files::files(folder).unwrap_or_default().into_iter();
-        found.filter_map(move |file| Some((folder, file.strip_prefix(folder).ok()?.to_owned(), file)))
+    let files = files::wanted(&session.config.runbooks).flat_map(|folder| {
+        let Found { files, unreadable } = files::within(folder);
+        let found = files.into_iter().map(Ok).chain(unreadable.into_iter().map(Err));
+        found.map(move |found| (folder, found))
     });
     let files: Vec<_> = files.collect();
     cursors::is_within(from.after, files.len())?;
     let (mut sheets, mut bytes, mut more) = (Vec::new(), 0, false);
-    for (folder, inside, file) in files.into_iter().skip(from.after) {
+    for (folder, found) in files.into_iter().skip(from.after) {
         if bytes > SHELF_BYTES {
             more = true;
             break;
         }
-        // What cannot be read is told as such by what looks for it.
-        let text = source::read(&file).unwrap_or_default();
-        bytes += text.len();
-        let (folder, path) = (folder.display().to_string(), inside.display().to_string());
-        sheets.push(Sheet { folder, path, text });
+        let sheet = Sheet::of(folder, found);
+        bytes += sheet.text.len();
+        sheets.push(sheet);
     }
     Ok(Json(Shelf { sheets, more }))
 }

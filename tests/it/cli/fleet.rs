@@ -95,6 +95,48 @@ fn a_selection_beside_a_broken_runbook_is_refused_and_names_it() {
 }
 
 #[test]
+fn a_selection_beside_what_cannot_be_read_is_refused_and_names_it() {
+    let sound = service("pay", "30m", "");
+    let fleet = "apiVersion: drctl/v1\nkind: Fleet\nmetadata: {name: evac}\n\
+                 members: [{select: {labels: {tier: \"1\"}}}]\n";
+    let evac =
+        ["plan evac", "validate runbooks/evac.yaml", "check evac --simulate", "failover evac --simulate"];
+    let drctl = Drctl::with(&[("runbooks/evac.yaml", fleet), ("runbooks/pay.yaml", &sound)]);
+    let refused = |why: &[&str]| {
+        for line in evac {
+            let output = drctl.run(line);
+            assert_eq!(output.code, 3, "{line}: {}{}", output.stdout, output.stderr);
+            let told = output.stdout + &output.stderr;
+            assert!(why.iter().all(|why| told.contains(why)), "{line}: {told}");
+        }
+        let status = drctl.run("status");
+        assert!(status.code == 6 && status.stdout.contains("pay"), "{}{}", status.stdout, status.stderr);
+        assert!(why.iter().all(|why| status.stderr.contains(why)), "{}", status.stderr);
+        let unknown = drctl.run("plan zebra");
+        assert!(why.iter().all(|why| unknown.stderr.contains(why)), "{}", unknown.stderr);
+    };
+    std::fs::write(drctl.path("runbooks/orders.yaml"), b"# caf\xe9\nmetadata: {name: orders}\n").unwrap();
+    refused(&["runbooks/orders.yaml cannot be read", "UTF-8"]);
+    std::fs::write(drctl.path("runbooks/orders.yaml"), " ".repeat(1024 * 1024 + 1)).unwrap();
+    refused(&["runbooks/orders.yaml cannot be read", "1 MiB"]);
+    std::fs::remove_file(drctl.path("runbooks/orders.yaml")).unwrap();
+    assert_eq!(drctl.run("failover evac --simulate").code, 0);
+
+    drctl.write("drctl.toml", "[runbooks]\npaths = [\"runbooks\", \"more\"]\n");
+    refused(&["more cannot be read: No such file"]);
+    let by_name = drctl.run("plan pay");
+    assert_eq!(by_name.code, 0, "{}", by_name.stderr);
+    assert!(by_name.stderr.contains("more cannot be read"), "{}", by_name.stderr);
+    assert!(!drctl.run("plan runbooks/pay.yaml").stderr.contains("more"));
+    let schedules = drctl.run("schedule list");
+    assert!(schedules.stderr.contains("more: no drill of it runs"), "{}", schedules.stderr);
+
+    drctl.write("drctl.toml", "[runbooks]\npaths = [\"more\"]\n");
+    let status = drctl.run("status");
+    assert!(status.code == 6 && !status.stderr.contains("no runbook is in"), "{}", status.stderr);
+}
+
+#[test]
 fn a_member_without_a_sound_runbook_is_told_with_what_there_is() {
     let sound = include_str!("../../fixtures/declared/warm-standby.yaml");
     let broken = sound.replace("warm_standby", "warm_standbi").replace("name: payments", "name: orders");

@@ -26,6 +26,7 @@ mod spoken;
 mod stream;
 mod supervised;
 #[cfg(feature = "postgres")]
+mod unreadable;
 mod watch;
 mod webhooks;
 
