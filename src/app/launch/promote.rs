@@ -11,6 +11,7 @@ use super::source::{self, Subject};
 use super::start::{Asked, started_before};
 use super::{Binding, Wanted, promoted};
 use crate::app::{Error, Session, exit};
+use crate::engine::event::RunCreated;
 use crate::engine::input::Consents;
 use crate::engine::is_made_real;
 use crate::model::id::RunId;
@@ -116,10 +117,7 @@ async fn refused(session: &Session, drill: &RunId, loaded: &Loaded) -> Result<Op
         Intent::Drill if is_made_real(&loaded.state) => {
             match promoted::gone_on(session, drill, &created.service).await? {
                 Some(real) => made_real(drill, &real),
-                None => (
-                    format!("{drill} was made real before, and no run has gone on from it yet"),
-                    format!("{start} goes on from what it was told to keep"),
-                ),
+                None => not_gone_on(drill, created),
             }
         }
         Intent::Drill => (
@@ -141,6 +139,15 @@ pub(crate) fn no_drill(run: &RunId) -> Error {
             "nothing was asked of it: `drctl runs show {run}` says what it is and what can be done"
         ))
         .reason("no_drill")
+}
+
+/// What is said of a drill that was made real, and that no run has gone on from.
+pub(crate) fn not_gone_on(drill: &RunId, created: &RunCreated) -> (String, String) {
+    let start = format!("`drctl {} {} --reason \"…\"`", created.operation, created.service);
+    (
+        format!("{drill} was made real before, and no run has gone on from it yet"),
+        format!("{start} goes on from what it was told to keep"),
+    )
 }
 
 /// What is said of a drill that a real run has gone on from.

@@ -103,10 +103,12 @@ async fn nothing_left(session: &Session, run: &RunId, loaded: &Loaded) -> Result
     let (status, service) = (loaded.state.status, &loaded.state.created.service);
     let driven = inbox::driven_by(session, run).await?.is_some();
     let words = status.as_str().replace('_', " ");
-    let real =
-        if is_made_real(&loaded.state) { promoted::gone_on(session, run, service).await? } else { None };
+    let is_real = is_made_real(&loaded.state);
+    let real = if is_real { promoted::gone_on(session, run, service).await? } else { None };
     let (what, help) = match (status, real) {
         (_, Some(real)) if status.is_terminal() => promote::made_real(run, &real),
+        // What it was told to keep still stands.
+        (status, None) if status.is_terminal() && is_real => promote::not_gone_on(run, &loaded.state.created),
         (status, _) if status.is_terminal() => (
             format!("{run} is over ({words}): nothing is left to clean up"),
             format!("`drctl runs report {run}` shows what it did, and what was taken back"),

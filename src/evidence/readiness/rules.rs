@@ -15,6 +15,8 @@ const NAMED: usize = 3;
 pub(super) fn reasons(facts: &Facts<'_>) -> Vec<Reason> {
     let mut reasons = definition(facts);
     reasons.extend(facts.open.iter().filter_map(open));
+    // Before the quarantine that came of it, whose command is no help then.
+    reasons.extend(facts.made_real.and_then(|drill| made_real(facts, drill)));
     reasons.extend(facts.quarantined.iter().map(|(site, run)| {
         let text = format!("{site} is quarantined since {run} left it: the service cannot go there");
         Reason::of("quarantined", Readiness::ActionRequired, text)
@@ -24,7 +26,6 @@ pub(super) fn reasons(facts: &Facts<'_>) -> Vec<Reason> {
         Reason::of("unreadable", Readiness::ActionRequired, format!("{run} cannot be read: {why}"))
             .help(format!("drctl runs verify {run}"))
     }));
-    reasons.extend(facts.made_real.and_then(|drill| made_real(facts, drill)));
     reasons.extend(last(facts));
     reasons.extend(check(facts));
     reasons.extend(facts.findings.iter().filter(|finding| finding.overdue > 0).map(overdue));

@@ -71,6 +71,10 @@ fn a_start_that_is_lost_over_an_isolated_drill_is_made_good_by_the_next() {
         let again = drctl.run(&format!("drill promote {drill} --reason outage {CONSENTS}"));
         assert_eq!(again.code, 7, "{}", again.stderr);
         assert!(again.stderr.contains("no run has gone on from it yet"), "{}", again.stderr);
+        let cleaned = drctl.run("drill cleanup latest");
+        assert_eq!(cleaned.code, 7, "{}", cleaned.stderr);
+        assert!(cleaned.stderr.contains("no run has gone on from it yet"), "{}", cleaned.stderr);
+        assert!(cleaned.stderr.contains("drctl failover pay --reason"), "{}", cleaned.stderr);
         if staged {
             assert_eq!(drctl.run(&format!("failover pay --stage --reason outage {CONSENTS}")).code, 6);
             let run = of(&drctl, "real")[0]["id"].as_str().unwrap().to_owned();
