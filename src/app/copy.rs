@@ -1,12 +1,13 @@
 //! Journals in databases, and copies from one kind of journal to another. A copy that does not verify is no
 //! copy.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::RandomIds;
 use crate::config::{Config, DatabaseUrl, JournalPlace};
 use crate::journal::{HolderFacts, OpenMode, SqliteJournal};
-use crate::ports::{JournalAdmin, JournalError, Part, RunFilter};
+use crate::ports::{IdSource as _, JournalAdmin, JournalError, Part, RunFilter};
 
 /// Parts on their way at the same time.
 const ON_THE_WAY: usize = 4;
@@ -36,6 +37,9 @@ pub enum CopyError {
     /// There is something in the new journal.
     #[error("the new journal has records already; a copy goes into an empty one")]
     NotEmpty,
+    /// There is a file of this name, though with no records in it.
+    #[error("the new journal: {0} exists already, and has no records")]
+    Occupied(String),
     /// The copy is not sound, or not the same.
     #[error("the copy does not verify: {0}")]
     Unsound(String),
@@ -94,8 +98,8 @@ pub async fn commit_times(_: &Config, _: usize) -> Result<Option<Vec<u128>>, Jou
 
 /// Removes the files of a journal that came to nothing: what nobody can trust must not lie around under the
 /// name of a copy.
-pub fn remove(file: &Path) {
-    for end in ["", "-wal", "-shm"] {
+fn remove(file: &Path) {
+    for end in ["", "-wal", "-shm", "-journal"] {
         let mut name = file.as_os_str().to_owned();
         name.push(end);
         // What is left of it is told by what comes next: a copy overwrites nothing.
@@ -146,26 +150,63 @@ async fn driven(journal: &dyn JournalAdmin) -> Result<Vec<String>, JournalError>
     Ok(driven)
 }
 
-/// Writes a consistent copy of a journal into a SQLite file, while work goes on.
+/// What a copy is called until it is whole: a name of its own for each try, so that no two write the same.
+fn part_of(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(format!(".{}.part", RandomIds.suffix()));
+    PathBuf::from(name)
+}
+
+/// Writes a consistent copy of a journal into a SQLite file, while work goes on. The file has its name only
+/// once it is whole: whoever is killed before that leaves a `.part` beside it, which nobody takes for one.
 ///
 /// # Errors
 /// When the file exists or cannot be written, or the copy does not verify.
 pub async fn backup(config: &Config, journal: &dyn JournalAdmin, file: &Path) -> Result<(), CopyError> {
     match &config.journal {
         // A server's is refused by whoever stands for it.
-        JournalPlace::Sqlite(_) | JournalPlace::Memory | JournalPlace::Server(_) => {
+        JournalPlace::Memory | JournalPlace::Server(_) => {
             journal.backup(file).await.map_err(CopyError::Source)
         }
-        JournalPlace::Postgres(_) => {
-            let target = SqliteJournal::open(file, HolderFacts::here(&config.user), OpenMode::ReadWrite);
-            let copied = match target {
-                Ok(target) => copy(journal, &target).await,
-                Err(error) => Err(CopyError::Target(error)),
-            };
-            if copied.is_err() {
-                remove(file);
-            }
-            copied.map(|_| ())
+        JournalPlace::Sqlite(_) => {
+            let part = part_of(file);
+            let written = journal.backup(&part).await.map_err(CopyError::Source);
+            written.and_then(|()| named(&part, file))
         }
+        JournalPlace::Postgres(_) => copy_to_file(config, journal, file).await.map(|_| ()),
     }
+}
+
+/// Copies a journal into a SQLite file, as [`backup`] does.
+///
+/// # Errors
+/// As [`copy`], and when the file exists.
+pub async fn copy_to_file(
+    config: &Config,
+    from: &dyn JournalAdmin,
+    file: &Path,
+) -> Result<Copied, CopyError> {
+    let open = |file: &Path, mode| {
+        SqliteJournal::open(file, HolderFacts::here(&config.user), mode).map_err(CopyError::Target)
+    };
+    if file.exists() {
+        let there = open(file, OpenMode::ReadOnly)?.streams("").await.map_err(CopyError::Target)?;
+        let occupied = || CopyError::Occupied(file.display().to_string());
+        return Err(if there.is_empty() { occupied() } else { CopyError::NotEmpty });
+    }
+    let part = part_of(file);
+    let copied = match open(&part, OpenMode::ReadWrite) {
+        Ok(target) => copy(from, &target).await,
+        Err(error) => Err(error),
+    };
+    let copied = copied.and_then(|copied| named(&part, file).map(|()| copied));
+    if copied.is_err() {
+        remove(&part);
+    }
+    copied
+}
+
+/// Gives a whole copy its name.
+fn named(part: &Path, file: &Path) -> Result<(), CopyError> {
+    SqliteJournal::put_in_place(part, file).map_err(CopyError::Target)
 }

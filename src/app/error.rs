@@ -136,6 +136,7 @@ impl From<CopyError> for Error {
         let (code, help) = match error {
             CopyError::Source(error) | CopyError::Target(error) => return Self { message, ..error.into() },
             CopyError::NotEmpty => (exit::REFUSED, "name a new file, or a database without a schema `drctl`"),
+            CopyError::Occupied(_) => (exit::REFUSED, "name a new file, or move this one away"),
             CopyError::Unsound(_) => {
                 (exit::DAMAGED, "use the old journal; see what `drctl journal verify` says of it")
             }

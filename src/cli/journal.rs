@@ -187,18 +187,13 @@ fn copy(global: &Global, arguments: &CopyArguments) -> Result<u8, Error> {
     let source = place(&arguments.from).map_err(told(old))?;
     let target = place(&arguments.to).map_err(told(new))?;
     let from = open(&source, OpenMode::ReadOnly).map_err(told(old))?;
-    let made = match &target {
-        JournalPlace::Sqlite(file) => Some(file).filter(|file| !file.exists()),
-        JournalPlace::Memory | JournalPlace::Postgres(_) | JournalPlace::Server(_) => None,
+    let copied = if let JournalPlace::Sqlite(file) = &target {
+        session::block_on(async { Ok(app::copy_to_file(&config, from.as_ref(), file).await) })?
+    } else {
+        let to = open(&target, OpenMode::ReadWrite).map_err(told(new))?;
+        session::block_on(async { Ok(app::copy(from.as_ref(), to.as_ref()).await) })?
     };
-    let copied = open(&target, OpenMode::ReadWrite).map_err(told(new)).and_then(|to| {
-        session::block_on(async { Ok(app::copy(from.as_ref(), to.as_ref()).await.map_err(Error::from)) })?
-            .map_err(without_another)
-    });
-    if let (Err(_), Some(file)) = (&copied, made) {
-        app::remove(file);
-    }
-    let copied = copied?;
+    let copied = copied.map_err(|error| without_another(error.into()))?;
     for run in &copied.driven {
         output::say(&format!(
             "note: {run} is being driven in the old journal, and what it does from now on is only there"

@@ -1,7 +1,7 @@
 //! What a person does to a journal as a whole: verify, back up, prune. Never changes a hash.
 
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use std::time::Duration;
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, params};
 
+use super::SqliteJournal;
 use super::append::{self, signed, tip, unsigned};
 use super::fault::{Fault, Place};
 use super::format::{open_reader, sync_folder_of};
@@ -124,6 +125,42 @@ pub(super) fn backup(source: &Connection, place: &Place, target: &Path) -> Resul
         let _ = std::fs::remove_file(target);
     }
     written
+}
+
+/// Tenths of a second for a copy to be closed by whoever wrote it.
+const CLOSINGS: u32 = 50;
+
+impl SqliteJournal {
+    /// Makes a whole copy durable and gives it its name, which must be free.
+    ///
+    /// # Errors
+    /// `Unavailable` when there is a file of this name, or the copy cannot be written or renamed.
+    pub fn put_in_place(part: &Path, file: &Path) -> Result<(), JournalError> {
+        let copy = Place::new(part);
+        let failed = |error: std::io::Error| {
+            copy.unavailable(&format!("it cannot be given the name {} ({error})", file.display()))
+        };
+        // One file, complete in itself: nothing of it lies in a log beside it. Whoever wrote it may be about
+        // to close it still.
+        let alone = || {
+            Connection::open(part)
+                .and_then(|connection| connection.pragma_update(None, "journal_mode", "delete"))
+        };
+        let mut whole = alone();
+        for _ in 0..CLOSINGS {
+            if whole.is_ok() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+            whole = alone();
+        }
+        whole.map_err(|error| copy.explain_sqlite(&error))?;
+        File::open(part).and_then(|file| file.sync_all()).map_err(failed)?;
+        if file.exists() {
+            return Err(Place::new(file).unavailable("it was made meanwhile, and a copy overwrites nothing"));
+        }
+        std::fs::rename(part, file).and_then(|()| sync_folder_of(file)).map_err(failed)
+    }
 }
 
 fn write_copy(source: &Connection, place: &Place, copy: &Place) -> Result<(), Fault> {

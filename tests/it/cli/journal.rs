@@ -33,6 +33,29 @@ fn a_journal_is_verified_copied_and_exported() {
 }
 
 /// What was dropped on purpose is not damaged.
+/// A name stands for a whole copy; nothing of what it was made of is left beside it.
+#[test]
+fn a_copy_has_its_name_once_it_is_whole() {
+    let (drctl, _) = simulated();
+    let beside = |file: &str| {
+        let names = std::fs::read_dir(drctl.path("")).unwrap().map(|it| it.unwrap().file_name());
+        names.filter(|name| name.to_string_lossy().starts_with(file)).count()
+    };
+    let copied = drctl.run("journal copy .drctl/journal.db copy.db");
+    assert_eq!((copied.code, beside("copy")), (0, 1), "{}", copied.stderr);
+    assert_eq!(drctl.run("journal backup saved.db").code, 0);
+    assert_eq!(beside("saved"), 1, "one file, whole in itself");
+    // A damaged journal has no copy, nor a part of one.
+    let database = rusqlite::Connection::open(drctl.path(".drctl/journal.db")).unwrap();
+    database.execute("update event set body = body || ' ' where sequence = 2", []).unwrap();
+    drop(database);
+    for line in ["journal copy .drctl/journal.db half.db", "journal backup half.db"] {
+        let refused = drctl.run(line);
+        assert_ne!(refused.code, 0, "{line}: {}", refused.stdout);
+        assert_eq!(beside("half"), 0, "{line}");
+    }
+}
+
 #[test]
 fn a_pruned_run_is_said_to_be_pruned() {
     let drctl = super::moves::real();
