@@ -398,6 +398,10 @@ impl Outside {
                         if before.node(node).status == NodeStatus::InDoubt {
                             self.ends(node, true);
                         }
+                        // What was said to be taken back is gone, also where an earlier try ended only now.
+                        if script.state.node(node).status == NodeStatus::Undone {
+                            self.there.remove(&node);
+                        }
                     }
                     let Some(Control::Retry { node }) = control else { continue };
                     let node = script.node(node.as_str());
