@@ -192,7 +192,7 @@ fn blocked(decision: &Decision<'_>) -> Option<String> {
             matches!(status, NodeStatus::Skipped | NodeStatus::FailedIgnored | NodeStatus::TimedOut);
         let run = &decision.state.created.run;
         let way = if left_out {
-            format!("; `drctl skip {run} {need} --override` takes that risk")
+            format!("; `drctl skip {run} {need} --override --reason \"…\"` takes that risk")
         } else {
             String::new()
         };

@@ -67,7 +67,7 @@ impl Driver {
         let mut appends = vec![self.append(before, at, &all)];
         // In the same append as the run's creation, which takes the lock of the service.
         appends.extend(planned_at.map(|head| service::still_at(&self.state.created.service, head)));
-        appends.extend(service::consequences(&self.plan, &self.state, &all));
+        appends.extend(service::consequences(&self.plan, &self.state, at, &all));
         self.journal.append(appends).await?;
         let facts = (before + 1..).zip(all).map(|(sequence, event)| Recorded { sequence, at, event });
         Ok(facts.collect())

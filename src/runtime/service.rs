@@ -7,6 +7,7 @@ use crate::engine::{IndexedPlan, RunState, drill, is_taken_back};
 use crate::model::id::{ServiceName, SiteName};
 use crate::model::run::{Intent, NodeStatus};
 use crate::model::runbook::Strategy;
+use crate::model::time::Timestamp;
 use crate::plan::NodeIndex;
 use crate::ports::{Append, Journal, NewRecord, StreamName};
 
@@ -50,8 +51,14 @@ pub(super) fn still_at(service: &ServiceName, head: u64) -> Append {
     Append { stream: Some(StreamName::service(service)), expected: Some(head), ..Append::default() }
 }
 
-/// What a run's new events mean for its service, as an append that travels with them.
-pub(super) fn consequences(plan: &IndexedPlan, state: &RunState, events: &[Event]) -> Option<Append> {
+/// What a run's new events mean for its service, as an append that travels with them, at the time of the run:
+/// the latest that the journal knows may be that of a simulation, whose clock runs ahead.
+pub(super) fn consequences(
+    plan: &IndexedPlan,
+    state: &RunState,
+    at: Timestamp,
+    events: &[Event],
+) -> Option<Append> {
     let moves = match state.created.intent {
         Intent::Real => true,
         Intent::Drill => drill::locks_service(plan),
@@ -90,7 +97,8 @@ pub(super) fn consequences(plan: &IndexedPlan, state: &RunState, events: &[Event
         NewRecord { kind: event.kind(), version: 1, body }
     };
     let stream = Some(StreamName::service(&state.created.service));
-    Some(Append { stream, records: records.iter().map(new).collect(), ..Append::default() })
+    let records = records.iter().map(new).collect();
+    Some(Append { stream, at: Some(at), records, ..Append::default() })
 }
 
 /// What a move means. A service that runs in several sites at once is not moved: a site is taken out of it,

@@ -246,6 +246,19 @@ fn a_move_of_users_that_failed_and_was_ignored_is_no_success() {
     assert_eq!(shown["clock"]["healthy_at"], serde_json::Value::Null, "what is healthy is where it was");
 }
 
+/// The clock of a simulation runs ahead, and its facts stand in the same journal.
+#[test]
+fn a_move_is_on_record_at_its_own_time_whatever_was_simulated_before() {
+    let drctl = real();
+    drctl.write("runbooks/pay.yaml", REAL);
+    let simulated = drctl.run("failover pay --simulate --speed max --reason drill --accept-loss unmeasured");
+    assert_eq!(simulated.code, 0, "{}", simulated.stderr);
+    moves(&drctl, "failover pay");
+    let ended = &json(&drctl, "runs list -o json")[0];
+    let since = json(&drctl, "service show pay -o json")["since"].clone();
+    assert!(since.as_str() <= ended["ended_at"].as_str(), "{since} {ended}");
+}
+
 /// What a killed process had just forked keeps its lock for a moment: it looks alive, and never answers.
 #[test]
 fn a_driver_that_dies_while_it_is_asked_is_taken_over() {

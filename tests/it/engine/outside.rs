@@ -339,6 +339,17 @@ impl Outside {
         }
     }
 
+    /// A person's word is believed, also that what is in doubt has ended.
+    fn is_told_done(&mut self, before: &RunState, script: &Script, node: NodeIndex) {
+        if before.node(node).status == NodeStatus::InDoubt {
+            self.ends(node, true);
+        }
+        // What was said to be taken back is gone, also where an earlier try ended only now.
+        if script.state.node(node).status == NodeStatus::Undone {
+            self.there.remove(&node);
+        }
+    }
+
     /// Notes what was decided, and refuses what nobody wants.
     pub(crate) fn heard(
         &mut self,
@@ -393,15 +404,7 @@ impl Outside {
                 }
                 Event::RequestAnswered { refused: None, .. } => {
                     if let Some(Control::Done { node, .. }) = control {
-                        // A person's word is believed, also that what is in doubt has ended.
-                        let node = script.node(node.as_str());
-                        if before.node(node).status == NodeStatus::InDoubt {
-                            self.ends(node, true);
-                        }
-                        // What was said to be taken back is gone, also where an earlier try ended only now.
-                        if script.state.node(node).status == NodeStatus::Undone {
-                            self.there.remove(&node);
-                        }
+                        self.is_told_done(before, script, script.node(node.as_str()));
                     }
                     let Some(Control::Retry { node }) = control else { continue };
                     let node = script.node(node.as_str());
