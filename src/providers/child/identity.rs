@@ -5,7 +5,6 @@ use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
-use super::environment::KEY_VARIABLE;
 use crate::model::time::Timestamp;
 
 /// A process that can be recognised later.
@@ -123,41 +122,14 @@ pub(in crate::providers) fn presence(pid: u32) -> Presence {
     }
 }
 
-/// Finds a live process that carries an idempotency key in its environment; the leader of a group is
-/// preferred, because what a program starts inherits its environment.
-pub(in crate::providers) fn find_by_key(key: &str) -> Option<ProcessRecord> {
-    let wanted = format!("{KEY_VARIABLE}={key}");
-    let own = std::process::id();
-    let mut found = None;
-    for entry in std::fs::read_dir("/proc").ok()?.flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
-            continue;
-        };
-        if pid == own {
-            continue;
-        }
-        let Ok(environment) = std::fs::read(entry.path().join("environ")) else { continue };
-        if !environment.split(|byte| *byte == 0).any(|variable| variable == wanted.as_bytes()) {
-            continue;
-        }
-        match stat(pid) {
-            Some(stat) if stat.ended => {}
-            Some(stat) if stat.group == pid => return Some(ProcessRecord::of(pid)),
-            Some(_) => found = Some(ProcessRecord::of(pid)),
-            None => {}
-        }
-    }
-    found
-}
-
 /// What is used of `/proc/PID/stat`.
-struct Stat {
-    ended: bool,
-    group: u32,
+pub(super) struct Stat {
+    pub(super) ended: bool,
+    pub(super) group: u32,
     start: u64,
 }
 
-fn stat(pid: u32) -> Option<Stat> {
+pub(super) fn stat(pid: u32) -> Option<Stat> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The second field is the program's name in parentheses and may hold anything, also parentheses.
     let mut fields = text.get(text.rfind(')')? + 1..)?.split_ascii_whitespace();

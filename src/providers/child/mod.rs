@@ -9,6 +9,7 @@ mod identity;
 mod notes;
 mod outputs;
 mod program;
+mod search;
 mod spawn;
 mod writers;
 
@@ -16,12 +17,11 @@ pub(super) use environment::environment;
 pub(super) use files::{AttemptFiles, RunFiles};
 pub(super) use folder::{RunFolder, RunFolders};
 pub(super) use group::{signal_group, stop_group};
-pub(super) use identity::{
-    Presence, ProcessRecord, Uptime, boot_id, find_by_key, left_its_traces_here, presence,
-};
+pub(super) use identity::{Presence, ProcessRecord, Uptime, boot_id, left_its_traces_here, presence};
 pub(super) use notes::{Begun, Noted};
 pub(super) use outputs::{Outputs, Printed, STDERR, STDOUT};
 pub use program::ProgramRunner;
 pub(super) use program::{ProgramEnd, unwritable};
 pub(super) use rustix::process::Signal;
+pub(super) use search::{Search, find_by_key};
 pub(super) use spawn::{Launch, why_not_started};

@@ -16,7 +16,7 @@ use crate::model::limits;
 use crate::model::run::{Failure, FailureClass};
 use crate::ports::{AttemptContext, Polled};
 use crate::providers::child::{
-    AttemptFiles, Begun, Launch, Printed, ProcessRecord, boot_id, find_by_key, left_its_traces_here,
+    AttemptFiles, Begun, Launch, Printed, ProcessRecord, Search, boot_id, find_by_key, left_its_traces_here,
     stop_group,
 };
 use crate::providers::excerpt;
@@ -25,7 +25,7 @@ use crate::providers::excerpt;
 const LOOK: Duration = Duration::from_secs(1);
 /// Pause between two reads of `/proc` within a look.
 const PAUSE: Duration = Duration::from_millis(10);
-/// How often a program without a record is looked for.
+/// How often a program without a record is looked for, where some process may become it.
 const LOOKS: u32 = 5;
 /// Longest time a program may take to answer `observe`.
 const OBSERVE: Duration = Duration::from_secs(30);
@@ -219,11 +219,12 @@ async fn unrecorded(run: &Run, traces: &Traces, intent: Option<&Begun>) -> Optio
     let incomplete = traces.process().is_none() || (is_supervised(run) && traces.supervisor().is_none());
     let intent = intent.filter(|intent| incomplete && intent.boot.as_deref() == boot_id())?;
     for _ in 0..LOOKS {
-        if let Some(process) = find_by_key(&intent.key) {
-            return Some(process);
+        match find_by_key(&intent.key) {
+            Search::Found(process) => return Some(process),
+            Search::Nobody => return None,
+            // While a program is being loaded, nobody can read its environment.
+            Search::Unsure => tokio::time::sleep(PAUSE).await,
         }
-        // While a program is being loaded, nobody can read its environment.
-        tokio::time::sleep(PAUSE).await;
     }
     None
 }
