@@ -34,20 +34,28 @@ pub struct Loaded {
 /// When the run does not exist, is damaged, or was written by a newer drctl.
 pub async fn load(journal: &dyn Journal, run: &RunId) -> Result<Loaded, Error> {
     let stream = StreamName::run(run);
-    let mut loaded = match from_checkpoint(journal, run).await? {
-        Some(loaded) => loaded,
-        None => from_first_record(journal, run, &stream).await?,
-    };
+    let mut loaded = from_checkpoint(journal, run).await?;
     loop {
-        let records = journal.read(&stream, loaded.state.sequence, PAGE).await?;
-        for record in &records {
-            let event = parse(run, record)?;
-            apply(&loaded.plan, &mut loaded.state, &event, record.recorded_at);
-        }
+        let after = loaded.as_ref().map_or(0, |loaded| loaded.state.sequence);
+        let records = journal.read(&stream, after, PAGE).await?;
+        let (mut known, new) = match loaded {
+            Some(known) => (known, records.as_slice()),
+            None => (from_first_record(journal, run, &records).await?, records.get(1..).unwrap_or_default()),
+        };
+        follow(&mut known, run, new)?;
         if records.len() < PAGE {
-            return Ok(loaded);
+            return Ok(known);
         }
+        loaded = Some(known);
     }
+}
+
+fn follow(loaded: &mut Loaded, run: &RunId, records: &[Record]) -> Result<(), Error> {
+    for record in records {
+        let event = parse(run, record)?;
+        apply(&loaded.plan, &mut loaded.state, &event, record.recorded_at);
+    }
+    Ok(())
 }
 
 async fn from_checkpoint(journal: &dyn Journal, run: &RunId) -> Result<Option<Loaded>, Error> {
@@ -62,8 +70,7 @@ async fn from_checkpoint(journal: &dyn Journal, run: &RunId) -> Result<Option<Lo
     Ok(sound.then_some(Loaded { plan, state }))
 }
 
-async fn from_first_record(journal: &dyn Journal, run: &RunId, stream: &StreamName) -> Result<Loaded, Error> {
-    let records = journal.read(stream, 0, 1).await?;
+async fn from_first_record(journal: &dyn Journal, run: &RunId, records: &[Record]) -> Result<Loaded, Error> {
     let first = records.first().ok_or_else(|| JournalError::UnknownRun(run.to_string()))?;
     if first.body.is_empty() {
         return Err(Error::Pruned { run: run.clone(), at: pruned_at(journal, run).await? });
