@@ -256,7 +256,7 @@ pub(crate) async fn fleet(folder: &Path) -> Value {
 
 /// Last position of the journal, which is the number of its records.
 async fn end(journal: &SqliteJournal, mut position: u64) -> u64 {
-    while let Some(last) = journal.read_after(position, 10_000).await.unwrap().last() {
+    while let Some(last) = journal.read_after(position, 500).await.unwrap().last() {
         position = last.position;
     }
     position
