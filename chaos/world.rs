@@ -183,6 +183,9 @@ impl Journal for CrashingJournal {
     fn inbox<'a>(&'a self, run: &'a RunId) -> BoxFuture<'a, Result<Vec<Request>, JournalError>> {
         self.inner.inbox(run)
     }
+    fn summary<'a>(&'a self, run: &'a RunId) -> BoxFuture<'a, Result<Option<RunSummary>, JournalError>> {
+        self.inner.summary(run)
+    }
     fn runs<'a>(&'a self, filter: &'a RunFilter) -> BoxFuture<'a, Result<Vec<RunSummary>, JournalError>> {
         self.inner.runs(filter)
     }

@@ -428,6 +428,10 @@ impl Journal for MemoryJournal {
         })
     }
 
+    fn summary<'a>(&'a self, run: &'a RunId) -> BoxFuture<'a, Result<Option<RunSummary>, JournalError>> {
+        Box::pin(async move { Ok(self.store().runs.get(run).cloned()) })
+    }
+
     fn runs<'a>(&'a self, filter: &'a RunFilter) -> BoxFuture<'a, Result<Vec<RunSummary>, JournalError>> {
         Box::pin(async move { Ok(self.store().runs(filter)) })
     }

@@ -204,6 +204,9 @@ pub trait Journal: Send + Sync {
     /// Unanswered requests of a run, oldest first.
     fn inbox<'a>(&'a self, run: &'a RunId) -> BoxFuture<'a, Result<Vec<Request>, JournalError>>;
 
+    /// One run as the list of runs has it.
+    fn summary<'a>(&'a self, run: &'a RunId) -> BoxFuture<'a, Result<Option<RunSummary>, JournalError>>;
+
     /// Runs, newest first.
     fn runs<'a>(&'a self, filter: &'a RunFilter) -> BoxFuture<'a, Result<Vec<RunSummary>, JournalError>>;
 

@@ -21,7 +21,7 @@ use crate::model::run::{Identity, Intent, Mode};
 use crate::model::time::{Duration, Timestamp};
 use crate::model::values::Site;
 use crate::plan::{self, Nested, Plan};
-use crate::ports::{IdSource, Journal, Provider, RunFilter, SecretSource};
+use crate::ports::{IdSource, Journal, Provider, SecretSource};
 
 /// What drives runs on one journal.
 #[derive(Clone)]
@@ -248,9 +248,7 @@ impl Runtime {
 
     /// The key a run was started with: it stands in the list of runs only, which every driver writes anew.
     async fn key_of(&self, run: &RunId) -> Result<Option<String>, Error> {
-        let prefix = Some(run.to_string());
-        let runs = self.journal.runs(&RunFilter { prefix, simulated: true, ..RunFilter::default() }).await?;
-        Ok(runs.into_iter().find(|found| found.run == *run).and_then(|found| found.idempotency_key))
+        Ok(self.journal.summary(run).await?.and_then(|listed| listed.idempotency_key))
     }
 
     fn take_lease(&self, driver: &mut Driver, now: Timestamp) {

@@ -120,6 +120,10 @@ impl Journal for TimedJournal {
         self.journal.inbox(run)
     }
 
+    fn summary<'a>(&'a self, run: &'a RunId) -> BoxFuture<'a, Result<Option<RunSummary>, JournalError>> {
+        self.journal.summary(run)
+    }
+
     fn runs<'a>(&'a self, filter: &'a RunFilter) -> BoxFuture<'a, Result<Vec<RunSummary>, JournalError>> {
         self.journal.runs(filter)
     }

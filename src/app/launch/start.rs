@@ -149,9 +149,7 @@ pub(super) async fn created(
     };
     match driver.open().await {
         Err(runtime::Error::Journal(JournalError::DuplicateStart { run })) => {
-            let filter = RunFilter { simulated: true, prefix: Some(run.to_string()), ..RunFilter::default() };
-            let runs = runtime.journal.runs(&filter).await?;
-            match runs.into_iter().find(|earlier| earlier.run == run) {
+            match runtime.journal.summary(&run).await? {
                 Some(earlier) => asked.answered_by(earlier).map(Began::Before),
                 None => Ok(Began::Before(run)),
             }

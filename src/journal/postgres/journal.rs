@@ -201,6 +201,11 @@ impl Journal for PostgresJournal {
         }))
     }
 
+    fn summary<'a>(&'a self, run: &'a RunId) -> BoxFuture<'a, Result<Option<RunSummary>, JournalError>> {
+        let run = run.clone();
+        Box::pin(self.on_thread(move |core| async move { read::summary(&core.reading, &run).await }))
+    }
+
     fn runs<'a>(&'a self, filter: &'a RunFilter) -> BoxFuture<'a, Result<Vec<RunSummary>, JournalError>> {
         let filter = filter.clone();
         Box::pin(self.on_thread(move |core| async move { read::runs(&core.reading, &filter).await }))

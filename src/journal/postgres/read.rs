@@ -204,6 +204,18 @@ pub(super) async fn runs(link: &Link, filter: &RunFilter) -> Result<Vec<RunSumma
     .await
 }
 
+/// One line of the list of runs.
+pub(super) async fn summary(link: &Link, run: &RunId) -> Result<Option<RunSummary>, JournalError> {
+    const READ: &str = "select summary from drctl.run where id = $1";
+    link.retry(READS, |session| {
+        Box::pin(async move {
+            let rows = session.query(READ, &[&run.as_str()]).await?;
+            Ok(summaries(&session, &rows)?.pop())
+        })
+    })
+    .await
+}
+
 /// Runs that are not over and that no live process drives, oldest first.
 pub(super) async fn undriven(link: &Link, limit: usize) -> Result<Vec<RunSummary>, JournalError> {
     const READ: &str = "\

@@ -218,6 +218,14 @@ impl Journal for RemoteJournal {
         Box::pin(std::future::ready(elsewhere("reading an inbox")))
     }
 
+    fn summary<'a>(&'a self, run: &'a RunId) -> BoxFuture<'a, Result<Option<RunSummary>, JournalError>> {
+        let prefix = Some(run.to_string());
+        Box::pin(async move {
+            let filter = RunFilter { prefix, simulated: true, ..RunFilter::default() };
+            Ok(self.list(&filter).await.map_err(refused)?.into_iter().find(|found| found.run == *run))
+        })
+    }
+
     fn runs<'a>(&'a self, filter: &'a RunFilter) -> BoxFuture<'a, Result<Vec<RunSummary>, JournalError>> {
         Box::pin(async move { self.list(filter).await.map_err(refused) })
     }

@@ -103,6 +103,11 @@ impl Journal for SqliteJournal {
         Box::pin(self.readers.read(move |connection, place| inbox::inbox(connection, place, &run)))
     }
 
+    fn summary<'a>(&'a self, run: &'a RunId) -> BoxFuture<'a, Result<Option<RunSummary>, JournalError>> {
+        let run = run.clone();
+        Box::pin(self.readers.read(move |connection, place| read::summary(connection, place, &run)))
+    }
+
     fn runs<'a>(&'a self, filter: &'a RunFilter) -> BoxFuture<'a, Result<Vec<RunSummary>, JournalError>> {
         let filter = filter.clone();
         Box::pin(self.readers.read(move |connection, place| read::runs(connection, place, &filter)))

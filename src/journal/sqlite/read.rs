@@ -170,27 +170,43 @@ pub(super) fn blob(connection: &Connection, place: &Place, name: &str) -> Result
     }
 }
 
+/// One line of the list of runs.
+pub(super) fn summary(
+    connection: &Connection,
+    place: &Place,
+    run: &RunId,
+) -> Result<Option<RunSummary>, Fault> {
+    let mut select = connection.prepare_cached("select summary from run where id = ?1")?;
+    let text: Option<String> = select.query_row([run.as_str()], |row| row.get(0)).optional()?;
+    text.map(|text| listed(place, &text)).transpose()
+}
+
+fn listed(place: &Place, text: &str) -> Result<RunSummary, Fault> {
+    Ok(serde_json::from_str(text).map_err(|error| place.damaged(&format!("list of runs: {error}")))?)
+}
+
 /// Runs, newest first.
 pub(super) fn runs(
     connection: &Connection,
     place: &Place,
     filter: &RunFilter,
 ) -> Result<Vec<RunSummary>, Fault> {
-    const SQL: &str = "\
-        select summary from run where (?1 is null or substr(id, 1, length(?1)) = ?1) \
+    // A range, where there is a beginning: the index knows where it lies.
+    const WITH: &str = "id >= ?1 and id < ?1 || char(1114111)";
+    const WITHOUT: &str = "?1 is null";
+    const REST: &str = "\
         and (?2 is null or service = ?2) and (?3 = 0 or terminal = 0) and (?4 = 1 or simulated = 0) \
         and (?6 = 0 or json_extract(summary, '$.parent') is null) \
         order by created_at desc, id desc limit ?5";
     let limit = if filter.limit == 0 { -1 } else { bound(filter.limit) };
     let service = filter.service.as_ref().map(ServiceName::as_str);
-    let mut select = connection.prepare_cached(SQL)?;
+    let begins = if filter.prefix.is_some() { WITH } else { WITHOUT };
+    let mut select = connection.prepare_cached(&format!("select summary from run where {begins} {REST}"))?;
     let values = params![filter.prefix, service, filter.open, filter.simulated, limit, filter.outermost];
     let rows = select.query_map(values, |row| row.get::<_, String>(0))?;
     let mut runs = Vec::new();
     for text in rows {
-        let run =
-            serde_json::from_str(&text?).map_err(|error| place.damaged(&format!("list of runs: {error}")))?;
-        runs.push(run);
+        runs.push(listed(place, &text?)?);
     }
     Ok(runs)
 }

@@ -4,7 +4,7 @@
 use axum::http::{HeaderMap, StatusCode};
 
 use crate::model::id::RunId;
-use crate::ports::{Journal, RunFilter, RunSummary, StreamName};
+use crate::ports::{Journal, RunSummary, StreamName};
 use crate::server::problem::Problem;
 
 /// The header by which a stream is gone on with.
@@ -63,8 +63,7 @@ pub(super) async fn passed(
     if let Some(at) = runs.iter().position(|run| run.run == *cursor) {
         return Ok(at + 1);
     }
-    let filter = RunFilter { simulated: true, prefix: Some(cursor.to_string()), ..RunFilter::default() };
-    let known = journal.runs(&filter).await?.into_iter().find(|run| run.run == *cursor).ok_or_else(|| {
+    let known = journal.summary(cursor).await?.ok_or_else(|| {
         refused(format!("there is no run {cursor} to go on after"))
             .help("give `next` of the page before as it is, or leave `cursor` out: the first page begins with the newest")
     })?;

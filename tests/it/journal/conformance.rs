@@ -447,6 +447,9 @@ async fn runs_are_listed_newest_first(world: &World) {
     assert_eq!(list(RunFilter { prefix: Some("%".into()), ..simulated.clone() }).await, "");
     let pay = ServiceName::new("pay").unwrap();
     assert_eq!(list(RunFilter { service: Some(pay), ..simulated }).await, "pay-1");
+    let one = journal.summary(&run_id("shop-2")).await.unwrap().unwrap();
+    assert_eq!((one.run, one.intent), (run_id("shop-2"), Intent::Simulate));
+    assert_eq!(journal.summary(&run_id("shop")).await.unwrap(), None, "the whole id, no beginning of it");
 }
 
 async fn streams_are_found_by_the_beginning_of_their_name(world: &World) {
