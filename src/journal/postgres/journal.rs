@@ -30,6 +30,27 @@ impl PostgresJournal {
         self.change(move |core| async move { admin::commit_times(&core, count).await }).await
     }
 
+    /// Whether a copy fills it.
+    pub async fn is_being_filled(&self) -> bool {
+        self.core.filling.lock().await.is_some()
+    }
+
+    /// Says that what was filled into it is whole and verified: from now on it is a journal.
+    ///
+    /// # Errors
+    /// When that cannot be written; the message says so where nobody knows.
+    pub async fn end_filling(&self) -> Result<(), JournalError> {
+        let ended = async |core: Arc<Core>| {
+            let mut filling = core.filling.lock().await;
+            if let Some(filling) = filling.as_ref() {
+                filling.end().await?;
+            }
+            *filling = None;
+            Ok(())
+        };
+        self.change(ended).await
+    }
+
     /// The journal, if it was opened for writing.
     pub(super) fn writing(&self) -> Result<(), JournalError> {
         match self.core.mode {
@@ -220,11 +241,21 @@ impl JournalAdmin for PostgresJournal {
     }
 
     fn fill(&self, part: Part) -> BoxFuture<'_, Result<(), JournalError>> {
-        Box::pin(self.change(move |core| async move { copy::fill(&core, &part).await }))
+        Box::pin(self.change(move |core| async move {
+            match core.filling.lock().await.as_mut() {
+                Some(filling) => filling.fill(&part).await,
+                None => Err(core.place.unavailable("it was not opened to be filled; nothing was written")),
+            }
+        }))
     }
 
     fn verify(&self) -> BoxFuture<'_, Result<Verification, JournalError>> {
-        Box::pin(self.on_thread(|core| async move { admin::verify(&core).await }))
+        Box::pin(self.on_thread(|core| async move {
+            match core.filling.lock().await.as_ref() {
+                Some(filling) => filling.verify().await,
+                None => admin::verify(&core).await,
+            }
+        }))
     }
 
     fn backup<'a>(&'a self, path: &'a Path) -> BoxFuture<'a, Result<(), JournalError>> {

@@ -9,6 +9,7 @@ mod admin;
 mod batch;
 mod copy;
 mod ends;
+mod filling;
 mod inbox;
 mod journal;
 mod lease;
@@ -28,6 +29,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
+use self::filling::Filling;
 use self::inbox::Quiet;
 use self::lease::Own;
 use self::link::Link;
@@ -59,6 +61,14 @@ pub struct PostgresJournal {
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
+/// What a journal is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Use(OpenMode),
+    /// To be filled by a copy.
+    Fill,
+}
+
 /// What all calls share.
 struct Core {
     place: Arc<Place>,
@@ -71,6 +81,8 @@ struct Core {
     quiet: Arc<Quiet>,
     listening: OnceLock<()>,
     described: String,
+    /// The copy that fills it, until that is whole.
+    filling: tokio::sync::Mutex<Option<Filling>>,
 }
 
 impl PostgresJournal {
@@ -80,12 +92,25 @@ impl PostgresJournal {
     /// `Unavailable` when the address cannot be read, no primary can be reached, or it refuses; `TooNew` when
     /// a newer drctl made the schema. No message holds the password.
     pub fn open(url: &PostgresUrl, facts: HolderFacts, mode: OpenMode) -> Result<Self, JournalError> {
+        Self::begin(url, facts, Purpose::Use(mode))
+    }
+
+    /// Opens an empty database for a copy, or one that a copy has left unfinished, which is emptied. Nobody
+    /// else can use it until [`Self::end_filling`]. One that holds a journal stays as it is, and is not filled.
+    ///
+    /// # Errors
+    /// As [`Self::open`], and when another copy fills it.
+    pub fn open_to_fill(url: &PostgresUrl, facts: HolderFacts) -> Result<Self, JournalError> {
+        Self::begin(url, facts, Purpose::Fill)
+    }
+
+    fn begin(url: &PostgresUrl, facts: HolderFacts, purpose: Purpose) -> Result<Self, JournalError> {
         let place = Arc::new(Place::read(url, &facts.host)?);
         let own = Arc::new(Own::new(facts, place.lease)?);
         let (queue, queued) = mpsc::unbounded_channel();
         let (close, closed) = oneshot::channel();
         let (opened, open) = std::sync::mpsc::channel();
-        let started = Start { place: Arc::clone(&place), mode, own, queued, closed };
+        let started = Start { place: Arc::clone(&place), purpose, own, queued, closed };
         let thread = std::thread::Builder::new()
             .name("journal".to_owned())
             .spawn(move || started.run(&opened))
