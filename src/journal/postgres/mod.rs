@@ -7,6 +7,7 @@
 
 mod admin;
 mod batch;
+mod call;
 mod copy;
 mod ends;
 mod filling;

@@ -8,12 +8,13 @@ use crate::journal::OpenMode;
 use crate::ports::JournalError;
 
 /// Version of the schema that this build writes.
-pub(super) const FORMAT: u32 = 2;
+pub(super) const FORMAT: u32 = 3;
 
 /// Schema changes, in order: the one at index `n` leads to format `n + 1`.
 const MIGRATIONS: [[&str; 2]; FORMAT as usize] = [
     [include_str!("schema.sql"), include_str!("functions.sql")],
     [include_str!("schema2.sql"), include_str!("functions2.sql")],
+    [include_str!("schema3.sql"), include_str!("functions3.sql")],
 ];
 
 /// Keeps two processes from making the schema together: `drctl` in bytes.
