@@ -209,8 +209,8 @@ pub async fn copy_to_file(
     copied
 }
 
-/// Copies a journal into a database. Nobody can use that before the copy was verified; what a copy has left that
-/// was not finished is copied anew.
+/// Copies a journal into a database. Nobody can use that before the copy was verified; what a copy has left
+/// unfinished is copied anew.
 ///
 /// # Errors
 /// As [`copy`], and when another copy is under way.

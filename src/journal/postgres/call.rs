@@ -34,8 +34,9 @@ pub(super) struct Call<'c> {
 impl Call<'_> {
     pub(super) async fn make(&self, session: &Session, batch: &Batch) -> Result<Answer, Fault> {
         const APPEND: &str = "\
-            select drctl.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
-            $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36) as answer";
+            select drctl.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, \
+            $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36) \
+            as answer";
         let columns = batch.columns();
         let runs = batch.runs().map_err(|error| {
             Fault::Refused(JournalError::Unavailable(format!("a summary cannot be written ({error})")))
@@ -129,5 +130,6 @@ fn read_answer(session: &Session, text: &str) -> Result<Answer, Fault> {
 /// Reads a position and a hash in hex.
 fn read_tip(text: &str) -> Option<Tip> {
     let (position, chain) = text.split_once(' ')?;
-    Some(Tip { position: position.parse().ok()?, chain: unhex(chain)?, recorded_at: Timestamp::from_millis(0) })
+    let recorded_at = Timestamp::from_millis(0);
+    Some(Tip { position: position.parse().ok()?, chain: unhex(chain)?, recorded_at })
 }

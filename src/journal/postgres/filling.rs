@@ -1,8 +1,8 @@
-//! A database that a copy fills. It is marked from the first write until the copy was verified, so that nobody
-//! takes a part for a journal. Never empties what has no mark, and writes nothing once its session is lost.
+//! A database that a copy fills. It is marked from the first write until the copy was verified, so that
+//! nobody takes a part for a journal. Never empties what has no mark, nor writes once its session is lost.
 //!
-//! The mark is a negative format, which every drctl refuses, and a tip that is missing: whoever had opened the
-//! journal while it was empty appends nothing to it meanwhile.
+//! The mark is a negative format, which every drctl refuses, and a tip that is missing: whoever had opened
+//! the journal while it was empty appends nothing to it meanwhile.
 
 use std::sync::Arc;
 
@@ -113,8 +113,9 @@ async fn mark(session: &Session) -> Result<bool, Fault> {
 /// Whether nothing was ever appended; whoever does so now waits for the mark.
 async fn is_empty(session: &Session) -> Result<bool, Fault> {
     const ASK: &str = "\
-        select position = 0 and not exists (select from drctl.event) and not exists (select from drctl.stream) \
-        and not exists (select from drctl.run) as empty from drctl.tip for update";
+        select position = 0 and not exists (select from drctl.event) \
+        and not exists (select from drctl.stream) and not exists (select from drctl.run) as empty \
+        from drctl.tip for update";
     let rows = session.query(ASK, &[]).await?;
     rows.first().map_or(Ok(false), |row| session.get(row, "empty"))
 }

@@ -8,12 +8,13 @@ use tokio::sync::oneshot;
 
 use super::batch::Submission;
 use super::link::Target;
+use super::thread::Purpose;
 use super::writer::Waiting;
-use super::{Core, PostgresJournal, admin, copy, inbox, lease, listen, nodes, read};
+use super::{Core, PostgresJournal, PostgresUrl, admin, copy, inbox, lease, listen, nodes, read};
 use crate::engine::input::Request;
 use crate::journal::retention;
 use crate::journal::rules::{self, Facts};
-use crate::journal::{OpenMode, postgres::schema};
+use crate::journal::{HolderFacts, OpenMode, postgres::schema};
 use crate::model::id::RunId;
 use crate::model::time::{Duration, Timestamp};
 use crate::ports::{
@@ -28,6 +29,15 @@ impl PostgresJournal {
     /// When the journal was opened for reading only, or the database cannot be reached.
     pub async fn commit_times(&self, count: usize) -> Result<Vec<u128>, JournalError> {
         self.change(move |core| async move { admin::commit_times(&core, count).await }).await
+    }
+
+    /// Opens an empty database for a copy, or one that a copy has left unfinished, which is emptied.
+    /// Nobody else can use it until [`Self::end_filling`]. One that holds a journal is not filled.
+    ///
+    /// # Errors
+    /// As [`Self::open`], and when another copy fills it.
+    pub fn open_to_fill(url: &PostgresUrl, facts: HolderFacts) -> Result<Self, JournalError> {
+        Self::begin(url, facts, Purpose::Fill)
     }
 
     /// Whether a copy fills it.

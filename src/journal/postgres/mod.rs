@@ -35,7 +35,7 @@ use self::inbox::Quiet;
 use self::lease::Own;
 use self::link::Link;
 use self::place::Place;
-use self::thread::Start;
+use self::thread::{Purpose, Start};
 use self::writer::Waiting;
 use super::changes::{Changes, Watcher};
 use super::{HolderFacts, OpenMode};
@@ -62,14 +62,6 @@ pub struct PostgresJournal {
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// What a journal is opened for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Purpose {
-    Use(OpenMode),
-    /// To be filled by a copy.
-    Fill,
-}
-
 /// What all calls share.
 struct Core {
     place: Arc<Place>,
@@ -94,15 +86,6 @@ impl PostgresJournal {
     /// a newer drctl made the schema. No message holds the password.
     pub fn open(url: &PostgresUrl, facts: HolderFacts, mode: OpenMode) -> Result<Self, JournalError> {
         Self::begin(url, facts, Purpose::Use(mode))
-    }
-
-    /// Opens an empty database for a copy, or one that a copy has left unfinished, which is emptied. Nobody
-    /// else can use it until [`Self::end_filling`]. One that holds a journal stays as it is, and is not filled.
-    ///
-    /// # Errors
-    /// As [`Self::open`], and when another copy fills it.
-    pub fn open_to_fill(url: &PostgresUrl, facts: HolderFacts) -> Result<Self, JournalError> {
-        Self::begin(url, facts, Purpose::Fill)
     }
 
     fn begin(url: &PostgresUrl, facts: HolderFacts, purpose: Purpose) -> Result<Self, JournalError> {

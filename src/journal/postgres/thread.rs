@@ -10,7 +10,7 @@ use super::lease::{self, Own};
 use super::link::{Link, Target};
 use super::place::Place;
 use super::writer::{self, Waiting, Writer};
-use super::{CLOSES_WITHIN, Core, PostgresJournal, Purpose, schema};
+use super::{CLOSES_WITHIN, Core, PostgresJournal, schema};
 use crate::journal::OpenMode;
 use crate::journal::changes::Changes;
 use crate::ports::JournalError;
@@ -21,6 +21,14 @@ const READER: &str = "set default_transaction_read_only = on; set statement_time
 /// Settings of the session that renews leases: it must fail while there is still time for another try.
 const KEEPER: &str = "set statement_timeout = '2s'; set lock_timeout = '2s'; set jit = off; \
                       set client_min_messages = warning";
+
+/// What a journal is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Use(OpenMode),
+    /// To be filled by a copy.
+    Fill,
+}
 
 /// What the thread begins with.
 pub(super) struct Start {

@@ -197,7 +197,8 @@ impl Writer {
                 Ok(session) => {
                     let holder = self.own.id();
                     let Self { id, number, .. } = self;
-                    let call = Call { writer: id, number: *number, holder: &holder, from: &self.tip, to: &tip };
+                    let call =
+                        Call { writer: id, number: *number, holder: &holder, from: &self.tip, to: &tip };
                     let call = call.make(&session, batch);
                     // The lease of the runs bounds how long it is waited for on one session.
                     let answered = tokio::time::timeout(READS.max(self.place.lease), call).await;
