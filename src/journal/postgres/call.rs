@@ -34,8 +34,9 @@ pub(super) struct Call<'c> {
 impl Call<'_> {
     pub(super) async fn make(&self, session: &Session, batch: &Batch) -> Result<Answer, Fault> {
         const APPEND: &str = "\
-            select drctl.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, \
-            $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36) \
+            select drctl.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, \
+            $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, \
+            $35, $36, $37) \
             as answer";
         let columns = batch.columns();
         let runs = batch.runs().map_err(|error| {
@@ -63,6 +64,7 @@ impl Call<'_> {
                     &events.times.iter().copied().max().unwrap_or(0),
                     &signed(self.from.position),
                     &self.from.chain.as_slice(),
+                    &self.from.recorded_at.as_millis(),
                     &self.to.chain.as_slice(),
                     &more,
                     &columns.tokens.iter().any(Option::is_some),
@@ -127,9 +129,10 @@ fn read_answer(session: &Session, text: &str) -> Result<Answer, Fault> {
     Ok(Answer::Refused(refusal.run, error))
 }
 
-/// Reads a position and a hash in hex.
+/// Reads a position, a hash in hex and a time.
 fn read_tip(text: &str) -> Option<Tip> {
-    let (position, chain) = text.split_once(' ')?;
-    let recorded_at = Timestamp::from_millis(0);
+    let (position, rest) = text.split_once(' ')?;
+    let (chain, at) = rest.split_once(' ')?;
+    let recorded_at = Timestamp::from_millis(at.parse().ok()?);
     Some(Tip { position: position.parse().ok()?, chain: unhex(chain)?, recorded_at })
 }

@@ -114,9 +114,10 @@ async fn an_append_whose_answer_was_lost_is_written_once() {
     sound(&journal).await;
 }
 
-/// A call of the function that appends, with one record for a stream that is believed to be at 7 and is not.
+/// A call of the function that appends, with one record for a stream believed to be at 7, which is not, in
+/// a journal that is rightly believed to be empty.
 const STALE: &str = "\
-    select drctl.append('p', 1, 'h', false, 5, 0, '', '', false, false, \
+    select drctl.append('p', 1, 'h', false, 5, 0, decode(repeat('00', 32), 'hex'), 0, '\\x02', false, false, \
     array['service/shop'], array[7]::bigint[], array['\\x00'::bytea], array[null]::bigint[], \
     array[8]::bigint[], array['\\x01'::bytea], array[5]::bigint[], array[true], \
     array[1], array[8]::bigint[], array[0]::bigint[], array[5]::bigint[], array['x'], array[1], array['{}'], \
@@ -135,6 +136,9 @@ async fn a_batch_that_was_refused_is_never_answered_as_written() {
         assert_eq!(answer, "stale");
     }
     assert_eq!(journal.read_after(0, 10).await.unwrap(), []);
+    sound(&journal).await;
+    journal.append(vec![to(StreamName::typed("service/shop"), None, &["x"])]).await.unwrap();
+    sound(&journal).await;
 }
 
 #[tokio::test]
@@ -144,8 +148,13 @@ async fn two_processes_that_take_turns_chain_the_whole_journal() {
     let journals = [open(&url), open(&url)];
     for n in 0..24_u64 {
         // Alone, then both in turn, then the other alone; one record or many.
-        let journal = &journals[if n < 8 { 0 } else if n < 16 { usize::from(n % 2 == 0) } else { 1 }];
-        let streams = (0..=n % 3).map(|at| to(StreamName::typed(format!("service/s{at}")), None, &["a", "b"]));
+        let turn = match n {
+            ..8 => 0,
+            8..16 => usize::from(n % 2 == 0),
+            16.. => 1,
+        };
+        let (journal, stream) = (&journals[turn], |at| StreamName::typed(format!("service/s{at}")));
+        let streams = (0..=n % 3).map(|at| to(stream(at), None, &["a", "b"]));
         journal.append(streams.collect()).await.unwrap();
         journal.append(vec![to(StreamName::typed("service/one"), None, &["x"])]).await.unwrap();
         sound(journal).await;
