@@ -223,12 +223,11 @@ pub async fn copy_to_database(
     use crate::journal::{PostgresJournal, PostgresUrl};
     let (url, facts) = (PostgresUrl::new(&url.text, url.password.clone()), HolderFacts::here(&config.user));
     let to = PostgresJournal::open_to_fill(&url, facts).map_err(CopyError::Target)?;
-    let copied = match copy(from, &to).await {
+    match copy(from, &to).await {
         Ok(copied) => to.end_filling().await.map(|()| copied).map_err(CopyError::Target),
         Err(error) if to.is_being_filled().await => Err(CopyError::Unfinished(Box::new(error))),
         Err(error) => Err(error),
-    };
-    copied
+    }
 }
 
 /// Says that this program has no journals in PostgreSQL.
