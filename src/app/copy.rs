@@ -43,6 +43,9 @@ pub enum CopyError {
     /// The copy is not sound, or not the same.
     #[error("the copy does not verify: {0}")]
     Unsound(String),
+    /// It ended half-way, in a database.
+    #[error("{0}; what is in the new journal is marked as unfinished: the same command begins anew")]
+    Unfinished(Box<CopyError>),
 }
 
 /// Opens a journal in PostgreSQL.
@@ -204,6 +207,41 @@ pub async fn copy_to_file(
         remove(&part);
     }
     copied
+}
+
+/// Copies a journal into a database. Nobody can use that before the copy was verified; what a copy has left
+/// unfinished is copied anew.
+///
+/// # Errors
+/// As [`copy`], and when another copy is under way.
+#[cfg(feature = "postgres")]
+pub async fn copy_to_database(
+    config: &Config,
+    from: &dyn JournalAdmin,
+    url: &DatabaseUrl,
+) -> Result<Copied, CopyError> {
+    use crate::journal::{PostgresJournal, PostgresUrl};
+    let (url, facts) = (PostgresUrl::new(&url.text, url.password.clone()), HolderFacts::here(&config.user));
+    let to = PostgresJournal::open_to_fill(&url, facts).map_err(CopyError::Target)?;
+    match copy(from, &to).await {
+        Ok(copied) => to.end_filling().await.map(|()| copied).map_err(CopyError::Target),
+        Err(error) if to.is_being_filled().await => Err(CopyError::Unfinished(Box::new(error))),
+        Err(error) => Err(error),
+    }
+}
+
+/// Says that this program has no journals in PostgreSQL.
+///
+/// # Errors
+/// Always.
+#[cfg(not(feature = "postgres"))]
+pub async fn copy_to_database(
+    config: &Config,
+    _: &dyn JournalAdmin,
+    url: &DatabaseUrl,
+) -> Result<Copied, CopyError> {
+    let opened = open_postgres(url, HolderFacts::here(&config.user), OpenMode::ReadWrite);
+    Err(CopyError::Target(opened.err().unwrap_or(JournalError::Unavailable(String::new()))))
 }
 
 /// Gives a whole copy its name.

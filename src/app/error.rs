@@ -135,6 +135,7 @@ impl From<CopyError> for Error {
         let message = error.to_string();
         let (code, help) = match error {
             CopyError::Source(error) | CopyError::Target(error) => return Self { message, ..error.into() },
+            CopyError::Unfinished(error) => return Self { message, ..(*error).into() },
             CopyError::NotEmpty => (exit::REFUSED, "name a new file, or a database without a schema `drctl`"),
             CopyError::Occupied(_) => (exit::REFUSED, "name a new file, or move this one away"),
             CopyError::Unsound(_) => {

@@ -187,11 +187,17 @@ fn copy(global: &Global, arguments: &CopyArguments) -> Result<u8, Error> {
     let source = place(&arguments.from).map_err(told(old))?;
     let target = place(&arguments.to).map_err(told(new))?;
     let from = open(&source, OpenMode::ReadOnly).map_err(told(old))?;
-    let copied = if let JournalPlace::Sqlite(file) = &target {
-        session::block_on(async { Ok(app::copy_to_file(&config, from.as_ref(), file).await) })?
-    } else {
-        let to = open(&target, OpenMode::ReadWrite).map_err(told(new))?;
-        session::block_on(async { Ok(app::copy(from.as_ref(), to.as_ref()).await) })?
+    let copied = match &target {
+        JournalPlace::Sqlite(file) => {
+            session::block_on(async { Ok(app::copy_to_file(&config, from.as_ref(), file).await) })?
+        }
+        JournalPlace::Postgres(url) => {
+            session::block_on(async { Ok(app::copy_to_database(&config, from.as_ref(), url).await) })?
+        }
+        JournalPlace::Memory | JournalPlace::Server(_) => {
+            let to = open(&target, OpenMode::ReadWrite).map_err(told(new))?;
+            session::block_on(async { Ok(app::copy(from.as_ref(), to.as_ref()).await) })?
+        }
     };
     let copied = copied.map_err(|error| without_another(error.into()))?;
     for run in &copied.driven {

@@ -36,14 +36,19 @@ pub(super) async fn snapshot(core: &Core) -> Result<Session, Fault> {
 pub(super) async fn verify(core: &Arc<Core>) -> Result<Verification, JournalError> {
     let look = async {
         let session = snapshot(core).await?;
-        let mut audit = Audit::new();
-        grants(&session, &mut audit).await?;
-        events(&session, &mut audit).await?;
-        blobs(&session, &mut audit).await?;
-        orphans(&session, &mut audit).await?;
-        Ok(audit.finish(&heads(&session).await?, &tip(&session).await?))
+        audit(&session, &tip(&session).await?).await
     };
     look.await.map_err(|fault| core.place.explain(fault))
+}
+
+/// Checks everything in the snapshot of a session, against where the journal is to end.
+pub(super) async fn audit(session: &Session, tip: &Tip) -> Result<Verification, Fault> {
+    let mut audit = Audit::new();
+    grants(session, &mut audit).await?;
+    events(session, &mut audit).await?;
+    blobs(session, &mut audit).await?;
+    orphans(session, &mut audit).await?;
+    Ok(audit.finish(&heads(session).await?, tip))
 }
 
 /// Who owned each run, and from which position on.

@@ -71,7 +71,7 @@ pub(super) struct Events {
     pub(super) kinds: Vec<&'static str>,
     pub(super) versions: Vec<i32>,
     pub(super) bodies: Vec<String>,
-    pub(super) hashes: Vec<Vec<u8>>,
+    pub(super) hashes: Vec<Hash>,
 }
 
 /// The streams of a batch, as columns.
@@ -287,6 +287,13 @@ impl Streams {
 }
 
 impl Events {
+    /// Where the journal ends with them, if it ended there before.
+    pub(super) fn follow(&self, tip: &mut Tip) {
+        for (hash, at) in self.hashes.iter().zip(&self.times) {
+            tip.extend(hash, Timestamp::from_millis(*at));
+        }
+    }
+
     fn take(&mut self, facts: &Facts, rows: Vec<Placed>) {
         for (fact, row) in facts.records.iter().zip(rows) {
             self.streams.push(facts.stream.as_str().to_owned());
@@ -296,8 +303,7 @@ impl Events {
             self.kinds.push(fact.kind);
             self.versions.push(i32::try_from(fact.version).unwrap_or(i32::MAX));
             self.bodies.push(fact.body.clone());
-            let hash: Hash = row.hash;
-            self.hashes.push(hash.to_vec());
+            self.hashes.push(row.hash);
         }
     }
 }

@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 
 use tokio::sync::mpsc::Sender;
 
+use super::Core;
 use super::admin::{self, snapshot};
 use super::batch::line;
 use super::lease::{signed, unsigned};
-use super::link::{Session, Target, open};
+use super::link::Session;
 use super::place::Fault;
 use super::read::{hash, stored};
-use super::{Core, writer};
 use crate::journal::copying::{PAGE, follow};
-use crate::journal::record::{Hash, hex};
+use crate::journal::record::{Hash, Tip, hex};
 use crate::journal::rules::empty_head;
 use crate::model::time::Timestamp;
 use crate::ports::{Head, JournalError, Part, Record, RunSummary};
@@ -77,41 +77,34 @@ async fn blobs(session: &Session, into: &Sender<Part>) -> Result<(), Fault> {
     }
 }
 
-/// Takes a part.
-pub(super) async fn fill(core: &Core, part: &Part) -> Result<(), JournalError> {
-    let taken = async {
-        let (session, _) = open(&core.place, Target::Primary).await?;
-        session.batch(writer::SETUP).await?;
-        session.batch("begin").await?;
-        match part {
-            Part::Records(all) => fill_records(&session, all).await?,
-            Part::Blobs(all) => {
-                const SQL: &str =
-                    "insert into drctl.blob(digest, body) values ($1, $2) on conflict do nothing";
-                for (digest, body) in all {
-                    session.query(SQL, &[digest, body]).await?;
-                }
-            }
-            Part::Runs(all) => fill_runs(&session, all).await?,
-            Part::Requests(all) => {
-                const SQL: &str =
-                    "insert into drctl.inbox(run, id, body) values ($1, $2, $3) on conflict do nothing";
-                for (run, id, body) in all {
-                    session.query(SQL, &[run, id, body]).await?;
-                }
-            }
-            Part::Tokens(all) => {
-                const SQL: &str = "insert into drctl.lease as l (run, token, generation) \
-                                   select $1, $2, drctl.arrive(interval '0') \
-                                   on conflict (run) do update set token = greatest(l.token, excluded.token)";
-                for (run, token) in all {
-                    session.query(SQL, &[run, &signed(*token)]).await?;
-                }
+/// Takes a part, in the transaction that is open. Returns where the journal ends then.
+pub(super) async fn fill(session: &Session, tip: Tip, part: &Part) -> Result<Tip, Fault> {
+    match part {
+        Part::Records(all) => return fill_records(session, tip, all).await,
+        Part::Blobs(all) => {
+            const SQL: &str = "insert into drctl.blob(digest, body) values ($1, $2) on conflict do nothing";
+            for (digest, body) in all {
+                session.query(SQL, &[digest, body]).await?;
             }
         }
-        session.batch("commit").await
-    };
-    taken.await.map_err(|fault: Fault| core.place.explain(fault))
+        Part::Runs(all) => fill_runs(session, all).await?,
+        Part::Requests(all) => {
+            const SQL: &str =
+                "insert into drctl.inbox(run, id, body) values ($1, $2, $3) on conflict do nothing";
+            for (run, id, body) in all {
+                session.query(SQL, &[run, id, body]).await?;
+            }
+        }
+        Part::Tokens(all) => {
+            const SQL: &str = "insert into drctl.lease as l (run, token, generation) \
+                               select $1, $2, drctl.arrive(interval '0') \
+                               on conflict (run) do update set token = greatest(l.token, excluded.token)";
+            for (run, token) in all {
+                session.query(SQL, &[run, &signed(*token)]).await?;
+            }
+        }
+    }
+    Ok(tip)
 }
 
 async fn fill_runs(session: &Session, all: &[(RunSummary, bool)]) -> Result<(), Fault> {
@@ -124,8 +117,7 @@ async fn fill_runs(session: &Session, all: &[(RunSummary, bool)]) -> Result<(), 
     Ok(())
 }
 
-async fn fill_records(session: &Session, all: &[(Record, Option<Hash>)]) -> Result<(), Fault> {
-    const TIP: &str = "update drctl.tip set position = $1, chain = $2, recorded_at = $3";
+async fn fill_records(session: &Session, mut tip: Tip, all: &[(Record, Option<Hash>)]) -> Result<Tip, Fault> {
     const HEAD: &str = "\
         insert into drctl.stream as h (name, sequence, hash, recorded_at) values ($1, $2, $3, $4) \
         on conflict (name) do update set sequence = excluded.sequence, hash = excluded.hash, \
@@ -138,8 +130,6 @@ async fn fill_records(session: &Session, all: &[(Record, Option<Hash>)]) -> Resu
         $7::integer[], $8::text[], $9::bytea[], $10::bytea[]) \
         as e(position, stream, sequence, token, at, kind, version, body, hash, pruned) \
         join drctl.stream h on h.name = e.stream";
-    session.batch("select 1 from drctl.tip for update").await?;
-    let mut tip = admin::tip(session).await?;
     let mut heads = heads(session, all).await?;
     for (record, _) in all {
         let head = heads.entry(record.stream.as_str()).or_insert_with(empty_head);
@@ -178,8 +168,7 @@ async fn fill_records(session: &Session, all: &[(Record, Option<Hash>)]) -> Resu
             ],
         )
         .await?;
-    session.query(TIP, &[&signed(tip.position), &tip.chain.as_slice(), &tip.recorded_at.as_millis()]).await?;
-    Ok(())
+    Ok(tip)
 }
 
 /// Where the streams of some records end now.

@@ -8,12 +8,13 @@ use tokio::sync::oneshot;
 
 use super::batch::Submission;
 use super::link::Target;
+use super::thread::Purpose;
 use super::writer::Waiting;
-use super::{Core, PostgresJournal, admin, copy, inbox, lease, listen, nodes, read};
+use super::{Core, PostgresJournal, PostgresUrl, admin, copy, inbox, lease, listen, nodes, read};
 use crate::engine::input::Request;
 use crate::journal::retention;
 use crate::journal::rules::{self, Facts};
-use crate::journal::{OpenMode, postgres::schema};
+use crate::journal::{HolderFacts, OpenMode, postgres::schema};
 use crate::model::id::RunId;
 use crate::model::time::{Duration, Timestamp};
 use crate::ports::{
@@ -28,6 +29,36 @@ impl PostgresJournal {
     /// When the journal was opened for reading only, or the database cannot be reached.
     pub async fn commit_times(&self, count: usize) -> Result<Vec<u128>, JournalError> {
         self.change(move |core| async move { admin::commit_times(&core, count).await }).await
+    }
+
+    /// Opens an empty database for a copy, or one that a copy has left unfinished, which is emptied.
+    /// Nobody else can use it until [`Self::end_filling`]. One that holds a journal is not filled.
+    ///
+    /// # Errors
+    /// As [`Self::open`], and when another copy fills it.
+    pub fn open_to_fill(url: &PostgresUrl, facts: HolderFacts) -> Result<Self, JournalError> {
+        Self::begin(url, facts, Purpose::Fill)
+    }
+
+    /// Whether a copy fills it.
+    pub async fn is_being_filled(&self) -> bool {
+        self.core.filling.lock().await.is_some()
+    }
+
+    /// Says that what was filled into it is whole and verified: from now on it is a journal.
+    ///
+    /// # Errors
+    /// When that cannot be written; the message says so where nobody knows.
+    pub async fn end_filling(&self) -> Result<(), JournalError> {
+        let ended = async |core: Arc<Core>| {
+            let mut filling = core.filling.lock().await;
+            if let Some(filling) = filling.as_ref() {
+                filling.end().await?;
+            }
+            *filling = None;
+            Ok(())
+        };
+        self.change(ended).await
     }
 
     /// The journal, if it was opened for writing.
@@ -225,11 +256,21 @@ impl JournalAdmin for PostgresJournal {
     }
 
     fn fill(&self, part: Part) -> BoxFuture<'_, Result<(), JournalError>> {
-        Box::pin(self.change(move |core| async move { copy::fill(&core, &part).await }))
+        Box::pin(self.change(move |core| async move {
+            match core.filling.lock().await.as_mut() {
+                Some(filling) => filling.fill(&part).await,
+                None => Err(core.place.unavailable("it was not opened to be filled; nothing was written")),
+            }
+        }))
     }
 
     fn verify(&self) -> BoxFuture<'_, Result<Verification, JournalError>> {
-        Box::pin(self.on_thread(|core| async move { admin::verify(&core).await }))
+        Box::pin(self.on_thread(|core| async move {
+            match core.filling.lock().await.as_ref() {
+                Some(filling) => filling.verify().await,
+                None => admin::verify(&core).await,
+            }
+        }))
     }
 
     fn backup<'a>(&'a self, path: &'a Path) -> BoxFuture<'a, Result<(), JournalError>> {

@@ -7,8 +7,10 @@
 
 mod admin;
 mod batch;
+mod call;
 mod copy;
 mod ends;
+mod filling;
 mod inbox;
 mod journal;
 mod lease;
@@ -28,11 +30,12 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
+use self::filling::Filling;
 use self::inbox::Quiet;
 use self::lease::Own;
 use self::link::Link;
 use self::place::Place;
-use self::thread::Start;
+use self::thread::{Purpose, Start};
 use self::writer::Waiting;
 use super::changes::{Changes, Watcher};
 use super::{HolderFacts, OpenMode};
@@ -71,6 +74,8 @@ struct Core {
     quiet: Arc<Quiet>,
     listening: OnceLock<()>,
     described: String,
+    /// The copy that fills it, until that is whole.
+    filling: tokio::sync::Mutex<Option<Filling>>,
 }
 
 impl PostgresJournal {
@@ -80,12 +85,16 @@ impl PostgresJournal {
     /// `Unavailable` when the address cannot be read, no primary can be reached, or it refuses; `TooNew` when
     /// a newer drctl made the schema. No message holds the password.
     pub fn open(url: &PostgresUrl, facts: HolderFacts, mode: OpenMode) -> Result<Self, JournalError> {
+        Self::begin(url, facts, Purpose::Use(mode))
+    }
+
+    fn begin(url: &PostgresUrl, facts: HolderFacts, purpose: Purpose) -> Result<Self, JournalError> {
         let place = Arc::new(Place::read(url, &facts.host)?);
         let own = Arc::new(Own::new(facts, place.lease)?);
         let (queue, queued) = mpsc::unbounded_channel();
         let (close, closed) = oneshot::channel();
         let (opened, open) = std::sync::mpsc::channel();
-        let started = Start { place: Arc::clone(&place), mode, own, queued, closed };
+        let started = Start { place: Arc::clone(&place), purpose, own, queued, closed };
         let thread = std::thread::Builder::new()
             .name("journal".to_owned())
             .spawn(move || started.run(&opened))

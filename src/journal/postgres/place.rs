@@ -156,6 +156,7 @@ impl Place {
         }
         let hint = match code {
             "28P01" | "28000" => "; check user, password and pg_hba.conf (PGPASSWORD is read)",
+            "P0002" => "; a copy into it is under way, or was not finished",
             "3D000" => "; create the database first",
             "42501" => "; the user needs CREATE on the database once, and all rights on the schema drctl",
             _ => "",

@@ -1,33 +1,48 @@
 //! The schema `drctl` of the database: made where there is none, refused where a newer drctl has made it.
 //! Never repairs.
 
+use super::filling;
 use super::link::Session;
 use super::place::Fault;
 use crate::journal::OpenMode;
 use crate::ports::JournalError;
 
 /// Version of the schema that this build writes.
-pub(super) const FORMAT: u32 = 2;
+pub(super) const FORMAT: u32 = 3;
 
 /// Schema changes, in order: the one at index `n` leads to format `n + 1`.
 const MIGRATIONS: [[&str; 2]; FORMAT as usize] = [
     [include_str!("schema.sql"), include_str!("functions.sql")],
     [include_str!("schema2.sql"), include_str!("functions2.sql")],
+    [include_str!("schema3.sql"), include_str!("functions3.sql")],
 ];
 
 /// Keeps two processes from making the schema together: `drctl` in bytes.
-const LOCK: &str = "select pg_advisory_xact_lock(431298536556)";
+pub(super) const LOCK: &str = "select pg_advisory_xact_lock(431298536556)";
+
+/// What is in a database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Found {
+    Nothing,
+    /// A journal of this format.
+    Journal(u32),
+    /// What a copy that goes on, or was not finished, has filled so far.
+    Part(u32),
+}
 
 /// Checks the format, and makes the schema where it is missing or older.
 pub(super) async fn prepare(session: &Session, mode: OpenMode) -> Result<(), Fault> {
     match (found(session).await?, mode) {
-        (FORMAT, _) => Ok(()),
-        (0, OpenMode::ReadOnly) => Err(session.place().unavailable("there is no journal here").into()),
-        (_, OpenMode::ReadOnly) => {
+        (Found::Journal(FORMAT), _) => Ok(()),
+        (Found::Part(_), _) => Err(filling::refusal(session).await?.into()),
+        (Found::Nothing, OpenMode::ReadOnly) => {
+            Err(session.place().unavailable("there is no journal here").into())
+        }
+        (Found::Journal(_), OpenMode::ReadOnly) => {
             let what = "its format is older; any command that writes brings it up to date";
             Err(session.place().unavailable(what).into())
         }
-        (_, OpenMode::ReadWrite) => {
+        (Found::Nothing | Found::Journal(_), OpenMode::ReadWrite) => {
             let migrated = migrate(session).await;
             if migrated.is_err() {
                 session.batch("rollback").await?;
@@ -38,37 +53,46 @@ pub(super) async fn prepare(session: &Session, mode: OpenMode) -> Result<(), Fau
 }
 
 async fn migrate(session: &Session) -> Result<(), Fault> {
+    session.batch("begin").await?;
+    session.batch(LOCK).await?;
+    // Asked again under the lock: another process may have been faster.
+    match found(session).await? {
+        Found::Nothing => make(session, 0).await?,
+        Found::Journal(format) => make(session, format).await?,
+        Found::Part(_) => return Err(filling::refusal(session).await?.into()),
+    }
+    session.batch("commit").await
+}
+
+/// Brings a format up to this build's, in the transaction that is open; 0 where there is none.
+pub(super) async fn make(session: &Session, format: u32) -> Result<(), Fault> {
     let encoding = session.one("select current_setting('server_encoding') as encoding", &[]).await?;
     let encoding: String = session.get(&encoding, "encoding")?;
     if encoding != "UTF8" {
         let what = format!("its database is encoded in {encoding}; a journal needs one in UTF8");
         return Err(session.place().unavailable(&what).into());
     }
-    session.batch("begin").await?;
-    session.batch(LOCK).await?;
-    // Asked again under the lock: another process may have been faster.
-    let found = found(session).await?;
-    if found == 0 {
+    if format == 0 {
         session.batch("create schema if not exists drctl").await?;
     }
-    for migration in MIGRATIONS.iter().skip(found as usize).flatten() {
+    for migration in MIGRATIONS.iter().skip(format as usize).flatten() {
         session.batch(migration).await?;
     }
     let set = format!(
         "insert into drctl.format(version) values ({FORMAT}) on conflict (one) do update \
-         set version = excluded.version; commit"
+         set version = excluded.version"
     );
     session.batch(&set).await
 }
 
-/// The format found; 0 where there is none.
-async fn found(session: &Session) -> Result<u32, Fault> {
+/// What is there; a format that this build does not know is refused.
+pub(super) async fn found(session: &Session) -> Result<Found, Fault> {
     const OURS: &str = "\
         select exists (select from pg_attribute where attrelid = to_regclass('drctl.format') \
         and attname = 'version' and atttypid = 'int4'::regtype) as ours";
     let there = session.one("select to_regclass('drctl.format') is not null as there", &[]).await?;
     if !session.get::<bool>(&there, "there")? {
-        return Ok(0);
+        return Ok(Found::Nothing);
     }
     let ours = session.one(OURS, &[]).await?;
     if !session.get::<bool>(&ours, "ours")? {
@@ -76,12 +100,18 @@ async fn found(session: &Session) -> Result<u32, Fault> {
         return Err(session.place().unavailable(what).into());
     }
     let row = session.query("select version from drctl.format", &[]).await?;
-    let Some(row) = row.first() else { return Ok(0) };
-    let found = u32::try_from(session.get::<i32>(row, "version")?).unwrap_or(u32::MAX);
-    if found > FORMAT {
-        return Err(JournalError::TooNew { found, known: FORMAT }.into());
+    let Some(row) = row.first() else { return Ok(Found::Nothing) };
+    // Negative while a copy fills it, see `filling.rs`.
+    let version: i32 = session.get(row, "version")?;
+    let format = version.unsigned_abs();
+    if format > FORMAT {
+        return Err(JournalError::TooNew { found: format, known: FORMAT }.into());
     }
-    Ok(found)
+    Ok(match version {
+        0 => Found::Nothing,
+        1.. => Found::Journal(format),
+        ..0 => Found::Part(format),
+    })
 }
 
 /// What the server promises about what it has acknowledged, in words.

@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock, PoisonError, mpsc as blocking};
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::filling::Filling;
 use super::inbox::Quiet;
 use super::lease::{self, Own};
 use super::link::{Link, Target};
@@ -21,10 +22,18 @@ const READER: &str = "set default_transaction_read_only = on; set statement_time
 const KEEPER: &str = "set statement_timeout = '2s'; set lock_timeout = '2s'; set jit = off; \
                       set client_min_messages = warning";
 
+/// What a journal is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Use(OpenMode),
+    /// To be filled by a copy.
+    Fill,
+}
+
 /// What the thread begins with.
 pub(super) struct Start {
     pub(super) place: Arc<Place>,
-    pub(super) mode: OpenMode,
+    pub(super) purpose: Purpose,
     pub(super) own: Arc<Own>,
     pub(super) queued: mpsc::UnboundedReceiver<Waiting>,
     pub(super) closed: oneshot::Receiver<()>,
@@ -54,24 +63,32 @@ impl Start {
     }
 
     async fn open(&self) -> Result<Arc<Core>, JournalError> {
-        let target = match self.mode {
+        let mode = match self.purpose {
+            Purpose::Use(mode) => mode,
+            Purpose::Fill => OpenMode::ReadWrite,
+        };
+        let target = match mode {
             OpenMode::ReadWrite => Target::Primary,
             OpenMode::ReadOnly => Target::Any,
         };
         let link = |target, setup| Link::new(Arc::clone(&self.place), target, setup);
         let reading = link(target, READER);
         let writing = link(Target::Primary, writer::SETUP);
-        let first = match self.mode {
+        let first = match mode {
             OpenMode::ReadWrite => &writing,
             OpenMode::ReadOnly => &reading,
         };
         let explain = |fault| self.place.explain(fault);
         let session = first.session().await.map_err(explain)?;
-        schema::prepare(&session, self.mode).await.map_err(explain)?;
+        let filling = match self.purpose {
+            Purpose::Use(mode) => schema::prepare(&session, mode).await.map(|()| None),
+            Purpose::Fill => Filling::begin(&self.place).await,
+        };
+        let filling = filling.map_err(explain)?;
         let described = schema::describe(&session).await.map_err(explain)?;
         Ok(Arc::new(Core {
             place: Arc::clone(&self.place),
-            mode: self.mode,
+            mode,
             handle: tokio::runtime::Handle::current(),
             writing: Arc::new(writing),
             reading,
@@ -80,6 +97,7 @@ impl Start {
             quiet: Arc::new(Quiet::default()),
             listening: OnceLock::new(),
             described,
+            filling: tokio::sync::Mutex::new(filling),
         }))
     }
 

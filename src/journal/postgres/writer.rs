@@ -8,15 +8,15 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::batch::{Added, Batch, Submission};
+use super::call::{Answer, Call};
 use super::ends::{End, Ends};
 use super::lease::{Own, unsigned};
 use super::link::{Link, Pauses, Session};
 use super::place::{Fault, Place};
 use super::{PATIENCE, READS};
 use crate::journal::changes::Changes;
-use crate::journal::record::Hash;
+use crate::journal::record::{Hash, Tip};
 use crate::journal::rules::empty_head;
-use crate::model::id::{RunId, ServiceName};
 use crate::model::time::Timestamp;
 use crate::ports::{Head, JournalError};
 
@@ -50,17 +50,11 @@ pub(super) struct Writer {
     own: Arc<Own>,
     changes: Arc<Changes>,
     ends: Ends,
+    /// Where the journal ended when this process last heard of it.
+    tip: Tip,
     id: String,
     /// Number of the batch that was sent last.
     number: i64,
-}
-
-/// How the database has answered a call.
-enum Answer {
-    Done,
-    Stale,
-    /// This run may not begin.
-    Refused(String, JournalError),
 }
 
 impl Writer {
@@ -71,7 +65,7 @@ impl Writer {
         changes: Arc<Changes>,
         id: String,
     ) -> Self {
-        Self { link, place, own, changes, ends: Ends::new(), id, number: 0 }
+        Self { link, place, own, changes, ends: Ends::new(), tip: Tip::empty(), id, number: 0 }
     }
 
     /// Writes until nobody can queue any more and nothing waits.
@@ -105,7 +99,7 @@ impl Writer {
                 return;
             }
             match self.send(&batch).await {
-                Ok(Answer::Done) => return self.done(&batch, heads, waiting),
+                Ok(Answer::Done(_)) => return self.done(&batch, heads, waiting),
                 Ok(Answer::Stale) => match self.ask(&batch.names().cloned().collect()).await {
                     Ok(()) => fresh = batch.names().cloned().collect(),
                     Err(error) => return give_up(waiting, heads.len(), &error),
@@ -193,7 +187,8 @@ impl Writer {
     async fn send(&mut self, batch: &Batch) -> Result<Answer, Fault> {
         self.number += 1;
         let end = Instant::now() + PATIENCE;
-        let (mut pauses, mut again) = (Pauses::new(), false);
+        let (mut pauses, mut again, mut tip) = (Pauses::new(), false, self.tip.clone());
+        batch.events.follow(&mut tip);
         loop {
             let lost = match self.link.session().await {
                 Err(Fault::Lost(why)) => why,
@@ -201,7 +196,10 @@ impl Writer {
                 Err(fault) => return Err(self.open_end(fault)),
                 Ok(session) => {
                     let holder = self.own.id();
-                    let call = call(&session, &self.id, self.number, again, &holder, batch);
+                    let Self { id, number, .. } = self;
+                    let call =
+                        Call { writer: id, number: *number, holder: &holder, from: &self.tip, to: &tip };
+                    let call = call.make(&session, batch);
                     // The lease of the runs bounds how long it is waited for on one session.
                     let answered = tokio::time::timeout(READS.max(self.place.lease), call).await;
                     match answered {
@@ -215,7 +213,12 @@ impl Writer {
                             self.link.drop_session(&session).await;
                             "no answer".to_owned()
                         }
-                        Ok(answer) => return answer,
+                        Ok(answer) => {
+                            if let Ok(Answer::Done(end)) = &answer {
+                                self.tip = end.clone().unwrap_or(tip);
+                            }
+                            return answer;
+                        }
                     }
                 }
             };
@@ -272,90 +275,4 @@ fn end(session: &Session, row: &tokio_postgres::Row) -> Result<(String, End, Tim
     let mine = session.get(row, "held")?;
     let latest = Timestamp::from_millis(session.get(row, "latest")?);
     Ok((name, End { head, token, held: mine, lost: None }, latest))
-}
-
-async fn call(
-    session: &Session,
-    writer: &str,
-    number: i64,
-    again: bool,
-    holder: &str,
-    batch: &Batch,
-) -> Result<Answer, Fault> {
-    const APPEND: &str = "\
-        select drctl.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
-        $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31) as answer";
-    let columns = batch.columns();
-    let runs = batch.runs().map_err(|error| {
-        Fault::Refused(JournalError::Unavailable(format!("a summary cannot be written ({error})")))
-    })?;
-    let checkpointed: Vec<&String> = batch.checkpoints.keys().collect();
-    let kept = || batch.checkpoints.values();
-    let (sequences, engines): (Vec<i64>, Vec<i32>) = kept().map(|(at, engine, _)| (*at, *engine)).unzip();
-    let states: Vec<&[u8]> = kept().map(|(.., body)| body.as_slice()).collect();
-    let events = &batch.events;
-    let row = session
-        .one(
-            APPEND,
-            &[
-                &writer,
-                &number,
-                &again,
-                &holder,
-                &batch.simulated,
-                &columns.names,
-                &columns.sequences,
-                &columns.hashes,
-                &columns.tokens,
-                &columns.last,
-                &columns.chains,
-                &columns.times,
-                &columns.make,
-                &columns.of_events,
-                &events.sequences,
-                &events.tokens,
-                &events.times,
-                &events.kinds,
-                &events.versions,
-                &events.bodies,
-                &events.hashes,
-                &batch.blobs.0,
-                &batch.blobs.1,
-                &batch.answers.0,
-                &batch.answers.1,
-                &checkpointed,
-                &sequences,
-                &engines,
-                &states,
-                &runs,
-                &batch.pruned,
-            ],
-        )
-        .await?;
-    read_answer(session, &session.get::<String>(&row, "answer")?)
-}
-
-fn read_answer(session: &Session, text: &str) -> Result<Answer, Fault> {
-    #[derive(serde::Deserialize)]
-    struct Refusal {
-        run: String,
-        duplicate: Option<RunId>,
-        service: Option<ServiceName>,
-        locked: Option<RunId>,
-    }
-    match text {
-        "done" => return Ok(Answer::Done),
-        "stale" => return Ok(Answer::Stale),
-        _ => {}
-    }
-    let unreadable = || session.place().damaged("the server gave an answer that cannot be read");
-    let refusal: Refusal = serde_json::from_str(text).map_err(|_| unreadable())?;
-    let error = match refusal {
-        Refusal { duplicate: Some(run), .. } => JournalError::DuplicateStart { run },
-        Refusal { service: Some(service), locked: Some(run), .. } => {
-            JournalError::ServiceLocked { service, run }
-        }
-        _ => unreadable(),
-    };
-    Ok(Answer::Refused(refusal.run, error))
 }

@@ -1,5 +1,7 @@
 //! Commands on a journal in PostgreSQL.
 
+use drctl::journal::{HolderFacts, OpenMode, PostgresJournal, PostgresUrl};
+
 use crate::support::binary::Drctl;
 use crate::support::postgres::{PostgresAlone, PostgresPair};
 
@@ -59,6 +61,42 @@ fn a_run_its_evidence_and_its_upkeep_on_postgres() {
     expect("journal verify", "pruned");
     let typed = drctl.run("runs list --journal postgre://ann:hunter2@h/d");
     assert!(typed.code != 0 && !typed.stderr.contains("hunter2"), "{}", typed.stderr);
+}
+
+#[tokio::test]
+async fn a_copy_into_postgres_that_is_killed_is_no_journal() {
+    let alone = PostgresAlone::start();
+    let drctl = Drctl::with(&[("runbooks/pay.yaml", RUNBOOK)]);
+    let ok = |line: &str| {
+        let output = drctl.run(line);
+        assert_eq!(output.code, 0, "{line}: {}", output.stderr);
+        output.stdout
+    };
+    ok("failover pay --yes --confirm pay:west --accept-loss unmeasured --reason test");
+    let url = alone.server.url("postgres");
+    let (line, server) = (format!("journal copy .drctl/journal.db {url}"), &alone.server);
+    drop(PostgresJournal::open(&PostgresUrl::new(&url, None), HolderFacts::here("x"), OpenMode::ReadWrite));
+    // It gets no further than behind the records: the list of runs cannot be written.
+    let held = server.client().await;
+    held.batch_execute("begin; lock table drctl.run in exclusive mode").await.unwrap();
+    let mut child = drctl.spawn(&line);
+    while server.number("select count(*) from drctl.event").await == 0 {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it was killed");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    held.batch_execute("rollback").await.unwrap();
+    while server.number("select count(*) from pg_locks where locktype = 'advisory'").await > 0 {}
+    for line in ["journal verify", "journal backup saved.db", "runs list", "doctor", "stop-all on --reason x"]
+    {
+        let refused = drctl.run(&format!("--journal {url} {line}"));
+        let said = refused.stdout + &refused.stderr;
+        assert!(refused.code != 0 && said.contains("copy that was not finished"), "{line}: {said}");
+    }
+    let onward = drctl.run(&format!("journal copy {url} onward.db"));
+    assert!(onward.code == 10 && onward.stderr.contains("part of a journal"), "{}", onward.stderr);
+    assert!(ok(&line).contains("copied and verified"));
+    assert_eq!(ok("journal verify"), ok(&format!("--journal {url} journal verify")));
 }
 
 #[tokio::test]

@@ -50,7 +50,7 @@ async fn a_journal_of_the_first_format_is_brought_up_to_date() {
     );
     client.batch_execute(&made).await.unwrap();
     let (journal, run) = (open(&url), run_id("shop-1"));
-    assert!(journal.describe().contains("format 2"), "{}", journal.describe());
+    assert!(journal.describe().contains("format 3"), "{}", journal.describe());
     create(&journal, &run).await;
     assert_eq!(bodies(&journal, &drctl::ports::StreamName::run(&run)).await.len(), 3);
     // Tokens go on from where they were.
