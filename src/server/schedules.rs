@@ -8,9 +8,8 @@ use tokio::task::JoinSet;
 
 use super::state::Server;
 use super::unusable::Unusable;
-use crate::app::launch::board::{Board, Entry};
+use crate::app::launch::board::{Board, Entry, unscheduled};
 use crate::app::launch::schedule::Launcher;
-use crate::app::launch::unscheduled;
 use crate::model::id::ServiceName;
 use crate::model::time::Duration;
 use crate::ports::Clock as _;

@@ -1,6 +1,8 @@
 //! Every runbook of the configured folders that has a drill schedule. One that does not compile is named: its
 //! drills would silently stop.
 
+pub(crate) mod unscheduled;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 

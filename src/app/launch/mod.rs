@@ -27,7 +27,6 @@ mod start;
 pub(crate) mod takeover;
 pub(crate) mod trigger;
 pub(crate) mod unfilled;
-pub(crate) mod unscheduled;
 pub(crate) mod warnings;
 
 use std::collections::BTreeMap;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::app::launch::unscheduled;
+use crate::app::launch::board::unscheduled;
 use crate::cli::session::Session;
 use crate::cli::{Error, output};
 use crate::config::Config;

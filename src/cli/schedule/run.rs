@@ -9,10 +9,9 @@ use serde::Serialize;
 use tokio::task::JoinSet;
 
 use super::gone::{gone, say_gone};
-use crate::app::launch::board::{Board, Entry, utc};
+use crate::app::launch::board::{Board, Entry, unscheduled, utc};
 use crate::app::launch::schedule::Launcher;
 use crate::app::launch::source::Broken;
-use crate::app::launch::unscheduled;
 use crate::cli::notices::Notices;
 use crate::cli::output::Terminal;
 use crate::cli::session::{self, Session};

@@ -262,7 +262,7 @@ fn kinds(drctl: &Drctl) -> Vec<String> {
     assert_eq!(exported.code, 0, "{}", exported.stderr);
     let records = exported.stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let of_it = records.filter(|record| record["stream"] == "schedule/ledger");
-    of_it.map(|record| record["kind"].as_str().unwrap_or_default().to_owned()).collect()
+    of_it.map(|record| record["type"].as_str().unwrap_or_default().to_owned()).collect()
 }
 
 /// Taken out is what is there and says nothing of a schedule, or was removed from among others; never what

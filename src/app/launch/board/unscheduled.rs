@@ -3,8 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::board::{self, Board};
-use super::shelf::Shelf;
+use super::{Board, host, place};
+use crate::app::launch::shelf::Shelf;
 use crate::app::{Error, Session};
 use crate::config::Config;
 use crate::engine::schedule::{Place, ScheduleRecord};
@@ -59,7 +59,7 @@ pub(crate) async fn record(
     if in_force.is_empty() {
         return Ok(taken_out);
     }
-    let here = Here { shelf: shelf(&session.config)?, host: board::host(), config: &session.config };
+    let here = Here { shelf: shelf(&session.config)?, host: host(), config: &session.config };
     for (service, record) in in_force {
         if let Some(place) = here.place_without(&service, record)
             && runtime::take_out(journal, &service, &place, now).await?
@@ -86,7 +86,7 @@ impl Here<'_> {
         };
         let drill = source?.runbook.drill.as_ref();
         let is_out = paths.len() == 1 && drill.is_none_or(|drill| drill.schedule.is_none());
-        is_out.then(|| board::place(&self.host, paths[0]))
+        is_out.then(|| place(&self.host, paths[0]))
     }
 
     /// Says whether the file of a service of which there is no runbook here was removed. Other machines have
