@@ -16,6 +16,8 @@ pub(super) struct Life {
     pub(super) troubled: Option<u64>,
     /// Whether it is over then, so that it leaves its place to another.
     pub(super) over: bool,
+    /// Whether its service is recovered when it succeeds: what failed and was ignored may belong to that.
+    pub(super) recovers: bool,
 }
 
 /// Where a member is.
@@ -37,6 +39,7 @@ pub(super) struct Part {
     /// The member whose end let this one begin.
     pub(super) cause: u32,
     over: bool,
+    pub(super) recovers: bool,
 }
 
 /// What came of a run.
@@ -64,6 +67,7 @@ pub(super) struct Crew {
     left: u32,
     open: usize,
     stopped: bool,
+    spoiled: bool,
 }
 
 impl Crew {
@@ -93,6 +97,7 @@ impl Crew {
             left: NONE,
             open: members,
             stopped: false,
+            spoiled: false,
         }
     }
 
@@ -107,7 +112,8 @@ impl Crew {
             self.due(member);
             self.advance(&mut life);
         }
-        Ran { healthy: (self.open == 0).then_some((self.now, last)), stopped: self.stopped }
+        let is_healthy = self.open == 0 && !self.spoiled;
+        Ran { healthy: is_healthy.then_some((self.now, last)), stopped: self.stopped }
     }
 
     /// The members of the path that the recovery took, the last first.
@@ -127,6 +133,7 @@ impl Crew {
             ended: NEVER,
             cause: NONE,
             over: false,
+            recovers: false,
         };
         self.parts.clear();
         self.parts.extend(self.needs.iter().map(part));
@@ -134,7 +141,8 @@ impl Crew {
         self.frontier.extend((0_u32..).zip(&self.needs).filter(|(_, needs)| **needs == 0).map(|(it, _)| it));
         self.queue.clear();
         (self.order, self.now, self.under_way, self.troubled) = (0, 0, 0, 0);
-        (self.left, self.open, self.stopped) = (NONE, self.needs.len(), false);
+        (self.left, self.open) = (NONE, self.needs.len());
+        (self.stopped, self.spoiled) = (false, false);
     }
 
     /// Begins every member that may begin, the first of the plan first.
@@ -148,7 +156,8 @@ impl Crew {
             let goes = life(member, now);
             let part = &mut self.parts[member as usize];
             part.cause = if waited { left } else { part.cause };
-            (part.standing, part.began, part.over) = (Standing::UnderWay, now, goes.over);
+            (part.standing, part.began) = (Standing::UnderWay, now);
+            (part.over, part.recovers) = (goes.over, goes.recovers);
             self.under_way += 1;
             if let Some(after) = goes.succeeds.or(goes.troubled) {
                 part.standing = if goes.succeeds.is_some() { part.standing } else { Standing::InTrouble };
@@ -174,6 +183,7 @@ impl Crew {
             return;
         }
         part.standing = Standing::Succeeded;
+        self.spoiled |= !part.recovers;
         self.open -= 1;
         for &successor in &self.successors[member as usize] {
             let part = &mut self.parts[successor as usize];

@@ -147,7 +147,7 @@ impl<'a> Studied<'a> {
                 Standing::UnderWay => {}
                 Standing::InTrouble => seen.in_trouble += 1,
                 Standing::Succeeded => {
-                    self.recovered += 1;
+                    self.recovered += u64::from(part.recovers);
                     if kept {
                         seen.takes.push(part.ended - part.began);
                         seen.done.push(part.ended);
@@ -208,11 +208,12 @@ impl<'a> Studied<'a> {
 
 /// How a member goes that is lived in its world.
 fn life(world: &mut World<'_>, luck: Luck) -> Life {
-    let completed = world.live(luck).completed;
+    let lived = world.live(luck);
+    let completed = lived.completed;
     let succeeds = completed.then_some(world.now);
     let stands = || world.standing().is_some_and(|(_, why)| why == Why::Blocked).then_some(world.now);
     let troubled = if completed { None } else { world.troubled.or_else(stands) };
-    Life { succeeds, troubled, over: world.over }
+    Life { succeeds, troubled, over: world.over, recovers: lived.recovery.is_some() }
 }
 
 /// A mean number of members, to hundredths.

@@ -278,7 +278,7 @@ fn a_schedule_is_taken_out_only_where_that_is_sure() {
         match unsure {
             Some(text) => drctl.write("runbooks/ledger.yaml", text),
             None => std::fs::remove_file(&path).unwrap(),
-        };
+        }
         assert_eq!(look("2026-11-21T12:00:00Z")["taken_out"], serde_json::json!([]), "{unsure:?}");
     }
     assert_eq!(kinds(&drctl), ["schedule_seen"]);

@@ -3,6 +3,7 @@
 use drctl::app;
 use drctl::forecast::fleet::{FleetForecast, FleetQuestion, FleetReport, Member, MemberShare, fleet_study};
 use drctl::forecast::{Conditions, Hazard, Kind, Spread};
+use drctl::model::policy::OnFailure;
 use drctl::model::run::{FailureClass, RunStatus};
 use drctl::model::time::Duration;
 use drctl::plan::{Measured, Plan, PlanIndex};
@@ -140,8 +141,26 @@ fn a_member_in_trouble_stops_the_fleet_where_none_may_be() {
             assert!((found - expected).abs() < 0.011, "{head}: {told:?}");
         }
         assert!((of(it, "b").not_begun - stops).abs() < 0.011, "{head}: {:?}", of(it, "b"));
-        assert_eq!(of(it, "b").in_trouble, 0.0);
+        assert!(of(it, "b").in_trouble < 1e-9);
     }
+}
+
+/// A member whose validation failed and was ignored lets others begin, and the whole is not recovered.
+#[test]
+fn a_member_that_validates_nothing_does_not_recover_the_fleet() {
+    let (plan, mut members) = plans(&fleet("", "{runbook: a}, {runbook: b, needs: [a]}"), &["a", "b"]);
+    for node in &mut members[0].nodes {
+        node.on_failure = OnFailure::Continue;
+    }
+    let mut conditions = healthy(&members);
+    let kind = Kind::Fail { class: FailureClass::Permanent, retry_after: None };
+    for met in &mut conditions[0].nodes {
+        met.hazards.push(Hazard { attempt: None, times: None, probability: 1.0, takes: None, kind });
+    }
+    let report = study(&plan, &members, conditions, 10);
+    let it = &report.scenarios[0];
+    assert!(it.incomplete.probability > 0.99 && it.stops_early.probability < 0.01, "{it:#?}");
+    assert!(of(it, "b").done_p50_ms.is_some() && (it.mean_recovered - 1.0).abs() < 1e-9, "{it:#?}");
 }
 
 /// Luck of a member is its own: others change nothing of it.
