@@ -2,7 +2,7 @@
 
 use drctl::app;
 use drctl::forecast::fleet::{FleetForecast, FleetQuestion, FleetReport, Member, MemberShare, fleet_study};
-use drctl::forecast::{Conditions, Hazard, Kind, Spread};
+use drctl::forecast::{Conditions, Hazard, Kind, Silence, Spread};
 use drctl::model::policy::OnFailure;
 use drctl::model::run::{FailureClass, RunStatus};
 use drctl::model::time::Duration;
@@ -161,6 +161,33 @@ fn a_member_that_validates_nothing_does_not_recover_the_fleet() {
     let it = &report.scenarios[0];
     assert!(it.incomplete.probability > 0.99 && it.stops_early.probability < 0.01, "{it:#?}");
     assert!(of(it, "b").done_p50_ms.is_some() && (it.mean_recovered - 1.0).abs() < 1e-9, "{it:#?}");
+}
+
+/// A fault is there for all members or for none, and its times count from the start of the fleet.
+#[test]
+fn a_fault_is_one_for_all_members() {
+    let both = "{runbook: a}, {runbook: b}";
+    let (plan, mut members) = plans(&fleet("on_member_failure: {continue: true}", both), &["a", "b"]);
+    taking(&mut members, 100, 100);
+    let silent = |until: Option<u64>| {
+        let until = until.map(Duration::from_secs);
+        vec![Silence { fault: 0, from: Duration::ZERO, until }]
+    };
+    let mut conditions = healthy(&members);
+    for met in &mut conditions {
+        met.faults = vec![0.5];
+        met.nodes.iter_mut().for_each(|node| node.silences = silent(None));
+    }
+    let report = study(&plan, &members, conditions, 20_000);
+    let lost = report.scenarios[0].incomplete.probability;
+    assert!((lost - 0.5).abs() < 0.011, "{lost}: two faults would make it three quarters");
+    let (plan, mut members) = plans(&fleet("", "{runbook: a}, {runbook: b, needs: [a]}"), &["a", "b"]);
+    taking(&mut members, 100, 100);
+    let mut conditions = healthy(&members);
+    conditions[1].faults = vec![1.0];
+    conditions[1].nodes.iter_mut().for_each(|node| node.silences = silent(Some(50)));
+    let report = study(&plan, &members, conditions, 10);
+    near(report.scenarios[0].recovery_time.p99_ms, 200_000.0);
 }
 
 /// Luck of a member is its own: others change nothing of it.
