@@ -250,7 +250,7 @@ fn nested(
 }
 
 /// Everything that is wrong, each on a line of its own.
-fn say_all(error: &Error) {
+pub(crate) fn say_all(error: &Error) {
     if error.details.is_empty() {
         output::say(&format!("  {}", error.message));
     }

@@ -31,6 +31,8 @@ pub(crate) enum What {
     Scenario,
     /// A forecast, as `drctl simulate --output json` prints it.
     Forecast,
+    /// The same of a fleet.
+    FleetForecast,
     /// The API of `drctl serve`, as a document of `OpenAPI`.
     Api,
     /// A plan, as `drctl plan --output json` prints it: its top level.
@@ -59,6 +61,7 @@ pub(crate) fn schema(what: What) -> Value {
         What::Policy => compile::policy_schema(),
         What::Scenario => crate::providers::simulated::Scenario::schema(),
         What::Forecast => forecast::schema(),
+        What::FleetForecast => forecast::fleet_schema(),
         What::Api => crate::server::openapi(),
         What::Plan => plan_schema(),
     }

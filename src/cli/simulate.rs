@@ -1,7 +1,10 @@
 //! `drctl simulate`: a forecast of an operation from thousands of simulated runs. Starts nothing, and never
 //! makes a journal.
 
-use std::path::PathBuf;
+mod fleet;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
@@ -16,7 +19,9 @@ use crate::app::launch::source::{self, Source, Subject};
 use crate::config::Config;
 use crate::forecast::{self, Conditions, MOST_RUNS, Question, Report, render};
 use crate::journal::OpenMode;
+use crate::model::id::SiteName;
 use crate::model::run::Operation;
+use crate::model::values::Site;
 use crate::plan::{History, Plan};
 use crate::providers::simulated::Scenario;
 use crate::runtime;
@@ -80,10 +85,9 @@ impl std::str::FromStr for MaxMiss {
 pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     let (config, _borrowed) = session::config_and_runbooks(global)?;
     let binding = arguments.binding.binding()?;
-    let Subject::One(source) = source::subject(&config, &binding, &Terminal)? else {
-        return Err(Error::new(exit::USAGE, "a fleet has no forecast of its own")
-            .help("forecast its members one by one: drctl simulate RUNBOOK of each; `drctl failover FLEET --simulate` lives one run of all")
-            .reason("fleet"));
+    let source = match source::subject(&config, &binding, &Terminal)? {
+        Subject::One(source) => source,
+        Subject::Fleet(source) => return fleet::run((global, &config), arguments, &binding, &source),
     };
     let mut plan = planned(global, &config, (&binding, arguments.operation), &source)?;
     let history = history(global, &config, &plan);
@@ -137,15 +141,16 @@ fn scenarios(arguments: &Arguments, plan: &Plan) -> Result<Vec<Conditions>, Erro
     if arguments.scenario.is_empty() {
         return Ok(vec![Conditions::healthy(plan.nodes.len())]);
     }
-    let read = |path: &PathBuf| {
-        let invalid = |error| {
-            Error::new(exit::INVALID, format!("{}: {error}", path.display())).reason("invalid_scenario")
-        };
-        let scenario = Scenario::parse(&source::read(path)?).map_err(invalid)?;
-        scenario.check_sites(&plan.sites).map_err(invalid)?;
-        Ok(app::conditions(&scenario, plan))
-    };
+    let read = |path: &PathBuf| Ok(app::conditions(&read_scenario(path, &plan.sites)?, plan));
     arguments.scenario.iter().map(read).collect()
+}
+
+fn read_scenario(path: &Path, sites: &BTreeMap<SiteName, Site>) -> Result<Scenario, Error> {
+    let invalid =
+        |error| Error::new(exit::INVALID, format!("{}: {error}", path.display())).reason("invalid_scenario");
+    let scenario = Scenario::parse(&source::read(path)?).map_err(invalid)?;
+    scenario.check_sites(sites).map_err(invalid)?;
+    Ok(scenario)
 }
 
 fn print(global: &Global, arguments: &Arguments, report: &Report) -> Result<(), Error> {

@@ -122,9 +122,10 @@ impl World<'_> {
 
     fn is_silent(&self, node: u32) -> bool {
         let Some(conditions) = self.conditions.nodes.get(node as usize) else { return false };
+        let now = self.now + self.whole.map_or(0, |(_, begun)| begun);
         conditions.silences.iter().any(|silence| {
-            let begun = silence.from.as_millis() <= self.now;
-            let over = silence.until.is_some_and(|until| until.as_millis() <= self.now);
+            let begun = silence.from.as_millis() <= now;
+            let over = silence.until.is_some_and(|until| until.as_millis() <= now);
             begun && !over && self.faults.get(silence.fault).copied().unwrap_or(false)
         })
     }

@@ -40,6 +40,14 @@ impl Luck {
         Self::Drawn { key: mixed(mixed(seed) ^ u64::from(run).wrapping_mul(STEP)) }
     }
 
+    /// The luck of a run that is a part of another, by its name: who else there is changes nothing of it.
+    #[must_use]
+    pub(super) fn of_part(seed: u64, name: &str, run: u32) -> Self {
+        // FNV-1a.
+        let fold = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        Self::of(seed ^ mixed(name.bytes().fold(0xcbf2_9ce4_8422_2325, fold)), run)
+    }
+
     /// A number between 0 and 1, both excluded.
     #[must_use]
     pub(super) fn share(self, purpose: Purpose, of: u32, number: u32) -> f64 {

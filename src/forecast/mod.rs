@@ -2,12 +2,14 @@
 //! same plan, conditions and seed give the same numbers on every machine. Never performs anything.
 //!
 //! `shape` flattens a plan, `conditions` hold what goes wrong, `world` lives one run of both, `study` lives
-//! many and counts, `report` is what is said about it, and `render` draws that.
+//! many and counts, `fleet` combines those of many plans, `report` is what is said about it, and `render`
+//! draws that.
 
 mod attempt;
 mod chance;
 mod conditions;
 mod counted;
+pub mod fleet;
 mod number;
 pub mod render;
 pub mod report;
@@ -20,7 +22,7 @@ mod world;
 
 pub use conditions::{Conditions, Hazard, Kind, NodeConditions, Person, Silence};
 pub use report::Report;
-pub use schema::schema;
+pub use schema::{fleet_schema, schema};
 pub use spread::{Basis, Spread};
 pub use study::{Question, study};
 

@@ -115,6 +115,10 @@ pub(super) struct World<'a> {
     pub(super) spoiled: bool,
     pub(super) healthy: Option<(u64, u32)>,
     pub(super) stopped: Option<(u32, Why)>,
+    /// When it came to stand there.
+    pub(super) troubled: Option<u64>,
+    /// What everybody meets whose run belongs to the same whole: its luck, and how long ago that began.
+    pub(super) whole: Option<(Luck, u64)>,
     pub(super) unfenced: bool,
     pub(super) read: bool,
     pub(super) unsettled: usize,
@@ -165,6 +169,8 @@ impl<'a> World<'a> {
             spoiled: false,
             healthy: None,
             stopped: None,
+            troubled: None,
+            whole: None,
             unfenced: false,
             read: false,
             unsettled: 0,
@@ -176,6 +182,7 @@ impl<'a> World<'a> {
     pub(super) fn live(&mut self, luck: Luck) -> Lived {
         self.begin_anew(luck);
         self.advance();
+        self.note_trouble();
         while let Some(Reverse((at, _, node, epoch))) = self.queue.pop() {
             if self.over {
                 break;
@@ -184,6 +191,7 @@ impl<'a> World<'a> {
                 self.now = at;
                 self.due(node);
                 self.advance();
+                self.note_trouble();
             }
         }
         let zero = self.zero();
@@ -191,6 +199,12 @@ impl<'a> World<'a> {
             recovery: self.healthy.map(|(at, _)| at.saturating_sub(zero)),
             completed: self.unsettled == 0,
             stopped: if self.healthy.is_some() { None } else { self.stopped.or_else(|| self.standing()) },
+        }
+    }
+
+    fn note_trouble(&mut self) {
+        if self.stopped.is_some() && self.troubled.is_none() {
+            self.troubled = Some(self.now);
         }
     }
 
@@ -225,7 +239,8 @@ impl<'a> World<'a> {
         self.lanes.fill((0, NONE));
         (self.held, self.over, self.touched) = (false, false, None);
         (self.any_recovered, self.spoiled, self.healthy) = (false, false, None);
-        (self.stopped, self.unfenced, self.read) = (None, false, false);
+        (self.stopped, self.troubled) = (None, None);
+        (self.unfenced, self.read) = (false, false);
         self.unsettled = shape.nodes.len();
         self.open_recovery = 0;
         for (number, (state, flat)) in (0_u32..).zip(self.states.iter_mut().zip(&shape.nodes)) {
@@ -249,6 +264,7 @@ impl<'a> World<'a> {
         for (number, (occurs, probability)) in
             (0_u32..).zip(self.faults.iter_mut().zip(&self.conditions.faults))
         {
+            let luck = self.whole.map_or(luck, |(luck, _)| luck);
             *occurs = luck.share(Purpose::Fault, number, 0) < *probability;
         }
     }
@@ -419,7 +435,7 @@ impl<'a> World<'a> {
     }
 
     /// Where a run stands that neither failed nor got anywhere.
-    fn standing(&self) -> Option<(u32, Why)> {
+    pub(super) fn standing(&self) -> Option<(u32, Why)> {
         let with = |status: Status| self.states.iter().position(|state| state.status == status);
         let number = |place: usize| u32::try_from(place).unwrap_or(NONE);
         if let Some(place) = with(Status::Asked) {

@@ -7,7 +7,7 @@ use super::facts;
 use super::{Error, load, stop_switch};
 use crate::engine::next_wake;
 use crate::engine::schedule::{
-    Answers, Facts, Order, Refusal, RunLine, ScheduleEvent, ScheduleRecord, Step, decide,
+    Answers, Facts, Order, Place, Refusal, RunLine, ScheduleEvent, ScheduleRecord, Step, decide,
 };
 use crate::model::id::{RunId, ServiceName};
 use crate::model::run::Intent;
@@ -57,6 +57,8 @@ pub struct Scheduled {
     pub service: ServiceName,
     /// When its drills run.
     pub timetable: Timetable,
+    /// Where that is written.
+    pub place: Place,
 }
 
 /// Looks at schedules.
@@ -84,8 +86,21 @@ pub struct Turn {
     pub open: Option<RunLine>,
     /// The clock is not set: fires up to here were decided before.
     pub ahead: Option<Timestamp>,
+    /// Another version of the schedule is in force: no fire of this one is let through.
+    pub behind: Option<Behind>,
     /// When the next fire is due.
     pub next: Option<Timestamp>,
+}
+
+/// What is in force in place of what was looked with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Behind {
+    /// Its expression and zone.
+    pub schedule: String,
+    /// Where it was seen, as far as it is recorded.
+    pub place: Option<Place>,
+    /// Whoever still has the other then, sets it again.
+    pub until: Timestamp,
 }
 
 impl Scheduler {
@@ -106,7 +121,7 @@ impl Scheduler {
     }
 
     async fn look(&self, schedule: &Scheduled, dry: bool) -> Result<Turn, Error> {
-        let Scheduled { service, timetable } = schedule;
+        let Scheduled { service, timetable, place } = schedule;
         let mut turn = Turn::default();
         let mut answers = None;
         for _ in 0..STEPS {
@@ -115,14 +130,17 @@ impl Scheduler {
             if dry {
                 turn.recorded.iter().for_each(|event| record.apply(event, now));
             }
-            let facts = self.facts(service, &record, answers.clone()).await?;
+            let facts = self.facts((service, place), &record, answers.clone()).await?;
             match decide(service.as_str(), timetable, &record, &facts) {
                 Step::Wait(next) => {
-                    let key = record.opened.as_ref().map(|opened| opened.key.as_str());
-                    let is_its = |line: &RunLine| key.is_some() && line.key.as_deref() == key;
-                    let gone_on = |line: &RunLine| turn.gone_on.as_ref() == Some(&line.run);
-                    turn.open = facts.runs.into_iter().find(|line| is_its(line) || gone_on(line));
+                    turn.open = open(&record, facts.runs, &turn);
                     turn.next = next;
+                    return Ok(turn);
+                }
+                Step::Behind { until } => {
+                    turn.open = open(&record, facts.runs, &turn);
+                    let schedule = record.schedule.unwrap_or_default();
+                    turn.behind = Some(Behind { schedule, place: record.place, until });
                     return Ok(turn);
                 }
                 Step::Unset { ahead } => {
@@ -188,7 +206,7 @@ impl Scheduler {
 
     async fn facts(
         &self,
-        service: &ServiceName,
+        (service, place): (&ServiceName, &Place),
         record: &ScheduleRecord,
         answers: Option<(Timestamp, Answers)>,
     ) -> Result<Facts, Error> {
@@ -217,7 +235,8 @@ impl Scheduler {
         }
         // Read last: what was found is not older than the time it is judged by.
         let now = self.clock.now();
-        Ok(Facts { now, within: self.within, stopped, runs, answers })
+        let place = place.clone();
+        Ok(Facts { place, now, within: self.within, stopped, runs, answers })
     }
 
     /// Says whether the time is up of something that a drill waits for. One that cannot be read waits.
@@ -241,6 +260,31 @@ impl Scheduler {
         facts::append(self.journal.as_ref(), StreamName::schedule(service), head, self.clock.now(), records)
             .await
     }
+}
+
+/// The run that a look leaves open.
+fn open(record: &ScheduleRecord, runs: Vec<RunLine>, turn: &Turn) -> Option<RunLine> {
+    let key = record.opened.as_ref().map(|opened| opened.key.as_str());
+    let is_its = |line: &RunLine| key.is_some() && line.key.as_deref() == key;
+    let gone_on = |line: &RunLine| turn.gone_on.as_ref() == Some(&line.run);
+    runs.into_iter().find(|line| is_its(line) || gone_on(line))
+}
+
+/// Records that the schedule of a service is not there any more in a place, where one is in force and nobody
+/// else may have it; says whether it did.
+///
+/// # Errors
+/// When the journal refuses.
+pub async fn take_out(
+    journal: &dyn Journal,
+    service: &ServiceName,
+    place: &Place,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let (record, head) = schedule_record(journal, service).await?;
+    let Some(event) = record.unseen(place, now) else { return Ok(false) };
+    let records = std::iter::once((event.kind(), &event));
+    facts::append(journal, StreamName::schedule(service), head, now, records).await
 }
 
 /// Reads where the schedule of a service stands, and the sequence of the last entry that says so.

@@ -8,21 +8,54 @@ use tokio::task::JoinSet;
 
 use super::state::Server;
 use super::unusable::Unusable;
-use crate::app::launch::board::{Board, Entry};
+use crate::app::launch::board::{Board, Entry, unscheduled};
 use crate::app::launch::schedule::Launcher;
 use crate::model::id::ServiceName;
 use crate::model::time::Duration;
-use crate::runtime::{Scheduler, SystemClock};
+use crate::ports::Clock as _;
+use crate::runtime::{self, Behind, Scheduler, SystemClock, Turn};
 
 /// How far back missed fires are looked for.
 const WITHIN: Duration = Duration::from_secs(7 * 24 * 3_600);
 
+/// What came of a look at a schedule.
+type Looked = (ServiceName, Result<Turn, runtime::Error>);
+
+/// The schedules of which this server has an old version, as far as its log says so.
+#[derive(Default)]
+struct Told(BTreeMap<ServiceName, Behind>);
+
+impl Told {
+    /// Says what came of a look: of an old version once, until there is another.
+    fn tell(&mut self, service: ServiceName, turn: Result<Turn, runtime::Error>) {
+        let behind = match turn {
+            Ok(turn) => turn.behind,
+            Err(error) => return tracing::error!(%service, %error, "schedule not looked at"),
+        };
+        match behind {
+            Some(behind) if self.0.get(&service) == Some(&behind) => {}
+            Some(behind) => {
+                let place = behind.place.as_ref().map(|place| format!("{}:{}", place.host, place.path));
+                tracing::warn!(
+                    %service, in_force = behind.schedule, place, until = %behind.until,
+                    "this node has a version of the schedule that was replaced: it lets no fire through"
+                );
+                self.0.insert(service, behind);
+            }
+            None if self.0.remove(&service).is_some() => {
+                tracing::info!(%service, "this node has the version of the schedule that is in force");
+            }
+            None => {}
+        }
+    }
+}
+
 /// Looks until the server lets go of its runs.
 pub(super) async fn watch(server: Arc<Server>) {
-    let (mut looks, mut busy) = (JoinSet::new(), BTreeSet::new());
+    let (mut looks, mut busy, mut told) = (JoinSet::new(), BTreeSet::new(), Told::default());
     let mut unusable = Unusable::of("no drill of it runs");
     while !server.keeper.is_draining() {
-        begin(&server, &mut looks, &mut busy, &mut unusable);
+        begin(&server, &mut looks, &mut busy, &mut unusable).await;
         let pause = tokio::time::sleep(server.config().schedules_every.to_std());
         tokio::pin!(pause);
         loop {
@@ -30,8 +63,9 @@ pub(super) async fn watch(server: Arc<Server>) {
                 () = &mut pause => break,
                 Some(ended) = looks.join_next() => {
                     // A look that panicked keeps its name: it is not begun again and again.
-                    if let Ok(service) = ended {
+                    if let Ok((service, turn)) = ended {
                         busy.remove::<ServiceName>(&service);
+                        told.tell(service, turn);
                     }
                 }
             }
@@ -39,9 +73,9 @@ pub(super) async fn watch(server: Arc<Server>) {
     }
 }
 
-fn begin(
+async fn begin(
     server: &Arc<Server>,
-    looks: &mut JoinSet<ServiceName>,
+    looks: &mut JoinSet<Looked>,
     busy: &mut BTreeSet<ServiceName>,
     unusable: &mut Unusable,
 ) {
@@ -53,6 +87,10 @@ fn begin(
             return;
         }
     };
+    match unscheduled::record(&session, &board, SystemClock::real().now()).await {
+        Ok(taken_out) => taken_out.iter().for_each(|service| tracing::info!(%service, "schedule taken out")),
+        Err(error) => tracing::error!(error = %error.message, "schedules taken out are not recorded"),
+    }
     unusable.are(board.broken);
     for (service, Entry { source, scheduled }) in board.entries {
         if !busy.insert(service.clone()) {
@@ -70,10 +108,8 @@ fn begin(
             within: WITHIN,
         };
         looks.spawn(async move {
-            if let Err(error) = scheduler.turn(&scheduled).await {
-                tracing::error!(%service, %error, "schedule not looked at");
-            }
-            service
+            let turn = scheduler.turn(&scheduled).await;
+            (service, turn)
         });
     }
 }

@@ -21,6 +21,7 @@ impl Metrics {
                     ScheduleEvent::Fired { .. } => "fired",
                     ScheduleEvent::Refused { reason, .. } => reason.as_str(),
                     ScheduleEvent::Seen { .. }
+                    | ScheduleEvent::Unseen { .. }
                     | ScheduleEvent::SetBack { .. }
                     | ScheduleEvent::Ended { .. } => {
                         return;

@@ -7,6 +7,7 @@
     reason = "a test's helpers; DRCTL_BLESS is read here alone"
 )]
 
+mod forecast;
 mod nested;
 mod runs;
 mod world;

@@ -5,4 +5,5 @@
 mod calendar;
 mod crosscheck;
 mod scheduler;
+mod versions;
 mod world;

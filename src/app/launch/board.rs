@@ -1,6 +1,8 @@
 //! Every runbook of the configured folders that has a drill schedule. One that does not compile is named: its
 //! drills would silently stop.
 
+pub(crate) mod unscheduled;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -9,6 +11,8 @@ use serde_json::Value;
 use super::source::{self, Broken, Source};
 use crate::app::{Error, Voice};
 use crate::config::Config;
+use crate::engine::schedule::Place;
+use crate::journal::HolderFacts;
 use crate::model::id::ServiceName;
 use crate::model::runbook::Runbook;
 use crate::model::schedule::{Fire, Timetable};
@@ -40,20 +44,22 @@ impl Board {
     pub(crate) fn read(config: &Config) -> Result<Self, Error> {
         let (sources, broken) = source::with(config, may_have_schedule)?;
         let mut board = Self { broken, ..Self::default() };
+        let host = host();
         for source in sources {
-            board.put(Source { path: config.shown(&source.path), ..source });
+            let place = place(&host, &source.path);
+            board.put(Source { path: config.shown(&source.path), ..source }, place);
         }
         Ok(board)
     }
 
-    fn put(&mut self, source: Source) {
+    fn put(&mut self, source: Source, place: Place) {
         let Some(timetable) = timetable(&source.runbook) else { return };
         let service = source.runbook.metadata.name.clone();
         if let Some(other) = self.entries.get(&service) {
             let why = format!("{} has a schedule for {service} as well", other.source.path.display());
             return self.broken.push(Broken { path: source.path, why });
         }
-        let scheduled = Scheduled { service: service.clone(), timetable };
+        let scheduled = Scheduled { service: service.clone(), timetable, place };
         self.entries.insert(service, Entry { source, scheduled });
     }
 
@@ -63,6 +69,17 @@ impl Board {
             voice.say(&format!("\x1b[33mwarning\x1b[0m: {}: no drill of it runs: {why}", path.display()));
         }
     }
+}
+
+/// The name of this machine.
+pub(crate) fn host() -> String {
+    HolderFacts::here("").host
+}
+
+/// Where a runbook is looked at.
+pub(crate) fn place(host: &str, path: &Path) -> Place {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    Place { host: host.to_owned(), path: path.display().to_string() }
 }
 
 /// When the drills of a runbook run, if it says so.

@@ -62,7 +62,7 @@ pub(crate) async fn outlook(session: &Session, wanted: &Wanted) -> Result<Outloo
     let source = match source::named(&session.config, &wanted.binding, session.voice.as_ref())? {
         Subject::One(source) => source,
         Subject::Fleet(_) => {
-            let what = "a fleet has no forecast of its own: ask for its members";
+            let what = "forecasts of fleets are not made here: ask for those of its members";
             return Err(Error::new(exit::INVALID, what).reason("fleet"));
         }
     };

@@ -2,36 +2,28 @@
 //! nothing.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
-use crate::app::launch::shelf::Shelf;
+use crate::app::launch::board::unscheduled;
 use crate::cli::session::Session;
 use crate::cli::{Error, output};
 use crate::config::Config;
 use crate::model::id::ServiceName;
 use crate::runtime;
 
-/// How the names of streams of schedules begin.
-const SCHEDULE: &str = "schedule/";
-
 /// The services with a schedule in the journal and without a runbook in the folders of a configuration,
 /// which may be those of a server. One whose runbook is there and says nothing of a schedule any more is
-/// none:
-/// somebody wanted that.
+/// none: somebody wanted that.
 ///
 /// # Errors
 /// When the configuration or the journal cannot be used.
 pub(super) async fn gone(session: &Session, config: &Config) -> Result<Vec<String>, Error> {
-    let beside =
-        config.runbooks.first().map_or_else(|| PathBuf::from("runbooks/any"), |path| path.join("any"));
-    let shelf = Shelf::of(config, &beside)?;
+    let shelf = unscheduled::shelf(config)?;
     let there: BTreeSet<&ServiceName> = shelf.services().into_iter().map(|(name, _, _)| name).collect();
     let mut gone = Vec::new();
-    for stream in session.journal.streams(SCHEDULE).await? {
-        let name = stream.as_str().strip_prefix(SCHEDULE).and_then(|name| ServiceName::new(name).ok());
-        let Some(name) = name.filter(|name| !there.contains(name)) else { continue };
+    let known = unscheduled::known(session).await?;
+    for name in known.into_iter().filter(|name| !there.contains(name)) {
         let (record, _) = runtime::schedule_record(session.journal.as_ref(), &name).await?;
-        if record.schedule.is_some() {
+        if record.schedule.is_some() || record.taken_out.is_some() {
             gone.push(name.to_string());
         }
     }

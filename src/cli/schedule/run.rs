@@ -9,7 +9,7 @@ use serde::Serialize;
 use tokio::task::JoinSet;
 
 use super::gone::{gone, say_gone};
-use crate::app::launch::board::{Board, Entry, utc};
+use crate::app::launch::board::{Board, Entry, unscheduled, utc};
 use crate::app::launch::schedule::Launcher;
 use crate::app::launch::source::Broken;
 use crate::cli::notices::Notices;
@@ -21,7 +21,8 @@ use crate::model::drill::DrillLevel;
 use crate::model::id::ServiceName;
 use crate::model::run::{RunStatus, Verdict};
 use crate::model::time::{Duration, Timestamp};
-use crate::runtime::{Scheduled, Scheduler, Silent, SystemClock, Turn};
+use crate::ports::Clock as _;
+use crate::runtime::{Behind, Scheduled, Scheduler, Silent, SystemClock, Turn};
 
 /// Codes from the gravest on: of several results the command ends with the first of these that there is.
 const GRAVEST: [u8; 11] = [
@@ -57,6 +58,8 @@ pub(crate) struct Arguments {
 struct Report {
     dry_run: bool,
     schedules: Vec<Line>,
+    /// Services whose schedule was found to be taken out, which was recorded now.
+    taken_out: Vec<ServiceName>,
     /// Services the journal knows a schedule of, and of which there is no runbook any more.
     gone: Vec<String>,
     broken: Vec<Broken>,
@@ -90,6 +93,8 @@ enum What {
     Refused { fire: Timestamp, reason: Refusal, detail: String },
     /// The clock is behind fires that were decided: it was ahead then, or is not set now.
     Clock { ahead: Timestamp, set_back: bool },
+    /// Another version of the schedule is in force, that of `instead`: this one waits, at least until then.
+    Behind { instead: String, place: Option<String>, until: Timestamp },
     /// It could not be looked at.
     Error { message: String },
 }
@@ -100,7 +105,14 @@ enum What {
 /// When the configuration or the journal cannot be used.
 pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     let session = Arc::new(Session::open(global)?);
-    let Board { entries, broken } = Board::read(&session.config)?;
+    let clock = arguments.now.map_or_else(SystemClock::real, |now| SystemClock::faster_from(now, 1));
+    let board = Board::read(&session.config)?;
+    let taken_out = if arguments.dry_run {
+        Vec::new()
+    } else {
+        session::block_on(unscheduled::record(&session, &board, clock.now()))?
+    };
+    let Board { entries, broken } = board;
     let mut wanted = Vec::new();
     let mut sources = std::collections::BTreeMap::new();
     for (service, Entry { source, scheduled }) in entries {
@@ -108,7 +120,6 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
         wanted.push((scheduled, level == Some(DrillLevel::Check)));
         sources.insert(service, source);
     }
-    let clock = arguments.now.map_or_else(SystemClock::real, |now| SystemClock::faster_from(now, 1));
     let scheduler = Arc::new(Scheduler {
         journal: session.journal.clone(),
         clock: Arc::new(clock),
@@ -122,10 +133,15 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
         lines
     })?;
     let gone = session::block_on(gone(&session, &session.config))?;
-    let report = Report { dry_run: arguments.dry_run, schedules: lines, gone, broken };
+    let report = Report { dry_run: arguments.dry_run, schedules: lines, taken_out, gone, broken };
     let board = Board { broken: report.broken.clone(), ..Board::default() };
     if global.output == Format::Text {
         board.say_broken(&Terminal);
+        for service in &report.taken_out {
+            output::say(&format!(
+                "{service}: its schedule was taken out; once it is back it counts from then"
+            ));
+        }
         say_gone(&report.gone);
     }
     output::print(global.output, &report, || render(&report))?;
@@ -187,7 +203,10 @@ fn what(turn: &Turn, dry: bool, only_checks: bool) -> (What, u8) {
             let (fire, reason, detail) = (*fire, *reason, detail.clone());
             Some((What::Refused { fire, reason, detail }, code_of(reason)))
         }
-        ScheduleEvent::Fired { .. } | ScheduleEvent::Seen { .. } | ScheduleEvent::SetBack { .. } => None,
+        ScheduleEvent::Fired { .. }
+        | ScheduleEvent::Seen { .. }
+        | ScheduleEvent::Unseen { .. }
+        | ScheduleEvent::SetBack { .. } => None,
     });
     let fire = turn.order.as_ref().map(|order| order.fire);
     match (told, fire) {
@@ -201,6 +220,10 @@ fn what(turn: &Turn, dry: bool, only_checks: bool) -> (What, u8) {
             if let Some((ahead, set_back)) = clock(turn) {
                 return (What::Clock { ahead, set_back }, exit::REFUSED);
             }
+            if let Some(Behind { schedule: instead, place, until }) = turn.behind.clone() {
+                let place = place.map(|place| format!("{}:{}", place.host, place.path));
+                return (What::Behind { instead, place, until }, exit::SUCCESS);
+            }
             let open = turn.open.as_ref().map(|line| line.run.to_string());
             (What::NothingDue { open }, exit::SUCCESS)
         }
@@ -212,6 +235,7 @@ fn clock(turn: &Turn) -> Option<(Timestamp, bool)> {
     let set_back = turn.recorded.iter().find_map(|event| match event {
         ScheduleEvent::SetBack { ahead, .. } => Some((*ahead, true)),
         ScheduleEvent::Seen { .. }
+        | ScheduleEvent::Unseen { .. }
         | ScheduleEvent::Fired { .. }
         | ScheduleEvent::Refused { .. }
         | ScheduleEvent::Ended { .. } => None,
@@ -276,6 +300,14 @@ fn render(report: &Report) -> String {
                 "\x1b[31mthe clock is not set\x1b[0m: drills up to {} were decided before; nothing runs until it is",
                 utc(*ahead)
             ),
+            What::Behind { instead, place, until } => {
+                let place = place.as_ref().map_or_else(String::new, |place| format!(", seen at {place}"));
+                let until = utc(*until);
+                format!(
+                    "\x1b[33mbehind\x1b[0m: a newer version of its schedule is in force ({instead}{place}); this one waits for \
+                     it, or is set again from {until} on"
+                )
+            }
             What::Error { message } => format!("\x1b[31merror\x1b[0m: {message}"),
         };
         // Writing into a string cannot fail.

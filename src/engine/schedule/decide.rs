@@ -3,6 +3,7 @@
 
 use super::event::{Refusal, ScheduleEvent};
 use super::record::{Opened, ScheduleRecord};
+use super::version::{Place, Version};
 use super::{FLOOR, GRACE, MOST_DUE};
 use crate::model::id::RunId;
 use crate::model::run::{Intent, RunStatus, Verdict};
@@ -47,6 +48,8 @@ pub struct Answers {
 /// What is known when a schedule is looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {
+    /// Where it is looked at.
+    pub place: Place,
     /// The time.
     pub now: Timestamp,
     /// How far back missed fires are looked for.
@@ -80,6 +83,11 @@ pub enum Step {
         /// Fires up to here were decided.
         ahead: Timestamp,
     },
+    /// Nothing: a newer version of the schedule is in force, and stays so at least until then.
+    Behind {
+        /// Until when.
+        until: Timestamp,
+    },
     /// Policy and guards must be asked about a fire.
     Ask(Order),
     /// These facts are recorded, and it is decided again.
@@ -99,12 +107,14 @@ pub fn key(service: &str, fire: Timestamp) -> String {
 /// Says what follows.
 #[must_use]
 pub fn decide(service: &str, table: &Timetable, record: &ScheduleRecord, facts: &Facts) -> Step {
-    if record.schedule.as_deref() != Some(&table.summary()) {
-        let schedule = table.summary();
-        // It counts from now on: nobody was asked to look before, so that nothing was missed. One that was
-        // in force a moment ago goes on from there, or two nodes with two versions would let nothing through.
-        let known = record.settled.filter(|_| record.knew(&schedule, facts.now));
-        return Step::Record(vec![ScheduleEvent::Seen { schedule, from: known.unwrap_or(facts.now) }]);
+    let schedule = table.summary();
+    match record.version(&schedule, &facts.place, facts.now) {
+        Version::InForce => {}
+        Version::Behind { until } => return behind(table, record, facts, until),
+        Version::Sets { from } => {
+            let place = Some(facts.place.clone());
+            return Step::Record(vec![ScheduleEvent::Seen { schedule, from, place }]);
+        }
     }
     if let Some(ahead) = record.settled.filter(|settled| *settled > facts.now.plus(GRACE)) {
         if facts.now < Timestamp::from_millis(FLOOR) {
@@ -114,13 +124,25 @@ pub fn decide(service: &str, table: &Timetable, record: &ScheduleRecord, facts: 
         return Step::Record(vec![ScheduleEvent::SetBack { from, ahead }]);
     }
     match &record.opened {
-        Some(opened) => of_opened(table, record, opened, facts),
+        Some(opened) => of_opened(table, opened, facts, due(table, record, facts)),
         None => of_due(service, table, record, facts),
     }
 }
 
+/// The fires of this version are none of the schedule's now; what has begun is looked after all the same.
+fn behind(table: &Timetable, record: &ScheduleRecord, facts: &Facts, until: Timestamp) -> Step {
+    let step = match &record.opened {
+        Some(opened) => of_opened(table, opened, facts, None),
+        None => overdue(facts).unwrap_or(Step::Behind { until }),
+    };
+    match step {
+        Step::Wait(_) => Step::Behind { until },
+        step => step,
+    }
+}
+
 /// A fire was let through. Its run is found by its key, so that a crash between the two is seen.
-fn of_opened(table: &Timetable, record: &ScheduleRecord, opened: &Opened, facts: &Facts) -> Step {
+fn of_opened(table: &Timetable, opened: &Opened, facts: &Facts, due: Option<(Fire, u32)>) -> Step {
     let fire = opened.fire;
     let Some(line) = facts.runs.iter().find(|line| line.key.as_deref() == Some(&opened.key)) else {
         let order = Order { fire, key: opened.key.clone(), late: opened.late };
@@ -135,7 +157,7 @@ fn of_opened(table: &Timetable, record: &ScheduleRecord, opened: &Opened, facts:
         return Step::GoOn(line.run.clone());
     }
     // Also one that only waits for a person: what it has not cleaned up would be in the way of the next.
-    if let Some((due, count)) = due(table, record, facts) {
+    if let Some((due, count)) = due {
         let detail = format!("the drill {} is {}", line.run, line.status);
         return refused(due.at, Refusal::Overlap, detail, count);
     }
@@ -160,8 +182,8 @@ fn never_began(table: &Timetable, order: Order, at: Timestamp, facts: &Facts) ->
 }
 
 fn of_due(service: &str, table: &Timetable, record: &ScheduleRecord, facts: &Facts) -> Step {
-    if let Some(line) = facts.runs.iter().find(|line| line.is_overdue()) {
-        return Step::GoOn(line.run.clone());
+    if let Some(step) = overdue(facts) {
+        return step;
     }
     let Some((fire, count)) = due(table, record, facts) else {
         return Step::Wait(next(table, facts.now));
@@ -184,12 +206,18 @@ fn of_due(service: &str, table: &Timetable, record: &ScheduleRecord, facts: &Fac
     }
     let order = Order { fire: fire.at, key: key(service, fire.at), late };
     match &facts.answers {
-        Some((asked, answers)) if *asked == fire.at => answered(order, answers),
+        Some((asked, answers)) if *asked == fire.at => answered(order, facts, answers),
         Some(_) | None => Step::Ask(order),
     }
 }
 
-fn answered(order: Order, answers: &Answers) -> Step {
+/// Goes on with a drill whose time has come and that nobody drives.
+fn overdue(facts: &Facts) -> Option<Step> {
+    let line = facts.runs.iter().find(|line| line.is_overdue())?;
+    Some(Step::GoOn(line.run.clone()))
+}
+
+fn answered(order: Order, facts: &Facts, answers: &Answers) -> Step {
     if let Some(why) = &answers.policy {
         return refused(order.fire, Refusal::Policy, why.clone(), 1);
     }
@@ -197,7 +225,8 @@ fn answered(order: Order, answers: &Answers) -> Step {
         return refused(order.fire, Refusal::GuardRed, answers.red.join("; "), 1);
     }
     let Order { fire, key, late } = order;
-    Step::Record(vec![ScheduleEvent::Fired { fire, key, late }])
+    let place = Some(facts.place.clone());
+    Step::Record(vec![ScheduleEvent::Fired { fire, key, late, place }])
 }
 
 /// What keeps a drill from beginning at a time, but for policy and guards.

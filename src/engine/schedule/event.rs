@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::version::Place;
 use crate::model::id::RunId;
 use crate::model::run::{RunStatus, Verdict, words};
 use crate::model::time::Timestamp;
@@ -38,6 +39,16 @@ pub enum ScheduleEvent {
         schedule: String,
         /// Fires up to here are none of its.
         from: Timestamp,
+        /// Where.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        place: Option<Place>,
+    },
+    /// The schedule was taken out: what lies between now and the next time it is seen is none of its.
+    Unseen {
+        /// Its expression and zone until now.
+        schedule: String,
+        /// Where that was seen.
+        place: Place,
     },
     /// The clock has gone back behind fires that were decided: it was ahead then. Fires are decided by it
     /// from here on, but none of those again.
@@ -55,6 +66,9 @@ pub enum ScheduleEvent {
         key: String,
         /// It was missed, and runs late.
         late: bool,
+        /// Where it was decided.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        place: Option<Place>,
     },
     /// A fire does not become a drill.
     Refused {
@@ -86,6 +100,7 @@ impl ScheduleEvent {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Seen { .. } => "schedule_seen",
+            Self::Unseen { .. } => "schedule_unseen",
             Self::SetBack { .. } => "schedule_set_back",
             Self::Fired { .. } => "schedule_fired",
             Self::Refused { .. } => "schedule_refused",

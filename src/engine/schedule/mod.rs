@@ -4,10 +4,12 @@
 mod decide;
 mod event;
 mod record;
+mod version;
 
 pub use decide::{Answers, Facts, Order, RunLine, Step, decide, key};
 pub use event::{Refusal, ScheduleEvent};
 pub use record::{Last, Opened, Replaced, ScheduleRecord};
+pub use version::{LONGEST, PATIENCE, Place};
 
 use crate::model::time::Duration;
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::GRACE;
 use super::event::{Refusal, ScheduleEvent};
+use super::version::Place;
 use crate::model::id::RunId;
 use crate::model::run::{RunStatus, Verdict};
 use crate::model::time::Timestamp;
@@ -13,9 +14,21 @@ use crate::model::time::Timestamp;
 pub struct ScheduleRecord {
     /// Expression and zone its fires were last decided by.
     pub schedule: Option<String>,
-    /// What was in force before, and until when: somebody may still have it, or have it again.
+    /// Where that was seen last, as far as it is recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub replaced: Option<Replaced>,
+    pub place: Option<Place>,
+    /// Since when it is in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen_at: Option<Timestamp>,
+    /// What was in force before, and until when: somebody may still have it, or have it again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replaced: Vec<Replaced>,
+    /// How often in a row what was replaced has come back.
+    #[serde(default)]
+    pub returns: u32,
+    /// What was in force until it was taken out; absent while one is in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_out: Option<Replaced>,
     /// Fires up to here are decided.
     pub settled: Option<Timestamp>,
     /// The fire that has become a drill which is not known to be over.
@@ -83,16 +96,17 @@ impl ScheduleRecord {
     /// Folds one fact into the record.
     pub fn apply(&mut self, event: &ScheduleEvent, at: Timestamp) {
         match event {
-            ScheduleEvent::Seen { schedule, from } => {
-                let before = self.schedule.replace(schedule.clone());
-                self.replaced = before.map(|schedule| Replaced { schedule, at });
+            ScheduleEvent::Seen { schedule, from, place } => {
+                self.see(schedule, place.as_ref(), at);
                 self.settle(*from);
             }
+            ScheduleEvent::Unseen { schedule, .. } => self.take_out(schedule, at),
             ScheduleEvent::SetBack { from, ahead } => {
                 self.ahead = self.ahead.max(Some(*ahead));
                 self.settled = Some(*from);
             }
-            ScheduleEvent::Fired { fire, key, late } => {
+            ScheduleEvent::Fired { fire, key, late, place } => {
+                self.place = place.clone().or(self.place.take());
                 self.settle(*fire);
                 self.fired = Some(*fire);
                 self.opened = Some(Opened { fire: *fire, key: key.clone(), at, late: *late });
@@ -122,14 +136,6 @@ impl ScheduleRecord {
     #[must_use]
     pub fn decided_ahead(&self, now: Timestamp) -> Option<Timestamp> {
         self.settled.max(self.ahead).filter(|ahead| *ahead > now.plus(GRACE))
-    }
-
-    /// Says whether a schedule was in force until a moment ago: two places have two versions of a runbook, or
-    /// an edit was taken back.
-    #[must_use]
-    pub fn knew(&self, schedule: &str, now: Timestamp) -> bool {
-        let known = |before: &Replaced| before.schedule == schedule && now.since(before.at) <= GRACE;
-        self.replaced.as_ref().is_some_and(known)
     }
 
     fn settle(&mut self, fire: Timestamp) {

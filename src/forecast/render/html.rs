@@ -7,7 +7,7 @@ use super::super::spread::Basis;
 use super::svg::{escape, scenario_picture};
 use super::{percent, shown};
 
-const STYLE: &str = "\
+pub(super) const STYLE: &str = "\
 body{font:15px/1.45 system-ui,sans-serif;color:#111827;max-width:820px;margin:2rem auto;padding:0 1rem}\
 h1{font-size:1.5rem;margin-bottom:.2rem}h2{font-size:1.15rem;margin-top:2rem;border-bottom:1px solid #e5e7eb}\
 .dim{color:#4b5563}table{border-collapse:collapse;width:100%;margin:.8rem 0;font-size:.9rem}\
@@ -98,7 +98,7 @@ fn draw(out: &mut String, report: &Report, it: &Forecast) {
     steps(out, it);
 }
 
-fn fact(out: &mut String, name: &str, value: &str, bad: bool) {
+pub(super) fn fact(out: &mut String, name: &str, value: &str, bad: bool) {
     let class = if bad { "fact bad" } else { "fact" };
     let _ = write!(out, "<div class=\"{class}\"><b>{}</b>{}</div>", escape(value), escape(name));
 }

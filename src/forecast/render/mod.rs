@@ -1,10 +1,12 @@
 //! Draws a forecast: for a terminal of 80 columns, as a picture, as a page that needs nothing else. Computes
 //! nothing that is not in the report.
 
+mod fleet;
 mod html;
 mod svg;
 mod text;
 
+pub use fleet::{fleet_html, fleet_svg, fleet_text};
 pub use html::html;
 pub use svg::svg;
 pub use text::text;

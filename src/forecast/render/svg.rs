@@ -8,11 +8,11 @@ use super::super::report::{Forecast, Report, Tornado};
 use super::{percent, shown};
 
 /// Width of a picture, in its own units.
-const WIDTH: f64 = 760.0;
+pub(super) const WIDTH: f64 = 760.0;
 /// Space at both sides.
-const MARGIN: f64 = 30.0;
+pub(super) const MARGIN: f64 = 30.0;
 /// Height of the bars of a histogram.
-const HEIGHT: f64 = 170.0;
+pub(super) const HEIGHT: f64 = 170.0;
 /// Height of one bar of a tornado.
 const ROW: f64 = 22.0;
 /// Space for the names of steps.
@@ -28,12 +28,16 @@ pub fn svg(report: &Report) -> String {
         body.push_str(&drawn);
         top += height;
     }
-    let title = format!("Forecast of a {} of {}", report.operation, report.service);
+    page(&body, top, &format!("Forecast of a {} of {}", report.operation, report.service))
+}
+
+/// What was drawn as a picture of such a height.
+pub(super) fn page(body: &str, top: f64, title: &str) -> String {
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {top}\" width=\"{WIDTH}\" height=\"{top}\" role=\"img\" \
          font-family=\"system-ui, sans-serif\" font-size=\"12\"><title>{}</title>\
          <rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>{body}</svg>\n",
-        escape(&title)
+        escape(title)
     )
 }
 
@@ -62,7 +66,13 @@ pub(super) fn scenario_picture(report: &Report, it: &Forecast, top: f64) -> (Str
     (out, y - top + 16.0)
 }
 
-fn draw_histogram(out: &mut String, histogram: &Histogram, rto: Option<u64>, p95: Option<u64>, top: f64) {
+pub(super) fn draw_histogram(
+    out: &mut String,
+    histogram: &Histogram,
+    rto: Option<u64>,
+    p95: Option<u64>,
+    top: f64,
+) {
     let bars = histogram.counts.len();
     let end = histogram.from_ms + histogram.width_ms * bars as u64;
     // The objective is shown as long as it is not so far away that nothing else could be seen.
@@ -146,7 +156,7 @@ fn draw_tornado(out: &mut String, tornado: &Tornado, median: u64, top: f64) -> f
     y - top + 10.0
 }
 
-fn text(out: &mut String, x: f64, y: f64, anchor: &str, colour: &str, words: &str) {
+pub(super) fn text(out: &mut String, x: f64, y: f64, anchor: &str, colour: &str, words: &str) {
     let words = escape(words);
     let _ = write!(
         out,

@@ -96,11 +96,11 @@ fn forecast(out: &mut String, report: &Report, it: &Forecast) {
     tornado(out, it);
 }
 
-fn sure(share: &Share) -> String {
+pub(super) fn sure(share: &Share) -> String {
     format!("{} (95 %: {} to {})", percent(share.probability), percent(share.low), percent(share.high))
 }
 
-fn bars(out: &mut String, histogram: &Histogram, rto: Option<u64>) {
+pub(super) fn bars(out: &mut String, histogram: &Histogram, rto: Option<u64>) {
     let each = histogram.counts.len().div_ceil(LINES).max(1);
     let sums: Vec<u32> = histogram.counts.chunks(each).map(|chunk| chunk.iter().sum()).collect();
     let most = sums.iter().copied().max().unwrap_or(1).max(1) as usize;
@@ -216,12 +216,12 @@ fn durations(out: &mut String, report: &Report) {
     }
 }
 
-fn line(out: &mut String, text: &str) {
+pub(super) fn line(out: &mut String, text: &str) {
     let _ = writeln!(out, "{}", cut(text.trim_end(), WIDTH));
 }
 
 /// Breaks a text at spaces.
-fn paragraph(out: &mut String, text: &str) {
+pub(super) fn paragraph(out: &mut String, text: &str) {
     let indent = text.len() - text.trim_start().len();
     let mut current = " ".repeat(indent);
     for word in text.split_whitespace() {
@@ -238,7 +238,7 @@ fn paragraph(out: &mut String, text: &str) {
     line(out, &current);
 }
 
-fn cut(text: &str, limit: usize) -> String {
+pub(super) fn cut(text: &str, limit: usize) -> String {
     if text.chars().count() <= limit {
         return text.to_owned();
     }

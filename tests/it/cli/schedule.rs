@@ -255,3 +255,54 @@ fn a_schedule_whose_runbook_is_gone_is_said() {
     drctl.write("runbooks/ledger.yaml", plain);
     assert_eq!(json(&drctl, "schedule run -o json")["gone"], serde_json::json!([]));
 }
+
+/// The facts of the journal about the schedule of the ledger.
+fn kinds(drctl: &Drctl) -> Vec<String> {
+    let exported = drctl.run("journal export");
+    assert_eq!(exported.code, 0, "{}", exported.stderr);
+    let records = exported.stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let of_it = records.filter(|record| record["stream"] == "schedule/ledger");
+    of_it.map(|record| record["type"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+/// Taken out is what is there and says nothing of a schedule, or was removed from among others; never what
+/// cannot be read.
+#[test]
+fn a_schedule_is_taken_out_only_where_that_is_sure() {
+    let drctl = Drctl::with(&[("runbooks/ledger.yaml", CHECKED)]);
+    let path = drctl.path("runbooks/ledger.yaml");
+    assert_eq!(drctl.run("schedule run --now 2026-11-20T12:00:00Z").code, 0);
+    let look = |now: &str| at(&drctl, now).1;
+    // It cannot be read, does not compile, or its folder is empty: nothing is known.
+    for unsure in [Some("\u{0}"), Some("kind: Runbook\nmetadata: {name: ledger}\n"), Some(""), None] {
+        match unsure {
+            Some(text) => drctl.write("runbooks/ledger.yaml", text),
+            None => std::fs::remove_file(&path).unwrap(),
+        }
+        assert_eq!(look("2026-11-21T12:00:00Z")["taken_out"], serde_json::json!([]), "{unsure:?}");
+    }
+    assert_eq!(kinds(&drctl), ["schedule_seen"]);
+    // A fire that is due when it can be read again is not lost.
+    drctl.write("runbooks/ledger.yaml", CHECKED);
+    let due = look("2026-12-01T09:40:00Z");
+    assert_ne!(due["schedules"][0]["what"], "nothing_due", "{due:#}");
+    // It was removed from among others.
+    let other = CHECKED.replace("name: ledger", "name: other");
+    let (plain, _) = other.split_once("drill:\n  level").unwrap();
+    drctl.write("runbooks/other.yaml", plain);
+    std::fs::remove_file(&path).unwrap();
+    let gone = look("2026-12-02T12:00:00Z");
+    assert_eq!((&gone["taken_out"][0], &gone["gone"][0]), (&"ledger".into(), &"ledger".into()), "{gone:#}");
+    assert_eq!(look("2026-12-02T12:05:00Z")["taken_out"], serde_json::json!([]), "once");
+    // Back two months later, it owes nothing.
+    drctl.write("runbooks/ledger.yaml", CHECKED);
+    let back = look("2027-02-01T12:00:00Z");
+    assert_eq!(back["schedules"][0]["what"], "nothing_due", "{back:#}");
+    // Its runbook is there, and has no schedule any more.
+    let (plain, _) = CHECKED.split_once("drill:\n  level").unwrap();
+    drctl.write("runbooks/ledger.yaml", plain);
+    let dry = json(&drctl, "schedule run --dry-run --now 2027-02-01T12:30:00Z -o json");
+    assert_eq!(dry["taken_out"], serde_json::json!([]), "a dry run records nothing");
+    assert_eq!(look("2027-02-01T12:30:00Z")["taken_out"][0], "ledger");
+    assert_eq!(kinds(&drctl).iter().filter(|kind| *kind == "schedule_unseen").count(), 2);
+}

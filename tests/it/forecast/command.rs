@@ -157,7 +157,49 @@ fn what_cannot_be_forecast_is_refused_and_says_why() {
         drctl.write(&format!("runbooks/{name}.yaml"), &text);
     }
     drctl.write("runbooks/fleet-evacuation.yaml", FLEET);
-    let fleet = drctl.run("simulate runbooks/fleet-evacuation.yaml");
-    assert_eq!(fleet.code, 2);
-    assert!(fleet.stderr.contains("members one by one"), "{}", fleet.stderr);
+}
+
+/// A fleet is forecast as a runbook is: the same twice, by its schema, for terminals and as pictures.
+#[test]
+fn a_fleet_is_forecast_as_a_whole() {
+    let drctl = Drctl::new();
+    for (name, text) in super::world::shipped() {
+        drctl.write(&format!("runbooks/{name}.yaml"), &text);
+    }
+    drctl.write("runbooks/fleet-evacuation.yaml", FLEET);
+    drctl.write("slow.yaml", &scenario("approvals: {after: 10m, p95: 30m}"));
+    let line = "simulate runbooks/fleet-evacuation.yaml --runs 60 --scenario slow.yaml";
+    let (one, two) = (drctl.run(&format!("{line} -o json")), drctl.run(&format!("{line} -o json")));
+    assert_eq!((one.code, &one.stdout), (0, &two.stdout), "{}", one.stderr);
+    let report: Value = serde_json::from_str(&one.stdout).unwrap();
+    let schema = json(&drctl, "schema fleet-forecast");
+    assert!(jsonschema::meta::is_valid(&schema));
+    jsonschema::validate(&schema, &report).unwrap();
+    let it = &report["scenarios"][0];
+    assert_eq!((&it["name"], &report["max_parallel"]), (&"bad-day".into(), &4.into()), "{report:#}");
+    assert_eq!(it["members"].as_array().unwrap().len() as u64, report["members"].as_u64().unwrap());
+    let text = drctl.run(line).stdout;
+    let wide: Vec<_> = text.lines().filter(|line| line.chars().count() > 80).collect();
+    assert!(wide.is_empty(), "{wide:#?}");
+    assert!(text.contains("stops early") && text.contains("bad-day"), "{text}");
+    let page = drctl.run(&format!("{line} --format html")).stdout;
+    let picture = drctl.run(&format!("{line} --format svg")).stdout;
+    assert!(page.starts_with("<!DOCTYPE html>") && !page.contains("<script"), "{page:.80}");
+    roxml(&picture);
+    assert!(!drctl.path(".drctl").exists());
+}
+
+/// Where the objective of the whole is missed too often, the command says so to whoever called it.
+#[test]
+fn a_fleet_that_misses_its_objective_too_often_fails_where_that_was_asked_for() {
+    let drctl = Drctl::with(&[("runbooks/pay.yaml", PAY)]);
+    let name = serde_saphyr::from_str::<Value>(PAY).unwrap()["metadata"]["name"].clone();
+    let fleet = format!(
+        "apiVersion: drctl/v1\nkind: Fleet\nmetadata: {{name: all}}\nobjectives: {{rto: 1s}}\n\
+         members: [{{runbook: {}}}]\n",
+        name.as_str().unwrap()
+    );
+    drctl.write("runbooks/fleet.yaml", &fleet);
+    assert_eq!(drctl.run("simulate runbooks/fleet.yaml --runs 20").code, 0);
+    assert_eq!(drctl.run("simulate runbooks/fleet.yaml --runs 20 --max-miss 5%").code, 9);
 }

@@ -3,8 +3,9 @@
 use drctl::engine::schedule::{Answers, Last, Refusal, ScheduleEvent};
 use drctl::model::run::{Intent, RunStatus};
 use drctl::model::time::Duration;
+use drctl::runtime::Scheduled;
 
-use super::world::{Drill, World, time};
+use super::world::{Drill, World, place, time};
 
 const SUNDAYS: &str = "30 2 * * SUN";
 
@@ -241,8 +242,10 @@ async fn two_versions_of_a_schedule_that_look_in_turn_lose_no_fire() {
     let mut world = World::new("0 3 * * *", "UTC", "2026-11-21T02:59:00Z");
     for second in (0..240).step_by(15) {
         world.clock.advance_to(time("2026-11-21T02:59:00Z").plus(Duration::from_secs(second)));
-        world.schedule.timezone = Some(if second % 30 == 0 { "UTC" } else { "Etc/UTC" }.to_owned());
-        world.turn().await;
+        let (zone, host) = if second % 30 == 0 { ("UTC", "one") } else { ("Etc/UTC", "two") };
+        world.schedule.timezone = Some(zone.to_owned());
+        let scheduled = Scheduled { place: place(host), ..world.scheduled() };
+        world.scheduler().turn(&scheduled).await.unwrap();
     }
     assert_eq!(world.fires(), ["2026-11-21T03:00:00.000Z"], "once, whoever looked");
     assert!(world.refusals().await.is_empty(), "{:?}", world.refusals().await);

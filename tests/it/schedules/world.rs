@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use drctl::engine::schedule::{Answers, Order, ScheduleEvent, ScheduleRecord};
+use drctl::engine::schedule::{Answers, Order, Place, ScheduleEvent, ScheduleRecord};
 use drctl::journal::MemoryJournal;
 use drctl::model::id::{RunId, ServiceName};
 use drctl::model::run::{Identity, Intent, Operation, RunStatus, Verdict};
@@ -26,6 +26,11 @@ pub(super) fn time(text: &str) -> Timestamp {
 
 pub(super) fn shop() -> ServiceName {
     ServiceName::new("shop").unwrap()
+}
+
+/// A machine that looks at schedules.
+pub(super) fn place(host: &str) -> Place {
+    Place { host: host.to_owned(), path: "/etc/drctl/runbooks/shop.yaml".to_owned() }
 }
 
 /// How the next drill goes.
@@ -184,7 +189,8 @@ impl World {
     }
 
     pub(super) fn scheduled(&self) -> Scheduled {
-        Scheduled { service: shop(), timetable: Timetable::new("shop", &self.schedule).unwrap() }
+        let timetable = Timetable::new("shop", &self.schedule).unwrap();
+        Scheduled { service: shop(), timetable, place: place("one") }
     }
 
     /// A scheduler as another process would have it.

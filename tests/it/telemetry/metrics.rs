@@ -168,7 +168,12 @@ async fn all() -> Arc<Metrics> {
     half(&mut other).await;
     other.tell(60, Event::ClockMarked { mark: ClockMark::Healthy }).await;
     other.becomes(1, RunStatus::Succeeded, None).await;
-    let fired = drctl::engine::schedule::ScheduleEvent::Fired { fire: begin(), key: "k".into(), late: false };
+    let fired = drctl::engine::schedule::ScheduleEvent::Fired {
+        fire: begin(),
+        key: "k".into(),
+        late: false,
+        place: None,
+    };
     let told = [
         ("schedule/pay", fired.kind(), serde_json::to_string(&fired).unwrap()),
         ("notify/chat", "notify_sent", "{}".to_owned()),
