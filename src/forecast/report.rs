@@ -181,7 +181,12 @@ impl Report {
     /// The largest probability to miss the RTO over all scenarios; `None` without one.
     #[must_use]
     pub fn worst_miss(&self) -> Option<f64> {
-        let missed = self.scenarios.iter().filter_map(|it| it.misses_rto.map(|share| share.probability));
-        missed.fold(None, |worst: Option<f64>, one| Some(worst.map_or(one, |worst| worst.max(one))))
+        worst(self.scenarios.iter().filter_map(|it| it.misses_rto))
     }
+}
+
+/// The largest of some shares.
+pub(super) fn worst(shares: impl Iterator<Item = Share>) -> Option<f64> {
+    let missed = shares.map(|share| share.probability);
+    missed.fold(None, |worst: Option<f64>, one| Some(worst.map_or(one, |worst| worst.max(one))))
 }

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::forecast::counted::{Histogram, Share, Times};
-use crate::forecast::report::Asked;
+use crate::forecast::report::{Asked, worst};
 use crate::model::id::ServiceName;
 use crate::model::run::{Mode, Operation};
 use crate::model::time::Duration;
@@ -102,7 +102,6 @@ impl FleetReport {
     /// The largest probability to miss the RTO over all scenarios; `None` without one.
     #[must_use]
     pub fn worst_miss(&self) -> Option<f64> {
-        let missed = self.scenarios.iter().filter_map(|it| it.misses_rto.map(|share| share.probability));
-        missed.fold(None, |worst: Option<f64>, one| Some(worst.map_or(one, |worst| worst.max(one))))
+        worst(self.scenarios.iter().filter_map(|it| it.misses_rto))
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::super::fleet::{FleetForecast, FleetReport, MemberShare};
-use super::html::{STYLE, fact};
+use super::html::{fact, page};
 use super::svg::{HEIGHT, MARGIN, WIDTH, draw_histogram, escape};
 use super::text::{bars, cut, line, paragraph, sure};
 use super::{percent, shown, svg};
@@ -181,11 +181,7 @@ pub fn fleet_html(report: &FleetReport) -> String {
     for assumed in &report.assumptions {
         let _ = write!(body, "<p class=\"dim\">Assumed: {}</p>", escape(assumed));
     }
-    format!(
-        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title>\
-         <meta name=\"viewport\" content=\"width=device-width\"><link rel=\"icon\" href=\"data:,\"><style>{STYLE}</style></head>\
-         <body>{body}</body></html>\n"
-    )
+    page(&title, &body)
 }
 
 fn draw(out: &mut String, report: &FleetReport, it: &FleetForecast) {

@@ -7,7 +7,7 @@ use super::super::spread::Basis;
 use super::svg::{escape, scenario_picture};
 use super::{percent, shown};
 
-pub(super) const STYLE: &str = "\
+const STYLE: &str = "\
 body{font:15px/1.45 system-ui,sans-serif;color:#111827;max-width:820px;margin:2rem auto;padding:0 1rem}\
 h1{font-size:1.5rem;margin-bottom:.2rem}h2{font-size:1.15rem;margin-top:2rem;border-bottom:1px solid #e5e7eb}\
 .dim{color:#4b5563}table{border-collapse:collapse;width:100%;margin:.8rem 0;font-size:.9rem}\
@@ -40,6 +40,11 @@ pub fn html(report: &Report) -> String {
         draw(&mut body, report, scenario);
     }
     durations(&mut body, report);
+    page(&title, &body)
+}
+
+/// A page that needs nothing else; title and body are markup.
+pub(super) fn page(title: &str, body: &str) -> String {
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title>\
          <meta name=\"viewport\" content=\"width=device-width\"><link rel=\"icon\" href=\"data:,\"><style>{STYLE}</style></head>\
