@@ -4,7 +4,7 @@
 use serde_json::Map;
 
 use super::attempt::{
-    begin, begin_next, call_of, done, failed, mutates, rule, start, step_deadline, succeeded,
+    begin, begin_next, call_of, can_undo, done, failed, mutates, rule, start, step_deadline, succeeded,
     try_again_or_fail,
 };
 use super::decide::Decision;
@@ -37,14 +37,10 @@ pub(super) fn doubt(decision: &mut Decision<'_>, key: AttemptKey, why: &str) {
         Doubt::Idempotent if lost && let Some(handle) = attempt.handle.clone() => {
             in_progress(decision, key, definition, &attempt, Observation::InProgress(handle));
         }
-        Doubt::Idempotent if !is_sent_again(decision, attempt.direction) => {
+        Doubt::Idempotent if !is_sent_again(decision, definition, attempt.direction) => {
             ask_person(decision, key.node, why);
         }
-        Doubt::Idempotent if is_sent_too_often(decision, key, definition) => {
-            let times = attempt.sends;
-            ask_person(decision, key.node, &format!("sent {times} times without an answer: {why}"));
-        }
-        Doubt::Idempotent => start(decision, key.node, attempt.direction, None),
+        Doubt::Idempotent => send_again(decision, key, definition, &attempt, why),
         Doubt::Ask => ask_person(decision, key.node, why),
     }
 }
@@ -171,7 +167,7 @@ fn unknown(
 ) {
     let call = call_of(definition, attempt.mode, attempt.direction);
     let harmless = call.is_some_and(|call| traits::may_resend(call.action, &call.with));
-    let again = harmless && is_sent_again(decision, attempt.direction);
+    let again = harmless && is_sent_again(decision, definition, attempt.direction);
     let fences = ready::is_fence(definition)
         && ready::may_stay_unconfirmed(decision.plan, &decision.state)
         && attempt.direction == Direction::Do;
@@ -183,8 +179,11 @@ fn unknown(
         return ready::finish(decision, NodeSucceeded { node: key.node, outputs, adopted: false, fence });
     }
     let asked = decision.node(key.node).asked_again;
-    if again || (asked && is_wanted(decision, definition, attempt.direction, true)) {
+    if asked && is_wanted(decision, definition, attempt.direction, true) {
         return start(decision, key.node, attempt.direction, None);
+    }
+    if again {
+        return send_again(decision, key, definition, attempt, why);
     }
     if asked || decision.node(key.node).unknowns >= UNKNOWNS_BEFORE_PERSON {
         return ask_person(decision, key.node, why);
@@ -235,21 +234,36 @@ fn is_wanted(decision: &Decision<'_>, definition: &Node, direction: Direction, a
     }
 }
 
-/// Says whether what may have been sent may be sent again: an effect also when it is to be taken back
+/// Says whether what may have been sent may be sent again: an effect also when it can be taken back
 /// afterwards, but never once everything is to stay as it stands.
-fn is_sent_again(decision: &Decision<'_>, direction: Direction) -> bool {
+fn is_sent_again(decision: &Decision<'_>, definition: &Node, direction: Direction) -> bool {
     match decision.state.want {
         Want::Run | Want::Pause => direction == Direction::Do,
-        Want::Unwind | Want::CleanUp => true,
+        Want::Unwind => direction == Direction::Undo || can_undo(definition),
+        Want::CleanUp => true,
         Want::Abort | Want::Fail => false,
     }
 }
 
-/// Sending again is harmless, but not for ever. A lost driver is no fault of the action and does not count.
-fn is_sent_too_often(decision: &Decision<'_>, key: AttemptKey, definition: &Node) -> bool {
+/// Sending again is harmless, but not for ever, nor beyond the deadline of the step. A lost driver is no fault
+/// of the action and does not count.
+fn send_again(
+    decision: &mut Decision<'_>,
+    key: AttemptKey,
+    definition: &Node,
+    attempt: &AttemptState,
+    why: &str,
+) {
     let limit = definition.retry.attempts.max(SENDS_BEFORE_PERSON);
-    let current = decision.node(key.node).current.as_ref();
-    current.is_some_and(|attempt| !attempt.driver_lost && attempt.sends >= limit)
+    if !attempt.driver_lost && attempt.sends >= limit {
+        let times = attempt.sends;
+        return ask_person(decision, key.node, &format!("sent {times} times without an answer: {why}"));
+    }
+    let last = step_deadline(decision, key.node, definition, attempt.direction);
+    if last.is_some_and(|last| last <= decision.now) {
+        return ask_person(decision, key.node, &format!("the deadline of its step has passed: {why}"));
+    }
+    start(decision, key.node, attempt.direction, None);
 }
 
 fn ask_person(decision: &mut Decision<'_>, node: NodeIndex, why: &str) {

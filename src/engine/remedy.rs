@@ -3,7 +3,7 @@
 
 use super::event::{Applied, Want};
 use super::input::Direction;
-use super::state::{IndexedPlan, RunState};
+use super::state::{IndexedPlan, NodeState, RunState};
 use super::{attempt, left, ready};
 use crate::model::action::Doubt;
 use crate::model::run::{Failure, FailureClass, Mode, NodeStatus};
@@ -81,6 +81,7 @@ pub fn refusal(plan: &IndexedPlan, state: &RunState, node: NodeIndex, remedy: Re
         Remedy::Done => done_refusal(plan, state, node),
         Remedy::Skip => match it.status {
             NodeStatus::Running => Some("is under way; wait for it, or abort".to_owned()),
+            NodeStatus::InDoubt if is_first_looked_at(it) => Some(LOOKED_AT.to_owned()),
             NodeStatus::Succeeded | NodeStatus::MarkedDone | NodeStatus::Undone | NodeStatus::Cancelled => {
                 Some(format!("is already {}", it.status))
             }
@@ -167,6 +168,7 @@ fn done_refusal(plan: &IndexedPlan, state: &RunState, node: NodeIndex) -> Option
         NodeStatus::InDoubt if takes_back(plan, state, node) && !it.person_needed => {
             Some(LOOKED_AT.to_owned())
         }
+        NodeStatus::InDoubt if is_first_looked_at(it) => Some(LOOKED_AT.to_owned()),
         NodeStatus::InDoubt | NodeStatus::UndoFailed => None,
         NodeStatus::Retrying if it.direction == Direction::Undo => None,
         NodeStatus::Failed
@@ -190,6 +192,12 @@ fn done_refusal(plan: &IndexedPlan, state: &RunState, node: NodeIndex) -> Option
         | NodeStatus::Undone
         | NodeStatus::Cancelled => Some(format!("is {}", it.status)),
     }
+}
+
+/// Says whether nobody has looked yet at what is in doubt: it may still run, and what comes next would begin
+/// beside it.
+fn is_first_looked_at(it: &NodeState) -> bool {
+    it.status == NodeStatus::InDoubt && !it.person_needed && it.until.is_none()
 }
 
 /// Says whether what was applied is being taken back, this node's effect with it.

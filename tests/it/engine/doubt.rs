@@ -4,6 +4,7 @@ use drctl::engine::command::Command;
 use drctl::engine::commands;
 use drctl::engine::event::{Applied, FenceResult};
 use drctl::engine::input::{AttemptKey, Control, Input, Observation};
+use drctl::model::id::NodeAddress;
 use drctl::model::run::{Failure, FailureClass, Mode, NodeStatus, RunStatus};
 use serde_json::{Map, json};
 
@@ -408,4 +409,62 @@ fn what_is_taken_for_not_begun_says_on_what_ground() {
     script.take_over(3);
     script.observe("a", Observation::NotApplied);
     assert!(script.transcript.contains("a: observed: it is not there"), "{}", script.transcript);
+}
+
+const PROGRAM: &str = "- {id: a, uses: command.run, timeout: 1m, with: {argv: [p], idempotent: true}MORE}";
+
+/// A program that ended while nobody watched, or was stopped by its timeout.
+fn unseen() -> Observation {
+    Observation::Unknown("its exit status is not known".to_owned())
+}
+
+#[test]
+fn a_program_that_is_looked_at_and_may_be_repeated_is_not_begun_for_ever() {
+    for (retry, sends) in [("", 3), (", retry: {attempts: 2}", 3), (", retry: {attempts: 5}", 5)] {
+        let mut script = Script::new(&PROGRAM.replace("MORE", retry), "", Mode::Graceful);
+        for _ in 0..sends {
+            assert_eq!((script.run(), script.in_flight()), (RunStatus::Running, vec!["a:start".to_owned()]));
+            script.fail("a", FailureClass::InDoubt);
+            script.observe("a", unseen());
+        }
+        assert_eq!((script.status("a"), script.run()), (NodeStatus::InDoubt, RunStatus::Stuck), "{retry}");
+        assert_eq!(script.state.node(script.node("a")).attempts, sends, "{retry}");
+    }
+    // Nor once the time of the step is over: the attempt would have none.
+    let mut script = Script::new(&PROGRAM.replace("MORE", ", deadline: 90s"), "", Mode::Graceful);
+    script.fail("a", FailureClass::InDoubt);
+    script.wait("2m");
+    script.observe("a", unseen());
+    assert_eq!((script.run(), script.in_flight()), (RunStatus::Stuck, vec![]));
+}
+
+#[test]
+fn nothing_goes_on_beside_what_was_not_looked_at_yet() {
+    let mut script = Script::new(&PROGRAM.replace("MORE", ""), "", Mode::Graceful);
+    script.take_over(2);
+    let skip = || Control::Skip { node: NodeAddress::typed("a"), override_safety: true };
+    for control in [by_hand("a"), skip()] {
+        assert!(script.ask(control).unwrap().contains("being looked at"));
+    }
+    script.observe("a", Observation::InProgress(json!({"process": {}})));
+    assert!(script.ask(skip()).unwrap().contains("under way"));
+
+    let mut script = Script::new(OBSERVABLE, "", Mode::Graceful);
+    script.take_over(2);
+    script.observe("a", unseen());
+    assert_eq!(script.ask(by_hand("a")), None, "it was looked at, and a person knows better");
+}
+
+#[test]
+fn what_cannot_be_taken_back_is_not_begun_once_more_for_that() {
+    for (undo, in_flight) in
+        [("", "a:observe"), (", undo: {uses: command.run, with: {argv: [u]}}", "a:start")]
+    {
+        let mut script = Script::new(&PROGRAM.replace("MORE", undo), "", Mode::Graceful);
+        script.take_over(2);
+        assert_eq!(script.ask(Control::Unwind), None);
+        script.observe("a", unseen());
+        script.wait("2s");
+        assert_eq!(script.in_flight(), [in_flight], "{undo}");
+    }
 }
