@@ -74,12 +74,12 @@ fn kill_when(mut driver: Child, is_so: impl Fn() -> bool) {
     panic!("it never came to that");
 }
 
-/// Another process goes on with the run, to its end; its one step of work.
 /// Whether what was ordered has its handle on record: before that it would be ordered again under its key.
 fn is_on_record(drctl: &Drctl) -> bool {
     drctl.run("runs events latest -o json").stdout.contains("handle_returned")
 }
 
+/// Another process goes on with the run, to its end; its one step of work.
 fn resumed(drctl: &Drctl) -> Value {
     let output = drctl.run("resume latest -o json");
     assert_eq!(output.code, 0, "{}{}", output.stdout, output.stderr);
