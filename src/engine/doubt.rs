@@ -245,8 +245,8 @@ fn is_sent_again(decision: &Decision<'_>, definition: &Node, direction: Directio
     }
 }
 
-/// Sending again is harmless, but not for ever, nor beyond the deadline of the step. A lost driver is no fault
-/// of the action and does not count.
+/// Sending again is harmless, but not for ever, nor beyond the deadline of the step. A lost driver is no
+/// fault of the action and does not count.
 fn send_again(
     decision: &mut Decision<'_>,
     key: AttemptKey,
