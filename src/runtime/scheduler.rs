@@ -84,7 +84,9 @@ pub struct Turn {
     pub gone_on: Option<RunId>,
     /// The run of a fire that is not over: it waits for a person, or somebody else drives it.
     pub open: Option<RunLine>,
-    /// The clock is not set: fires up to here were decided before.
+    /// The clock is not set: nothing was decided.
+    pub unset: bool,
+    /// Up to when fires were decided before, where the clock is not set.
     pub ahead: Option<Timestamp>,
     /// Another version of the schedule is in force: no fire of this one is let through.
     pub behind: Option<Behind>,
@@ -144,7 +146,7 @@ impl Scheduler {
                     return Ok(turn);
                 }
                 Step::Unset { ahead } => {
-                    turn.ahead = Some(ahead);
+                    (turn.unset, turn.ahead) = (true, ahead);
                     return Ok(turn);
                 }
                 Step::Ask(order) => answers = Some((order.fire, self.launch.ask(service, &order).await?)),

@@ -91,8 +91,8 @@ enum What {
     Ended { fire: Timestamp, run: String, status: String, verdict: Option<Verdict> },
     /// The fire was refused.
     Refused { fire: Timestamp, reason: Refusal, detail: String },
-    /// The clock is behind fires that were decided: it was ahead then, or is not set now.
-    Clock { ahead: Timestamp, set_back: bool },
+    /// The clock is behind fires that were decided, if any were: it was ahead then, or is not set now.
+    Clock { ahead: Option<Timestamp>, set_back: bool },
     /// Another version of the schedule is in force, that of `instead`: this one waits, at least until then.
     Behind { instead: String, place: Option<String>, until: Timestamp },
     /// It could not be looked at.
@@ -230,17 +230,17 @@ fn what(turn: &Turn, dry: bool, only_checks: bool) -> (What, u8) {
     }
 }
 
-/// Up to when fires were decided that the clock has not reached, and whether it decides from now on.
-fn clock(turn: &Turn) -> Option<(Timestamp, bool)> {
+/// Up to when fires were decided that a wrong clock has not reached, and whether it decides from now on.
+fn clock(turn: &Turn) -> Option<(Option<Timestamp>, bool)> {
     let set_back = turn.recorded.iter().find_map(|event| match event {
-        ScheduleEvent::SetBack { ahead, .. } => Some((*ahead, true)),
+        ScheduleEvent::SetBack { ahead, .. } => Some((Some(*ahead), true)),
         ScheduleEvent::Seen { .. }
         | ScheduleEvent::Unseen { .. }
         | ScheduleEvent::Fired { .. }
         | ScheduleEvent::Refused { .. }
         | ScheduleEvent::Ended { .. } => None,
     });
-    set_back.or(turn.ahead.map(|ahead| (ahead, false)))
+    set_back.or(turn.unset.then_some((turn.ahead, false)))
 }
 
 /// A drill that this call has begun or gone on with, and that is not over.
@@ -264,6 +264,19 @@ const fn code_of(reason: Refusal) -> u8 {
         Refusal::GuardRed | Refusal::Policy | Refusal::Missed => exit::REFUSED,
         Refusal::Overlap | Refusal::RealRunInProgress => exit::HELD,
         Refusal::NotStarted => exit::INVALID,
+    }
+}
+
+fn wrong_clock(ahead: Option<Timestamp>, set_back: bool) -> String {
+    let decided = |by: &str| {
+        ahead.map_or_else(String::new, |ahead| format!("drills up to {} were decided {by}; ", utc(ahead)))
+    };
+    if set_back {
+        let decided = decided("by it");
+        format!("\x1b[33mthe clock was ahead\x1b[0m: {decided}from now on they run by the clock as it is")
+    } else {
+        let decided = decided("before");
+        format!("\x1b[31mthe clock is not set\x1b[0m: {decided}nothing runs until it is")
     }
 }
 
@@ -292,14 +305,7 @@ fn render(report: &Report) -> String {
             What::Refused { fire, reason, detail } => {
                 format!("\x1b[33mrefused\x1b[0m ({reason}) the drill of {}: {detail}", utc(*fire))
             }
-            What::Clock { ahead, set_back: true } => format!(
-                "\x1b[33mthe clock was ahead\x1b[0m: drills up to {} were decided by it; from now on they run by the clock as it is",
-                utc(*ahead)
-            ),
-            What::Clock { ahead, set_back: false } => format!(
-                "\x1b[31mthe clock is not set\x1b[0m: drills up to {} were decided before; nothing runs until it is",
-                utc(*ahead)
-            ),
+            What::Clock { ahead, set_back } => wrong_clock(*ahead, *set_back),
             What::Behind { instead, place, until } => {
                 let place = place.as_ref().map_or_else(String::new, |place| format!(", seen at {place}"));
                 let until = utc(*until);

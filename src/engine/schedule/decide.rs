@@ -4,7 +4,7 @@
 use super::event::{Refusal, ScheduleEvent};
 use super::record::{Opened, ScheduleRecord};
 use super::version::{Place, Version};
-use super::{FLOOR, GRACE, MOST_DUE};
+use super::{GRACE, MOST_DUE, is_unset};
 use crate::model::id::RunId;
 use crate::model::run::{Intent, RunStatus, Verdict};
 use crate::model::schedule::{Fire, Missed, Timetable};
@@ -78,10 +78,10 @@ pub struct Order {
 pub enum Step {
     /// Nothing, until the next fire is due.
     Wait(Option<Timestamp>),
-    /// Nothing: the clock is not set, for it is behind fires that were decided and behind any possible time.
+    /// Nothing: the clock is not set, for it is behind any possible time.
     Unset {
-        /// Fires up to here were decided.
-        ahead: Timestamp,
+        /// Fires up to here were decided before, if any were.
+        ahead: Option<Timestamp>,
     },
     /// Nothing: a newer version of the schedule is in force, and stays so at least until then.
     Behind {
@@ -107,6 +107,10 @@ pub fn key(service: &str, fire: Timestamp) -> String {
 /// Says what follows.
 #[must_use]
 pub fn decide(service: &str, table: &Timetable, record: &ScheduleRecord, facts: &Facts) -> Step {
+    // First of all: what such a time decides or sets in force would be wrong once the clock is set.
+    if is_unset(facts.now) {
+        return Step::Unset { ahead: record.decided_ahead(facts.now) };
+    }
     let schedule = table.summary();
     match record.version(&schedule, &facts.place, facts.now) {
         Version::InForce => {}
@@ -117,9 +121,6 @@ pub fn decide(service: &str, table: &Timetable, record: &ScheduleRecord, facts: 
         }
     }
     if let Some(ahead) = record.settled.filter(|settled| *settled > facts.now.plus(GRACE)) {
-        if facts.now < Timestamp::from_millis(FLOOR) {
-            return Step::Unset { ahead };
-        }
         let from = facts.now.minus(GRACE.plus(table.jitter()));
         return Step::Record(vec![ScheduleEvent::SetBack { from, ahead }]);
     }

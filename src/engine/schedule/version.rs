@@ -3,9 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::GRACE;
 use super::event::ScheduleEvent;
 use super::record::{Replaced, ScheduleRecord};
+use super::{GRACE, is_unset};
 use crate::model::time::{Duration, Timestamp};
 
 /// How long whoever still has a version that was replaced leaves the newer one in force; doubled whenever a
@@ -62,13 +62,14 @@ impl ScheduleRecord {
     }
 
     /// What is recorded where a schedule is not there any more: nothing where there was none, nor for a while
-    /// where another place has it, which may be the one that is up to date.
+    /// where another place has it, which may be the one that is up to date. A clock that is not set says
+    /// nothing of when.
     #[must_use]
     pub fn unseen(&self, place: &Place, now: Timestamp) -> Option<ScheduleEvent> {
         let schedule = self.schedule.clone()?;
         let seen = self.seen_at.map(|at| now.since(at));
         let may = self.is_of(place) || seen.is_none_or(|seen| seen >= self.patience());
-        may.then(|| ScheduleEvent::Unseen { schedule, place: place.clone() })
+        (may && !is_unset(now)).then(|| ScheduleEvent::Unseen { schedule, place: place.clone() })
     }
 
     /// Folds in that a schedule has been seen.
