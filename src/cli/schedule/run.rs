@@ -9,7 +9,8 @@ use serde::Serialize;
 use tokio::task::JoinSet;
 
 use super::gone::{gone, say_gone};
-use crate::app::launch::board::{Board, Entry, unscheduled, utc};
+use crate::app::launch::board::unscheduled::{self, Left};
+use crate::app::launch::board::{Board, Entry, utc};
 use crate::app::launch::schedule::Launcher;
 use crate::app::launch::source::Broken;
 use crate::cli::notices::Notices;
@@ -62,6 +63,8 @@ struct Report {
     taken_out: Vec<ServiceName>,
     /// Services the journal knows a schedule of, and of which there is no runbook any more.
     gone: Vec<String>,
+    /// Drills that are not over, that nobody drives, and whose schedule is not there any more.
+    left: Vec<Left>,
     broken: Vec<Broken>,
 }
 
@@ -112,6 +115,7 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     } else {
         session::block_on(unscheduled::record(&session, &board, clock.now()))?
     };
+    let left = session::block_on(unscheduled::left(&session, &board))?;
     let Board { entries, broken } = board;
     let mut wanted = Vec::new();
     let mut sources = std::collections::BTreeMap::new();
@@ -133,7 +137,7 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
         lines
     })?;
     let gone = session::block_on(gone(&session, &session.config))?;
-    let report = Report { dry_run: arguments.dry_run, schedules: lines, taken_out, gone, broken };
+    let report = Report { dry_run: arguments.dry_run, schedules: lines, taken_out, gone, left, broken };
     let board = Board { broken: report.broken.clone(), ..Board::default() };
     if global.output == Format::Text {
         board.say_broken(&Terminal);
@@ -143,13 +147,31 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
             ));
         }
         say_gone(&report.gone);
+        say_left(&report.left);
     }
     output::print(global.output, &report, || render(&report))?;
+    Ok(code(&report))
+}
+
+/// The gravest of all that came of it.
+fn code(report: &Report) -> u8 {
     let mut codes: Vec<u8> = report.schedules.iter().map(|line| line.code).collect();
     if !report.broken.is_empty() {
         codes.push(exit::INVALID);
     }
-    Ok(GRAVEST.into_iter().find(|code| codes.contains(code)).unwrap_or(exit::SUCCESS))
+    if !report.left.is_empty() {
+        codes.push(exit::NEEDS_PERSON);
+    }
+    GRAVEST.into_iter().find(|code| codes.contains(code)).unwrap_or(exit::SUCCESS)
+}
+
+fn say_left(left: &[Left]) {
+    for Left { service, run, status } in left {
+        output::say(&format!(
+            "\x1b[31m{service}\x1b[0m: its drill {run} is {status}, nobody drives it, and its schedule is not there any more: \
+             `drctl resume {run}` goes on with it and takes back what it has changed"
+        ));
+    }
 }
 
 /// Looks at all of them at once, those that only check marked so: a drill of hours must not keep another from
