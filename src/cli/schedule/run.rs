@@ -8,7 +8,7 @@ use clap::Args;
 use serde::Serialize;
 use tokio::task::JoinSet;
 
-use super::gone::{gone, say_gone};
+use super::gone::{Gone, gone, say_gone};
 use crate::app::launch::board::unscheduled::{self, Left};
 use crate::app::launch::board::{Board, Entry, utc};
 use crate::app::launch::schedule::Launcher;
@@ -63,6 +63,8 @@ struct Report {
     taken_out: Vec<ServiceName>,
     /// Services the journal knows a schedule of, and of which there is no runbook any more.
     gone: Vec<String>,
+    /// There is no runbook at all.
+    all_gone: bool,
     /// Drills that are not over, that nobody drives, and whose schedule is not there any more.
     left: Vec<Left>,
     broken: Vec<Broken>,
@@ -136,8 +138,9 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
         notices.end().await;
         lines
     })?;
-    let gone = session::block_on(gone(&session, &session.config))?;
-    let report = Report { dry_run: arguments.dry_run, schedules: lines, taken_out, gone, left, broken };
+    let Gone { services: gone, all: all_gone } = session::block_on(gone(&session, &session.config))?;
+    let report =
+        Report { dry_run: arguments.dry_run, schedules: lines, taken_out, gone, all_gone, left, broken };
     let board = Board { broken: report.broken.clone(), ..Board::default() };
     if global.output == Format::Text {
         board.say_broken(&Terminal);
@@ -147,6 +150,14 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
             ));
         }
         say_gone(&report.gone);
+        if report.all_gone {
+            let folders = session.config.runbooks.iter().map(|folder| session.config.shown(folder));
+            let folders: Vec<_> = folders.map(|folder| folder.display().to_string()).collect();
+            output::say(&format!(
+                "\x1b[31merror\x1b[0m: no runbook at all is in {}: see that the folder is there, and that it is the right one",
+                folders.join(", ")
+            ));
+        }
         say_left(&report.left);
     }
     output::print(global.output, &report, || render(&report))?;
@@ -156,7 +167,7 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
 /// The gravest of all that came of it.
 fn code(report: &Report) -> u8 {
     let mut codes: Vec<u8> = report.schedules.iter().map(|line| line.code).collect();
-    if !report.broken.is_empty() {
+    if report.all_gone || !report.broken.is_empty() {
         codes.push(exit::INVALID);
     }
     if !report.left.is_empty() {

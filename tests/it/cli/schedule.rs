@@ -290,10 +290,31 @@ fn a_schedule_whose_runbook_is_gone_is_said() {
         assert!(output.stderr.contains("ledger had a drill schedule"), "{line}: {}", output.stderr);
     }
     assert_eq!(json(&drctl, "schedule run -o json")["gone"][0], "ledger");
+    assert_eq!(drctl.run("schedule run").code, 3, "no runbook at all: not even one without a schedule");
     // Where the runbook only has no schedule any more, somebody wanted that.
     let (plain, _) = CHECKED.split_once("drill:\n  level").unwrap();
     drctl.write("runbooks/ledger.yaml", plain);
     assert_eq!(json(&drctl, "schedule run -o json")["gone"], serde_json::json!([]));
+}
+
+/// The default folder need not be there, unless somebody has asked for it.
+#[test]
+fn a_configured_folder_that_is_not_there_is_told_whatever_it_is_called() {
+    let drctl = Drctl::new();
+    assert_eq!(drctl.run("schedule run").code, 0, "nothing is configured, nothing was ever scheduled");
+    for folder in ["runbooks", "others"] {
+        drctl.write("drctl.toml", &format!("[runbooks]\npaths = [\"{folder}\"]\n"));
+        let output = drctl.run("schedule run");
+        assert_eq!(output.code, 3, "{folder}: {}", output.stderr);
+        let told = output.stderr.contains("cannot be read") && output.stderr.contains(folder);
+        assert!(told, "{folder}: {}", output.stderr);
+    }
+    drctl.write("drctl.toml", "[runbooks]\npaths = [\"runbooks\"]\n");
+    drctl.write("runbooks/ledger.yaml", CHECKED);
+    assert_eq!(drctl.run("schedule run").code, 0);
+    std::fs::rename(drctl.path("runbooks"), drctl.path("runbooks.x")).unwrap();
+    let output = drctl.run("schedule run");
+    assert!(output.code == 3 && output.stderr.contains("no runbook at all"), "{}", output.stderr);
 }
 
 /// The facts of the journal about the schedule of the ledger.
