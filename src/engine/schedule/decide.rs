@@ -112,7 +112,7 @@ pub fn decide(service: &str, table: &Timetable, record: &ScheduleRecord, facts: 
         return Step::Unset { ahead: record.decided_ahead(facts.now) };
     }
     let schedule = table.summary();
-    match record.version(&schedule, &facts.place, facts.now) {
+    match record.version(&schedule, &facts.place, facts.now, passed(table, facts.now)) {
         Version::InForce => {}
         Version::Behind { until } => return behind(table, record, facts, until),
         Version::Sets { from } => {
@@ -276,6 +276,14 @@ fn earlier(table: &Timetable, record: &ScheduleRecord, facts: &Facts, newest: Fi
 
 fn refused(fire: Timestamp, reason: Refusal, detail: String, count: u32) -> Step {
     Step::Record(vec![ScheduleEvent::Refused { fire, reason, detail, count }])
+}
+
+/// Up to where fires have begun too long ago to be on time. A delay may run for longer than that.
+fn passed(table: &Timetable, now: Timestamp) -> Timestamp {
+    let on_time = now.minus(GRACE);
+    let from = on_time.minus(table.jitter());
+    let begun = table.fires(from).take(MOST_DUE).take_while(|fire| fire.begins <= on_time);
+    begun.last().map_or(from, |fire| fire.at)
 }
 
 /// When the next fire is due.

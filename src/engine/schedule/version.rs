@@ -40,13 +40,20 @@ pub(super) enum Version {
 }
 
 impl ScheduleRecord {
-    /// Compares what is looked with somewhere to what is in force.
-    pub(super) fn version(&self, schedule: &str, place: &Place, now: Timestamp) -> Version {
+    /// Compares what is looked with somewhere to what is in force. Fires of it up to `passed` have begun too
+    /// long ago to be on time.
+    pub(super) fn version(
+        &self,
+        schedule: &str,
+        place: &Place,
+        now: Timestamp,
+        passed: Timestamp,
+    ) -> Version {
         if self.schedule.as_deref() == Some(schedule) {
             return Version::InForce;
         }
         // What fell due a moment ago was perhaps not looked at by those who have the other version.
-        let goes_on = self.settled.max(Some(now.minus(GRACE))).unwrap_or(now);
+        let goes_on = self.settled.max(Some(passed)).unwrap_or(now);
         if self.was_out_briefly(schedule, now) {
             return Version::Sets { from: goes_on };
         }

@@ -189,7 +189,7 @@ fn a_drill_that_is_left_lying_by_a_schedule_taken_out_is_named_until_it_is_over(
     first.wait().unwrap();
     drctl.write("go", "");
     let run = json(&drctl, "runs list -o json")[0]["id"].as_str().unwrap().to_owned();
-    // However often and however late somebody looks, also once there is no runbook any more.
+    // However often and however late somebody looks.
     for now in ["2027-03-28T01:05:00Z", "2027-03-29T12:00:00Z --dry-run", "2027-05-01T00:00:00Z"] {
         let (looked, report) = at(&drctl, now);
         assert_eq!((looked.code, &report["left"][0]["run"]), (6, &run.as_str().into()), "{now}: {report:#}");
