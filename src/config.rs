@@ -287,9 +287,16 @@ fn journal_of(flags: &Flags, in_file: Option<&str>, client: &ClientSection) -> R
     }
 }
 
-/// Where runbooks are, unless the configuration says otherwise.
+/// Where runbooks are, unless the configuration says otherwise. The default by itself stands for nothing
+/// configured, and need not be there; whoever names the same folder has asked for it, and is told where it
+/// is not there: so it is kept in another way of writing.
 fn folders(paths: Vec<PathBuf>) -> Vec<PathBuf> {
-    if paths.is_empty() { vec![PathBuf::from(Config::RUNBOOKS)] } else { paths }
+    let default = [PathBuf::from(Config::RUNBOOKS)];
+    match paths {
+        paths if paths.is_empty() => default.into(),
+        paths if paths == default => vec![Path::new(".").join(Config::RUNBOOKS)],
+        paths => paths,
+    }
 }
 
 /// Where the policy is: beside the configuration, unless the environment says otherwise.

@@ -32,7 +32,9 @@ pub use load::{Loaded, load, load_plan};
 pub use readiness::{last_readiness, record_readiness};
 pub use readings::{Known, known_readings, record_readings};
 pub use redact::Redactor;
-pub use scheduler::{Behind, Launch, LaunchError, Scheduled, Scheduler, Turn, schedule_record, take_out};
+pub use scheduler::{
+    Behind, Launch, LaunchError, Scheduled, Scheduler, Turn, opened_run, schedule_record, take_out,
+};
 pub use service::{service_record, service_record_and_head};
 pub use stop_switch::{StopSwitch, Turned, stop_switch, turn_stop_switch};
 pub use trigger::{Act, HookUse, Looked, Processor, trigger_record, withdraw};

@@ -10,7 +10,7 @@ use crate::engine::schedule::{
     Answers, Facts, Order, Place, Refusal, RunLine, ScheduleEvent, ScheduleRecord, Step, decide,
 };
 use crate::model::id::{RunId, ServiceName};
-use crate::model::run::Intent;
+use crate::model::run::{Intent, RunStatus};
 use crate::model::schedule::Timetable;
 use crate::model::time::{Duration, Timestamp};
 use crate::ports::{BoxFuture, Clock, Journal, JournalError, RunFilter, RunSummary, StreamName};
@@ -84,7 +84,9 @@ pub struct Turn {
     pub gone_on: Option<RunId>,
     /// The run of a fire that is not over: it waits for a person, or somebody else drives it.
     pub open: Option<RunLine>,
-    /// The clock is not set: fires up to here were decided before.
+    /// The clock is not set: nothing was decided.
+    pub unset: bool,
+    /// Up to when fires were decided before, where the clock is not set.
     pub ahead: Option<Timestamp>,
     /// Another version of the schedule is in force: no fire of this one is let through.
     pub behind: Option<Behind>,
@@ -144,7 +146,7 @@ impl Scheduler {
                     return Ok(turn);
                 }
                 Step::Unset { ahead } => {
-                    turn.ahead = Some(ahead);
+                    (turn.unset, turn.ahead) = (true, ahead);
                     return Ok(turn);
                 }
                 Step::Ask(order) => answers = Some((order.fire, self.launch.ask(service, &order).await?)),
@@ -227,8 +229,7 @@ impl Scheduler {
         }
         let mut runs = Vec::with_capacity(found.len());
         for run in found {
-            let lease = journal.lease(&run.run).await?;
-            let driven = lease.is_some_and(|lease| lease.alive && lease.holder.is_some());
+            let driven = is_driven(journal, &run.run).await?;
             let due = run.intent == Intent::Drill && !driven && self.is_due(&run).await;
             let RunSummary { run, intent, status, verdict, idempotency_key: key, .. } = run;
             runs.push(RunLine { run, intent, status, verdict, key, driven, due });
@@ -285,6 +286,33 @@ pub async fn take_out(
     let Some(event) = record.unseen(place, now) else { return Ok(false) };
     let records = std::iter::once((event.kind(), &event));
     facts::append(journal, StreamName::schedule(service), head, now, records).await
+}
+
+/// The run of the fire that a schedule has let through last, unless it is over or somebody drives it: its
+/// status.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub async fn opened_run(
+    journal: &dyn Journal,
+    service: &ServiceName,
+    record: &ScheduleRecord,
+) -> Result<Option<(RunId, RunStatus)>, Error> {
+    let Some(opened) = &record.opened else { return Ok(None) };
+    let service = Some(service.clone());
+    let open = RunFilter { service, open: true, simulated: true, ..RunFilter::default() };
+    let runs = journal.runs(&open).await?;
+    let Some(run) = runs.into_iter().find(|run| run.idempotency_key.as_deref() == Some(&opened.key)) else {
+        return Ok(None);
+    };
+    let driven = is_driven(journal, &run.run).await?;
+    Ok((!driven).then_some((run.run, run.status)))
+}
+
+/// Says whether a process drives a run now.
+async fn is_driven(journal: &dyn Journal, run: &RunId) -> Result<bool, Error> {
+    let lease = journal.lease(run).await?;
+    Ok(lease.is_some_and(|lease| lease.alive && lease.holder.is_some()))
 }
 
 /// Reads where the schedule of a service stands, and the sequence of the last entry that says so.

@@ -8,9 +8,10 @@ use tokio::task::JoinSet;
 
 use super::state::Server;
 use super::unusable::Unusable;
-use crate::app::launch::board::{Board, Entry, unscheduled};
+use crate::app::launch::board::unscheduled::{self, Left};
+use crate::app::launch::board::{Board, Entry};
 use crate::app::launch::schedule::Launcher;
-use crate::model::id::ServiceName;
+use crate::model::id::{RunId, ServiceName};
 use crate::model::time::Duration;
 use crate::ports::Clock as _;
 use crate::runtime::{self, Behind, Scheduler, SystemClock, Turn};
@@ -50,12 +51,34 @@ impl Told {
     }
 }
 
+/// The drills that are left lying because their schedule is not there any more, and whether the log says so.
+#[derive(Default)]
+struct Lying(BTreeMap<RunId, bool>);
+
+impl Lying {
+    /// Says so once, and only of what was so at the last look as well: a run whose driver is gone is taken
+    /// over within moments where some server can do that.
+    fn are(&mut self, left: Vec<Left>) {
+        let mut before = std::mem::take(&mut self.0);
+        for Left { service, run, status } in left {
+            let told = before.remove(&run);
+            if told == Some(false) {
+                tracing::warn!(
+                    %service, %run, %status,
+                    "the schedule of this drill is not there any more, and nobody drives it: drctl resume {run}"
+                );
+            }
+            self.0.insert(run, told.is_some());
+        }
+    }
+}
+
 /// Looks until the server lets go of its runs.
 pub(super) async fn watch(server: Arc<Server>) {
     let (mut looks, mut busy, mut told) = (JoinSet::new(), BTreeSet::new(), Told::default());
-    let mut unusable = Unusable::of("no drill of it runs");
+    let (mut unusable, mut lying) = (Unusable::of("no drill of it runs"), Lying::default());
     while !server.keeper.is_draining() {
-        begin(&server, &mut looks, &mut busy, &mut unusable).await;
+        begin(&server, &mut looks, &mut busy, (&mut unusable, &mut lying)).await;
         let pause = tokio::time::sleep(server.config().schedules_every.to_std());
         tokio::pin!(pause);
         loop {
@@ -77,7 +100,7 @@ async fn begin(
     server: &Arc<Server>,
     looks: &mut JoinSet<Looked>,
     busy: &mut BTreeSet<ServiceName>,
-    unusable: &mut Unusable,
+    (unusable, lying): (&mut Unusable, &mut Lying),
 ) {
     let session = Arc::new(server.session().clone());
     let board = match Board::read(&session.config) {
@@ -90,6 +113,12 @@ async fn begin(
     match unscheduled::record(&session, &board, SystemClock::real().now()).await {
         Ok(taken_out) => taken_out.iter().for_each(|service| tracing::info!(%service, "schedule taken out")),
         Err(error) => tracing::error!(error = %error.message, "schedules taken out are not recorded"),
+    }
+    match unscheduled::left(&session, &board).await {
+        Ok(left) => lying.are(left),
+        Err(error) => {
+            tracing::error!(error = %error.message, "drills of schedules taken out are not looked for")
+        }
     }
     unusable.are(board.broken);
     for (service, Entry { source, scheduled }) in board.entries {

@@ -138,7 +138,7 @@ pub(crate) fn all(folders: &[PathBuf], own: Option<&Path>) -> Found {
 }
 
 /// The configured folders without one that is not there and that nobody has asked for: it is only looked for
-/// where nothing is configured.
+/// where nothing is configured, and then stands here as the default is written.
 pub(crate) fn wanted(folders: &[PathBuf]) -> impl Iterator<Item = &Path> {
     let asked_for = folders != [PathBuf::from(Config::RUNBOOKS)];
     folders.iter().map(PathBuf::as_path).filter(move |folder| asked_for || folder.exists())

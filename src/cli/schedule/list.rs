@@ -79,7 +79,7 @@ pub(super) fn run(global: &Global) -> Result<u8, Error> {
             None => StopSwitch::default(),
         };
         let gone = match &session {
-            Some(session) => gone(session, &config).await?,
+            Some(session) => gone(session, &config).await?.services,
             None => Vec::new(),
         };
         Ok(List { schedules, stop_all, gone, broken: board.broken.clone() })

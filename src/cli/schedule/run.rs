@@ -8,8 +8,9 @@ use clap::Args;
 use serde::Serialize;
 use tokio::task::JoinSet;
 
-use super::gone::{gone, say_gone};
-use crate::app::launch::board::{Board, Entry, unscheduled, utc};
+use super::gone::{Gone, gone, say_gone};
+use crate::app::launch::board::unscheduled::{self, Left};
+use crate::app::launch::board::{Board, Entry, utc};
 use crate::app::launch::schedule::Launcher;
 use crate::app::launch::source::Broken;
 use crate::cli::notices::Notices;
@@ -62,6 +63,10 @@ struct Report {
     taken_out: Vec<ServiceName>,
     /// Services the journal knows a schedule of, and of which there is no runbook any more.
     gone: Vec<String>,
+    /// There is no runbook at all.
+    all_gone: bool,
+    /// Drills that are not over, that nobody drives, and whose schedule is not there any more.
+    left: Vec<Left>,
     broken: Vec<Broken>,
 }
 
@@ -91,8 +96,8 @@ enum What {
     Ended { fire: Timestamp, run: String, status: String, verdict: Option<Verdict> },
     /// The fire was refused.
     Refused { fire: Timestamp, reason: Refusal, detail: String },
-    /// The clock is behind fires that were decided: it was ahead then, or is not set now.
-    Clock { ahead: Timestamp, set_back: bool },
+    /// The clock is behind fires that were decided, if any were: it was ahead then, or is not set now.
+    Clock { ahead: Option<Timestamp>, set_back: bool },
     /// Another version of the schedule is in force, that of `instead`: this one waits, at least until then.
     Behind { instead: String, place: Option<String>, until: Timestamp },
     /// It could not be looked at.
@@ -112,6 +117,7 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     } else {
         session::block_on(unscheduled::record(&session, &board, clock.now()))?
     };
+    let left = session::block_on(unscheduled::left(&session, &board))?;
     let Board { entries, broken } = board;
     let mut wanted = Vec::new();
     let mut sources = std::collections::BTreeMap::new();
@@ -132,8 +138,9 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
         notices.end().await;
         lines
     })?;
-    let gone = session::block_on(gone(&session, &session.config))?;
-    let report = Report { dry_run: arguments.dry_run, schedules: lines, taken_out, gone, broken };
+    let Gone { services: gone, all: all_gone } = session::block_on(gone(&session, &session.config))?;
+    let report =
+        Report { dry_run: arguments.dry_run, schedules: lines, taken_out, gone, all_gone, left, broken };
     let board = Board { broken: report.broken.clone(), ..Board::default() };
     if global.output == Format::Text {
         board.say_broken(&Terminal);
@@ -143,13 +150,39 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
             ));
         }
         say_gone(&report.gone);
+        if report.all_gone {
+            let folders = session.config.runbooks.iter().map(|folder| session.config.shown(folder));
+            let folders: Vec<_> = folders.map(|folder| folder.display().to_string()).collect();
+            output::say(&format!(
+                "\x1b[31merror\x1b[0m: no runbook at all is in {}: see that the folder is there, and that it is the right one",
+                folders.join(", ")
+            ));
+        }
+        say_left(&report.left);
     }
     output::print(global.output, &report, || render(&report))?;
+    Ok(code(&report))
+}
+
+/// The gravest of all that came of it.
+fn code(report: &Report) -> u8 {
     let mut codes: Vec<u8> = report.schedules.iter().map(|line| line.code).collect();
-    if !report.broken.is_empty() {
+    if report.all_gone || !report.broken.is_empty() {
         codes.push(exit::INVALID);
     }
-    Ok(GRAVEST.into_iter().find(|code| codes.contains(code)).unwrap_or(exit::SUCCESS))
+    if !report.left.is_empty() {
+        codes.push(exit::NEEDS_PERSON);
+    }
+    GRAVEST.into_iter().find(|code| codes.contains(code)).unwrap_or(exit::SUCCESS)
+}
+
+fn say_left(left: &[Left]) {
+    for Left { service, run, status } in left {
+        output::say(&format!(
+            "\x1b[31m{service}\x1b[0m: its drill {run} is {status}, nobody drives it, and its schedule is not there any more: \
+             `drctl resume {run}` goes on with it and takes back what it has changed"
+        ));
+    }
 }
 
 /// Looks at all of them at once, those that only check marked so: a drill of hours must not keep another from
@@ -230,17 +263,17 @@ fn what(turn: &Turn, dry: bool, only_checks: bool) -> (What, u8) {
     }
 }
 
-/// Up to when fires were decided that the clock has not reached, and whether it decides from now on.
-fn clock(turn: &Turn) -> Option<(Timestamp, bool)> {
+/// Up to when fires were decided that a wrong clock has not reached, and whether it decides from now on.
+fn clock(turn: &Turn) -> Option<(Option<Timestamp>, bool)> {
     let set_back = turn.recorded.iter().find_map(|event| match event {
-        ScheduleEvent::SetBack { ahead, .. } => Some((*ahead, true)),
+        ScheduleEvent::SetBack { ahead, .. } => Some((Some(*ahead), true)),
         ScheduleEvent::Seen { .. }
         | ScheduleEvent::Unseen { .. }
         | ScheduleEvent::Fired { .. }
         | ScheduleEvent::Refused { .. }
         | ScheduleEvent::Ended { .. } => None,
     });
-    set_back.or(turn.ahead.map(|ahead| (ahead, false)))
+    set_back.or(turn.unset.then_some((turn.ahead, false)))
 }
 
 /// A drill that this call has begun or gone on with, and that is not over.
@@ -264,6 +297,19 @@ const fn code_of(reason: Refusal) -> u8 {
         Refusal::GuardRed | Refusal::Policy | Refusal::Missed => exit::REFUSED,
         Refusal::Overlap | Refusal::RealRunInProgress => exit::HELD,
         Refusal::NotStarted => exit::INVALID,
+    }
+}
+
+fn wrong_clock(ahead: Option<Timestamp>, set_back: bool) -> String {
+    let decided = |by: &str| {
+        ahead.map_or_else(String::new, |ahead| format!("drills up to {} were decided {by}; ", utc(ahead)))
+    };
+    if set_back {
+        let decided = decided("by it");
+        format!("\x1b[33mthe clock was ahead\x1b[0m: {decided}from now on they run by the clock as it is")
+    } else {
+        let decided = decided("before");
+        format!("\x1b[31mthe clock is not set\x1b[0m: {decided}nothing runs until it is")
     }
 }
 
@@ -292,14 +338,7 @@ fn render(report: &Report) -> String {
             What::Refused { fire, reason, detail } => {
                 format!("\x1b[33mrefused\x1b[0m ({reason}) the drill of {}: {detail}", utc(*fire))
             }
-            What::Clock { ahead, set_back: true } => format!(
-                "\x1b[33mthe clock was ahead\x1b[0m: drills up to {} were decided by it; from now on they run by the clock as it is",
-                utc(*ahead)
-            ),
-            What::Clock { ahead, set_back: false } => format!(
-                "\x1b[31mthe clock is not set\x1b[0m: drills up to {} were decided before; nothing runs until it is",
-                utc(*ahead)
-            ),
+            What::Clock { ahead, set_back } => wrong_clock(*ahead, *set_back),
             What::Behind { instead, place, until } => {
                 let place = place.as_ref().map_or_else(String::new, |place| format!(", seen at {place}"));
                 let until = utc(*until);

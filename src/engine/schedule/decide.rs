@@ -4,7 +4,7 @@
 use super::event::{Refusal, ScheduleEvent};
 use super::record::{Opened, ScheduleRecord};
 use super::version::{Place, Version};
-use super::{FLOOR, GRACE, MOST_DUE};
+use super::{GRACE, MOST_DUE, is_unset};
 use crate::model::id::RunId;
 use crate::model::run::{Intent, RunStatus, Verdict};
 use crate::model::schedule::{Fire, Missed, Timetable};
@@ -78,10 +78,10 @@ pub struct Order {
 pub enum Step {
     /// Nothing, until the next fire is due.
     Wait(Option<Timestamp>),
-    /// Nothing: the clock is not set, for it is behind fires that were decided and behind any possible time.
+    /// Nothing: the clock is not set, for it is behind any possible time.
     Unset {
-        /// Fires up to here were decided.
-        ahead: Timestamp,
+        /// Fires up to here were decided before, if any were.
+        ahead: Option<Timestamp>,
     },
     /// Nothing: a newer version of the schedule is in force, and stays so at least until then.
     Behind {
@@ -107,8 +107,12 @@ pub fn key(service: &str, fire: Timestamp) -> String {
 /// Says what follows.
 #[must_use]
 pub fn decide(service: &str, table: &Timetable, record: &ScheduleRecord, facts: &Facts) -> Step {
+    // First of all: what such a time decides or sets in force would be wrong once the clock is set.
+    if is_unset(facts.now) {
+        return Step::Unset { ahead: record.decided_ahead(facts.now) };
+    }
     let schedule = table.summary();
-    match record.version(&schedule, &facts.place, facts.now) {
+    match record.version(&schedule, &facts.place, facts.now, passed(table, facts.now)) {
         Version::InForce => {}
         Version::Behind { until } => return behind(table, record, facts, until),
         Version::Sets { from } => {
@@ -117,9 +121,6 @@ pub fn decide(service: &str, table: &Timetable, record: &ScheduleRecord, facts: 
         }
     }
     if let Some(ahead) = record.settled.filter(|settled| *settled > facts.now.plus(GRACE)) {
-        if facts.now < Timestamp::from_millis(FLOOR) {
-            return Step::Unset { ahead };
-        }
         let from = facts.now.minus(GRACE.plus(table.jitter()));
         return Step::Record(vec![ScheduleEvent::SetBack { from, ahead }]);
     }
@@ -275,6 +276,14 @@ fn earlier(table: &Timetable, record: &ScheduleRecord, facts: &Facts, newest: Fi
 
 fn refused(fire: Timestamp, reason: Refusal, detail: String, count: u32) -> Step {
     Step::Record(vec![ScheduleEvent::Refused { fire, reason, detail, count }])
+}
+
+/// Up to where fires have begun too long ago to be on time. A delay may run for longer than that.
+fn passed(table: &Timetable, now: Timestamp) -> Timestamp {
+    let on_time = now.minus(GRACE);
+    let from = on_time.minus(table.jitter());
+    let begun = table.fires(from).take(MOST_DUE).take_while(|fire| fire.begins <= on_time);
+    begun.last().map_or(from, |fire| fire.at)
 }
 
 /// When the next fire is due.

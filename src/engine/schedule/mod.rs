@@ -11,7 +11,7 @@ pub use event::{Refusal, ScheduleEvent};
 pub use record::{Last, Opened, Replaced, ScheduleRecord};
 pub use version::{LONGEST, PATIENCE, Place};
 
-use crate::model::time::Duration;
+use crate::model::time::{Duration, Timestamp};
 
 /// How late a drill may begin and still count as on time. Whoever lets the system's cron look does so at
 /// least this often.
@@ -20,3 +20,9 @@ pub const GRACE: Duration = Duration::from_secs(15 * 60);
 pub const FLOOR: i64 = 1_793_491_200_000;
 /// Most fires that are counted when a schedule was not looked at for long.
 pub const MOST_DUE: usize = 20_000;
+
+/// Says whether a clock is not set: nothing is decided and nothing recorded by such a time.
+#[must_use]
+pub fn is_unset(now: Timestamp) -> bool {
+    now < Timestamp::from_millis(FLOOR)
+}

@@ -3,9 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::GRACE;
 use super::event::ScheduleEvent;
 use super::record::{Replaced, ScheduleRecord};
+use super::{GRACE, is_unset};
 use crate::model::time::{Duration, Timestamp};
 
 /// How long whoever still has a version that was replaced leaves the newer one in force; doubled whenever a
@@ -40,13 +40,20 @@ pub(super) enum Version {
 }
 
 impl ScheduleRecord {
-    /// Compares what is looked with somewhere to what is in force.
-    pub(super) fn version(&self, schedule: &str, place: &Place, now: Timestamp) -> Version {
+    /// Compares what is looked with somewhere to what is in force. Fires of it up to `passed` have begun too
+    /// long ago to be on time.
+    pub(super) fn version(
+        &self,
+        schedule: &str,
+        place: &Place,
+        now: Timestamp,
+        passed: Timestamp,
+    ) -> Version {
         if self.schedule.as_deref() == Some(schedule) {
             return Version::InForce;
         }
         // What fell due a moment ago was perhaps not looked at by those who have the other version.
-        let goes_on = self.settled.max(Some(now.minus(GRACE))).unwrap_or(now);
+        let goes_on = self.settled.max(Some(passed)).unwrap_or(now);
         if self.was_out_briefly(schedule, now) {
             return Version::Sets { from: goes_on };
         }
@@ -62,13 +69,14 @@ impl ScheduleRecord {
     }
 
     /// What is recorded where a schedule is not there any more: nothing where there was none, nor for a while
-    /// where another place has it, which may be the one that is up to date.
+    /// where another place has it, which may be the one that is up to date. A clock that is not set says
+    /// nothing of when.
     #[must_use]
     pub fn unseen(&self, place: &Place, now: Timestamp) -> Option<ScheduleEvent> {
         let schedule = self.schedule.clone()?;
         let seen = self.seen_at.map(|at| now.since(at));
         let may = self.is_of(place) || seen.is_none_or(|seen| seen >= self.patience());
-        may.then(|| ScheduleEvent::Unseen { schedule, place: place.clone() })
+        (may && !is_unset(now)).then(|| ScheduleEvent::Unseen { schedule, place: place.clone() })
     }
 
     /// Folds in that a schedule has been seen.

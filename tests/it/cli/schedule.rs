@@ -162,6 +162,46 @@ fn the_next_call_goes_on_with_a_drill_whose_process_was_killed() {
     assert_eq!(json(&drctl, "runs list -o json").as_array().unwrap().len(), 1);
 }
 
+/// The process is killed while a step runs, and the schedule is taken out: no look goes on with the drill.
+#[test]
+fn a_drill_that_is_left_lying_by_a_schedule_taken_out_is_named_until_it_is_over() {
+    let (drctl, _status) = shop();
+    let text = std::fs::read_to_string(drctl.path("runbooks/shop.yaml")).unwrap();
+    let folder = drctl.path("").display().to_string();
+    let folder = folder.trim_end_matches('/');
+    let from = format!("echo up >> {folder}/log");
+    let slow = text.replace(&from, &format!("{from}; until test -e {folder}/go; do sleep 0.05; done"));
+    drctl.write("runbooks/shop.yaml", &slow);
+    assert_eq!(drctl.run("schedule run --now 2027-03-27T12:00:00Z").code, 0, "from here on it counts");
+    let mut first = drctl.spawn("schedule run --now 2027-03-28T01:00:20Z");
+    let begun = (0..400).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        log(&drctl) == "up\n"
+    });
+    assert!(begun, "the drill has not begun");
+    // Somebody drives it still: it is in good hands.
+    let (plain, _) = slow.split_once("  schedule:\n").unwrap();
+    drctl.write("runbooks/shop.yaml", plain);
+    let (driven, report) = at(&drctl, "2027-03-28T01:01:00Z");
+    assert_eq!((driven.code, &report["taken_out"][0]), (0, &"shop".into()), "{report:#}");
+    assert_eq!(report["left"], serde_json::json!([]));
+    first.kill().unwrap();
+    first.wait().unwrap();
+    drctl.write("go", "");
+    let run = json(&drctl, "runs list -o json")[0]["id"].as_str().unwrap().to_owned();
+    // However often and however late somebody looks.
+    for now in ["2027-03-28T01:05:00Z", "2027-03-29T12:00:00Z --dry-run", "2027-05-01T00:00:00Z"] {
+        let (looked, report) = at(&drctl, now);
+        assert_eq!((looked.code, &report["left"][0]["run"]), (6, &run.as_str().into()), "{now}: {report:#}");
+    }
+    let said = drctl.run("schedule run --now 2027-05-01T00:05:00Z");
+    assert!(said.code == 6 && said.stderr.contains(&format!("drctl resume {run}")), "{}", said.stderr);
+    let resumed = drctl.run(&format!("resume {run}"));
+    assert!(log(&drctl).ends_with("up\ndown\n"), "{}{}", log(&drctl), resumed.stderr);
+    let (over, report) = at(&drctl, "2027-05-01T00:10:00Z");
+    assert_eq!((over.code, &report["left"]), (0, &serde_json::json!([])), "{report:#}");
+}
+
 #[test]
 fn a_dry_run_asks_and_does_nothing() {
     let (drctl, status) = shop();
@@ -250,10 +290,31 @@ fn a_schedule_whose_runbook_is_gone_is_said() {
         assert!(output.stderr.contains("ledger had a drill schedule"), "{line}: {}", output.stderr);
     }
     assert_eq!(json(&drctl, "schedule run -o json")["gone"][0], "ledger");
+    assert_eq!(drctl.run("schedule run").code, 3, "no runbook at all: not even one without a schedule");
     // Where the runbook only has no schedule any more, somebody wanted that.
     let (plain, _) = CHECKED.split_once("drill:\n  level").unwrap();
     drctl.write("runbooks/ledger.yaml", plain);
     assert_eq!(json(&drctl, "schedule run -o json")["gone"], serde_json::json!([]));
+}
+
+/// The default folder need not be there, unless somebody has asked for it.
+#[test]
+fn a_configured_folder_that_is_not_there_is_told_whatever_it_is_called() {
+    let drctl = Drctl::new();
+    assert_eq!(drctl.run("schedule run").code, 0, "nothing is configured, nothing was ever scheduled");
+    for folder in ["runbooks", "others"] {
+        drctl.write("drctl.toml", &format!("[runbooks]\npaths = [\"{folder}\"]\n"));
+        let output = drctl.run("schedule run");
+        assert_eq!(output.code, 3, "{folder}: {}", output.stderr);
+        let told = output.stderr.contains("cannot be read") && output.stderr.contains(folder);
+        assert!(told, "{folder}: {}", output.stderr);
+    }
+    drctl.write("drctl.toml", "[runbooks]\npaths = [\"runbooks\"]\n");
+    drctl.write("runbooks/ledger.yaml", CHECKED);
+    assert_eq!(drctl.run("schedule run").code, 0);
+    std::fs::rename(drctl.path("runbooks"), drctl.path("runbooks.x")).unwrap();
+    let output = drctl.run("schedule run");
+    assert!(output.code == 3 && output.stderr.contains("no runbook at all"), "{}", output.stderr);
 }
 
 /// The facts of the journal about the schedule of the ledger.

@@ -2,10 +2,12 @@
 
 use drctl::engine::schedule::{Answers, Last, Refusal, ScheduleEvent};
 use drctl::model::run::{Intent, RunStatus};
+use drctl::model::runbook::Schedule;
+use drctl::model::schedule::Timetable;
 use drctl::model::time::Duration;
-use drctl::runtime::Scheduled;
+use drctl::runtime::{Scheduled, take_out};
 
-use super::world::{Drill, World, place, time};
+use super::world::{Drill, World, place, shop, time};
 
 const SUNDAYS: &str = "30 2 * * SUN";
 
@@ -402,6 +404,36 @@ async fn a_clock_that_is_not_set_runs_nothing_and_says_so() {
     pass(&world, 1).await;
     assert_eq!(world.fires(), ["2027-06-13T02:30:00.000Z"]);
     assert!(world.refusals().await.is_empty());
+}
+
+/// Nothing is recorded by it either, so that nothing of it is left once the clock is set: a machine whose
+/// battery is empty, looking for the first time, or with a schedule that is changed or taken out meanwhile.
+#[tokio::test]
+async fn a_clock_that_is_not_set_decides_and_records_nothing() {
+    for run_once in [false, true] {
+        let world = World::new(SUNDAYS, "UTC", "1970-01-03T02:20:00Z");
+        let world = if run_once { world.running_missed_ones() } else { world };
+        for now in ["1970-01-03T02:20:00Z", "1970-01-04T02:30:30Z"] {
+            world.at(now);
+            let turn = world.turn().await;
+            assert!(turn.unset && turn.ahead.is_none() && turn.recorded.is_empty(), "{turn:?}");
+        }
+        // It counts from the first look by a clock that is set.
+        world.at("2027-06-06T02:40:00Z");
+        assert!(!world.turn().await.unset);
+        assert!(world.begun().is_empty() && world.refusals().await.is_empty(), "run_once: {run_once}");
+    }
+    let known = World::new(SUNDAYS, "UTC", "2027-06-04T12:00:00Z");
+    known.turn().await;
+    let world = known.with_clock_put_back("1970-01-01T00:00:00Z");
+    let mut changed = world.scheduled();
+    let other = Schedule { cron: "0 5 * * *".to_owned(), ..world.schedule.clone() };
+    changed.timetable = Timetable::new("shop", &other).unwrap();
+    let turn = world.scheduler().turn(&changed).await.unwrap();
+    assert!(turn.unset && turn.recorded.is_empty(), "{turn:?}");
+    let now = time("1970-01-01T00:00:00Z");
+    assert!(!take_out(world.journal.as_ref(), &shop(), &place("one"), now).await.unwrap());
+    assert!(world.record().await.schedule.is_some());
 }
 
 #[tokio::test]

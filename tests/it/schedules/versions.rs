@@ -74,6 +74,24 @@ async fn a_schedule_that_is_out_for_a_moment_loses_no_fire() {
     }
 }
 
+/// The delay of a fire may run for longer than whoever looks may be late.
+#[tokio::test]
+async fn a_schedule_that_is_out_for_a_moment_loses_no_fire_whose_delay_runs() {
+    let world = World::new(NIGHTLY, "UTC", "2026-11-20T12:00:00Z").with_jitter(Duration::from_secs(7_200));
+    let table = world.scheduled().timetable;
+    let long = Duration::from_secs(20 * 60);
+    let mut fires = table.fires(time("2026-11-20T12:00:00Z"));
+    let fire = fires.find(|fire| fire.begins.since(fire.at) > long).unwrap();
+    world.clock.advance_to(fire.at.minus(Duration::from_secs(3_600)));
+    look(&world, "one", NIGHTLY).await;
+    world.clock.advance_to(fire.begins.minus(Duration::from_secs(10)));
+    assert!(without(&world, "one").await);
+    world.clock.advance_to(fire.begins.plus(Duration::from_secs(5)));
+    look(&world, "one", NIGHTLY).await;
+    assert_eq!(world.fires(), [fire.at.to_string()]);
+    assert!(!world.begun()[0].1.late && world.refusals().await.is_empty());
+}
+
 /// A machine with an older runbook, which has no schedule yet, does not take out what another has just set.
 #[tokio::test]
 async fn a_place_without_the_schedule_takes_it_out_rarely_and_loses_no_fire() {

@@ -3,12 +3,15 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+
 use super::{Board, host, place};
 use crate::app::launch::shelf::Shelf;
 use crate::app::{Error, Session};
 use crate::config::Config;
 use crate::engine::schedule::{Place, ScheduleRecord};
-use crate::model::id::ServiceName;
+use crate::model::id::{RunId, ServiceName};
+use crate::model::run::RunStatus;
 use crate::model::time::Timestamp;
 use crate::runtime;
 
@@ -68,6 +71,40 @@ pub(crate) async fn record(
         }
     }
     Ok(taken_out)
+}
+
+/// A drill that a schedule has begun, that is not over, that nobody drives, and that no look goes on with
+/// because the schedule is not there any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Left {
+    pub(crate) service: ServiceName,
+    pub(crate) run: RunId,
+    pub(crate) status: RunStatus,
+}
+
+/// The drills that are left lying: of schedules that were taken out, and of those last seen on this machine
+/// that cannot be used now. What they have changed is not taken back until somebody goes on with them.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub(crate) async fn left(session: &Session, board: &Board) -> Result<Vec<Left>, Error> {
+    let (journal, host) = (session.journal.as_ref(), host());
+    let mut left = Vec::new();
+    for service in known(session).await? {
+        if board.entries.contains_key(&service) {
+            continue;
+        }
+        let (record, _) = runtime::schedule_record(journal, &service).await?;
+        // One that is in force on another machine is gone on with there.
+        let is_elsewhere = record.place.as_ref().is_some_and(|place| place.host != host);
+        if record.schedule.is_some() && is_elsewhere {
+            continue;
+        }
+        if let Some((run, status)) = runtime::opened_run(journal, &service, &record).await? {
+            left.push(Left { service, run, status });
+        }
+    }
+    Ok(left)
 }
 
 /// What is looked at here.
