@@ -110,10 +110,10 @@ fn members(out: &mut String, it: &FleetForecast) {
     }
 }
 
-/// A row of the table of members.
+/// A row of the table of members: 80 columns, with room for times such as `23h 59m 59s`.
 fn row(name: &str, cells: &[String; 5]) -> String {
     let [path, last, p50, p95, done] = cells;
-    format!("  {:<28} {path:>9} {last:>8} {p50:>9} {p95:>9} {done:>9}", cut(name, 28))
+    format!("  {:<24} {path:>8} {last:>8} {p50:>11} {p95:>11} {done:>11}", cut(name, 24))
 }
 
 /// Draws one scenario; returns it with its height.

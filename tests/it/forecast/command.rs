@@ -182,6 +182,11 @@ fn a_fleet_is_forecast_as_a_whole() {
     let wide: Vec<_> = text.lines().filter(|line| line.chars().count() > 80).collect();
     assert!(wide.is_empty(), "{wide:#?}");
     assert!(text.contains("stops early") && text.contains("bad-day"), "{text}");
+    // What takes hours is read to its end.
+    let rows = text.lines().skip_while(|line| !line.contains("Who sets the end")).skip(1);
+    let rows: Vec<_> = rows.take_while(|line| !line.is_empty()).collect();
+    assert!(!rows.is_empty() && rows.iter().any(|row| row.matches("h ").count() >= 2), "{text}");
+    assert!(rows.iter().all(|row| row.ends_with(['s', 'm', 'h'])), "{rows:#?}");
     let page = drctl.run(&format!("{line} --format html")).stdout;
     let picture = drctl.run(&format!("{line} --format svg")).stdout;
     assert!(page.starts_with("<!DOCTYPE html>") && !page.contains("<script"), "{page:.80}");
