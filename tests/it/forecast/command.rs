@@ -208,3 +208,30 @@ fn a_fleet_that_misses_its_objective_too_often_fails_where_that_was_asked_for() 
     assert_eq!(drctl.run("simulate runbooks/fleet.yaml --runs 20").code, 0);
     assert_eq!(drctl.run("simulate runbooks/fleet.yaml --runs 20 --max-miss 5%").code, 9);
 }
+
+/// A fleet of that one, which asks for nothing itself.
+const ALL: &str = "apiVersion: drctl/v1
+kind: Fleet
+metadata: {name: all}
+members: [{runbook: tiny}]
+";
+
+/// A limit that nothing could be held against would always be kept.
+#[test]
+fn a_limit_of_misses_needs_an_objective_to_miss() {
+    let drctl = Drctl::with(&[
+        ("runbooks/tiny.yaml", &TRUE.replace("objectives: {rto: 1m}\n", "")),
+        ("runbooks/all.yaml", ALL),
+        ("bad.yaml", &scenario("rules: [{match: {node: \"*\"}, fail: permanent}]")),
+    ]);
+    for subject in ["tiny", "all"] {
+        let line = format!("simulate {subject} --runs 20 --scenario bad.yaml");
+        assert_eq!(drctl.run(&line).code, 0, "{subject}");
+        let refused = drctl.run(&format!("{line} --max-miss 5%"));
+        assert_eq!((refused.code, refused.stdout.as_str()), (2, ""), "{subject}: {}", refused.stderr);
+        assert!(refused.stderr.contains("--max-miss needs `objectives.rto`"), "{}", refused.stderr);
+        assert!(refused.stderr.contains("leave out --max-miss"), "{}", refused.stderr);
+        let json = drctl.run(&format!("{line} --max-miss 5% -o json"));
+        assert!(format!("{}{}", json.stdout, json.stderr).contains("\"no_rto\""), "{}", json.stderr);
+    }
+}
