@@ -44,7 +44,7 @@ pub(crate) struct Arguments {
     /// What goes wrong; may be given several times. Default: nothing does.
     #[arg(long, value_name = "FILE")]
     scenario: Vec<PathBuf>,
-    /// Exit 9 when under any scenario the RTO is missed more often than this, such as 5%.
+    /// Exit 9 when under any scenario the RTO, or a member's own, is missed more often than this, such as 5%.
     #[arg(long, value_name = "SHARE")]
     max_miss: Option<MaxMiss>,
     /// Draw for a terminal, as a page that stands alone, or as a picture.

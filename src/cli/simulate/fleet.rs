@@ -33,8 +33,8 @@ pub(super) fn run(
 ) -> Result<u8, Error> {
     let (plan, nested) = planned(global, config, (binding, arguments), source)?;
     let mut members = of_members(&plan, &nested)?;
-    let has_rto = plan.objectives.rto.is_some();
-    judged(arguments, has_rto, "the fleet")?;
+    let has_rto = members.iter().chain([&plan]).any(|plan| plan.objectives.rto.is_some());
+    judged(arguments, has_rto, "the fleet or a member")?;
     let known = histories(global, config, &members);
     for (member, history) in members.iter_mut().zip(&known) {
         member.measured = history.of(member);

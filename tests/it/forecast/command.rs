@@ -235,3 +235,24 @@ fn a_limit_of_misses_needs_an_objective_to_miss() {
         assert!(format!("{}{}", json.stdout, json.stderr).contains("\"no_rto\""), "{}", json.stderr);
     }
 }
+
+/// What makes a run of the fleet exit 9 is what makes its forecast.
+#[test]
+fn a_member_that_misses_its_own_objective_too_often_fails_the_forecast_of_the_fleet() {
+    let drctl = Drctl::with(&[
+        ("runbooks/tiny.yaml", TRUE),
+        ("runbooks/all.yaml", ALL),
+        ("slow.yaml", &scenario("rules: [{match: {node: one}, take: 2m}]")),
+    ]);
+    let line = "simulate all --runs 20 --max-miss 5%";
+    assert_eq!(drctl.run(line).code, 0);
+    let missed = drctl.run(&format!("{line} --scenario slow.yaml"));
+    assert_eq!(missed.code, 9, "{}{}", missed.stdout, missed.stderr);
+    assert!(
+        missed.stdout.contains("Who misses its own RTO\n       100 %           1m  tiny"),
+        "{}",
+        missed.stdout
+    );
+    let run = drctl.run("failover all --simulate --yes --scenario slow.yaml");
+    assert_eq!(run.code, 9, "{}{}", run.stdout, run.stderr);
+}
