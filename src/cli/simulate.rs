@@ -44,7 +44,7 @@ pub(crate) struct Arguments {
     /// What goes wrong; may be given several times. Default: nothing does.
     #[arg(long, value_name = "FILE")]
     scenario: Vec<PathBuf>,
-    /// Exit 9 when under any scenario the RTO is missed more often than this, such as 5%.
+    /// Exit 9 when under any scenario the RTO, or a member's own, is missed more often than this, such as 5%.
     #[arg(long, value_name = "SHARE")]
     max_miss: Option<MaxMiss>,
     /// Draw for a terminal, as a page that stands alone, or as a picture.
@@ -90,6 +90,7 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
         Subject::Fleet(source) => return fleet::run((global, &config), arguments, &binding, &source),
     };
     let mut plan = planned(global, &config, (&binding, arguments.operation), &source)?;
+    judged(arguments, plan.objectives.rto.is_some(), "the runbook")?;
     let history = history(global, &config, &plan);
     plan.measured = history.of(&plan);
     let index = plan::index(&plan)?;
@@ -99,8 +100,23 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
         Question { plan: &plan, index: &index, scenarios: &scenarios, history: &history, runs, seed };
     let report = forecast::study(&question);
     print(global, arguments, &report)?;
-    let missed = report.worst_miss().zip(arguments.max_miss).is_some_and(|(miss, MaxMiss(most))| miss > most);
-    Ok(if missed { exit::OBJECTIVE_MISSED } else { exit::SUCCESS })
+    Ok(verdict(arguments, report.worst_miss()))
+}
+
+/// Refuses a limit that nothing could be held against, and that every run would keep.
+fn judged(arguments: &Arguments, has_rto: bool, whose: &str) -> Result<(), Error> {
+    if arguments.max_miss.is_none() || has_rto {
+        return Ok(());
+    }
+    Err(Error::new(exit::USAGE, "--max-miss needs `objectives.rto`").reason("no_rto").help(format!(
+        "give {whose} the recovery time that it is to keep, such as `objectives: {{rto: 1h}}`, or leave out --max-miss"
+    )))
+}
+
+/// How the command ends that has found the RTO missed so often.
+fn verdict(arguments: &Arguments, worst: Option<f64>) -> u8 {
+    let missed = worst.zip(arguments.max_miss).is_some_and(|(miss, MaxMiss(most))| miss > most);
+    if missed { exit::OBJECTIVE_MISSED } else { exit::SUCCESS }
 }
 
 fn planned(

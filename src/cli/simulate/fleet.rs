@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::{Arguments, Drawing, MaxMiss, read_scenario};
+use super::{Arguments, Drawing, judged, read_scenario, verdict};
 use crate::app;
 use crate::app::launch::Binding;
 use crate::app::launch::planned::fleet_plan;
@@ -33,6 +33,8 @@ pub(super) fn run(
 ) -> Result<u8, Error> {
     let (plan, nested) = planned(global, config, (binding, arguments), source)?;
     let mut members = of_members(&plan, &nested)?;
+    let has_rto = members.iter().chain([&plan]).any(|plan| plan.objectives.rto.is_some());
+    judged(arguments, has_rto, "the fleet or a member")?;
     let known = histories(global, config, &members);
     for (member, history) in members.iter_mut().zip(&known) {
         member.measured = history.of(member);
@@ -49,8 +51,7 @@ pub(super) fn run(
     let question = FleetQuestion { plan: &plan, members: &parts, scenarios: &scenarios, runs, seed };
     let report = fleet_study(&question);
     print(global, arguments, &report)?;
-    let missed = report.worst_miss().zip(arguments.max_miss).is_some_and(|(miss, MaxMiss(most))| miss > most);
-    Ok(if missed { exit::OBJECTIVE_MISSED } else { exit::SUCCESS })
+    Ok(verdict(arguments, report.worst_miss()))
 }
 
 /// The plan of the fleet with those of its members. What a start would refuse now is said; where a real run

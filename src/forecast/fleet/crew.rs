@@ -16,8 +16,9 @@ pub(super) struct Life {
     pub(super) troubled: Option<u64>,
     /// Whether it is over then, so that it leaves its place to another.
     pub(super) over: bool,
-    /// Whether its service is recovered when it succeeds: what failed and was ignored may belong to that.
-    pub(super) recovers: bool,
+    /// Its recovery time, on the clock of its own run; absent: its service is not recovered. What failed and
+    /// was ignored may belong to that.
+    pub(super) recovery: Option<u64>,
 }
 
 /// Where a member is.
@@ -39,7 +40,8 @@ pub(super) struct Part {
     /// The member whose end let this one begin.
     pub(super) cause: u32,
     over: bool,
-    pub(super) recovers: bool,
+    /// Its recovery time, on the clock of its own run; absent: none, or it has not begun.
+    pub(super) recovery: Option<u64>,
 }
 
 /// What came of a run.
@@ -133,7 +135,7 @@ impl Crew {
             ended: NEVER,
             cause: NONE,
             over: false,
-            recovers: false,
+            recovery: None,
         };
         self.parts.clear();
         self.parts.extend(self.needs.iter().map(part));
@@ -157,7 +159,7 @@ impl Crew {
             let part = &mut self.parts[member as usize];
             part.cause = if waited { left } else { part.cause };
             (part.standing, part.began) = (Standing::UnderWay, now);
-            (part.over, part.recovers) = (goes.over, goes.recovers);
+            (part.over, part.recovery) = (goes.over, goes.recovery);
             self.under_way += 1;
             if let Some(after) = goes.succeeds.or(goes.troubled) {
                 part.standing = if goes.succeeds.is_some() { part.standing } else { Standing::InTrouble };
@@ -183,7 +185,7 @@ impl Crew {
             return;
         }
         part.standing = Standing::Succeeded;
-        self.spoiled |= !part.recovers;
+        self.spoiled |= part.recovery.is_none();
         self.open -= 1;
         for &successor in &self.successors[member as usize] {
             let part = &mut self.parts[successor as usize];

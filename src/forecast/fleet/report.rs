@@ -86,6 +86,11 @@ pub struct MemberShare {
     pub done_p50_ms: Option<u64>,
     /// One in twenty that succeed is done later, in milliseconds.
     pub done_p95_ms: Option<u64>,
+    /// Its own recovery time objective, in milliseconds.
+    pub rto_ms: Option<u64>,
+    /// Share of all runs in which it begins and is not recovered within its own RTO, on the clock of its own
+    /// run; absent: it has none.
+    pub misses_rto: Option<Share>,
     /// Share of all runs in which it gets in trouble.
     pub in_trouble: f64,
     /// Share of all runs in which it never begins.
@@ -99,9 +104,12 @@ impl FleetReport {
         self.objectives.rto_ms.map(Duration::from_millis)
     }
 
-    /// The largest probability to miss the RTO over all scenarios; `None` without one.
+    /// The largest probability to miss an RTO, that of the whole or a member's own, over all scenarios;
+    /// `None` where nobody has one.
     #[must_use]
     pub fn worst_miss(&self) -> Option<f64> {
-        worst(self.scenarios.iter().filter_map(|it| it.misses_rto))
+        worst(self.scenarios.iter().flat_map(|it| {
+            it.misses_rto.into_iter().chain(it.members.iter().filter_map(|member| member.misses_rto))
+        }))
     }
 }

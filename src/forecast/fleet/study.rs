@@ -88,6 +88,7 @@ struct Seen {
     done: Vec<u64>,
     in_trouble: u32,
     not_begun: u32,
+    missed: u32,
 }
 
 /// What was counted under one scenario.
@@ -141,13 +142,16 @@ impl<'a> Studied<'a> {
     }
 
     fn count(&mut self, crew: &Crew, kept: bool) {
-        for (seen, part) in self.seen.iter_mut().zip(&crew.parts) {
+        for ((seen, part), member) in self.seen.iter_mut().zip(&crew.parts).zip(self.question.members) {
+            let late = |rto: Duration| part.recovery.is_none_or(|took| took > rto.as_millis());
+            let begun = part.standing != Standing::Pending;
+            seen.missed += u32::from(begun && member.plan.objectives.rto.is_some_and(late));
             match part.standing {
                 Standing::Pending => seen.not_begun += 1,
                 Standing::UnderWay => {}
                 Standing::InTrouble => seen.in_trouble += 1,
                 Standing::Succeeded => {
-                    self.recovered += u64::from(part.recovers);
+                    self.recovered += u64::from(part.recovery.is_some());
                     if kept {
                         seen.takes.push(part.ended - part.began);
                         seen.done.push(part.ended);
@@ -187,6 +191,7 @@ impl<'a> Studied<'a> {
             let of = |times: &[u64], thousandths| {
                 percentile(times, u32::try_from(times.len()).unwrap_or(u32::MAX), thousandths)
             };
+            let rto = member.plan.objectives.rto;
             MemberShare {
                 service: member.plan.runbook.name.clone(),
                 critical: share(seen.critical, complete),
@@ -196,6 +201,8 @@ impl<'a> Studied<'a> {
                 takes_p95_ms: of(&seen.takes, 950),
                 done_p50_ms: of(&seen.done, 500),
                 done_p95_ms: of(&seen.done, 950),
+                rto_ms: rto.map(Duration::as_millis),
+                misses_rto: rto.map(|_| Share::of(seen.missed, runs)),
                 in_trouble: share(seen.in_trouble, runs),
                 not_begun: share(seen.not_begun, runs),
             }
@@ -213,7 +220,7 @@ fn life(world: &mut World<'_>, luck: Luck) -> Life {
     let succeeds = completed.then_some(world.now);
     let stands = || world.standing().is_some_and(|(_, why)| why == Why::Blocked).then_some(world.now);
     let troubled = if completed { None } else { world.troubled.or_else(stands) };
-    Life { succeeds, troubled, over: world.over, recovers: lived.recovery.is_some() }
+    Life { succeeds, troubled, over: world.over, recovery: lived.recovery }
 }
 
 /// A mean number of members, to hundredths.

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::super::counted::Share;
 use super::super::fleet::{FleetForecast, FleetReport, MemberShare};
 use super::html::{fact, page};
 use super::svg::{HEIGHT, MARGIN, WIDTH, draw_histogram, escape};
@@ -31,6 +32,16 @@ fn setting(it: &FleetForecast) -> impl Iterator<Item = &MemberShare> {
 fn troubled(it: &FleetForecast) -> Vec<&MemberShare> {
     let mut all: Vec<_> = it.members.iter().filter(|member| member.in_trouble > 0.0).collect();
     all.sort_by(|a, b| b.in_trouble.total_cmp(&a.in_trouble));
+    all.truncate(NAMED);
+    all
+}
+
+/// Members that miss their own RTO, the most frequent first, each with the RTO and how often.
+fn late(it: &FleetForecast) -> Vec<(&MemberShare, u64, Share)> {
+    let own = |member: &'_ MemberShare| Some((member.rto_ms?, member.misses_rto?));
+    let all = it.members.iter().filter_map(|member| own(member).map(|(rto, share)| (member, rto, share)));
+    let mut all: Vec<_> = all.filter(|(_, _, share)| share.probability > 0.0).collect();
+    all.sort_by(|(_, _, a), (_, _, b)| b.probability.total_cmp(&a.probability));
     all.truncate(NAMED);
     all
 }
@@ -68,7 +79,7 @@ fn forecast(out: &mut String, report: &FleetReport, it: &FleetForecast) {
         (Some(rto), Some(share)) => {
             line(out, &format!("  misses RTO {}   {}", shown(rto.as_millis()), sure(share)));
         }
-        _ => line(out, "  no RTO is asked for"),
+        _ => line(out, "  no RTO is asked for of the whole"),
     }
     line(out, &format!("  not complete    {}", sure(&it.incomplete)));
     line(out, &format!("  stops early     {}", sure(&it.stops_early)));
@@ -100,6 +111,15 @@ fn members(out: &mut String, it: &FleetForecast) {
         ];
         line(out, &row(member.service.as_str(), &cells));
     }
+    let late = late(it);
+    if !late.is_empty() {
+        line(out, "");
+        line(out, "  Who misses its own RTO");
+    }
+    for (member, rto, share) in late {
+        let rto = shown(rto);
+        line(out, &format!("    {:>8}  {rto:>11}  {}", percent(share.probability), member.service));
+    }
     let troubled = troubled(it);
     if !troubled.is_empty() {
         line(out, "");
@@ -110,10 +130,10 @@ fn members(out: &mut String, it: &FleetForecast) {
     }
 }
 
-/// A row of the table of members.
+/// A row of the table of members: 80 columns, with room for times such as `23h 59m 59s`.
 fn row(name: &str, cells: &[String; 5]) -> String {
     let [path, last, p50, p95, done] = cells;
-    format!("  {:<28} {path:>9} {last:>8} {p50:>9} {p95:>9} {done:>9}", cut(name, 28))
+    format!("  {:<24} {path:>8} {last:>8} {p50:>11} {p95:>11} {done:>11}", cut(name, 24))
 }
 
 /// Draws one scenario; returns it with its height.
@@ -213,7 +233,8 @@ fn draw(out: &mut String, report: &FleetReport, it: &FleetForecast) {
     }
     out.push_str(
         "<table><tr><th>Member</th><th class=\"n\">on the critical path</th><th class=\"n\">last</th>\
-         <th class=\"n\">its p50</th><th class=\"n\">its p95</th><th class=\"n\">done, p95</th><th class=\"n\">in trouble</th></tr>",
+         <th class=\"n\">its p50</th><th class=\"n\">its p95</th><th class=\"n\">done, p95</th>\
+         <th class=\"n\">own RTO</th><th class=\"n\">misses it</th><th class=\"n\">in trouble</th></tr>",
     );
     for member in &it.members {
         let cells = [
@@ -222,6 +243,8 @@ fn draw(out: &mut String, report: &FleetReport, it: &FleetForecast) {
             of(member.takes_p50_ms),
             of(member.takes_p95_ms),
             of(member.done_p95_ms),
+            member.rto_ms.map_or_else(|| "–".to_owned(), shown),
+            member.misses_rto.map_or_else(|| "–".to_owned(), |share| percent(share.probability)),
             percent(member.in_trouble),
         ];
         let _ = write!(out, "<tr><td>{}</td>", escape(member.service.as_str()));

@@ -1,10 +1,11 @@
 //! The forecast of a fleet: worked out by hand, and against the engine.
 
 use drctl::app;
+use drctl::engine::clock::verdict;
 use drctl::forecast::fleet::{FleetForecast, FleetQuestion, FleetReport, Member, MemberShare, fleet_study};
-use drctl::forecast::{Conditions, Hazard, Kind, Silence, Spread};
+use drctl::forecast::{Conditions, Hazard, Kind, Silence, Spread, render};
 use drctl::model::policy::OnFailure;
-use drctl::model::run::{FailureClass, RunStatus};
+use drctl::model::run::{FailureClass, RunStatus, Verdict};
 use drctl::model::time::Duration;
 use drctl::plan::{Measured, Plan, PlanIndex};
 use drctl::providers::simulated::Scenario;
@@ -32,7 +33,11 @@ fn fleet(head: &str, members: &str) -> String {
 
 /// The plans of a fleet and of its members, in its order.
 fn plans(text: &str, names: &[&str]) -> (Plan, Vec<Plan>) {
-    let (plan, nested) = planned(text, &library(&services(names)));
+    plans_of(text, &services(names))
+}
+
+fn plans_of(text: &str, services: &[String]) -> (Plan, Vec<Plan>) {
+    let (plan, nested) = planned(text, &library(services));
     let child = |node: &drctl::plan::Node| {
         let call = node.call(plan.mode).unwrap();
         nested[&call.child.as_ref().unwrap().plan].plan.clone()
@@ -252,5 +257,50 @@ async fn engine_and_forecast_agree_about_a_fleet() {
             let succeeded = run.is_some_and(|run| run.status == RunStatus::Succeeded);
             assert_eq!(member.done_p50_ms.is_some(), succeeded, "{head}: {name}: {run:?}");
         }
+    }
+}
+
+/// Members keep their own objectives, each on the clock of its own run: `b` begins after five minutes.
+#[tokio::test]
+async fn engine_and_forecast_agree_about_who_misses_its_own_objective() {
+    let members = "{runbook: a}, {runbook: b}, {runbook: c, needs: [b]}, {runbook: d, needs: [c]}";
+    let text = fleet("max_parallel: 1\nobjectives: {rto: 2h}\non_member_failure: {continue: true}", members);
+    let with = |name: &str, rto: &str| {
+        service(name).replace("sites:", &format!("objectives: {{rto: {rto}}}\nsites:"))
+    };
+    let c = "take: 4m";
+    for (a_rto, of_c, missing) in [
+        ("6m", c, &[][..]),
+        ("3m", c, &["a"]),
+        ("6m", "fail: permanent", &["c"]),
+        ("3m", "fail: permanent", &["a", "c"]),
+    ] {
+        let scenario = format!(
+            "rules:\n  - {{match: {{node: go-a}}, take: 5m}}\n  - {{match: {{node: go-b}}, take: 7m}}\n  \
+             - {{match: {{node: go-c}}, {of_c}}}\n  - {{match: {{node: go-d}}, take: 4m}}\n"
+        );
+        let services = [with("a", a_rto), with("b", "10m"), with("c", "1h"), service("d")];
+        let world = World::new(&scenario);
+        let driver = world.start(&text, &services).await;
+        let (fleet_plan, state) = driver.drive(&Silent, Stop::AtPerson).await.unwrap();
+        let head = "apiVersion: drctl/v1\nkind: Scenario\nmetadata: {name: test}\n";
+        let scenario = Scenario::parse(&format!("{head}{scenario}")).unwrap();
+        let (plan, members) = plans_of(&text, &services);
+        let conditions = members.iter().map(|plan| app::conditions(&scenario, plan)).collect();
+        let report = study(&plan, &members, conditions, 3);
+        let (it, runs) = (&report.scenarios[0], world.members().await);
+        let misses = |name: &str| of(it, name).misses_rto.map(|share| share.probability > 0.99);
+        for name in ["a", "b", "c"] {
+            let run = runs.iter().find(|run| run.service.as_str() == name).unwrap();
+            let kept = run.status == RunStatus::Succeeded && run.verdict == Some(Verdict::Met);
+            assert_eq!(misses(name), Some(!kept), "{name}: {run:?}");
+            assert_eq!(misses(name), Some(missing.contains(&name)), "{name} of {a_rto}, {of_c}");
+        }
+        assert_eq!((misses("d"), of(it, "d").rto_ms), (None, None));
+        let kept = verdict(&fleet_plan, &state) == Verdict::Met;
+        assert_eq!(report.worst_miss().unwrap() < 0.01, kept, "{a_rto}, {of_c}: {report:#?}");
+        let (shown, page) = (render::fleet_text(&report), render::fleet_html(&report));
+        assert_eq!(shown.contains("Who misses its own RTO"), !missing.is_empty(), "{shown}");
+        assert!(page.contains("<th class=\"n\">misses it</th>") && page.contains(a_rto), "{page}");
     }
 }

@@ -182,6 +182,11 @@ fn a_fleet_is_forecast_as_a_whole() {
     let wide: Vec<_> = text.lines().filter(|line| line.chars().count() > 80).collect();
     assert!(wide.is_empty(), "{wide:#?}");
     assert!(text.contains("stops early") && text.contains("bad-day"), "{text}");
+    // What takes hours is read to its end.
+    let rows = text.lines().skip_while(|line| !line.contains("Who sets the end")).skip(1);
+    let rows: Vec<_> = rows.take_while(|line| !line.is_empty()).collect();
+    assert!(!rows.is_empty() && rows.iter().any(|row| row.matches("h ").count() >= 2), "{text}");
+    assert!(rows.iter().all(|row| row.ends_with(['s', 'm', 'h'])), "{rows:#?}");
     let page = drctl.run(&format!("{line} --format html")).stdout;
     let picture = drctl.run(&format!("{line} --format svg")).stdout;
     assert!(page.starts_with("<!DOCTYPE html>") && !page.contains("<script"), "{page:.80}");
@@ -202,4 +207,52 @@ fn a_fleet_that_misses_its_objective_too_often_fails_where_that_was_asked_for() 
     drctl.write("runbooks/fleet.yaml", &fleet);
     assert_eq!(drctl.run("simulate runbooks/fleet.yaml --runs 20").code, 0);
     assert_eq!(drctl.run("simulate runbooks/fleet.yaml --runs 20 --max-miss 5%").code, 9);
+}
+
+/// A fleet of that one, which asks for nothing itself.
+const ALL: &str = "apiVersion: drctl/v1
+kind: Fleet
+metadata: {name: all}
+members: [{runbook: tiny}]
+";
+
+/// A limit that nothing could be held against would always be kept.
+#[test]
+fn a_limit_of_misses_needs_an_objective_to_miss() {
+    let drctl = Drctl::with(&[
+        ("runbooks/tiny.yaml", &TRUE.replace("objectives: {rto: 1m}\n", "")),
+        ("runbooks/all.yaml", ALL),
+        ("bad.yaml", &scenario("rules: [{match: {node: \"*\"}, fail: permanent}]")),
+    ]);
+    for subject in ["tiny", "all"] {
+        let line = format!("simulate {subject} --runs 20 --scenario bad.yaml");
+        assert_eq!(drctl.run(&line).code, 0, "{subject}");
+        let refused = drctl.run(&format!("{line} --max-miss 5%"));
+        assert_eq!((refused.code, refused.stdout.as_str()), (2, ""), "{subject}: {}", refused.stderr);
+        assert!(refused.stderr.contains("--max-miss needs `objectives.rto`"), "{}", refused.stderr);
+        assert!(refused.stderr.contains("leave out --max-miss"), "{}", refused.stderr);
+        let json = drctl.run(&format!("{line} --max-miss 5% -o json"));
+        assert!(format!("{}{}", json.stdout, json.stderr).contains("\"no_rto\""), "{}", json.stderr);
+    }
+}
+
+/// What makes a run of the fleet exit 9 is what makes its forecast.
+#[test]
+fn a_member_that_misses_its_own_objective_too_often_fails_the_forecast_of_the_fleet() {
+    let drctl = Drctl::with(&[
+        ("runbooks/tiny.yaml", TRUE),
+        ("runbooks/all.yaml", ALL),
+        ("slow.yaml", &scenario("rules: [{match: {node: one}, take: 2m}]")),
+    ]);
+    let line = "simulate all --runs 20 --max-miss 5%";
+    assert_eq!(drctl.run(line).code, 0);
+    let missed = drctl.run(&format!("{line} --scenario slow.yaml"));
+    assert_eq!(missed.code, 9, "{}{}", missed.stdout, missed.stderr);
+    assert!(
+        missed.stdout.contains("Who misses its own RTO\n       100 %           1m  tiny"),
+        "{}",
+        missed.stdout
+    );
+    let run = drctl.run("failover all --simulate --yes --scenario slow.yaml");
+    assert_eq!(run.code, 9, "{}{}", run.stdout, run.stderr);
 }
