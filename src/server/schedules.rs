@@ -117,7 +117,7 @@ async fn begin(
     match unscheduled::left(&session, &board).await {
         Ok(left) => lying.are(left),
         Err(error) => {
-            tracing::error!(error = %error.message, "drills of schedules taken out are not looked for")
+            tracing::error!(error = %error.message, "drills of schedules taken out are not looked for");
         }
     }
     unusable.are(board.broken);
