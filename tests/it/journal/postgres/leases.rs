@@ -192,9 +192,9 @@ async fn a_database_that_keeps_one_snapshot_for_a_transaction_weakens_no_fence()
     let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
     tokio::spawn(connection);
     // The append waits behind a grant that has not been committed yet.
-    let taken = "begin isolation level read committed; select from drctl.tip for update; \
+    let regranted = "begin isolation level read committed; select from drctl.tip for update; \
                  update drctl.lease set token = token + 1, holder = null";
-    client.batch_execute(taken).await.unwrap();
+    client.batch_execute(regranted).await.unwrap();
     let later = async {
         tokio::time::sleep(Duration::from_millis(500)).await;
         client.batch_execute("commit").await.unwrap();
