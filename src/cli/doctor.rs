@@ -21,7 +21,7 @@ use crate::app::launch::{
 use crate::compile;
 use crate::config::{Config, JournalPlace};
 use crate::evidence;
-use crate::journal::OpenMode;
+use crate::journal::{MISSING, OLDER, OpenMode};
 use crate::model::time::Timestamp;
 use crate::ports::{Append, NewRecord, RunFilter, StreamName};
 use crate::runtime;
@@ -190,12 +190,28 @@ fn server(global: &Global, findings: &mut Findings) -> Option<Timestamp> {
 
 /// What is open in the journal; returns the newest time it knows.
 fn opened(global: &Global, findings: &mut Findings) -> Option<Timestamp> {
+    looked_into(global, findings).and_then(|session| open_runs(&session, findings))
+}
+
+/// Opens the journal for reading, and says what it is.
+fn looked_into(global: &Global, findings: &mut Findings) -> Option<Session> {
     match Session::open_as(global, OpenMode::ReadOnly) {
         Ok(session) => {
             let described = session.journal.describe();
             let sound = !described.contains("NOT DURABLE");
             findings.add("journal", if sound { State::Ok } else { State::Problem }, described);
-            open_runs(&session, findings)
+            Some(session)
+        }
+        Err(error) if error.message.contains(MISSING) => {
+            findings.add("journal", State::Note, error.message);
+            findings.help("the first command that writes makes it, with a user who may create a schema");
+            None
+        }
+        Err(error) if error.message.contains(OLDER) => {
+            findings.add("journal", State::Note, error.message);
+            findings
+                .help("nodes of the version before refuse it from then on: bring them up to date as well");
+            None
         }
         Err(error) => {
             findings.journal_unusable = true;
@@ -208,7 +224,9 @@ fn opened(global: &Global, findings: &mut Findings) -> Option<Timestamp> {
 
 /// A journal in PostgreSQL.
 fn database(global: &Global, config: &Config, findings: &mut Findings) {
-    let newest = opened(global, findings);
+    // Opened for writing, one that is missing would be made, and an older one brought up to date.
+    let Some(session) = looked_into(global, findings) else { return clock(None, findings) };
+    let newest = open_runs(&session, findings);
     let measured = session::block_on(async { Ok(app::commit_times(config, COMMITS).await?) });
     match measured {
         Ok(times) => {

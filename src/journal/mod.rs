@@ -32,5 +32,9 @@ pub use postgres::{PostgresJournal, PostgresUrl};
 pub use remote::RemoteJournal;
 pub use sqlite::{HolderFacts, OpenMode, SqliteJournal};
 
+/// Said of a place without a journal, by whoever opens it for reading only.
+pub const MISSING: &str = "there is no journal here";
+/// Said of a journal of an older format, by whoever opens it for reading only.
+pub const OLDER: &str = "its format is older; any command that writes brings it up to date";
 /// Version of the journal's format that this build writes.
 pub const FORMAT: u32 = 1;

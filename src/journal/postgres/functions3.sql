@@ -68,10 +68,11 @@ begin
   end if;
   -- From here on nobody else appends before this is committed.
   update drctl.tip set position = p_from + v_count, chain = p_end, recorded_at = greatest(p_was, p_at)
-    where position = p_from and chain = p_chain and recorded_at = p_was;
+    where one and position = p_from and chain = p_chain and recorded_at = p_was;
   v_believed := found;
   if not v_believed then
-    select position, chain, recorded_at into strict v_position, v_chain, v_at from drctl.tip for update;
+    select position, chain, recorded_at into strict v_position, v_chain, v_at from drctl.tip
+      where one for update;
   end if;
 
   if v_one then
@@ -113,7 +114,7 @@ begin
   end if;
   if not v_fits or v_refused is not null then
     if v_believed then
-      update drctl.tip set position = p_from, chain = p_chain, recorded_at = p_was;
+      update drctl.tip set position = p_from, chain = p_chain, recorded_at = p_was where one;
     end if;
     -- Its first copy, should that still be under way, must not write it.
     update drctl.writer set burned = true where id = p_writer;
@@ -159,7 +160,7 @@ begin
     v_chain := drctl.chained(v_position, v_chain, e_hash);
     v_position := v_position + v_count;
     v_at := greatest(v_at, p_at);
-    update drctl.tip set position = v_position, chain = v_chain, recorded_at = v_at;
+    update drctl.tip set position = v_position, chain = v_chain, recorded_at = v_at where one;
   end if;
   perform pg_notify('drctl_journal', '');
   return 'done ' || v_position || ' ' || encode(v_chain, 'hex') || ' ' || v_at;
@@ -195,4 +196,60 @@ begin
   if cardinality(p_pruned) > 0 then
     perform drctl.prune(p_pruned);
   end if;
+end $$;
+
+-- As in format 2; and whoever is taken for dead stays so.
+create or replace function drctl.grant_lease(
+  p_run text, p_holder text, p_pid bigint, p_host text, p_name text, p_ttl interval,
+  out token bigint, out verdict text, out held_by text, out held_pid bigint, out held_host text,
+  out held_name text
+) language plpgsql as $$
+declare
+  v_generation bigint;
+  v_granted bigint;
+  v_token bigint;
+  v_holder text;
+  v_position bigint;
+  v_from text;
+  v_expired timestamptz;
+begin
+  select position into strict v_position from drctl.tip where one for update;
+  v_generation := drctl.arrive(p_ttl);
+  insert into drctl.holder as h (id, pid, host, name, expires_at)
+    values (p_holder, p_pid, p_host, p_name, clock_timestamp() + p_ttl)
+    on conflict (id) do update set expires_at = excluded.expires_at where h.expires_at > clock_timestamp();
+  if not found then
+    verdict := 'lapsed';
+    return;
+  end if;
+  select l.token, l.holder, l.generation into v_token, v_holder, v_granted
+    from drctl.lease l where l.run = p_run for update;
+  if v_holder is not null and v_holder <> p_holder then
+    -- A renewal that is under way is waited for. The row becomes another one, though nothing in it changes:
+    -- a renewal that waits for this grant then looks at its time again, and finds that it has passed.
+    update drctl.holder h set expires_at = h.expires_at
+      where h.id = v_holder and h.expires_at <= clock_timestamp()
+      returning h.name, h.expires_at into v_from, v_expired;
+    if not found then
+      select h.id, h.pid, h.host, h.name into held_by, held_pid, held_host, held_name
+        from drctl.holder h where h.id = v_holder;
+      if found then
+        -- Its row may be locked now: its renewals shall wait for no standby.
+        perform set_config('synchronous_commit', 'off', true);
+        verdict := 'held';
+        return;
+      end if;
+    end if;
+    v_from := coalesce(v_from, v_holder);
+  end if;
+  -- Tokens that an earlier server granted may have died with it: they must never come again.
+  token := coalesce(v_token, 0) + case when coalesce(v_granted, v_generation) = v_generation then 1 else 1000 end;
+  insert into drctl.lease as l (run, token, holder, generation) values (p_run, token, p_holder, v_generation)
+    on conflict (run) do update
+    set token = excluded.token, holder = excluded.holder, generation = excluded.generation;
+  insert into drctl.granted(run, token, position, holder, name, pid, host, at, from_name, from_expired)
+    values (p_run, token, v_position, p_holder, p_name, p_pid, p_host, clock_timestamp(), v_from,
+      case when isfinite(v_expired) then v_expired end);
+  perform pg_notify('drctl_journal', '');
+  verdict := 'granted';
 end $$;

@@ -4,7 +4,7 @@
 use super::filling;
 use super::link::Session;
 use super::place::Fault;
-use crate::journal::OpenMode;
+use crate::journal::{MISSING, OLDER, OpenMode};
 use crate::ports::JournalError;
 
 /// Version of the schema that this build writes.
@@ -35,13 +35,8 @@ pub(super) async fn prepare(session: &Session, mode: OpenMode) -> Result<(), Fau
     match (found(session).await?, mode) {
         (Found::Journal(FORMAT), _) => Ok(()),
         (Found::Part(_), _) => Err(filling::refusal(session).await?.into()),
-        (Found::Nothing, OpenMode::ReadOnly) => {
-            Err(session.place().unavailable("there is no journal here").into())
-        }
-        (Found::Journal(_), OpenMode::ReadOnly) => {
-            let what = "its format is older; any command that writes brings it up to date";
-            Err(session.place().unavailable(what).into())
-        }
+        (Found::Nothing, OpenMode::ReadOnly) => Err(session.place().unavailable(MISSING).into()),
+        (Found::Journal(_), OpenMode::ReadOnly) => Err(session.place().unavailable(OLDER).into()),
         (Found::Nothing | Found::Journal(_), OpenMode::ReadWrite) => {
             let migrated = migrate(session).await;
             if migrated.is_err() {
@@ -87,15 +82,19 @@ pub(super) async fn make(session: &Session, format: u32) -> Result<(), Fault> {
 
 /// What is there; a format that this build does not know is refused.
 pub(super) async fn found(session: &Session) -> Result<Found, Fault> {
-    const OURS: &str = "\
-        select exists (select from pg_attribute where attrelid = to_regclass('drctl.format') \
-        and attname = 'version' and atttypid = 'int4'::regtype) as ours";
-    let there = session.one("select to_regclass('drctl.format') is not null as there", &[]).await?;
-    if !session.get::<bool>(&there, "there")? {
+    // Of the tables themselves: a name that was looked up in vain (`to_regclass`) is remembered as missing
+    // by the session, also behind the lock under which another process has just made it.
+    const ASK: &str = "\
+        select count(*) > 0 as anything, \
+        coalesce(bool_or(c.relname = 'format' and exists (select from pg_attribute a \
+          where a.attrelid = c.oid and a.attname = 'version' and a.atttypid = 'int4'::regtype)), false) as ours \
+        from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = 'drctl'";
+    let row = session.one(ASK, &[]).await?;
+    let is = |name| session.get::<bool>(&row, name);
+    if !is("anything")? {
         return Ok(Found::Nothing);
     }
-    let ours = session.one(OURS, &[]).await?;
-    if !session.get::<bool>(&ours, "ours")? {
+    if !is("ours")? {
         let what = "its schema `drctl` is no journal's, but of something else: name another database";
         return Err(session.place().unavailable(what).into());
     }

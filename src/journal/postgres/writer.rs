@@ -26,11 +26,13 @@ const BATCH: usize = 1_024;
 const ROUNDS: usize = 200;
 
 /// Sets what the functions run with. A commit that is acknowledged is durable, on the standby too where there
-/// is a synchronous one; a wait for a lock ends before a lease has passed. Plans are made once: they are the
+/// is a synchronous one; a wait for a lock ends before a lease has passed. Each statement sees what was
+/// committed before it, whatever the database sets: behind a lock that is what the last holder has written. Plans are made once: they are the
 /// same for every batch, and never read a whole table.
 pub(super) const SETUP: &str = "\
     select set_config('synchronous_commit', 'on', false) \
     where current_setting('synchronous_commit') in ('off', 'local', 'remote_write'); \
+    set default_transaction_isolation = 'read committed'; \
     set statement_timeout = 0; set lock_timeout = '5s'; set idle_in_transaction_session_timeout = '10s'; \
     set jit = off; set plan_cache_mode = force_generic_plan; set enable_seqscan = off; \
     set enable_hashjoin = off; set enable_mergejoin = off; set client_min_messages = warning";
@@ -41,6 +43,14 @@ pub(super) struct Waiting {
     pub(super) submission: Submission,
     pub(super) reply: oneshot::Sender<Result<Vec<Head>, JournalError>>,
     pub(super) permit: OwnedSemaphorePermit,
+}
+
+/// Why a batch has no answer.
+enum Failed {
+    /// The database refuses it; perhaps because of one of its submissions.
+    Refused(JournalError),
+    /// The database is away, and was waited for: it is for all of its submissions.
+    Away(JournalError),
 }
 
 /// The task that writes.
@@ -109,14 +119,16 @@ impl Writer {
                     answer(waiting.remove(at), Err(error));
                 }
                 // Nobody shall fail for another's work: each once more, alone.
-                Err(Fault::Refused(_)) if heads.len() > 1 => {
+                Err(Failed::Refused(_)) if heads.len() > 1 => {
                     let rest = waiting.split_off(heads.len());
                     for alone in std::mem::replace(waiting, rest) {
                         Box::pin(self.batch(&mut VecDeque::from([alone]))).await;
                     }
                     return;
                 }
-                Err(fault) => return give_up(waiting, heads.len(), &self.place.explain(fault)),
+                Err(Failed::Refused(error) | Failed::Away(error)) => {
+                    return give_up(waiting, heads.len(), &error);
+                }
             }
         }
         let error = self.place.unavailable("other processes kept an append waiting; nothing was written");
@@ -184,7 +196,7 @@ impl Writer {
 
     /// Sends a batch until it is answered. It has a number of its own: one whose answer was lost is not
     /// written again.
-    async fn send(&mut self, batch: &Batch) -> Result<Answer, Fault> {
+    async fn send(&mut self, batch: &Batch) -> Result<Answer, Failed> {
         self.number += 1;
         let end = Instant::now() + PATIENCE;
         let (mut pauses, mut again, mut tip) = (Pauses::new(), false, self.tip.clone());
@@ -192,7 +204,7 @@ impl Writer {
         loop {
             let lost = match self.link.session().await {
                 Err(Fault::Lost(why)) => why,
-                Err(refused) if !again => return Err(refused),
+                Err(Fault::Refused(error)) if !again => return Err(Failed::Refused(error)),
                 Err(fault) => return Err(self.open_end(fault)),
                 Ok(session) => {
                     let holder = self.own.id();
@@ -213,18 +225,20 @@ impl Writer {
                             self.link.drop_session(&session).await;
                             "no answer".to_owned()
                         }
-                        Ok(answer) => {
-                            if let Ok(Answer::Done(end)) = &answer {
+                        Ok(Err(Fault::Refused(error))) => return Err(Failed::Refused(error)),
+                        Ok(Ok(answer)) => {
+                            if let Answer::Done(end) = &answer {
                                 self.tip = end.clone().unwrap_or(tip);
                             }
-                            return answer;
+                            return Ok(answer);
                         }
                     }
                 }
             };
             if Instant::now() >= end {
                 let fault = Fault::Lost(lost);
-                return Err(if again { self.open_end(fault) } else { fault });
+                let away = |fault| Failed::Away(self.place.explain(fault));
+                return Err(if again { self.open_end(fault) } else { away(fault) });
             }
             tracing::debug!(%lost, "the journal is out of reach, its answer is asked for again");
             pauses.wait(end).await;
@@ -232,10 +246,10 @@ impl Writer {
     }
 
     /// Nobody knows whether the last batch was written.
-    fn open_end(&mut self, fault: Fault) -> Fault {
+    fn open_end(&mut self, fault: Fault) -> Failed {
         let why = self.place.explain(fault);
         self.ends = Ends::new();
-        Fault::Refused(JournalError::Unavailable(format!(
+        Failed::Away(JournalError::Unavailable(format!(
             "{why}; the connection was lost and did not come back within {} s: whether the last facts are stored \
              shows when the journal can be reached again",
             PATIENCE.as_secs()

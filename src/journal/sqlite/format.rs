@@ -11,7 +11,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::OpenMode;
 use super::fault::{Fault, Place, has_no_room};
-use crate::journal::FORMAT;
+use crate::journal::{FORMAT, MISSING};
 use crate::ports::JournalError;
 
 /// Marks a SQLite file as a journal of drctl: `drcj`.
@@ -43,7 +43,7 @@ pub(super) fn locate(path: &Path, mode: OpenMode) -> Result<Place, JournalError>
     }
     match mode {
         OpenMode::ReadWrite => create_file(&place)?,
-        OpenMode::ReadOnly if !path.exists() => return Err(place.unavailable("there is no journal here")),
+        OpenMode::ReadOnly if !path.exists() => return Err(place.unavailable(MISSING)),
         OpenMode::ReadOnly => {}
     }
     let real = std::fs::canonicalize(path);

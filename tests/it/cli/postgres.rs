@@ -42,6 +42,9 @@ fn a_run_its_evidence_and_its_upkeep_on_postgres() {
     };
     let none = run("runs list");
     assert!(none.0 == 10 && none.1.contains("there is no journal here"), "{none:?}");
+    expect("doctor", "the first command that writes makes it");
+    let still = run("runs list");
+    assert!(still.1.contains("there is no journal here"), "the doctor has made one: {still:?}");
     ok("failover pay --yes --confirm pay:west --accept-loss unmeasured --reason test");
     expect("runs list", "succeeded");
     expect("service show pay", "west");
@@ -119,6 +122,13 @@ async fn a_database_that_cannot_be_the_journal_is_told_as_what_it_is() {
     assert_eq!(told(&format!("--journal {ours} stop-all on --reason x")).0, 0);
     lines.push((format!("--journal {other} journal verify"), 10, "is no journal's, but of something else"));
     lines.push((format!("--journal {other} stop-all on --reason x"), 10, "name another database"));
+    pair.primary.run("create database taken").await;
+    let taken = pair.primary.url("taken");
+    let (client, connection) = tokio_postgres::connect(&taken, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client.batch_execute("create schema drctl; create table drctl.orders(name text)").await.unwrap();
+    lines.push((format!("--journal {taken} journal verify"), 10, "but of something else"));
+    lines.push((format!("--journal {taken} stop-all on --reason x"), 10, "but of something else"));
     lines.push((format!("--journal {standby} stop-all on --reason x"), 10, "name the primary"));
     let torn = ours.replace("postgres@", "postgres:x/hunter2@");
     lines.push((format!("--journal {torn} journal verify"), 10, "%2F"));
@@ -135,4 +145,28 @@ async fn a_database_that_cannot_be_the_journal_is_told_as_what_it_is() {
     assert!(!drctl.path("half.db").exists() && !drctl.path("half.db-wal").exists(), "half a copy is left");
     let words = drctl.run_words(&["--journal", "host=a password=hunter2", "journal", "verify"]);
     assert!(words.code == 2 && !words.stderr.contains("hunter2"), "{}", words.stderr);
+}
+
+#[tokio::test]
+async fn the_doctor_changes_no_format_and_does_not_wait_for_a_standby_for_ever() {
+    let alone = PostgresAlone::start();
+    let (server, drctl) = (&alone.server, Drctl::new());
+    let doctor = || {
+        let output = drctl.run(&format!("--journal {} doctor", server.url("postgres")));
+        (output.code, output.stdout + &output.stderr)
+    };
+    let stop = drctl.run(&format!("--journal {} stop-all on --reason x", server.url("postgres")));
+    assert_eq!(stop.code, 0, "{}", stop.stderr);
+    server.run("update drctl.format set version = 2").await;
+    let (code, said) = doctor();
+    assert!(code == 0 && said.contains("its format is older"), "{code}: {said}");
+    assert_eq!(server.number("select version::bigint from drctl.format").await, 2);
+    server.run("update drctl.format set version = 3").await;
+    server.run("alter system set synchronous_standby_names = 'away'").await;
+    server.run("select pg_reload_conf()").await;
+    // Twice: what the first has left on the server is in nobody's way.
+    for _ in 0..2 {
+        let (code, said) = doctor();
+        assert!(code == 10 && said.contains("is a synchronous standby away?"), "{code}: {said}");
+    }
 }

@@ -211,6 +211,26 @@ async fn what_a_newer_drctl_wrote_and_what_is_no_journal_is_refused() {
 }
 
 #[tokio::test]
+async fn processes_that_begin_together_on_an_empty_database_make_one_journal() {
+    let databases = Databases::start();
+    for round in 0..4 {
+        let url = databases.url(&format!("together{round}")).await;
+        let all: Vec<_> = (0..6)
+            .map(|n| {
+                let url = url.clone();
+                std::thread::spawn(move || (n, open_as(&url, OpenMode::ReadWrite)))
+            })
+            .collect();
+        for opened in all {
+            let (n, journal) = opened.join().unwrap();
+            let stream = StreamName::typed(format!("service/s{n}"));
+            journal.unwrap().append(vec![to(stream, Some(0), &["x"])]).await.unwrap();
+        }
+        sound(&open(&url)).await;
+    }
+}
+
+#[tokio::test]
 async fn no_message_holds_the_password() {
     let databases = Databases::start();
     let server = &databases.0.server;

@@ -155,6 +155,56 @@ async fn leases_are_renewed_while_their_holder_works() {
 }
 
 #[tokio::test]
+async fn a_renewal_under_way_is_waited_for_before_its_holder_is_taken_for_dead() {
+    let databases = Databases::start();
+    let url = databases.url("underway").await;
+    let (journal, run) = (open(&url), run_id("shop-1"));
+    let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let granted = "select drctl.grant_lease('shop-1', 'other', 1, 'host', 'name', '1 second')";
+    client.batch_execute(granted).await.unwrap();
+    // Begun in time, and committed after the lease would have passed.
+    let renewed = "begin; update drctl.holder set expires_at = clock_timestamp() + interval '1 minute' \
+                   where id = 'other' and expires_at > clock_timestamp()";
+    client.batch_execute(renewed).await.unwrap();
+    let later = async {
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        client.batch_execute("commit").await.unwrap();
+    };
+    let taken = async {
+        tokio::time::sleep(Duration::from_millis(1_200)).await;
+        journal.grant(&run).await
+    };
+    let (taken, ()) = tokio::join!(taken, later);
+    assert!(matches!(taken, Err(JournalError::Held { .. })), "{taken:?}");
+    assert!(journal.lease(&run).await.unwrap().unwrap().alive);
+}
+
+#[tokio::test]
+async fn a_database_that_keeps_one_snapshot_for_a_transaction_weakens_no_fence() {
+    let databases = Databases::start();
+    let url = databases.url("snapshots").await;
+    let asked = "alter database snapshots set default_transaction_isolation = 'repeatable read'";
+    databases.0.server.run(asked).await;
+    let journal = std::sync::Arc::new(open(&url));
+    let run = run_id("shop-1");
+    let token = create(&*journal, &run).await;
+    let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    // The append waits behind a grant that has not been committed yet.
+    let regranted = "begin isolation level read committed; select from drctl.tip for update; \
+                 update drctl.lease set token = token + 1, holder = null";
+    client.batch_execute(regranted).await.unwrap();
+    let later = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        client.batch_execute("commit").await.unwrap();
+    };
+    let (appended, ()) = tokio::join!(journal.append(vec![to_run(&run, token, 3, &["{}"])]), later);
+    assert!(matches!(appended, Err(JournalError::Fenced { .. })), "{appended:?}");
+    assert_eq!(bodies(&*journal, &StreamName::run(&run)).await.len(), 3);
+}
+
+#[tokio::test]
 async fn a_process_whose_leases_have_passed_goes_on_under_new_ones() {
     let databases = Databases::start();
     let (server, url) = (&databases.0.server, databases.url("passed").await + "?lease_ttl=1s");
