@@ -87,7 +87,8 @@ pub(super) async fn found(session: &Session) -> Result<Found, Fault> {
     const ASK: &str = "\
         select count(*) > 0 as anything, \
         coalesce(bool_or(c.relname = 'format' and exists (select from pg_attribute a \
-          where a.attrelid = c.oid and a.attname = 'version' and a.atttypid = 'int4'::regtype)), false) as ours \
+          where a.attrelid = c.oid and a.attname = 'version' and a.atttypid = 'int4'::regtype)), \
+          false) as ours \
         from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = 'drctl'";
     let row = session.one(ASK, &[]).await?;
     let is = |name| session.get::<bool>(&row, name);

@@ -27,8 +27,8 @@ const ROUNDS: usize = 200;
 
 /// Sets what the functions run with. A commit that is acknowledged is durable, on the standby too where there
 /// is a synchronous one; a wait for a lock ends before a lease has passed. Each statement sees what was
-/// committed before it, whatever the database sets: behind a lock that is what the last holder has written. Plans are made once: they are the
-/// same for every batch, and never read a whole table.
+/// committed before it, whatever the database sets: behind a lock that is what the last holder has written.
+/// Plans are made once: they are the same for every batch, and never read a whole table.
 pub(super) const SETUP: &str = "\
     select set_config('synchronous_commit', 'on', false) \
     where current_setting('synchronous_commit') in ('off', 'local', 'remote_write'); \
