@@ -106,7 +106,7 @@ pub(super) fn attempt_started(
             direction: started.direction,
             generation: started.generation,
             // Any known outcome ends the attempt, so that what is still there is the same intent.
-            sends: node.current.as_ref().map_or(1, |earlier| earlier.sends + 1),
+            sends: node.current.as_ref().map_or(1, |it| it.sends + u32::from(!it.driver_lost)),
             token,
             host,
             mode: started.mode,

@@ -26,8 +26,12 @@ const OBSERVE_AGAIN: Duration = Duration::from_secs(2);
 
 /// The outcome of an attempt is unknown: observe, send again under the same key, or ask a person.
 pub(super) fn doubt(decision: &mut Decision<'_>, key: AttemptKey, why: &str) {
-    let Ok((definition, attempt)) = decision.current(key) else { return };
+    if decision.state.attempt(key).is_none() {
+        return;
+    }
     decision.emit(Event::AttemptInDoubt { attempt: key, why: why.to_owned() });
+    // As it stands after that: only now does it say whether its driver was lost.
+    let Ok((definition, attempt)) = decision.current(key) else { return };
     if !mutates(definition, attempt.mode, attempt.direction) {
         return start(decision, key.node, attempt.direction, None);
     }
@@ -246,7 +250,7 @@ fn is_sent_again(decision: &Decision<'_>, definition: &Node, direction: Directio
 }
 
 /// Sending again is harmless, but not for ever, nor beyond the deadline of the step. A lost driver is no
-/// fault of the action and does not count.
+/// fault of the action: what it sent does not count.
 fn send_again(
     decision: &mut Decision<'_>,
     key: AttemptKey,

@@ -297,7 +297,7 @@ pub struct AttemptState {
     pub direction: Direction,
     /// Generation it was started in.
     pub generation: u32,
-    /// Which send of the same intent it is, from 1.
+    /// Which send of the same intent it is, from 1; those whose driver was lost are not counted.
     #[serde(default)]
     pub sends: u32,
     /// Token it was started under.

@@ -439,6 +439,37 @@ fn a_program_that_is_looked_at_and_may_be_repeated_is_not_begun_for_ever() {
 }
 
 #[test]
+fn what_lost_drivers_sent_is_not_held_against_an_action() {
+    let request =
+        "- {id: a, uses: http.request, with: {url: \"https://a.example\", method: POST, idempotent: true}}";
+    for (step, looked_at) in [(request, false), (&PROGRAM.replace("MORE", ""), true)] {
+        let mut script = Script::new(step, "", Mode::Graceful);
+        for token in 2..8 {
+            script.take_over(token);
+            if looked_at {
+                script.observe("a", unseen());
+            }
+            assert_eq!((script.run(), script.in_flight()), (RunStatus::Running, vec!["a:start".to_owned()]));
+        }
+        // What nobody answered while a driver was there is the action's own, also with a lost one between.
+        for time in 1..=3 {
+            if time == 3 {
+                script.take_over(8);
+                if looked_at {
+                    script.observe("a", unseen());
+                }
+            }
+            assert_eq!((script.run(), script.in_flight()), (RunStatus::Running, vec!["a:start".to_owned()]));
+            script.fail("a", FailureClass::InDoubt);
+            if looked_at {
+                script.observe("a", unseen());
+            }
+        }
+        assert_eq!((script.status("a"), script.run()), (NodeStatus::InDoubt, RunStatus::Stuck), "{step}");
+    }
+}
+
+#[test]
 fn nothing_goes_on_beside_what_was_not_looked_at_yet() {
     let mut script = Script::new(&PROGRAM.replace("MORE", ""), "", Mode::Graceful);
     script.take_over(2);
