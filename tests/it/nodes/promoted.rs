@@ -4,8 +4,6 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use drctl::ports::{Journal as _, RunFilter};
-
 use super::estate::{nodes, service, until};
 use super::target::Target;
 use super::witness::Witness;
@@ -42,11 +40,7 @@ async fn a_fleet_of_three_nodes_outlives_the_primary_of_its_database() {
     pair.standby.run("select pg_promote()").await;
     let promoted = Instant::now();
     let witness = Witness::look(&format!("postgres://postgres@{both}/postgres?lease_ttl=2s")).await;
-    let open = RunFilter { open: true, ..RunFilter::default() };
-    until("every run ends", Duration::from_mins(1), || async {
-        witness.journal.runs(&open).await.unwrap().is_empty()
-    })
-    .await;
+    witness.until_all_ended("promoted", Duration::from_mins(1)).await;
     assert!(promoted.elapsed() < Duration::from_secs(45), "{:?}", promoted.elapsed());
     for name in runs.keys() {
         for step in 0..STEPS {

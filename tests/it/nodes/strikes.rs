@@ -73,6 +73,17 @@ impl Strikes {
         }
     }
 
+    /// Kills a node while the others are well, and starts it again after so long.
+    pub(super) async fn kill_in_calm(&mut self, nodes: &mut [Node], lasting: Duration) {
+        let at = usize::try_from(self.random.below(nodes.len() as u64)).unwrap();
+        let since = clock();
+        nodes[at].served().signal(Signal::KILL);
+        *self.done.entry("killed").or_default() += 1;
+        tokio::time::sleep(lasting).await;
+        nodes[at].start();
+        self.past.push((at, since, clock() + GRACE));
+    }
+
     fn strike(&mut self, nodes: &[Node]) {
         let at = usize::try_from(self.random.below(nodes.len() as u64)).unwrap();
         let (lease, kind) = (self.lease, self.random.below(8));

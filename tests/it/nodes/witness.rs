@@ -2,10 +2,12 @@
 //! changed a lease and which appended, and when. The checker judges by it.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
 
 use drctl::journal::ownership::{Grant, Ownership, Written};
 use drctl::journal::{HolderFacts, OpenMode, PostgresJournal, PostgresUrl};
-use drctl::ports::{Journal as _, JournalAdmin as _, StreamName};
+use drctl::ports::{Journal as _, JournalAdmin as _, RunFilter, RunSummary, StreamName};
 use drctl::runtime;
 use tokio_postgres::{Client, NoTls};
 
@@ -70,6 +72,42 @@ impl Witness {
         let (client, connection) = tokio_postgres::connect(plain, NoTls).await.unwrap();
         tokio::spawn(connection);
         Self { client, journal }
+    }
+
+    /// The runs that are not over.
+    pub(super) async fn open(&self) -> Vec<RunSummary> {
+        let open = RunFilter { open: true, ..RunFilter::default() };
+        self.journal.runs(&open).await.unwrap()
+    }
+
+    /// Waits until all runs are over; those that are not within this time are told with the end of what
+    /// their record says.
+    pub(super) async fn until_all_ended(&self, what: &str, within: Duration) {
+        let began = Instant::now();
+        loop {
+            let open = self.open().await;
+            if open.is_empty() {
+                return;
+            }
+            if began.elapsed() >= within {
+                let mut told = String::new();
+                for run in &open {
+                    told += &self.end_of(run).await;
+                }
+                panic!("{what}: {} runs have not ended within {within:?}:\n{told}", open.len());
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    async fn end_of(&self, run: &RunSummary) -> String {
+        let mut told = format!("{} is {}\n", run.run, run.status.as_str());
+        let records = self.journal.read(&StreamName::run(&run.run), 0, 10_000).await.unwrap();
+        for record in &records[records.len().saturating_sub(12)..] {
+            let (at, token, kind, body) = (record.recorded_at, record.token, &record.kind, &record.body);
+            let _ = writeln!(told, "  {at} token {token} {kind} {body}");
+        }
+        told
     }
 
     /// Checks everything: chains, ownership by what drctl keeps and by what was written down here, leases at
