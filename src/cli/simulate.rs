@@ -144,13 +144,12 @@ fn history(global: &Global, config: &Config, plan: &Plan) -> History {
     let read = Session::open_as(global, OpenMode::ReadOnly).and_then(|session| {
         session::block_on(async { Ok(runtime::history(session.journal.as_ref(), &plan.runbook.name).await?) })
     });
-    read.unwrap_or_else(|error| {
-        output::say(&format!(
-            "note: what earlier runs took is not known ({}); estimates count",
-            error.message
-        ));
-        History::default()
-    })
+    read.map_err(|error| unknown_history(&error)).unwrap_or_default()
+}
+
+fn unknown_history(error: &Error) {
+    let why = &error.message;
+    output::say(&format!("note: what earlier runs took is not known ({why}); estimates count"));
 }
 
 fn scenarios(arguments: &Arguments, plan: &Plan) -> Result<Vec<Conditions>, Error> {

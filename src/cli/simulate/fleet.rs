@@ -1,25 +1,19 @@
 //! The forecast of a fleet: every member is planned as a start would, and all are lived together.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-
 use super::{Arguments, Drawing, judged, read_scenario, verdict};
-use crate::app;
 use crate::app::launch::Binding;
+use crate::app::launch::outlook::Members;
 use crate::app::launch::planned::fleet_plan;
 use crate::app::launch::shelf::Records;
 use crate::app::launch::source::FleetSource;
 use crate::cli::session::{self, Session};
-use crate::cli::{Error, Format, Global, exit, output, plan as plans};
+use crate::cli::{Error, Format, Global, output, plan as plans};
 use crate::config::Config;
-use crate::forecast::fleet::{FleetQuestion, FleetReport, Member, fleet_study};
-use crate::forecast::{Conditions, render};
+use crate::forecast::fleet::FleetReport;
+use crate::forecast::render;
 use crate::journal::OpenMode;
-use crate::model::id::SiteName;
 use crate::model::run::Intent;
-use crate::model::values::Site;
-use crate::plan::{self, History, Nested, Plan};
-use crate::runtime;
+use crate::plan::{History, Nested, Plan};
 
 /// Runs the command for a fleet.
 ///
@@ -32,24 +26,14 @@ pub(super) fn run(
     source: &FleetSource,
 ) -> Result<u8, Error> {
     let (plan, nested) = planned(global, config, (binding, arguments), source)?;
-    let mut members = of_members(&plan, &nested)?;
-    let has_rto = members.iter().chain([&plan]).any(|plan| plan.objectives.rto.is_some());
+    let members = Members::of(&plan, &nested)?;
+    let has_rto = members.plans().iter().chain([&plan]).any(|plan| plan.objectives.rto.is_some());
     judged(arguments, has_rto, "the fleet or a member")?;
     let known = histories(global, config, &members);
-    for (member, history) in members.iter_mut().zip(&known) {
-        member.measured = history.of(member);
-    }
-    let indexes = members.iter().map(plans::index).collect::<Result<Vec<_>, _>>()?;
-    let scenarios = scenarios(&arguments.scenario, &members)?;
-    let parts: Vec<Member<'_>> = members
-        .iter()
-        .zip(&indexes)
-        .zip(&known)
-        .map(|((plan, index), history)| Member { plan, index, has_history: history.runs > 0 })
-        .collect();
-    let (runs, seed) = (arguments.runs, arguments.seed);
-    let question = FleetQuestion { plan: &plan, members: &parts, scenarios: &scenarios, runs, seed };
-    let report = fleet_study(&question);
+    let sites = members.sites();
+    let scenarios = arguments.scenario.iter().map(|file| read_scenario(file, &sites));
+    let conditions = members.conditions(&scenarios.collect::<Result<Vec<_>, _>>()?);
+    let report = members.study(&plan, known.as_deref(), &conditions, (arguments.runs, arguments.seed))?;
     print(global, arguments, &report)?;
     Ok(verdict(arguments, report.worst_miss()))
 }
@@ -85,49 +69,14 @@ fn planned(
     Ok(planned)
 }
 
-/// The plans of the members, in the order of the fleet's.
-fn of_members(plan: &Plan, nested: &Nested) -> Result<Vec<Plan>, Error> {
-    let child = |node: &plan::Node| {
-        let child = node.call(plan.mode)?.child.as_ref()?;
-        Some(nested.get(&child.plan)?.plan.clone())
-    };
-    let members: Option<Vec<Plan>> = plan.nodes.iter().map(child).collect();
-    members.ok_or_else(|| Error::new(exit::BUG, "a member of the fleet has no plan"))
-}
-
 /// What earlier runs of each member took, where there is a journal that can be read.
-fn histories(global: &Global, config: &Config, members: &[Plan]) -> Vec<History> {
-    let none = || members.iter().map(|_| History::default()).collect();
+fn histories(global: &Global, config: &Config, members: &Members) -> Option<Vec<History>> {
     if !session::has_journal(config) {
-        return none();
+        return None;
     }
-    let read = Session::open_as(global, OpenMode::ReadOnly).and_then(|session| {
-        session::block_on(async {
-            let mut known = Vec::with_capacity(members.len());
-            for member in members {
-                known.push(runtime::history(session.journal.as_ref(), &member.runbook.name).await?);
-            }
-            Ok(known)
-        })
-    });
-    read.unwrap_or_else(|error| {
-        let why = error.message;
-        output::say(&format!("note: what earlier runs took is not known ({why}); estimates count"));
-        none()
-    })
-}
-
-/// What each scenario means for each member.
-fn scenarios(files: &[PathBuf], members: &[Plan]) -> Result<Vec<Vec<Conditions>>, Error> {
-    if files.is_empty() {
-        return Ok(vec![members.iter().map(|plan| Conditions::healthy(plan.nodes.len())).collect()]);
-    }
-    let sites: BTreeMap<SiteName, Site> = members.iter().flat_map(|plan| plan.sites.clone()).collect();
-    let of = |file: &PathBuf| {
-        let scenario = read_scenario(file, &sites)?;
-        Ok(members.iter().map(|plan| app::conditions(&scenario, plan)).collect())
-    };
-    files.iter().map(of).collect()
+    let read = Session::open_as(global, OpenMode::ReadOnly)
+        .and_then(|session| session::block_on(async { members.histories(&session).await }));
+    read.map_err(|error| super::unknown_history(&error)).ok()
 }
 
 fn print(global: &Global, arguments: &Arguments, report: &FleetReport) -> Result<(), Error> {

@@ -47,9 +47,9 @@ impl std::fmt::Display for Told {
             self;
         write!(
             f,
-            "{rounds} rounds: {runs} runs ended, {struck} strikes, {takeovers} take-overs, the slowest of {judged} that \
-             were judged {slowest:.2} s after a lease had passed ({slowest_of_its_own:.2} s without what the machine was busy with); \
-             {effects} effects, {refused} of them refused as stale"
+            "{rounds} rounds: {runs} runs ended, {struck} strikes, {takeovers} take-overs, the slowest of {judged} \
+             that were judged {slowest:.2} s after a lease had passed \
+             ({slowest_of_its_own:.2} s without what the machine was busy with); {effects} effects, {refused} of them refused as stale"
         )
     }
 }

@@ -215,6 +215,33 @@ async fn the_api_tells_what_the_command_line_tells() {
 }
 
 #[tokio::test]
+async fn a_fleet_is_forecast_as_the_command_line_does_it() {
+    let drctl = folder();
+    let fleet = "apiVersion: drctl/v1\nkind: Fleet\nmetadata: {name: both}\nobjectives: {rto: 1h}\n\
+                 members:\n  - {runbook: slow}\n  - {runbook: asking, needs: [slow]}\n";
+    drctl.write("runbooks/both.yaml", fleet);
+    let server = Served::start(&drctl);
+    let scenario = "apiVersion: drctl/v1\nkind: Scenario\nmetadata: {name: bad-night}\nrules:\n  \
+                    - {match: {action: \"command.run\"}, fail: permanent, probability: 40%}\n";
+    drctl.write("bad-night.yaml", scenario);
+    let path = "/api/v1/runbooks/both/forecast";
+    let ask = json!({"operation": "failover", "runs": 200, "seed": 7, "scenarios": [scenario]});
+    let (status, forecast) = server.post(path, EVE, &ask).await;
+    assert_eq!(status, StatusCode::OK, "{forecast:#}");
+    let printed = drctl.run("simulate both --scenario bad-night.yaml --runs 200 --seed 7 -o json");
+    let printed: Value = serde_json::from_str(&printed.stdout).unwrap();
+    assert_eq!(forecast, printed);
+    let troubled = forecast["scenarios"][0]["incomplete"]["probability"].as_f64();
+    assert!(troubled.is_some_and(|share| share > 0.1), "{forecast:#}");
+    let page = server.request(Method::POST, path, EVE);
+    let page = page.json(&json!({"operation": "failover", "runs": 20, "html": true})).send().await.unwrap();
+    assert!(page.text().await.unwrap().contains("<th>Member</th>"));
+    let ask = json!({"operation": "failover", "scenarios": ["nonsense"]});
+    let (status, refused) = server.post(path, EVE, &ask).await;
+    assert_eq!((status.as_u16(), refused["reason"].as_str()), (422, Some("invalid_scenario")), "{refused:#}");
+}
+
+#[tokio::test]
 async fn records_are_corrected_and_tokens_listed_by_those_who_administer() {
     let drctl = folder();
     with_admin(&drctl, "");
