@@ -33,6 +33,9 @@ pub struct Known {
 pub async fn known_readings(journal: &dyn Journal) -> Result<Known, JournalError> {
     let stream = StreamName::readings();
     let head = sequence_before(journal, &stream, Timestamp::from_millis(i64::MAX)).await?;
+    if head == 0 {
+        return Ok(Known::default());
+    }
     let mut window = WINDOW;
     loop {
         let after = head.saturating_sub(window);

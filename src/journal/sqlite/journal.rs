@@ -40,7 +40,8 @@ impl Journal for SqliteJournal {
     ) -> BoxFuture<'a, Result<Vec<Record>, JournalError>> {
         let stream = stream.clone();
         Box::pin(
-            self.readers.read(move |connection, place| read::read(connection, place, &stream, after, limit)),
+            self.readers
+                .glance(move |connection, place| read::read(connection, place, &stream, after, limit)),
         )
     }
 
@@ -52,12 +53,12 @@ impl Journal for SqliteJournal {
 
     fn checkpoint<'a>(&'a self, run: &'a RunId) -> BoxFuture<'a, Result<Option<Checkpoint>, JournalError>> {
         let run = run.clone();
-        Box::pin(self.readers.read(move |connection, _| read::checkpoint(connection, &run)))
+        Box::pin(self.readers.glance(move |connection, _| read::checkpoint(connection, &run)))
     }
 
     fn blob<'a>(&'a self, digest: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, JournalError>> {
         let digest = digest.to_owned();
-        Box::pin(self.readers.read(move |connection, place| read::blob(connection, place, &digest)))
+        Box::pin(self.readers.glance(move |connection, place| read::blob(connection, place, &digest)))
     }
 
     fn grant<'a>(&'a self, run: &'a RunId) -> BoxFuture<'a, Result<u64, JournalError>> {
@@ -100,12 +101,12 @@ impl Journal for SqliteJournal {
 
     fn inbox<'a>(&'a self, run: &'a RunId) -> BoxFuture<'a, Result<Vec<Request>, JournalError>> {
         let run = run.clone();
-        Box::pin(self.readers.read(move |connection, place| inbox::inbox(connection, place, &run)))
+        Box::pin(self.readers.glance(move |connection, place| inbox::inbox(connection, place, &run)))
     }
 
     fn summary<'a>(&'a self, run: &'a RunId) -> BoxFuture<'a, Result<Option<RunSummary>, JournalError>> {
         let run = run.clone();
-        Box::pin(self.readers.read(move |connection, place| read::summary(connection, place, &run)))
+        Box::pin(self.readers.glance(move |connection, place| read::summary(connection, place, &run)))
     }
 
     fn runs<'a>(&'a self, filter: &'a RunFilter) -> BoxFuture<'a, Result<Vec<RunSummary>, JournalError>> {

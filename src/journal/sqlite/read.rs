@@ -1,9 +1,11 @@
 //! Reads: on connections of their own that cannot write, each read in one snapshot. Never waits for the
 //! writer.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, params};
 use tokio::sync::Semaphore;
 
 use super::append::{signed, stream, tip, unsigned};
@@ -16,6 +18,8 @@ use crate::ports::{Checkpoint, JournalError, Record, RunFilter, RunSummary, Stre
 
 /// Connections that read at the same time.
 const READERS: usize = 4;
+/// A read that takes longer than this is not worth a caller's own time.
+const QUICK: Duration = Duration::from_millis(1);
 
 /// Columns of an event, joined with its stream; [`stored`] reads them.
 pub(super) const EVENT: &str = "\
@@ -28,13 +32,82 @@ pub(super) struct Readers {
     place: Place,
     idle: Mutex<Vec<Connection>>,
     permits: Semaphore,
+    /// The last read of little was quick.
+    quick: AtomicBool,
 }
 
 impl Readers {
     /// Opens the first connection, so that a file that cannot be read is found now.
     pub(super) fn open(place: Place) -> Result<Self, JournalError> {
         let first = format::open_reader(&place)?;
-        Ok(Self { place, idle: Mutex::new(vec![first]), permits: Semaphore::new(READERS) })
+        Ok(Self {
+            place,
+            idle: Mutex::new(vec![first]),
+            permits: Semaphore::new(READERS),
+            quick: AtomicBool::new(true),
+        })
+    }
+
+    /// Reads little, in one snapshot: on the caller's thread while that is quick, because to wake a thread
+    /// and to be woken by it takes longer than such a read.
+    pub(super) async fn glance<T, F>(self: &Arc<Self>, work: F) -> Result<T, JournalError>
+    where
+        T: Send + 'static,
+        F: Fn(&Connection, &Place) -> Result<T, Fault> + Send + 'static,
+    {
+        if let Some(answer) = self.at_once(&work) {
+            return answer;
+        }
+        let readers = Arc::clone(self);
+        self.read(move |connection, place| {
+            let start = Instant::now();
+            let answer = work(connection, place);
+            readers.took(start);
+            answer
+        })
+        .await
+    }
+
+    /// Reads on this thread, unless that may take a while: nothing is waited for, nor opened.
+    fn at_once<T>(
+        &self,
+        work: &impl Fn(&Connection, &Place) -> Result<T, Fault>,
+    ) -> Option<Result<T, JournalError>> {
+        if !self.quick.load(Ordering::Relaxed) {
+            return None;
+        }
+        let _permit = self.permits.try_acquire().ok()?;
+        let mut connection = self.idle().pop()?;
+        connection.busy_timeout(Duration::ZERO).ok()?;
+        let start = Instant::now();
+        let answer = self.snapshot(&connection, work);
+        self.took(start);
+        // Without its patience a connection would fail where it need not.
+        if format::wait_for_others(&mut connection).is_ok() {
+            self.idle().push(connection);
+        }
+        match answer {
+            Err(Fault::Store(error)) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => None,
+            answer => Some(answer.map_err(|fault| self.place.explain(fault))),
+        }
+    }
+
+    /// Notes how long a read of little took.
+    fn took(&self, start: Instant) {
+        self.quick.store(start.elapsed() < QUICK, Ordering::Relaxed);
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn snapshot<T>(
+        &self,
+        connection: &Connection,
+        work: impl FnOnce(&Connection, &Place) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let transaction = connection.unchecked_transaction()?;
+        work(&transaction, &self.place)
     }
 
     /// Reads something, in one snapshot, on a thread that may block.
@@ -56,17 +129,13 @@ impl Readers {
         &self,
         work: impl FnOnce(&Connection, &Place) -> Result<T, Fault>,
     ) -> Result<T, JournalError> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let idle = self.idle().pop();
         let connection = match idle {
             Some(connection) => connection,
             None => format::open_reader(&self.place)?,
         };
-        let snapshot = || {
-            let transaction = connection.unchecked_transaction()?;
-            work(&transaction, &self.place)
-        };
-        let answer = snapshot().map_err(|fault| self.place.explain(fault));
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        let answer = self.snapshot(&connection, work).map_err(|fault| self.place.explain(fault));
+        self.idle().push(connection);
         answer
     }
 }

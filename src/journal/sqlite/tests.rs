@@ -159,3 +159,25 @@ async fn appends_that_wait_share_a_commit() {
     let commits = journal.sync_count() - before;
     assert!((1..=2).contains(&commits), "{commits} commits for 200 appends");
 }
+
+#[tokio::test]
+async fn a_read_of_little_keeps_to_its_thread_only_while_that_is_quick() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = open(&folder);
+    journal.append(fact("service/a", "1".into())).await.unwrap();
+    let takes = |time: u64| {
+        journal.readers.glance(move |connection, _| {
+            std::thread::sleep(std::time::Duration::from_millis(time));
+            let records: i64 = connection.query_row("select count(*) from event", [], |row| row.get(0))?;
+            Ok((records, std::thread::current().id()))
+        })
+    };
+    let own = std::thread::current().id();
+    assert_eq!(takes(5).await.unwrap(), (1, own));
+    // The disk is slow: whoever reads next keeps nobody from going on, until one was quick again.
+    for time in [5, 0] {
+        let (records, thread) = takes(time).await.unwrap();
+        assert!(records == 1 && thread != own);
+    }
+    assert_eq!(takes(0).await.unwrap(), (1, own));
+}
