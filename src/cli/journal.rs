@@ -202,7 +202,8 @@ fn copy(global: &Global, arguments: &CopyArguments) -> Result<u8, Error> {
     let copied = copied.map_err(|error| without_another(error.into()))?;
     for run in &copied.driven {
         output::say(&format!(
-            "note: {run} is being driven in the old journal, and what it does from now on is only there"
+            "note: {run} is being driven in the old journal, and what it does from now on is only there; whoever \
+             serves the new one drives it as well: end it in one of them first (`drctl abort {run}`)"
         ));
     }
     output::print(global.output, &copied, || {

@@ -11,13 +11,13 @@ use super::follow::{self, Followed};
 use super::output::Terminal;
 use super::session::{self, Session};
 use super::{Error, Global, exit, output};
-use crate::app::Speed;
 use crate::app::launch::afar::BegunAfar;
 use crate::app::launch::estate::Simulated;
 use crate::app::launch::interrupt::{DrillFate, Interrupted};
 use crate::app::launch::promote::{self, Promotion, WantedPromotion};
 use crate::app::launch::source::{self, Subject};
 use crate::app::launch::{self, Began, BrokenGlass, STAGED_FOR, Wanted};
+use crate::app::{self, Speed};
 use crate::config::JournalPlace;
 use crate::journal::RemoteJournal;
 use crate::model::id::RunId;
@@ -165,7 +165,15 @@ impl Arguments {
 }
 
 fn open(global: &Global, break_glass: bool) -> Result<(Session, Option<BrokenGlass>), Error> {
-    match Session::open(global) {
+    let opened = Session::open(global).and_then(|session| {
+        // One that can be read and not written would keep the run waiting.
+        if break_glass {
+            let config = session::config(global)?;
+            session::block_on(async { Ok(app::commit_times(&config, 1).await?) })?;
+        }
+        Ok(session)
+    });
+    match opened {
         Ok(session) => Ok((session, None)),
         Err(error) if break_glass => {
             let config = session::config(global)?;

@@ -2,6 +2,7 @@
 //! PostgreSQL servers, failed HTTP calls. Must never print a connection string or an address, nor a part
 //! of one that could be a password, also where it is malformed.
 
+pub(crate) mod hosts;
 pub mod http;
 pub mod options;
 mod tls;

@@ -62,6 +62,9 @@ begin
   if not found then
     insert into drctl.writer(id, batch) values (p_writer, p_batch) on conflict (id) do nothing;
     if not found then
+      -- This commit waits for a synchronous standby as the first one should have: one that was cut off there
+      -- has written, and nothing says that anybody else has it.
+      update drctl.writer set seen_at = clock_timestamp() where id = p_writer;
       return (select case when burned and batch = p_batch then 'stale' else 'done' end
         from drctl.writer where id = p_writer);
     end if;

@@ -14,6 +14,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{AsyncMessage, Client, Config, NoTls, Notification, Row, Socket, Statement};
 
 use super::place::{Fault, Place};
+use crate::dial::hosts;
 use crate::ports::{BoxFuture, JournalError};
 
 /// Pauses between two tries to reach a server that is gone.
@@ -57,7 +58,8 @@ impl Link {
             return Ok(Arc::clone(session));
         }
         let (session, _) = open(&self.place, self.target).await?;
-        session.batch(self.setup).await?;
+        let ready = tokio::time::timeout(self.place.patience(), session.batch(self.setup)).await;
+        ready.map_err(|_| self.place.silent())??;
         let session = Arc::new(session);
         *kept = Some(Arc::clone(&session));
         Ok(session)
@@ -132,17 +134,31 @@ pub(super) async fn open(
     }
 }
 
+/// Tries the hosts in their order, so that all processes take the same of two that would both do.
 async fn connect(
     place: &Arc<Place>,
     target: TargetSessionAttrs,
 ) -> Result<(Session, UnboundedReceiver<Notification>), Fault> {
-    let mut config = place.config.clone();
-    config.target_session_attrs(target);
+    let mut last = Fault::Lost("no host is named".to_owned());
+    for mut config in hosts::each(&place.config) {
+        config.target_session_attrs(target);
+        match dial(place, &config).await {
+            Ok(opened) => return Ok(opened),
+            Err(fault) => last = fault,
+        }
+    }
+    Err(last)
+}
+
+async fn dial(
+    place: &Arc<Place>,
+    config: &Config,
+) -> Result<(Session, UnboundedReceiver<Notification>), Fault> {
     let (told, receiver) = unbounded_channel();
     let connecting = async {
         match place.tls.clone() {
-            Some(tls) => start(&config, tls, told).await,
-            None => start(&config, NoTls, told).await,
+            Some(tls) => start(config, tls, told).await,
+            None => start(config, NoTls, told).await,
         }
     };
     // The configured time covers the socket alone; a server that was frozen accepts and stays silent.
@@ -152,7 +168,7 @@ async fn connect(
             Ok((Session { client, place, statements: Mutex::default() }, receiver))
         }
         Ok(Err(error)) => Err(place.fault(&error)),
-        Err(_) => Err(Fault::Lost(format!("no answer within {} ms", place.patience().as_millis()))),
+        Err(_) => Err(place.silent()),
     }
 }
 

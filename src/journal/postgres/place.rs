@@ -87,11 +87,14 @@ impl Place {
         Ok(Self { config, tls, lease, shown })
     }
 
-    /// Longest time to open a session with any of the hosts.
+    /// Longest time to open a session with one host.
     pub(super) fn patience(&self) -> Duration {
-        let hosts = self.config.get_hosts().len().max(self.config.get_hostaddrs().len()).max(1);
-        let each = self.config.get_connect_timeout().copied().unwrap_or(CONNECT);
-        each.saturating_mul(u32::try_from(hosts).unwrap_or(1))
+        self.config.get_connect_timeout().copied().unwrap_or(CONNECT)
+    }
+
+    /// What is told of a server that takes longer.
+    pub(super) fn silent(&self) -> Fault {
+        Fault::Lost(format!("no answer within {} ms", self.patience().as_millis()))
     }
 
     pub(super) fn unavailable(&self, what: &str) -> JournalError {
@@ -193,7 +196,7 @@ mod tests {
         let place = Place::read(&url, "x").unwrap();
         assert_eq!(place.to_string(), "a:5433,b:5434/dr");
         assert_eq!(place.lease, Duration::from_secs(3));
-        assert_eq!(place.patience(), 2 * CONNECT);
+        assert_eq!(place.patience(), CONNECT);
         assert!(!format!("{url:?} {place:?} {}", place.unavailable("gone")).contains("hunter2"));
         let url = PostgresUrl::new("postgres://ann@a/dr", Some("hunter2".to_owned()));
         assert_eq!(Place::read(&url, "x").unwrap().config.get_password(), Some(&b"hunter2"[..]));

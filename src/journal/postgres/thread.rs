@@ -20,8 +20,8 @@ const READER: &str = "set default_transaction_isolation = 'read committed'; \
                       set default_transaction_read_only = on; set statement_timeout = '60s'; \
                       set client_min_messages = warning; set jit = off";
 /// Settings of the session that renews leases: it must fail while there is still time for another try.
-const KEEPER: &str = "set default_transaction_isolation = 'read committed'; set statement_timeout = '2s'; set lock_timeout = '2s'; set jit = off; \
-                      set client_min_messages = warning";
+const KEEPER: &str = "set default_transaction_isolation = 'read committed'; set statement_timeout = '2s'; \
+                      set lock_timeout = '2s'; set jit = off; set client_min_messages = warning";
 
 /// What a journal is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -32,7 +32,7 @@ const ROUNDS: usize = 200;
 pub(super) const SETUP: &str = "\
     select set_config('synchronous_commit', 'on', false) \
     where current_setting('synchronous_commit') in ('off', 'local', 'remote_write'); \
-    set default_transaction_isolation = 'read committed'; \
+    set default_transaction_isolation = 'read committed'; set standard_conforming_strings = on; \
     set statement_timeout = 0; set lock_timeout = '5s'; set idle_in_transaction_session_timeout = '10s'; \
     set jit = off; set plan_cache_mode = force_generic_plan; set enable_seqscan = off; \
     set enable_hashjoin = off; set enable_mergejoin = off; set client_min_messages = warning";

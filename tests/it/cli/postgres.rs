@@ -164,6 +164,11 @@ async fn the_doctor_changes_no_format_and_does_not_wait_for_a_standby_for_ever()
     server.run("update drctl.format set version = 3").await;
     server.run("alter system set synchronous_standby_names = 'away'").await;
     server.run("select pg_reload_conf()").await;
+    // Whoever cannot wait for that goes on with a journal of his own, as where there is no server at all.
+    drctl.write("runbooks/pay.yaml", RUNBOOK);
+    let line = "failover pay --yes --confirm pay:west --accept-loss unmeasured --reason x --break-glass";
+    let glass = drctl.run(&format!("--journal {} {line}", server.url("postgres")));
+    assert!(glass.code == 0 && glass.stderr.contains("BREAK GLASS"), "{}{}", glass.stdout, glass.stderr);
     // Twice: what the first has left on the server is in nobody's way.
     for _ in 0..2 {
         let (code, said) = doctor();

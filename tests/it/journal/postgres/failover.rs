@@ -8,7 +8,8 @@ use drctl::ports::{Journal, StreamName};
 
 use super::super::{bodies, create, run_id, sound, to_run};
 use super::open;
-use crate::support::postgres::PostgresPair;
+use crate::support::faulty::{Faulty, Weather};
+use crate::support::postgres::{PostgresAlone, PostgresPair};
 
 const RUNS: usize = 24;
 
@@ -90,4 +91,66 @@ async fn the_pair_says_when_the_database_has_lost_what_it_had_acknowledged() {
         "{lost}"
     );
     assert_eq!(bodies(&journal, &StreamName::run(&run)).await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_host_that_accepts_and_stays_silent_keeps_nobody_from_the_next() {
+    let alone = PostgresAlone::start();
+    let frozen = Faulty::before(alone.server.port());
+    frozen.turn(Weather::Silent);
+    let hosts = format!("127.0.0.1:{},127.0.0.1:{}", frozen.port(), alone.server.port());
+    let journal = open(&format!("postgres://postgres@{hosts}/postgres?connect_timeout=1"));
+    let run = run_id("shop-1");
+    let token = create(&journal, &run).await;
+    journal.append(vec![to_run(&run, token, 3, &["{\"n\":4}"])]).await.unwrap();
+    assert_eq!(bodies(&journal, &StreamName::run(&run)).await.len(), 4);
+}
+
+#[tokio::test]
+async fn what_was_cut_off_while_it_waited_for_a_standby_is_not_told_done_before_one_has_it() {
+    const WAITING: &str = "select count(*) from pg_stat_activity where wait_event = 'SyncRep'";
+    let alone = PostgresAlone::start();
+    let journal = Arc::new(open(&format!("{}?lease_ttl=30s", alone.server.url("postgres"))));
+    let run = run_id("shop-1");
+    let token = create(&*journal, &run).await;
+    alone.server.run("alter system set synchronous_standby_names = 'gone'").await;
+    alone.server.run("select pg_reload_conf()").await;
+    // The server takes a moment to know that.
+    let mut known = 3;
+    let mut append = 'waits: loop {
+        let append = tokio::spawn({
+            let (journal, run) = (Arc::clone(&journal), run.clone());
+            async move { journal.append(vec![to_run(&run, token, known, &["{\"n\":4}"])]).await }
+        });
+        while !append.is_finished() {
+            if alone.server.number(WAITING).await > 0 {
+                break 'waits append;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        append.await.unwrap().unwrap();
+        known += 1;
+    };
+    // The session is gone, and what it has written is there: nobody else has it.
+    alone
+        .server
+        .run("select pg_terminate_backend(pid) from pg_stat_activity where wait_event = 'SyncRep'")
+        .await;
+    let told = tokio::time::timeout(Duration::from_secs(2), &mut append).await;
+    assert!(told.is_err(), "told {told:?} while no standby has it");
+    alone.server.run("alter system reset synchronous_standby_names").await;
+    alone.server.run("select pg_reload_conf()").await;
+    append.await.unwrap().unwrap();
+    assert_eq!(bodies(&*journal, &StreamName::run(&run)).await.len() as u64, known + 1);
+}
+
+#[tokio::test]
+async fn settings_of_the_database_do_not_change_what_is_written() {
+    let alone = PostgresAlone::start();
+    alone.server.run("alter database postgres set standard_conforming_strings = off").await;
+    let journal = open(&alone.server.url("postgres"));
+    let run = run_id("shop-1");
+    let token = create(&journal, &run).await;
+    journal.append(vec![to_run(&run, token, 3, &["{\"n\":4}"])]).await.unwrap();
+    sound(&journal).await;
 }
