@@ -308,6 +308,7 @@ impl World {
             ids: Arc::new(OneId),
             holder: "engine".to_owned(),
             host: "here".to_owned(),
+            traces: None,
             operator: Some(SimulatedOperator { approval_delay: self.scenario.approval_delay() }),
         };
         let state = self.drive(&runtime).await;

@@ -112,8 +112,10 @@ pub fn real_runtime_with(
     let runs = config.state.join("runs");
     let postgres = PostgresProvider::new(ProgramRunner::new(runs.clone()));
     let command = CommandProvider::new(runs, std::env::current_exe()?);
+    let traces = command.place();
     let router = with_aws(Router::new(command, HttpProvider::new(), postgres), &config.aws, credentials);
-    Ok(runtime(config, journal, Arc::new(router), Time::System(SystemClock::real()), None))
+    let runtime = runtime(config, journal, Arc::new(router), Time::System(SystemClock::real()), None);
+    Ok(Runtime { traces, ..runtime })
 }
 
 #[cfg(feature = "aws-base")]
@@ -247,7 +249,7 @@ fn runtime(
     let secrets: Arc<dyn SecretSource> = Arc::new(Secrets::new(config::environment));
     let ids: Arc<dyn IdSource> = Arc::new(RandomIds);
     let holder = holder(config);
-    Runtime { journal, provider, time, secrets, ids, holder, host: host_name(), operator }
+    Runtime { journal, provider, time, secrets, ids, holder, host: host_name(), traces: None, operator }
 }
 
 /// Ids from the operating system's random source.

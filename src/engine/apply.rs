@@ -89,9 +89,11 @@ fn apply_to_run(plan: &IndexedPlan, state: &mut RunState, event: &Event, at: Tim
     match event {
         Event::RunCreated(_) => {}
         Event::RunStarted { by } => begun(state, by),
-        Event::TookOver { token, holder, host, skew } => {
+        Event::TookOver { token, holder, host, traces, skew } => {
             children_unheard(state);
-            took_over(state, *token, holder, host, *skew);
+            host.clone_into(&mut state.host);
+            state.traces.clone_from(traces);
+            took_over(state, *token, holder, *skew);
         }
         Event::ApprovalRequested { node, expires_at, .. } => {
             edit(state, *node, |node| {
@@ -219,10 +221,9 @@ fn begun(state: &mut RunState, by: &Identity) {
     state.begun_by = Some(by.name.clone());
 }
 
-fn took_over(state: &mut RunState, token: u64, holder: &str, host: &str, skew: crate::model::time::Duration) {
+fn took_over(state: &mut RunState, token: u64, holder: &str, skew: crate::model::time::Duration) {
     state.token = token;
     state.holder = Some(holder.to_owned());
-    host.clone_into(&mut state.host);
     if skew.as_millis() == 0 {
         return;
     }

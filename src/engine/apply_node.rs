@@ -75,7 +75,7 @@ pub(super) fn attempt_started(
     at: Timestamp,
 ) {
     state.clock.started_at = state.clock.started_at.or(Some(at));
-    let (token, host) = (state.token, state.host.clone());
+    let (token, host, traces) = (state.token, state.host.clone(), state.traces.clone());
     edit(state, started.attempt.node, |node| {
         match started.direction {
             Direction::Undo if node.direction == Direction::Do => node.turn_back(),
@@ -109,6 +109,7 @@ pub(super) fn attempt_started(
             sends: node.current.as_ref().map_or(1, |it| it.sends + u32::from(!it.driver_lost)),
             token,
             host,
+            traces,
             mode: started.mode,
             started_at: at,
             deadline: started.deadline,

@@ -27,8 +27,8 @@ pub fn decide(
         Decision { plan, state: state.clone(), now: now.max(state.last_at), events: Vec::new() };
     match input {
         Input::Tick => tick(&mut decision),
-        Input::TookOver { token, holder, host, skew } => {
-            took_over(&mut decision, Event::TookOver { token, holder, host, skew }, token)?;
+        Input::TookOver { token, holder, host, traces, skew } => {
+            took_over(&mut decision, Event::TookOver { token, holder, host, traces, skew }, token)?;
         }
         Input::Prepared { node, result } => attempt::prepared(&mut decision, node, result)?,
         Input::HandleReturned { attempt, handle } => {

@@ -36,6 +36,9 @@ pub enum Event {
         holder: String,
         /// Name of the machine it runs on.
         host: String,
+        /// Where programs leave their traces there; absent: nobody can tell.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        traces: Option<String>,
         /// Deadlines are later by this much, because the clocks of two machines differ.
         skew: Duration,
     },

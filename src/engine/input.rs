@@ -24,6 +24,8 @@ pub enum Input {
         holder: String,
         /// Name of the machine it runs on.
         host: String,
+        /// Where programs leave their traces there, see [`crate::ports::Began`].
+        traces: Option<String>,
         /// How far this machine's clock is behind the last recorded time.
         skew: Duration,
     },

@@ -53,6 +53,9 @@ pub struct RunState {
     pub holder: Option<String>,
     /// Name of the machine the holder runs on.
     pub host: String,
+    /// Where programs leave their traces there; absent: nobody can tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traces: Option<String>,
     /// Who began it, where it was staged by something or somebody else.
     #[serde(default)]
     pub begun_by: Option<String>,
@@ -304,6 +307,9 @@ pub struct AttemptState {
     pub token: u64,
     /// Machine it was started on.
     pub host: String,
+    /// Where programs left their traces there; absent: nobody can tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traces: Option<String>,
     /// Mode it was started in.
     pub mode: Mode,
     /// When it started.
@@ -376,6 +382,7 @@ impl RunState {
             token: 0,
             holder: None,
             host: String::new(),
+            traces: None,
             begun_by: None,
             nodes,
             active: BTreeSet::new(),

@@ -16,7 +16,7 @@ pub use incident::{IncidentState, Incidents, Notes, OutsideError, Signers};
 pub use journal::{Holder, Journal, JournalAdmin, JournalError, Lease, Part, RunFilter, Verification};
 pub use nodes::{Node, NodeFacts, Takeover};
 pub use provider::{
-    AttemptContext, CancelSignal, CancelSwitch, ChildOf, Polled, Precheck, Provider, Started,
+    AttemptContext, Began, CancelSignal, CancelSwitch, ChildOf, Polled, Precheck, Provider, Started,
 };
 pub use record::{Append, Checkpoint, Head, NewRecord, Record, RunSummary, StreamName};
 

@@ -93,6 +93,17 @@ pub struct ChildOf<'a> {
     pub began: Timestamp,
 }
 
+/// Where the driver of an attempt was when it began.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Began {
+    /// Name of its machine.
+    pub host: String,
+    /// The folder in which programs leave their traces, as no other folder of any machine is named, nor this
+    /// one after a restart of the machine: that there are none says something only there. Absent: nobody can
+    /// tell.
+    pub traces: Option<String>,
+}
+
 /// What a provider knows about the attempt it makes.
 #[derive(Debug, Clone)]
 pub struct AttemptContext {
@@ -124,8 +135,8 @@ pub struct AttemptContext {
     pub sites: Arc<BTreeMap<SiteName, Site>>,
     /// What `prepare` read before the effect.
     pub prepared: Option<Value>,
-    /// When the attempt began, and the name of the machine its driver ran on then.
-    pub began: Option<(Timestamp, String)>,
+    /// Where its driver was when the attempt began; absent: it has not begun before.
+    pub began: Option<Began>,
     /// A secret went into the parameters: keep no output unless the step asks for it.
     pub sensitive: bool,
     /// Told when the attempt is to be given up.

@@ -10,6 +10,7 @@ use super::children::{Children, Desire};
 use super::clock::Time;
 use super::dispatch::Dispatcher;
 use super::driver::{Driver, Opening, SimulatedOperator};
+use super::lull::Awake;
 use super::readings::earlier;
 use super::{Error, Loaded, load, outputs};
 use crate::engine::context::Confidential;
@@ -40,6 +41,8 @@ pub struct Runtime {
     pub holder: String,
     /// Name of this machine.
     pub host: String,
+    /// Where programs leave their traces on it; absent: nobody can tell.
+    pub traces: Option<String>,
     /// Answers approvals in a simulation.
     pub operator: Option<SimulatedOperator>,
 }
@@ -253,8 +256,8 @@ impl Runtime {
 
     fn take_lease(&self, driver: &mut Driver, now: Timestamp) {
         let skew = driver.state.last_at.since(now);
-        let (holder, host) = (self.holder.clone(), self.host.clone());
-        driver.feed(Input::TookOver { token: driver.token, holder, host, skew });
+        let (holder, host, traces) = (self.holder.clone(), self.host.clone(), self.traces.clone());
+        driver.feed(Input::TookOver { token: driver.token, holder, host, traces, skew });
     }
 
     fn driver(
@@ -286,6 +289,7 @@ impl Runtime {
         Driver {
             presence: self.time.presence(true),
             looks: Driver::LOOKS,
+            awake: Awake::now(),
             desire,
             leave,
             last_checkpoint: state.sequence,

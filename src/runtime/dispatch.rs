@@ -21,7 +21,7 @@ use crate::model::run::{Failure, FailureClass};
 use crate::model::values::Site;
 use crate::plan::drill::boundary::outside;
 use crate::plan::{ChildPlan, Node, NodeIndex, PlannedUndo};
-use crate::ports::{AttemptContext, CancelSignal, CancelSwitch, Precheck, Provider};
+use crate::ports::{AttemptContext, Began, CancelSignal, CancelSwitch, Precheck, Provider};
 
 /// How long the drivers of child runs may take to leave them.
 const LEAVES_WITHIN: std::time::Duration = std::time::Duration::from_secs(5);
@@ -227,7 +227,7 @@ impl Dispatcher {
                 .node(node)
                 .current
                 .as_ref()
-                .map(|current| (current.started_at, current.host.clone())),
+                .map(|current| Began { host: current.host.clone(), traces: current.traces.clone() }),
             sensitive: call.sensitive,
             cancelled,
         };

@@ -12,6 +12,7 @@ use super::Error;
 use super::children::Desire;
 use super::clock::{Presence, Time};
 use super::dispatch::Dispatcher;
+use super::lull::Awake;
 use super::outputs::{self, Blob};
 use super::task::{Report, Reporter, Sent};
 use crate::engine::event::{self, Event};
@@ -26,6 +27,8 @@ use crate::ports::{Clock, Journal};
 const INBOX_LOOK_MS: u64 = 100;
 /// As [`INBOX_LOOK_MS`], of a run that was begun by another one: there may be hundreds.
 const CHILD_LOOK_MS: u64 = 500;
+/// How much later than it wanted to a driver looks up before it takes the process for one that was stopped.
+const AWAY: std::time::Duration = std::time::Duration::from_secs(1);
 /// How long a lease that is of no use any more may take to be given back.
 const GIVES_UP_WITHIN: std::time::Duration = std::time::Duration::from_secs(2);
 /// Inputs decided before one append.
@@ -98,6 +101,7 @@ pub struct Driver {
     pub(super) presence: Presence,
     /// Pause between two looks into the inbox.
     pub(super) looks: std::time::Duration,
+    pub(super) awake: Awake,
     pub(super) operator: Option<SimulatedOperator>,
     /// The first append: the run's creation, its blobs and its key.
     pub(super) opening: Opening,
@@ -273,6 +277,7 @@ impl Driver {
     async fn gather(&mut self, follower: &dyn Follower) {
         let wake = self.next_wake();
         let first = self.wait(wake).await;
+        self.hear_what_was_asked_meanwhile().await;
         let ticks = first.is_none();
         self.take(first, follower);
         for _ in 0..BATCH {
@@ -282,6 +287,18 @@ impl Driver {
         if ticks {
             self.act_for_operator();
             self.feed(Input::Tick);
+        }
+    }
+
+    /// After a while in which this process could do nothing, what people have asked comes before what follows
+    /// from anything else: it may be to hold on.
+    async fn hear_what_was_asked_meanwhile(&mut self) {
+        if !self.awake.was_away(self.looks + AWAY) {
+            return;
+        }
+        match self.journal.inbox(&self.state.created.run).await {
+            Ok(requests) => requests.into_iter().for_each(|request| self.feed(Input::Request(request))),
+            Err(error) => tracing::warn!(%error, run = %self.state.created.run, "the inbox cannot be read"),
         }
     }
 

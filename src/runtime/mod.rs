@@ -11,6 +11,7 @@ mod facts;
 mod history;
 mod intake;
 mod load;
+mod lull;
 mod outputs;
 mod readiness;
 mod readings;

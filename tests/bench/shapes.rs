@@ -153,6 +153,7 @@ pub(crate) fn runtime(journal: Arc<SqliteJournal>, provider: Arc<dyn Provider>) 
         ids: Arc::new(Counting(AtomicU64::new(0))),
         holder: "bench".to_owned(),
         host: "here".to_owned(),
+        traces: None,
         operator: None,
     }
 }

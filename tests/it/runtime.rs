@@ -8,10 +8,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use drctl::engine::input::Observation;
+use drctl::engine::input::{Control, Observation, Request};
 use drctl::journal::MemoryJournal;
 use drctl::model::action::{Action, ActionName};
-use drctl::model::run::{Failure, FailureClass, Intent, Operation, RunStatus};
+use drctl::model::run::{Failure, FailureClass, Identity, Intent, Operation, RunStatus};
 use drctl::plan::{self, Choices};
 use drctl::ports::{
     Append, AttemptContext, BoxFuture, Journal as _, NewRecord, Polled, Provider, Started, StreamName,
@@ -28,6 +28,14 @@ type Start = (String, Value, Option<Value>);
 #[derive(Default)]
 struct Accountant {
     starts: Mutex<Vec<Start>>,
+    /// While it performs `a` the whole process stands still, and here somebody asks for an abort.
+    stands_still: Option<Arc<MemoryJournal>>,
+}
+
+/// What somebody asks.
+fn asked(control: Control) -> Request {
+    let (by, reason) = (Identity::asserted("ann"), Some("test".to_owned()));
+    Request { id: "one".to_owned(), by, from: "elsewhere".to_owned(), reason, control }
 }
 
 impl Provider for Accountant {
@@ -50,6 +58,10 @@ impl Provider for Accountant {
             let mapping = action.parameters()["mapping_id"].clone();
             let start = (context.node.to_string(), mapping, context.prepared.clone());
             self.starts.lock().unwrap().push(start);
+            if let Some(journal) = self.stands_still.as_ref().filter(|_| context.node.as_str() == "a") {
+                journal.submit(&context.run, &asked(Control::Abort)).await.unwrap();
+                std::thread::sleep(std::time::Duration::from_millis(1_500));
+            }
             Ok(Started::Done(Map::new()))
         })
     }
@@ -91,6 +103,23 @@ async fn no_effect_is_begun_under_a_lease_that_is_not_good() {
     }
 }
 
+#[tokio::test]
+async fn what_was_asked_while_the_process_stood_still_comes_before_what_would_follow() {
+    let asks = "uses: http.request, drill: skip, with: {url: \"https://a.example/\", method: POST, idempotent: true}";
+    let text = format!(
+        "apiVersion: drctl/v1\nkind: Runbook\nmetadata: {{name: pay}}\n\
+         sites: {{a: {{role: active}}, b: {{role: standby}}}}\nworkflows:\n  failover:\n    steps:\n\
+         \x20     - {{id: a, {asks}}}\n      - {{id: b, {asks}}}\n"
+    );
+    let journal = Arc::new(MemoryJournal::new());
+    let stands_still = Some(Arc::clone(&journal));
+    let accountant = Arc::new(Accountant { stands_still, ..Accountant::default() });
+    let driver = of(Arc::clone(&journal), &accountant).create(planned(&text), new_run(&text)).await.unwrap();
+    let (_, state) = driver.drive(&Silent, Stop::AtPerson).await.unwrap();
+    let started: Vec<_> = accountant.starts.lock().unwrap().iter().map(|start| start.0.clone()).collect();
+    assert_eq!((started, state.status), (vec!["a".to_owned()], RunStatus::Aborted), "{:?}", state.cause);
+}
+
 fn planned(text: &str) -> plan::Plan {
     let (runbook, found) = drctl::compile::compile(text, jiff::civil::date(2026, 11, 21));
     let choices = Choices {
@@ -115,6 +144,7 @@ fn of(journal: Arc<MemoryJournal>, accountant: &Arc<Accountant>) -> Runtime {
         ids: Arc::new(Counting::default()),
         holder: "test".to_owned(),
         host: "here".to_owned(),
+        traces: None,
         operator: None,
     }
 }

@@ -192,6 +192,7 @@ fn taken_over(loaded: &Loaded) -> Option<RunState> {
         token: state.token + 1,
         holder: String::new(),
         host: String::new(),
+        traces: None,
         skew: Duration::ZERO,
     };
     for event in engine::decide(plan, &state, taken, now).ok()? {

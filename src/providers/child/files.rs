@@ -12,7 +12,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
-use crate::ports::AttemptContext;
+use super::identity::place_of;
+use crate::ports::{AttemptContext, Began};
 
 /// Longest readable part of the name of an attempt's files, in bytes.
 const NAME_BYTES: usize = 120;
@@ -29,6 +30,17 @@ impl RunFiles {
     /// Takes the directory; a relative one is tied to the present working directory.
     pub(in crate::providers) fn new(root: PathBuf) -> Self {
         Self { root: std::path::absolute(&root).unwrap_or(root) }
+    }
+
+    /// Names the directory, which is made for that where there is none yet.
+    pub(in crate::providers) fn place(&self) -> Option<String> {
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.root).ok()?;
+        place_of(&self.root)
+    }
+
+    /// Says whether a driver that was there left its traces here, if it left any.
+    pub(in crate::providers) fn hold_traces_of(&self, began: &Began) -> bool {
+        began.traces.is_some() && began.traces == place_of(&self.root)
     }
 
     /// The files of one attempt; creates nothing.

@@ -1,11 +1,11 @@
 //! Who a process is, beyond a number that is used again: pid, start time, boot. Must never take one process
 //! for another.
 
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
-
-use crate::model::time::Timestamp;
 
 /// A process that can be recognised later.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,17 +89,12 @@ pub(in crate::providers) fn boot_id() -> Option<&'static str> {
     BOOT.get_or_init(read).as_deref()
 }
 
-/// Says whether something that began at a time on a named machine left its traces here: on this host, in this
-/// boot. Traces are written without a sync, so that another host or a restart leaves nothing to conclude
-/// from.
-pub(in crate::providers) fn left_its_traces_here(began: Option<&(Timestamp, String)>) -> bool {
-    let Some((at, host)) = began else { return true };
-    let here = rustix::system::uname();
-    let booted = std::fs::read_to_string("/proc/stat").ok().and_then(|text| {
-        let seconds = text.lines().find_map(|line| line.strip_prefix("btime "))?;
-        seconds.trim().parse::<i64>().ok()
-    });
-    here.nodename().to_string_lossy() == *host && booted.is_some_and(|booted| booted * 1_000 < at.as_millis())
+/// Names a folder as no other folder of any machine is named, nor this one after a restart: traces are
+/// written without a sync, so that a restart leaves nothing to conclude from. Absent where that cannot be
+/// told.
+pub(in crate::providers) fn place_of(folder: &Path) -> Option<String> {
+    let (boot, found) = (boot_id()?, std::fs::metadata(folder).ok()?);
+    Some(format!("{boot}/{:x}/{:x}", found.dev(), found.ino()))
 }
 
 /// What a process number stands for.
@@ -167,6 +162,15 @@ mod tests {
         assert_eq!(at(70_010_000).tick_until(at(70_500_000)), None, "too near to the beginning");
         assert_eq!(at(78_000_000).tick_until(at(92_000_000)), None);
         assert_eq!(Uptime { nanos: None }.tick_until(at(1)), None);
+    }
+
+    #[test]
+    fn each_folder_has_a_name_of_its_own() {
+        let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        assert!(place_of(one.path()).is_some());
+        assert_eq!(place_of(one.path()), place_of(&one.path().join(".")));
+        assert_ne!(place_of(one.path()), place_of(other.path()));
+        assert_eq!(place_of(&one.path().join("none")), None);
     }
 
     #[test]

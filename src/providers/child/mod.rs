@@ -17,7 +17,7 @@ pub(super) use environment::environment;
 pub(super) use files::{AttemptFiles, RunFiles};
 pub(super) use folder::{RunFolder, RunFolders};
 pub(super) use group::{signal_group, stop_group};
-pub(super) use identity::{Presence, ProcessRecord, Uptime, boot_id, left_its_traces_here, presence};
+pub(super) use identity::{Presence, ProcessRecord, Uptime, boot_id, presence};
 pub(super) use notes::{Begun, Noted};
 pub(super) use outputs::{Outputs, Printed, STDERR, STDOUT};
 pub use program::ProgramRunner;

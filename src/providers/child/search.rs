@@ -88,7 +88,15 @@ mod tests {
             .spawn()
             .unwrap();
         let of_child = Search::Found(ProcessRecord::of(child.id()));
-        assert_eq!(find_by_key(&key), of_child);
+        // For a moment the kernel still loads it.
+        let mut found = find_by_key(&key);
+        for _ in 0..1_000 {
+            if found == Search::Unsure {
+                std::thread::sleep(std::time::Duration::from_millis(5));
+                found = find_by_key(&key);
+            }
+        }
+        assert_eq!(found, of_child);
         assert_ne!(find_by_key(&key[1..]), of_child, "the whole key");
         child.kill().unwrap();
         child.wait().unwrap();

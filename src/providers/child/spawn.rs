@@ -8,6 +8,10 @@ use std::io;
 use std::path::PathBuf;
 use std::process::Stdio;
 
+/// Variables that are for drctl alone: they may hold the password of the journal, or a token. A step that
+/// needs one names it in its own environment.
+const OWN: [&str; 2] = ["DRCTL_JOURNAL", "DRCTL_TOKEN"];
+
 /// What is needed to start a program.
 #[derive(Debug)]
 pub(in crate::providers) struct Launch {
@@ -34,6 +38,9 @@ impl Launch {
         };
         let file = |file: Option<File>| file.map_or_else(Stdio::null, Stdio::from);
         let mut command = tokio::process::Command::new(program);
+        for own in OWN {
+            command.env_remove(own);
+        }
         command.args(arguments).envs(self.environment).process_group(0);
         command.stdin(file(self.stdin)).stdout(file(self.stdout)).stderr(file(self.stderr));
         if let Some(directory) = &self.directory {

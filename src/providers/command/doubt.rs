@@ -16,8 +16,7 @@ use crate::model::limits;
 use crate::model::run::{Failure, FailureClass};
 use crate::ports::{AttemptContext, Polled};
 use crate::providers::child::{
-    AttemptFiles, Begun, Launch, Printed, ProcessRecord, Search, boot_id, find_by_key, left_its_traces_here,
-    stop_group,
+    AttemptFiles, Begun, Launch, Printed, ProcessRecord, Search, boot_id, find_by_key, stop_group,
 };
 use crate::providers::excerpt;
 
@@ -65,20 +64,7 @@ impl CommandProvider {
         if run.observes && context.direction == Direction::Do {
             return self.ask(run, context, files).await;
         }
-        let Some(intent) = intent else {
-            return match handle {
-                Some(_) => Observation::Unknown(
-                    "the command was started on another host, or its files are gone".to_owned(),
-                ),
-                None if left_its_traces_here(context.began.as_ref()) => {
-                    Observation::NeverBegan(no_trace(context).to_owned())
-                }
-                None => Observation::Unknown(
-                    "the command was to start on another host or before a restart; whether it did is not known"
-                        .to_owned(),
-                ),
-            };
-        };
+        let Some(intent) = intent else { return self.without_traces(context, handle) };
         // Also of one that may be started again: whoever takes everything back must not believe that nothing
         // is there.
         let why = if intent.boot.as_deref() == boot_id() {
@@ -87,6 +73,30 @@ impl CommandProvider {
             "the host was restarted while the command ran; how far it came is not known"
         };
         Observation::Unknown(why.to_owned())
+    }
+
+    /// What can be said of an attempt that is not noted here.
+    fn without_traces(&self, context: &AttemptContext, handle: Option<&Value>) -> Observation {
+        let unknown = |why: &str| Observation::Unknown(why.to_owned());
+        if handle.is_some() {
+            return unknown("the command was started on another host, or its files are gone");
+        }
+        let Some(began) = &context.began else {
+            let why = "this run has not started its program before, and it cannot be asked";
+            return Observation::NeverBegan(why.to_owned());
+        };
+        if self.files.hold_traces_of(began) {
+            let why = "its program has left no trace on this host that it was started";
+            return Observation::NeverBegan(why.to_owned());
+        }
+        // A driver with another folder for its state may have begun it beside this one.
+        match find_by_key(&context.idempotency_key) {
+            Search::Found(process) => Observation::InProgress(process_handle(&process)),
+            Search::Nobody | Search::Unsure => unknown(
+                "the command was to start on another host, with another state folder, or before a restart; \
+                 whether it did is not known here",
+            ),
+        }
     }
 
     /// Looks at an adopted program.
@@ -237,14 +247,6 @@ fn live_program(traces: &Traces, handle: &Value) -> Option<ProcessRecord> {
 
 fn alive(process: Option<ProcessRecord>) -> Option<ProcessRecord> {
     process.filter(ProcessRecord::is_alive)
-}
-
-/// Why an attempt without traces is taken for one that never began.
-fn no_trace(context: &AttemptContext) -> &'static str {
-    match context.began {
-        Some(_) => "its program has left no trace on this host that it was started",
-        None => "this run has not started its program before, and it cannot be asked",
-    }
 }
 
 /// What a known exit status says: what it would have said had it been waited for. A program that drctl

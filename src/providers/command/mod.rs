@@ -54,6 +54,12 @@ impl CommandProvider {
     pub fn new(run_directory: PathBuf, executable: PathBuf) -> Self {
         Self { files: RunFiles::new(run_directory), folders: RunFolders::default(), executable }
     }
+
+    /// Where programs leave their traces, see [`crate::ports::Began`].
+    #[must_use]
+    pub fn place(&self) -> Option<String> {
+        self.files.place()
+    }
 }
 
 impl Provider for CommandProvider {

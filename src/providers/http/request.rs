@@ -74,6 +74,7 @@ fn build(
     }
     Ok(built
         .header("Idempotency-Key", &context.idempotency_key)
+        .header("X-Drctl-Run", context.run.as_str())
         .header("X-Drctl-Fencing-Token", context.fencing_token.to_string()))
 }
 

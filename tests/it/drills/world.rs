@@ -331,6 +331,7 @@ pub(crate) fn runtime(journal: Arc<dyn Journal>, world: &Arc<World>) -> Runtime 
         ids: Arc::new(Ids),
         holder: "test".to_owned(),
         host: "here".to_owned(),
+        traces: None,
         operator: None,
     }
 }

@@ -147,6 +147,7 @@ fn stale_reports_are_rejected() {
                 token: 1,
                 holder: "x".to_owned(),
                 host: "here".to_owned(),
+                traces: None,
                 skew: drctl::model::time::Duration::ZERO
             })
             .is_err()

@@ -110,6 +110,7 @@ fn input(script: &Script, step: &Move, number: usize, token: &mut u64) -> Option
                 token: *token,
                 holder: "x".to_owned(),
                 host: "here".to_owned(),
+                traces: None,
                 skew: Duration::ZERO,
             }
         }

@@ -106,7 +106,14 @@ impl Script {
 
     pub(crate) fn take_over(&mut self, token: u64) {
         let holder = format!("driver-{token}");
-        self.input(Input::TookOver { token, holder, host: "here".to_owned(), skew: Duration::ZERO }).unwrap();
+        self.input(Input::TookOver {
+            token,
+            holder,
+            host: "here".to_owned(),
+            traces: None,
+            skew: Duration::ZERO,
+        })
+        .unwrap();
     }
 
     pub(crate) fn node(&self, address: &str) -> NodeIndex {

@@ -166,7 +166,7 @@ impl Game {
                 self.outside.crash(&self.script, *fate);
                 self.token += 1;
                 let (holder, host) = ("x".to_owned(), "here".to_owned());
-                Some(Input::TookOver { token: self.token, holder, host, skew: Duration::ZERO })
+                Some(Input::TookOver { token: self.token, holder, host, traces: None, skew: Duration::ZERO })
             }
             Move::Wait(millis) => {
                 self.script.now = self.script.now.plus(Duration::from_millis(u64::from(*millis)));

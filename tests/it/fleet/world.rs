@@ -84,6 +84,7 @@ impl World {
             ids: Arc::new(Counting::default()),
             holder: "test".to_owned(),
             host: "here".to_owned(),
+            traces: None,
             operator,
         };
         Self { journal, clock, runtime }

@@ -165,6 +165,7 @@ pub(crate) async fn lived(
         ids,
         holder: "test".to_owned(),
         host: "here".to_owned(),
+        traces: None,
         operator: Some(SimulatedOperator { approval_delay: scenario.approval_delay() }),
     };
     let to = plan.to.as_ref().map_or("all", |site| site.as_str());

@@ -42,7 +42,16 @@ async fn whole(story: &mut Story) {
         })
     };
     story
-        .tell(1, Event::TookOver { token: 1, holder: "ann".into(), host: "x".into(), skew: Duration::ZERO })
+        .tell(
+            1,
+            Event::TookOver {
+                token: 1,
+                holder: "ann".into(),
+                host: "x".into(),
+                traces: None,
+                skew: Duration::ZERO,
+            },
+        )
         .await;
     story.becomes(0, RunStatus::Running, None).await;
     story.tell(1, reading(12)).await;

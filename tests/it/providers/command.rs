@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use drctl::engine::input::{Direction, Observation};
 use drctl::model::limits;
 use drctl::model::run::{Failure, FailureClass};
-use drctl::ports::{AttemptContext, Polled, Provider as _, Started};
+use drctl::ports::{AttemptContext, Began, Polled, Provider as _, Started};
 use drctl::providers::CommandProvider;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
@@ -449,6 +449,44 @@ async fn doubt_without_evidence_is_answered_honestly() {
     }
     let failure = fixture.run(sh("true"), &context).await.unwrap_err();
     assert_eq!(failure.class, FailureClass::InDoubt, "an attempt is never begun twice: {failure}");
+}
+
+#[tokio::test]
+async fn no_trace_says_something_only_in_the_folder_where_there_would_be_one() {
+    let (fixture, other) = (Fixture::new(), Fixture::new());
+    let (mut context, _switch) = context();
+    let call = action("command.run", sh("true"));
+    let began = |traces: Option<String>| Some(Began { host: "here".to_owned(), traces });
+    let restarted = fixture.provider().place().map(|place| place.replacen('-', "+", 1));
+    for traces in [None, other.provider().place(), restarted] {
+        context.began = began(traces);
+        let observed = fixture.provider().observe(&call, &context, None).await;
+        assert!(
+            matches!(&observed, Observation::Unknown(why) if why.contains("another state folder")),
+            "{observed:?}"
+        );
+    }
+    context.began = began(fixture.provider().place());
+    let observed = fixture.provider().observe(&call, &context, None).await;
+    assert!(matches!(observed, Observation::NeverBegan(_)), "{observed:?}");
+}
+
+#[tokio::test]
+async fn a_live_program_is_found_by_whoever_keeps_his_state_elsewhere() {
+    let (fixture, other) = (Fixture::new(), Fixture::new());
+    let (mut context, _switch) = context();
+    let call = sh(&format!("echo $$ > {}; exec sleep 600", fixture.path("started")));
+    fixture.crash_during(&call, &context).await;
+    context.began = Some(Began { host: "here".to_owned(), traces: fixture.provider().place() });
+    let (provider, action) = (other.provider(), action("command.run", call));
+    let observed = provider.observe(&action, &context, None).await;
+    assert!(matches!(observed, Observation::InProgress(_)), "{observed:?}");
+    let pid = number_in(&fixture.path("started")).unwrap();
+    let group = rustix::process::Pid::from_raw(pid.cast_signed()).unwrap();
+    rustix::process::kill_process_group(group, rustix::process::Signal::KILL).unwrap();
+    until("the program is gone", || !is_alive(pid)).await;
+    let observed = provider.observe(&action, &context, None).await;
+    assert!(matches!(observed, Observation::Unknown(_)), "{observed:?}");
 }
 
 #[tokio::test]

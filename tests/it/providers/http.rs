@@ -113,6 +113,7 @@ async fn a_request_carries_its_key_and_returns_the_answer() {
         "POST /moves?x=1 HTTP/1.1\r\n",
         &format!("idempotency-key: {}\r\n", context.idempotency_key),
         "x-drctl-fencing-token: 7\r\n",
+        "x-drctl-run: payments-abcdefgh\r\n",
         "\r\ntraceparent: 00-",
         "x-api-key: k\r\n",
         concat!("user-agent: drctl/", env!("CARGO_PKG_VERSION")),

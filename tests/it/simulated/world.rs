@@ -8,7 +8,7 @@ use drctl::model::action::Action;
 use drctl::model::id::{NodeAddress, RunId, ServiceName, SiteName};
 use drctl::model::run::{Failure, Intent, Mode};
 use drctl::model::time::{Duration, Timestamp};
-use drctl::ports::{AttemptContext, CancelSwitch, Clock, Polled, Provider, Started};
+use drctl::ports::{AttemptContext, Began, CancelSwitch, Clock, Polled, Provider, Started};
 use drctl::providers::simulated::{EstateStore, Scenario, SimulatedProvider};
 use drctl::runtime::VirtualClock;
 use serde_json::{Map, Value, json};
@@ -71,7 +71,7 @@ impl World {
             service: ServiceName::new("shop").unwrap(),
             node: NodeAddress::typed(node),
             attempt: 1,
-            began: Some((self.clock.now(), "test".to_owned())),
+            began: Some(Began { host: "test".to_owned(), traces: None }),
             direction: Direction::Do,
             idempotency_key: format!("key-{node}"),
             fencing_token: 1,

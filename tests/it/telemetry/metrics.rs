@@ -25,7 +25,16 @@ use crate::notify::story::{Opening, Story, begin};
 async fn half(story: &mut Story) {
     let fence = story.node("fence");
     story
-        .tell(0, Event::TookOver { token: 2, holder: "b".into(), host: "x".into(), skew: Duration::ZERO })
+        .tell(
+            0,
+            Event::TookOver {
+                token: 2,
+                holder: "b".into(),
+                host: "x".into(),
+                traces: None,
+                skew: Duration::ZERO,
+            },
+        )
         .await;
     story.becomes(0, RunStatus::Running, None).await;
     story.tell(1, Event::NodeReady { node: fence }).await;

@@ -24,7 +24,13 @@ use crate::support::binary::Drctl;
 use crate::support::desk::Desk;
 
 fn took_over(token: u64, holder: &str) -> Event {
-    Event::TookOver { token, holder: holder.to_owned(), host: "x".to_owned(), skew: Duration::ZERO }
+    Event::TookOver {
+        token,
+        holder: holder.to_owned(),
+        host: "x".to_owned(),
+        traces: None,
+        skew: Duration::ZERO,
+    }
 }
 
 fn attempt(story: &Story, node: &str, attempt: u32) -> Event {

@@ -252,6 +252,7 @@ impl World {
             ids: Arc::new(Counting::default()),
             holder: "test".to_owned(),
             host: "here".to_owned(),
+            traces: None,
             operator: None,
         };
         let act = Arc::new(Acting {
