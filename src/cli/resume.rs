@@ -6,7 +6,7 @@ use super::binding::{SensitiveFlags, not_through_a_server};
 use super::control::Wish;
 use super::follow::{self, Followed};
 use super::session::{self, Session};
-use super::{Error, Global, control, exit, output, table};
+use super::{Error, Global, control, detach, exit, output, table};
 use crate::app::Speed;
 use crate::app::launch::{inbox, takeover};
 use crate::engine::event::Want;
@@ -27,6 +27,9 @@ pub(crate) struct Arguments {
     /// How fast a simulated run goes on: 1x, 60x, max; default: as before.
     #[arg(long)]
     speed: Option<Speed>,
+    /// Sensitive values stand on standard input, as JSON: how drctl hands a run on to a process of its own.
+    #[arg(long, hide = true)]
+    handed_on: bool,
 }
 
 /// Runs the command.
@@ -38,7 +41,10 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     if session.server.is_some() && arguments.speed.is_some() {
         return Err(not_through_a_server("--speed and --set are"));
     }
-    let sensitive = arguments.sensitive.values(&session)?;
+    let mut sensitive = arguments.sensitive.values(&session)?;
+    if arguments.handed_on {
+        sensitive.extend(detach::handed_on()?);
+    }
     session::block_on(async {
         let run = session.find_run(&arguments.run, true).await?;
         let lease = session.journal.lease(&run).await?;

@@ -1,6 +1,10 @@
 //! What is asked of a run that nobody drives: by a process that cannot take it over nothing is asked, and
 //! what the journal does not keep can be given again.
 
+use std::io::{Read as _, Write as _};
+use std::process::{Child, ChildStdout};
+use std::time::{Duration, Instant};
+
 use super::json;
 use crate::support::binary::{Drctl, Output};
 
@@ -32,10 +36,138 @@ fn waiting(text: &str, more: &str) -> Drctl {
     drctl
 }
 
+fn with_word(text: &str) -> String {
+    text.replace("secrets:", "parameters: {word: {type: string, required: true, sensitive: true}}\nsecrets:")
+}
+
 fn sensitive() -> Drctl {
-    let text = GATE
-        .replace("secrets:", "parameters: {word: {type: string, required: true, sensitive: true}}\nsecrets:");
-    waiting(&text, "--set word=hunter2")
+    waiting(&with_word(GATE), "--set word=hunter2")
+}
+
+const CONSENTS: &str = "--confirm pay:west --accept-loss unmeasured --accept-unfenced";
+
+/// A folder with a service whose promotion takes some seconds, and whose runs need a value that is not kept.
+fn slow() -> Drctl {
+    let text = with_word(GATE).replace("effect, promote]", "effect, promote, '4']");
+    let drctl = Drctl::with(&[("runbooks/pay.yaml", &text)]);
+    drctl.write_program("effect", "#!/bin/sh\necho \"$1\" >> effects\nsleep \"${2:-0}\"\n");
+    drctl
+}
+
+/// Waits until something is so, for a minute at most.
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < Duration::from_mins(1), "never: {what}");
+        std::thread::sleep(Duration::from_millis(30));
+    }
+}
+
+fn promotes(drctl: &Drctl) {
+    let promotes =
+        || std::fs::read_to_string(drctl.path("effects")).is_ok_and(|text| text.contains("promote"));
+    until("the promotion begins", promotes);
+}
+
+fn until_it_succeeds(drctl: &Drctl) {
+    let ended = || {
+        json(drctl, "runs show latest -o json")["status"] == "succeeded_with_warnings"
+            || json(drctl, "runs show latest -o json")["status"] == "succeeded"
+    };
+    until("the run succeeds", ended);
+    assert_eq!(effects(drctl), "fence promote look");
+}
+
+/// Reads what a terminal shows until a text was there.
+fn until_shown(terminal: &mut ChildStdout, text: &str) -> String {
+    let (mut shown, mut some) = (String::new(), [0; 4_096]);
+    while !shown.contains(text) {
+        let read = terminal.read(&mut some).unwrap();
+        assert!(read > 0, "{text} was never shown:\n{shown}");
+        shown.push_str(&String::from_utf8_lossy(&some[..read]));
+    }
+    shown
+}
+
+/// A failover at a terminal, in the middle of its promotion.
+fn at_terminal(drctl: &Drctl) -> Option<Child> {
+    let line = format!("failover pay --reason lost --set word=hunter2 {CONSENTS} --as bob");
+    let terminal = drctl.spawn_at_terminal(&TOKEN, &line)?;
+    promotes(drctl);
+    Some(terminal)
+}
+
+#[test]
+fn a_run_in_the_background_has_all_that_it_was_started_with() {
+    let drctl = slow();
+    let Some(mut terminal) = at_terminal(&drctl) else { return };
+    let (mut typed, mut shown) = (terminal.stdin.take().unwrap(), terminal.stdout.take().unwrap());
+    typed.write_all(b"\x03").unwrap();
+    until_shown(&mut shown, "[b]ackground");
+    typed.write_all(b"b\n").unwrap();
+    let said = until_shown(&mut shown, "follows it");
+    assert!(said.contains("goes on in the background (pid "), "{said}");
+    // Said only when it is so.
+    let driver = json(&drctl, "runs list -o json")[0]["driver"].clone();
+    assert!(!driver.is_null(), "{said}");
+    drop(typed);
+    terminal.wait().unwrap();
+    until_it_succeeds(&drctl);
+}
+
+#[test]
+fn a_background_that_does_not_come_about_is_said() {
+    let drctl = slow();
+    let Some(mut terminal) = at_terminal(&drctl) else { return };
+    let (mut typed, mut shown) = (terminal.stdin.take().unwrap(), terminal.stdout.take().unwrap());
+    // The new process cannot read its configuration.
+    drctl.write(".config/drctl/config.toml", "nonsense = [");
+    drctl.write("drctl.toml", "nonsense = [");
+    typed.write_all(b"\x03").unwrap();
+    until_shown(&mut shown, "[b]ackground");
+    typed.write_all(b"b\n").unwrap();
+    let said = until_shown(&mut shown, "--set word=");
+    assert!(said.contains("ended before it went on: nobody drives"), "{said}");
+    assert!(!said.contains("goes on in the background"), "{said}");
+    drop(typed);
+    assert_ne!(terminal.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_run_goes_on_when_its_terminal_is_gone() {
+    let drctl = slow();
+    if let Some(mut terminal) = at_terminal(&drctl) {
+        terminal.kill().unwrap();
+        terminal.wait().unwrap();
+        until_it_succeeds(&drctl);
+    }
+    let drctl = slow();
+    let line = format!("failover pay --reason lost --set word=hunter2 {CONSENTS}");
+    let mut driver = drctl.spawn_with(&TOKEN, &line);
+    promotes(&drctl);
+    let pid = rustix::process::Pid::from_child(&driver);
+    rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
+    assert_eq!(driver.wait().unwrap().code(), Some(0));
+    until_it_succeeds(&drctl);
+}
+
+/// What was refused because nobody drives the run is followed by what helps.
+#[test]
+fn a_refusal_names_what_the_run_waits_for() {
+    let drctl = waiting(GATE, "");
+    let refused = drctl.run_with(&TOKEN, "approve latest");
+    assert_eq!(refused.code, 7, "{}", refused.stderr);
+    assert!(refused.stderr.contains("waits for: drctl approve pay-"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("--confirm pay:west"), "{}", refused.stderr);
+    assert_eq!(drctl.run_with(&TOKEN, "abort latest --reason over").code, 4);
+
+    let staged = drctl.run_with(&TOKEN, "failover pay --reason lost --stage");
+    assert_eq!(staged.code, 6, "{}", staged.stderr);
+    let refused = drctl.run_with(&TOKEN, "retry latest promote");
+    assert!(refused.stderr.contains("waits for: drctl start pay-"), "{}", refused.stderr);
+    let locked = drctl.run_with(&TOKEN, "failover pay --reason lost");
+    assert_eq!(locked.code, 8, "{}", locked.stderr);
+    assert!(locked.stderr.contains("drctl start pay-"), "{}", locked.stderr);
 }
 
 fn effects(drctl: &Drctl) -> String {
