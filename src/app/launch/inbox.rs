@@ -6,6 +6,7 @@ use crate::app::{Error, RandomIds, Session, exit};
 use crate::engine::event::Event;
 use crate::engine::input::{Control, Input, Request};
 use crate::engine::{self, RunState};
+use crate::evidence::needs_person;
 use crate::journal::RemoteJournal;
 use crate::model::id::RunId;
 use crate::model::run::RunStatus;
@@ -121,14 +122,7 @@ async fn ready_as(
     // Driving the run is what was wanted, whether or not there was a pause to end.
     let resumes = matches!(request.control, Control::Resume);
     if let Some(refused) = foreseen(&loaded, &request).filter(|_| holder.is_none() && !resumes) {
-        // A verdict is no matter of who drives, nor is the end of what has come to its end.
-        let ended =
-            matches!(loaded.state.status, RunStatus::AwaitingAttestation | RunStatus::CleanupIncomplete);
-        let help = if matches!(request.control, Control::Attest { .. }) || ended {
-            format!("this was not recorded; `drctl runs show {run}` says what the drill waits for")
-        } else {
-            format!("nobody drives {run}, and this was not recorded; `drctl resume {run}` goes on with it")
-        };
+        let help = way_on(&loaded, &request.control);
         return Err(Error::new(exit::REFUSED, refused).help(help).reason("refused"));
     }
     Ok(Ready { holder, loaded, request })
@@ -160,6 +154,30 @@ impl Ready {
         }
         session.journal.submit(run, request).await?;
         Ok(())
+    }
+}
+
+/// What helps where a run that nobody drives would refuse a request.
+fn way_on(loaded: &Loaded, control: &Control) -> String {
+    let (state, run) = (&loaded.state, &loaded.state.created.run);
+    // A verdict is no matter of who drives, nor is the end of what has come to its end.
+    let ended = matches!(state.status, RunStatus::AwaitingAttestation | RunStatus::CleanupIncomplete);
+    if matches!(control, Control::Attest { .. }) || ended {
+        return format!("this was not recorded; `drctl runs show {run}` says what the drill waits for");
+    }
+    // Driving it on leads nowhere while it waits for a person.
+    let waits = if state.status.needs_person() { needs_person(&loaded.plan, state) } else { Vec::new() };
+    let left = format!("nobody drives {run}, and this was not recorded");
+    match waits.first() {
+        // What one of its runs waits for is given to that one; this one goes on by itself no more than before.
+        Some(needed) if needed.kind == "child" => {
+            format!(
+                "{left}; what it waits for: {}; then `drctl resume {run}` goes on with it",
+                needed.command
+            )
+        }
+        Some(needed) => format!("{left}; what it waits for: {}", needed.command),
+        None => format!("{left}; `drctl resume {run}` goes on with it"),
     }
 }
 
