@@ -125,7 +125,8 @@ pub(crate) async fn resume(
     };
     let child = spawn(&handed.arguments(run, journal), address, &handed.sensitive, &log)?;
     goes_on(session, (run, after), child, &path).await.map_err(|error| {
-        let set: String = handed.sensitive.keys().map(|name| format!(" --set {name}=…")).collect();
+        let set: Vec<_> = handed.sensitive.keys().map(|name| format!(" --set {name}=…")).collect();
+        let set = set.concat();
         error.help(format!(
             "what is under way goes on, nothing else is begun: `drctl resume {run}{set}` goes on with the run; \
              see {}",
