@@ -275,8 +275,8 @@ impl IdSource for RandomIds {
 /// that another one began.
 ///
 /// # Errors
-/// When nothing or more than one run fits, or the text is empty. Where something is changed, `latest` is refused
-/// while several runs are open.
+/// When nothing or more than one run fits, or the text is empty. Where something is changed, `latest` is
+/// refused while several runs are open.
 pub async fn find_run(journal: &dyn Journal, text: &str, changes: bool) -> Result<RunId, FindRunError> {
     use crate::ports::RunFilter;
     // Every id begins with nothing: the only run there is would be taken for the one that was meant.

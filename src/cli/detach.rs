@@ -1,5 +1,5 @@
-//! Processes of their own that outlive this terminal: `--detach` starts the same command in one, and a run that
-//! is driven here can be handed on to one.
+//! Processes of their own that outlive this terminal: `--detach` starts the same command in one, and a run
+//! that is driven here can be handed on to one.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

@@ -169,7 +169,7 @@ fn way_on(loaded: &Loaded, control: &Control) -> String {
     let waits = if state.status.needs_person() { needs_person(&loaded.plan, state) } else { Vec::new() };
     let left = format!("nobody drives {run}, and this was not recorded");
     match waits.first() {
-        // What one of its runs waits for is given to that one; this one goes on by itself no more than before.
+        // What one of its runs waits for is given to that one; this one still wants a driver.
         Some(needed) if needed.kind == "child" => {
             format!(
                 "{left}; what it waits for: {}; then `drctl resume {run}` goes on with it",

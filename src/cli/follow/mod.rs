@@ -46,8 +46,8 @@ pub(crate) async fn drive(
     driver: Driver,
     followed: Followed,
 ) -> Result<u8, Error> {
-    // A terminal that is gone shows nothing and answers nothing; the run goes on. From here on the signal ends
-    // nothing, whatever becomes of this stream.
+    // A terminal that is gone shows nothing and answers nothing; the run goes on. From here on the signal
+    // ends nothing, whatever becomes of this stream.
     let _hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup());
     let terminal = output::is_terminal() && std::io::IsTerminal::is_terminal(&std::io::stdin());
     let stop = if terminal && followed == Followed::ByTerminal { Stop::Never } else { Stop::AtPerson };
