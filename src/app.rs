@@ -277,10 +277,14 @@ impl IdSource for RandomIds {
 /// that another one began.
 ///
 /// # Errors
-/// When nothing or more than one run fits. Where something is changed, `latest` is refused while several
-/// runs are open.
+/// When nothing or more than one run fits, or the text is empty. Where something is changed, `latest` is
+/// refused while several runs are open.
 pub async fn find_run(journal: &dyn Journal, text: &str, changes: bool) -> Result<RunId, FindRunError> {
     use crate::ports::RunFilter;
+    // Every id begins with nothing: the only run there is would be taken for the one that was meant.
+    if text.trim().is_empty() {
+        return Err(FindRunError::Empty);
+    }
     if text == "latest" {
         let newest = journal.runs(&RunFilter { limit: 1, outermost: true, ..RunFilter::default() }).await?;
         let newest = newest.into_iter().next().ok_or_else(|| FindRunError::None("latest".to_owned()))?;
@@ -309,6 +313,9 @@ pub async fn find_run(journal: &dyn Journal, text: &str, changes: bool) -> Resul
 /// Why a text names no run.
 #[derive(Debug, thiserror::Error)]
 pub enum FindRunError {
+    /// The text is empty.
+    #[error("the name of the run is empty")]
+    Empty,
     /// Nothing fits.
     #[error("no run is called `{0}`")]
     None(String),

@@ -68,8 +68,9 @@ impl From<JournalError> for Error {
                 .reason("run_held"),
             JournalError::ServiceLocked { run, .. } => Self::new(exit::HELD, message)
                 .help(format!(
-                    "a service has one real run at a time; `drctl runs show {run}` says where it stands, `drctl \
-                     resume {run}` goes on with it, `drctl abort {run} --reason …` ends it"
+                    "a service has one real run at a time; `drctl runs show {run}` says where it stands: `drctl \
+                     resume {run}` goes on with it (`drctl start {run}`, where it is staged), `drctl abort \
+                     {run} --reason …` ends it"
                 ))
                 .reason("service_locked"),
             JournalError::DuplicateStart { run } => Self::new(exit::HELD, message)

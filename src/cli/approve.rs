@@ -2,6 +2,8 @@
 
 use clap::Args;
 
+use super::binding::SensitiveFlags;
+use super::control::Wish;
 use super::session::{self, Session};
 use super::start::ConsentFlags;
 use super::{Error, Global, control, follow};
@@ -22,6 +24,8 @@ pub(crate) struct Arguments {
     reason: Option<String>,
     #[command(flatten)]
     consents: ConsentFlags,
+    #[command(flatten)]
+    sensitive: SensitiveFlags,
 }
 
 /// Runs the command.
@@ -30,6 +34,7 @@ pub(crate) struct Arguments {
 /// When the approval is refused, or a consent is missing and nobody can be asked.
 pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     let session = Session::open_existing(global)?;
+    let sensitive = arguments.sensitive.values(&session)?;
     session::block_on(async {
         let run = session.find_run(&arguments.run, true).await?;
         let loaded = runtime::load(session.journal.as_ref(), &run).await?;
@@ -43,6 +48,7 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
             follow::ask_consents(&loaded.state.missing, &mut consents);
         }
         let control = Control::Approve { node, consents };
-        control::ask(global, &session, &run, control, arguments.reason.clone()).await
+        let wish = Wish { control, reason: arguments.reason.clone(), sensitive };
+        control::ask(global, &session, &run, wish).await
     })
 }

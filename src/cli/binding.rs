@@ -7,6 +7,7 @@ use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
+use super::session::Session;
 use super::{Error, exit};
 use crate::app::launch::interrupt::DrillFate;
 use crate::app::launch::{Binding, source};
@@ -84,6 +85,34 @@ impl std::str::FromStr for SiteName {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Self::new(text)
     }
+}
+
+/// Values that no journal keeps, for a command that may take a run over.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct SensitiveFlags {
+    /// Value of a sensitive parameter, which is not stored; may be given several times.
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    set: Vec<String>,
+}
+
+impl SensitiveFlags {
+    /// The values, for a run that is taken over here.
+    ///
+    /// # Errors
+    /// When one cannot be read, or a server drives the runs.
+    pub(crate) fn values(&self, session: &Session) -> Result<BTreeMap<String, Value>, Error> {
+        if session.server.is_some() && !self.set.is_empty() {
+            return Err(not_through_a_server("--set is"));
+        }
+        typed(&self.set)
+    }
+}
+
+/// The refusal of flags that are about a run which this process drives.
+pub(crate) fn not_through_a_server(flags: &str) -> Error {
+    Error::new(exit::USAGE, format!("{flags} about a run that is driven here, not at a server"))
+        .help("without `--server`, where drctl reaches the journal itself, that is heeded")
+        .reason("not_through_a_server")
 }
 
 /// The values of a file and of pairs, the latter winning.

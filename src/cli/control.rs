@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use clap::Args;
 use serde_json::{Map, Value};
 
+use super::binding::SensitiveFlags;
 use super::follow::{self, Followed};
 use super::session::{self, Session};
 use super::{Error, Global, exit, output};
@@ -13,6 +14,7 @@ use crate::app::launch::interrupt::Interrupted;
 use crate::app::launch::takeover;
 use crate::engine::input::Control;
 use crate::evidence::ways_out;
+use crate::journal::RemoteJournal;
 use crate::model::id::{NodeAddress, RunId};
 use crate::model::run::Mode;
 
@@ -24,6 +26,8 @@ pub(crate) struct RunArguments {
     /// Why; required for abort and unwind.
     #[arg(long)]
     reason: Option<String>,
+    #[command(flatten)]
+    sensitive: SensitiveFlags,
 }
 
 /// Arguments of `abort`.
@@ -185,26 +189,37 @@ fn send(
             .help("add --reason \"…\"; it stands in the journal and in the report"));
     }
     let session = Session::open_existing(global)?;
+    let sensitive = arguments.sensitive.values(&session)?;
+    let wish = Wish { control, reason: arguments.reason.clone(), sensitive };
     session::block_on(async {
         let run = session.find_run(&arguments.run, true).await?;
-        ask(global, &session, &run, control, arguments.reason.clone()).await
+        ask(global, &session, &run, wish).await
     })
 }
 
-/// Puts a request into a run's inbox. Where somebody drives the run, waits for the answer; else drives the
-/// run itself.
+/// What somebody asks of a run.
+#[derive(Debug)]
+pub(crate) struct Wish {
+    /// What.
+    pub control: Control,
+    /// Why.
+    pub reason: Option<String>,
+    /// Values of sensitive parameters, in case this process takes the run over.
+    pub sensitive: BTreeMap<String, Value>,
+}
+
+/// Asks something of a run. Where somebody drives it, waits for the answer; else drives the run itself: what
+/// cannot be taken over is asked nothing, so that nobody carries out later what was told to have failed.
 ///
 /// # Errors
-/// When it is refused, or nobody answers.
-pub(crate) async fn ask(
-    global: &Global,
-    session: &Session,
-    run: &RunId,
-    control: Control,
-    reason: Option<String>,
-) -> Result<u8, Error> {
+/// When it is refused, the run cannot be taken over, or nobody answers.
+pub(crate) async fn ask(global: &Global, session: &Session, run: &RunId, wish: Wish) -> Result<u8, Error> {
     let mut interrupted = Interrupted::default();
-    let ended = Box::pin(asked(global, session, run, (control, reason), &mut interrupted)).await;
+    let ended = if let Some(server) = &session.server {
+        Box::pin(asked_afar(global, session, (server, run), wish, &mut interrupted)).await
+    } else {
+        Box::pin(asked(global, session, run, wish, &mut interrupted)).await
+    };
     interrupted.settle(session).await;
     ended
 }
@@ -213,37 +228,80 @@ async fn asked(
     global: &Global,
     session: &Session,
     run: &RunId,
-    (control, reason): (Control, Option<String>),
+    Wish { control, reason, sensitive }: Wish,
     interrupted: &mut Interrupted,
 ) -> Result<u8, Error> {
     let (verb, resumes) = (control.verb(), matches!(control, Control::Resume));
+    let ready = inbox::ready(session, run, control, reason).await?;
+    let id = ready.id();
+    if let Some(holder) = &ready.holder {
+        ready.put(session, run, interrupted).await?;
+        if let Some(answer) = inbox::answer_of_driver(session, run, id).await? {
+            return answered(answer, run, verb, &holder.to_string());
+        }
+    }
+    let driver = match takeover::take_over(session, run, sensitive, None).await {
+        // Somebody was faster, and answers.
+        Err(error) if error.reason == Some("run_held") => {
+            if ready.holder.is_none() {
+                ready.put(session, run, interrupted).await?;
+            }
+            return answered(inbox::answer(session, run, id).await?, run, verb, "another process");
+        }
+        Err(error) if ready.holder.is_none() => return Err(nothing_asked(error, verb, run)),
+        Err(error) => return Err(left_waiting(error, verb, run)),
+        Ok(driver) => driver,
+    };
+    if ready.holder.is_none()
+        && let Err(error) = ready.put(session, run, interrupted).await
+    {
+        driver.let_go().await?;
+        return Err(error);
+    }
+    output::say(&format!("nobody drives {run}: this process does from here on"));
+    let code = follow::drive(global, session, driver, Followed::default()).await?;
+    match inbox::find(session, run, id).await? {
+        Answer::Refused(why) if !resumes => Err(Error::new(exit::REFUSED, why).reason("refused")),
+        Answer::Refused(_) | Answer::Accepted | Answer::None => Ok(code),
+    }
+}
+
+async fn asked_afar(
+    global: &Global,
+    session: &Session,
+    (server, run): (&RemoteJournal, &RunId),
+    Wish { control, reason, .. }: Wish,
+    interrupted: &mut Interrupted,
+) -> Result<u8, Error> {
+    let verb = control.verb();
     let Asked { id, holder } = inbox::ask(session, run, control, reason, interrupted).await?;
     if let Some(holder) = holder
         && let Some(answer) = inbox::answer_of_driver(session, run, &id).await?
     {
         return answered(answer, run, verb, &holder.to_string());
     }
-    if let Some(server) = &session.server {
-        let answer = inbox::answer(session, run, &id).await?;
-        if answer != Answer::Accepted {
-            return answered(answer, run, verb, "the server");
-        }
-        output::say(&format!("nobody drove {run}: the server does from here on"));
-        return follow::drive_afar(global, session, server, run, (Followed::default(), false)).await;
+    let answer = inbox::answer(session, run, &id).await?;
+    if answer != Answer::Accepted {
+        return answered(answer, run, verb, "the server");
     }
-    let driver = match takeover::take_over(session, run, BTreeMap::new(), None).await {
-        // Somebody was faster, and answers.
-        Err(error) if error.reason == Some("run_held") => {
-            return answered(inbox::answer(session, run, &id).await?, run, verb, "another process");
-        }
-        driver => driver?,
-    };
-    output::say(&format!("nobody drives {run}: this process does from here on"));
-    let code = follow::drive(global, session, driver, Followed::default()).await?;
-    match inbox::find(session, run, &id).await? {
-        Answer::Refused(why) if !resumes => Err(Error::new(exit::REFUSED, why).reason("refused")),
-        Answer::Refused(_) | Answer::Accepted | Answer::None => Ok(code),
-    }
+    output::say(&format!("nobody drove {run}: the server does from here on"));
+    follow::drive_afar(global, session, server, run, (Followed::default(), false)).await
+}
+
+/// The error of a take-over that failed before anything was asked.
+pub(crate) fn nothing_asked(error: Error, verb: &str, run: &RunId) -> Error {
+    let message = format!("{}; nothing was asked of {run}: the {verb} was not recorded", error.message);
+    Error { message, ..error }
+}
+
+/// The error of a take-over that failed after the driver had died over a request.
+fn left_waiting(error: Error, verb: &str, run: &RunId) -> Error {
+    let message = format!(
+        "{}; the process that drove {run} ended before it answered: the {verb} is recorded, and whoever goes on \
+         with the run answers it",
+        error.message
+    );
+    Error { message, ..error }
 }
 
 fn answered(answer: Answer, run: &RunId, verb: &str, who: &str) -> Result<u8, Error> {

@@ -2,10 +2,11 @@
 
 use clap::Args;
 
-use super::binding::typed;
+use super::binding::{SensitiveFlags, not_through_a_server};
+use super::control::Wish;
 use super::follow::{self, Followed};
 use super::session::{self, Session};
-use super::{Error, Global, control, exit, output, table};
+use super::{Error, Global, control, detach, exit, output, table};
 use crate::app::Speed;
 use crate::app::launch::{inbox, takeover};
 use crate::engine::event::Want;
@@ -21,12 +22,14 @@ pub(crate) struct Arguments {
     /// Why.
     #[arg(long)]
     reason: Option<String>,
-    /// Value of a sensitive parameter, which is not stored; may be given several times.
-    #[arg(long = "set", value_name = "NAME=VALUE")]
-    set: Vec<String>,
+    #[command(flatten)]
+    sensitive: SensitiveFlags,
     /// How fast a simulated run goes on: 1x, 60x, max; default: as before.
     #[arg(long)]
     speed: Option<Speed>,
+    /// Sensitive values stand on standard input, as JSON: how drctl hands a run on to a process of its own.
+    #[arg(long, hide = true)]
+    handed_on: bool,
 }
 
 /// Runs the command.
@@ -35,13 +38,12 @@ pub(crate) struct Arguments {
 /// When the run cannot be found, loaded or taken over.
 pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     let session = Session::open_existing(global)?;
-    if session.server.is_some() && (arguments.speed.is_some() || !arguments.set.is_empty()) {
-        return Err(Error::new(
-            exit::USAGE,
-            "--speed and --set are about a run that is driven here, not at a server",
-        )
-        .help("without `--server`, where drctl reaches the journal itself, they are heeded")
-        .reason("not_through_a_server"));
+    if session.server.is_some() && arguments.speed.is_some() {
+        return Err(not_through_a_server("--speed and --set are"));
+    }
+    let mut sensitive = arguments.sensitive.values(&session)?;
+    if arguments.handed_on {
+        sensitive.extend(detach::handed_on()?);
     }
     session::block_on(async {
         let run = session.find_run(&arguments.run, true).await?;
@@ -51,7 +53,8 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
                 return Err(Error::new(exit::USAGE, format!("--speed: another process drives {run}")));
             }
             // Somebody drives it: all that is left to ask for is the end of a pause.
-            return control::ask(global, &session, &run, Control::Resume, arguments.reason.clone()).await;
+            let wish = Wish { control: Control::Resume, reason: arguments.reason.clone(), sensitive };
+            return control::ask(global, &session, &run, wish).await;
         }
         let loaded = runtime::load(session.journal.as_ref(), &run).await?;
         if loaded.state.status.is_terminal() {
@@ -70,14 +73,24 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
                 format!("--speed is about simulated runs; {run} is a real one"),
             ));
         }
-        if loaded.state.want == Want::Pause {
-            inbox::submit(&session, &run, Control::Resume, arguments.reason.clone()).await?;
-        }
+        let pauses = loaded.state.want == Want::Pause;
+        let reason = arguments.reason.clone();
         if let Some(server) = session.server.clone() {
+            if pauses {
+                inbox::submit(&session, &run, Control::Resume, reason).await?;
+            }
             // It takes over by itself whatever nobody drives.
             return follow::drive_afar(global, &session, &server, &run, (Followed::default(), false)).await;
         }
-        let driver = takeover::take_over(&session, &run, typed(&arguments.set)?, arguments.speed).await?;
+        let driver = match takeover::take_over(&session, &run, sensitive, arguments.speed).await {
+            Err(error) if pauses => return Err(control::nothing_asked(error, "resume", &run)),
+            driver => driver?,
+        };
+        // Asked only now: whoever goes on with the run later must not end a pause that this could not end.
+        if pauses && let Err(error) = inbox::submit(&session, &run, Control::Resume, reason).await {
+            driver.let_go().await?;
+            return Err(error);
+        }
         follow::drive(global, &session, driver, Followed::default()).await
     })
 }

@@ -94,6 +94,12 @@ impl Session {
         match app::find_run(self.journal.as_ref(), text, changes).await {
             Ok(run) => Ok(run),
             Err(FindRunError::Journal(error)) => Err(error.into()),
+            Err(error @ FindRunError::Empty) => Err(Error::new(exit::USAGE, error.to_string())
+                .help(
+                    "nothing was done; a variable of the shell may be unset: name the run by its id, a unique \
+                     beginning of one, or `latest`; `drctl runs list` shows them",
+                )
+                .reason("unknown_run")),
             Err(error @ FindRunError::None(_)) => Err(Error::new(exit::USAGE, error.to_string()).help(format!(
                 "`drctl runs list --simulated` shows all runs in {}; for a run of another journal, give its \
                  --journal, --local or --server as well",

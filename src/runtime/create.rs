@@ -360,6 +360,14 @@ impl Runtime {
     }
 }
 
+impl Driver {
+    /// Values of sensitive parameters, which stand in no journal: whoever is to go on needs them again.
+    #[must_use]
+    pub fn sensitive(&self) -> BTreeMap<String, Value> {
+        self.dispatcher.sensitive().clone()
+    }
+}
+
 /// A service's name, short enough to stand before a random suffix.
 pub(super) fn short(name: &str) -> &str {
     name.get(..name.len().min(crate::model::limits::ID_CHARS - 9)).unwrap_or(name)

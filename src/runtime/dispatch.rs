@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use serde_json::Value;
 use tokio::task::JoinHandle;
 
 use super::children::{ChildTask, Children};
@@ -75,6 +76,11 @@ impl Dispatcher {
     /// How many tasks have not ended.
     pub(super) fn in_flight(&self) -> usize {
         self.flights.len()
+    }
+
+    /// Values of sensitive parameters.
+    pub(super) fn sensitive(&self) -> &BTreeMap<String, Value> {
+        &self.confidential.parameters
     }
 
     pub(super) fn landed(&mut self, node: NodeIndex) {

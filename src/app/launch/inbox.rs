@@ -6,6 +6,7 @@ use crate::app::{Error, RandomIds, Session, exit};
 use crate::engine::event::Event;
 use crate::engine::input::{Control, Input, Request};
 use crate::engine::{self, RunState};
+use crate::evidence::needs_person;
 use crate::journal::RemoteJournal;
 use crate::model::id::RunId;
 use crate::model::run::RunStatus;
@@ -71,36 +72,113 @@ pub(crate) async fn ask_as(
     if let Some(server) = &session.server {
         return afar(session, server, run, request(session, id, control, reason)?).await;
     }
+    let ready = ready_as(session, run, id, (control, reason)).await?;
+    ready.put(session, run, interrupted).await?;
+    Ok(Asked { id: ready.request.id, holder: ready.holder })
+}
+
+/// A request that can be put into an inbox, as far as that is known before anything was done for it.
+#[derive(Debug)]
+pub(crate) struct Ready {
+    /// Who drives the run; absent: nobody.
+    pub holder: Option<Holder>,
+    loaded: Loaded,
+    request: Request,
+}
+
+/// Makes a request ready for a run's inbox, and asks nothing of the run.
+///
+/// # Errors
+/// As [`ask`].
+pub(crate) async fn ready(
+    session: &Session,
+    run: &RunId,
+    control: Control,
+    reason: Option<String>,
+) -> Result<Ready, Error> {
+    ready_as(session, run, new_id(), (control, reason)).await
+}
+
+async fn ready_as(
+    session: &Session,
+    run: &RunId,
+    id: String,
+    (control, reason): (Control, Option<String>),
+) -> Result<Ready, Error> {
     let loaded = runtime::load(session.journal.as_ref(), run).await?;
-    if loaded.state.answered.contains(&id) {
-        return Ok(Asked { id, holder: driven_by(session, run).await? });
+    let request = request(session, id, control, reason)?;
+    if loaded.state.answered.contains(&request.id) {
+        return Ok(Ready { holder: driven_by(session, run).await?, loaded, request });
     }
     if loaded.state.status.is_terminal() {
         return Err(Error::new(exit::REFUSED, format!("{run} is over: {}", loaded.state.status))
             .help(format!("`drctl runs show {run}` says what became of it; what follows is a run of its own"))
             .reason("run_over"));
     }
-    if control == Control::Start {
+    if request.control == Control::Start {
         policy::may_begin(session, &loaded).await?;
-        *interrupted = interrupt::make_way(session, run, &loaded, reason.as_deref()).await?;
     }
-    // Driving the run is what was wanted, whether or not there was a pause to end.
-    let resumes = matches!(control, Control::Resume);
-    let request = request(session, id, control, reason)?;
     let holder = driven_by(session, run).await?;
+    // Driving the run is what was wanted, whether or not there was a pause to end.
+    let resumes = matches!(request.control, Control::Resume);
     if let Some(refused) = foreseen(&loaded, &request).filter(|_| holder.is_none() && !resumes) {
-        // A verdict is no matter of who drives, nor is the end of what has come to its end.
-        let ended =
-            matches!(loaded.state.status, RunStatus::AwaitingAttestation | RunStatus::CleanupIncomplete);
-        let help = if matches!(request.control, Control::Attest { .. }) || ended {
-            format!("this was not recorded; `drctl runs show {run}` says what the drill waits for")
-        } else {
-            format!("nobody drives {run}, and this was not recorded; `drctl resume {run}` goes on with it")
-        };
+        let help = way_on(&loaded, &request.control);
         return Err(Error::new(exit::REFUSED, refused).help(help).reason("refused"));
     }
-    session.journal.submit(run, &request).await?;
-    Ok(Asked { id: request.id, holder })
+    Ok(Ready { holder, loaded, request })
+}
+
+impl Ready {
+    /// Id of the request.
+    pub(crate) fn id(&self) -> &str {
+        &self.request.id
+    }
+
+    /// Puts the request into the inbox. `interrupted` takes the drills that were told to end because a staged
+    /// run begins.
+    ///
+    /// # Errors
+    /// When a drill does not let go of its service, or the journal refuses.
+    pub(crate) async fn put(
+        &self,
+        session: &Session,
+        run: &RunId,
+        interrupted: &mut Interrupted,
+    ) -> Result<(), Error> {
+        let Self { loaded, request, .. } = self;
+        if loaded.state.answered.contains(&request.id) {
+            return Ok(());
+        }
+        if request.control == Control::Start {
+            *interrupted = interrupt::make_way(session, run, loaded, request.reason.as_deref()).await?;
+        }
+        session.journal.submit(run, request).await?;
+        Ok(())
+    }
+}
+
+/// What helps where a run that nobody drives would refuse a request.
+fn way_on(loaded: &Loaded, control: &Control) -> String {
+    let (state, run) = (&loaded.state, &loaded.state.created.run);
+    // A verdict is no matter of who drives, nor is the end of what has come to its end.
+    let ended = matches!(state.status, RunStatus::AwaitingAttestation | RunStatus::CleanupIncomplete);
+    if matches!(control, Control::Attest { .. }) || ended {
+        return format!("this was not recorded; `drctl runs show {run}` says what the drill waits for");
+    }
+    // Driving it on leads nowhere while it waits for a person.
+    let waits = if state.status.needs_person() { needs_person(&loaded.plan, state) } else { Vec::new() };
+    let left = format!("nobody drives {run}, and this was not recorded");
+    match waits.first() {
+        // What one of its runs waits for is given to that one; this one still wants a driver.
+        Some(needed) if needed.kind == "child" => {
+            format!(
+                "{left}; what it waits for: {}; then `drctl resume {run}` goes on with it",
+                needed.command
+            )
+        }
+        Some(needed) => format!("{left}; what it waits for: {}", needed.command),
+        None => format!("{left}; `drctl resume {run}` goes on with it"),
+    }
 }
 
 /// Asks a server, which looks at everything that is to be looked at.

@@ -1,10 +1,10 @@
 //! What a person asks of a drill: its end, another try at cleaning up, a verdict.
 
-use std::collections::BTreeMap;
-
 use clap::{ArgGroup, Args};
 
 use crate::app::launch::{inbox, promote, promoted, takeover};
+use crate::cli::binding::SensitiveFlags;
+use crate::cli::control::Wish;
 use crate::cli::follow::{self, Followed};
 use crate::cli::session::{self, Session};
 use crate::cli::{Error, Global, control, exit, output};
@@ -22,6 +22,8 @@ pub(crate) struct RunArguments {
     /// Why.
     #[arg(long)]
     reason: Option<String>,
+    #[command(flatten)]
+    sensitive: SensitiveFlags,
 }
 
 /// Arguments of `drill attest`.
@@ -39,6 +41,8 @@ pub(crate) struct AttestArguments {
     /// What was seen; required when it has not passed.
     #[arg(long, value_name = "TEXT")]
     notes: Option<String>,
+    #[command(flatten)]
+    sensitive: SensitiveFlags,
 }
 
 /// `drctl drill abort`.
@@ -47,7 +51,7 @@ pub(crate) struct AttestArguments {
 /// When the run is no drill or is over, or nobody answers.
 pub(super) fn abort(global: &Global, arguments: &RunArguments) -> Result<u8, Error> {
     let reason = session::reason("drill abort", arguments.reason.as_deref())?;
-    ask(global, &arguments.run, Control::Abort, Some(reason))
+    ask(global, (&arguments.run, &arguments.sensitive), Control::Abort, Some(reason))
 }
 
 /// `drctl drill attest`.
@@ -58,14 +62,21 @@ pub(super) fn attest(global: &Global, arguments: &AttestArguments) -> Result<u8,
     if arguments.fail && arguments.notes.as_deref().is_none_or(|notes| notes.trim().is_empty()) {
         return Err(Error::new(exit::USAGE, "say why it has not passed").help("add --notes \"…\""));
     }
-    ask(global, &arguments.run, Control::Attest { passed: arguments.pass }, arguments.notes.clone())
+    let control = Control::Attest { passed: arguments.pass };
+    ask(global, (&arguments.run, &arguments.sensitive), control, arguments.notes.clone())
 }
 
-fn ask(global: &Global, run: &str, control: Control, reason: Option<String>) -> Result<u8, Error> {
+fn ask(
+    global: &Global,
+    (run, sensitive): (&str, &SensitiveFlags),
+    control: Control,
+    reason: Option<String>,
+) -> Result<u8, Error> {
     let session = Session::open_existing(global)?;
+    let sensitive = sensitive.values(&session)?;
     session::block_on(async {
         let (run, _) = find(&session, run).await?;
-        control::ask(global, &session, &run, control, reason).await
+        control::ask(global, &session, &run, Wish { control, reason, sensitive }).await
     })
 }
 
@@ -75,27 +86,46 @@ fn ask(global: &Global, run: &str, control: Control, reason: Option<String>) -> 
 /// When the run is no drill or is over, or the journal refuses.
 pub(super) fn cleanup(global: &Global, arguments: &RunArguments) -> Result<u8, Error> {
     let session = Session::open_existing(global)?;
+    let sensitive = arguments.sensitive.values(&session)?;
     session::block_on(async {
         let (run, loaded) = find(&session, &arguments.run).await?;
         if loaded.state.status != RunStatus::CleanupIncomplete {
             return Err(nothing_left(&session, &run, &loaded).await?);
         }
-        let left = left_behind(&loaded.plan, &loaded.state);
-        let addresses = left.iter().filter_map(|node| loaded.plan.plan.nodes.get(*node as usize));
-        for node in addresses.map(|node| node.address.clone()) {
-            inbox::submit(&session, &run, Control::Retry { node }, arguments.reason.clone()).await?;
-        }
+        let reason = arguments.reason.as_deref();
         if let Some(server) = session.server.clone() {
+            try_again(&session, &run, &loaded, reason).await?;
             return follow::drive_afar(global, &session, &server, &run, (Followed::default(), false)).await;
         }
-        let lease = session.journal.lease(&run).await?;
-        if lease.is_some_and(|lease| lease.alive && lease.holder.is_some()) {
+        if inbox::driven_by(&session, &run).await?.is_some() {
+            try_again(&session, &run, &loaded, reason).await?;
             output::say(&format!("{run} is driven elsewhere and was asked to try again"));
             return Ok(exit::SUCCESS);
         }
-        let driver = takeover::take_over(&session, &run, BTreeMap::new(), None).await?;
+        let driver = takeover::take_over(&session, &run, sensitive, None)
+            .await
+            .map_err(|error| control::nothing_asked(error, "cleanup", &run))?;
+        if let Err(error) = try_again(&session, &run, &loaded, reason).await {
+            driver.let_go().await?;
+            return Err(error);
+        }
         follow::drive(global, &session, driver, Followed::default()).await
     })
+}
+
+/// Asks for another try at everything that a drill has left behind.
+async fn try_again(
+    session: &Session,
+    run: &RunId,
+    loaded: &Loaded,
+    reason: Option<&str>,
+) -> Result<(), Error> {
+    let left = left_behind(&loaded.plan, &loaded.state);
+    let addresses = left.iter().filter_map(|node| loaded.plan.plan.nodes.get(*node as usize));
+    for node in addresses.map(|node| node.address.clone()) {
+        inbox::submit(session, run, Control::Retry { node }, reason.map(str::to_owned)).await?;
+    }
+    Ok(())
 }
 
 /// Why there is nothing to try again, and what can be done instead.

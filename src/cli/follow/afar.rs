@@ -92,7 +92,7 @@ async fn follow(
     tail.new = asks && from == From::Beginning;
     let ended = if terminal {
         let (plan, clock) = (Arc::clone(&tail.plan), Arc::new(SystemClock::real()));
-        let scene = Scene { run: run.clone(), plan, clock, afar: true, asks };
+        let scene = Scene { run: run.clone(), plan, clock, handed: None, asks };
         live::show(session, &scene, async |live| tail.follow(session, live, stop).await).await?
     } else {
         let leave = Arc::new(AtomicBool::new(false));

@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::prompt::Typed;
 use super::screen;
 use crate::app::launch::inbox;
+use crate::cli::detach::{self, HandedOn};
 use crate::cli::session::Session;
-use crate::cli::{Error, detach, output};
+use crate::cli::{Error, Global, output};
 use crate::engine::event::{MissingConsent, Want};
 use crate::engine::input::{Consents, Control};
 use crate::engine::{IndexedPlan, RunState};
@@ -77,8 +78,8 @@ pub(super) struct Scene {
     pub(super) run: RunId,
     pub(super) plan: Arc<IndexedPlan>,
     pub(super) clock: Arc<dyn Clock>,
-    /// A server drives it, and goes on when nobody looks.
-    pub(super) afar: bool,
+    /// What it takes to go on in the background; absent: a server drives it, and goes on when nobody looks.
+    pub(super) handed: Option<HandedOn>,
     /// Whether the person may be asked something.
     pub(super) asks: bool,
 }
@@ -91,12 +92,17 @@ pub(super) type Ended = Option<(Arc<IndexedPlan>, RunState)>;
 ///
 /// # Errors
 /// As the driver.
-pub(crate) async fn drive(session: &Session, driver: Driver, stop: Stop) -> Result<Ended, Error> {
+pub(crate) async fn drive(
+    global: &Global,
+    session: &Session,
+    driver: Driver,
+    stop: Stop,
+) -> Result<Ended, Error> {
     let scene = Scene {
         run: driver.state().created.run.clone(),
         plan: Arc::clone(driver.plan()),
         clock: driver.clock(),
-        afar: false,
+        handed: Some(HandedOn { global: global.clone(), sensitive: driver.sensitive() }),
         asks: true,
     };
     show(session, &scene, async |live| Ok(driver.drive(live, stop).await?)).await
@@ -112,7 +118,7 @@ pub(super) async fn show(
     going: impl AsyncFnOnce(&dyn Follower) -> Result<(Arc<IndexedPlan>, RunState), Error>,
 ) -> Result<Ended, Error> {
     let live = Live { shared: Mutex::default(), leave: AtomicBool::new(false) };
-    let Scene { run, plan, clock, afar, asks } = scene;
+    let Scene { run, plan, clock, handed, asks } = scene;
     let typed = Arc::new(tokio::sync::Mutex::new(Typed::default()));
     let (mut asked, mut question, mut background) = (Vec::new(), None, false);
     let driving = going(&live);
@@ -158,13 +164,9 @@ pub(super) async fn show(
     live.draw(plan, clock.as_ref());
     let (plan, state) = result?;
     if background && !state.status.is_terminal() {
-        if *afar {
-            output::say(&format!("goes on at the server; `drctl runs watch {run}` follows it"));
-        } else {
-            let pid = detach::resume(session, run.as_str())?;
-            output::say(&format!(
-                "goes on in the background (pid {pid}); `drctl runs watch {run}` follows it"
-            ));
+        match handed {
+            Some(handed) => output::say(&detach::resume(session, run, state.sequence, handed).await?),
+            None => output::say(&format!("goes on at the server; `drctl runs watch {run}` follows it")),
         }
         return Ok(None);
     }

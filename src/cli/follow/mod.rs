@@ -46,12 +46,15 @@ pub(crate) async fn drive(
     driver: Driver,
     followed: Followed,
 ) -> Result<u8, Error> {
+    // A terminal that is gone shows nothing and answers nothing; the run goes on. From here on the signal
+    // ends nothing, whatever becomes of this stream.
+    let _hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup());
     let terminal = output::is_terminal() && std::io::IsTerminal::is_terminal(&std::io::stdin());
     let stop = if terminal && followed == Followed::ByTerminal { Stop::Never } else { Stop::AtPerson };
     let run = driver.state().created.run.clone();
     let notices = Notices::of(session, &driver).await;
     let ended = if terminal {
-        live::drive(session, driver, stop).await
+        live::drive(global, session, driver, stop).await
     } else {
         let leave = Arc::new(AtomicBool::new(false));
         let signal = tokio::spawn(leave_on_signal(Arc::clone(&leave)));

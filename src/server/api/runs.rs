@@ -118,6 +118,10 @@ async fn list(caller: Caller, Query(wanted): Query<List>) -> Result<Json<Page>, 
 pub(super) async fn find(session: &Session, text: &str, changes: bool) -> Result<RunId, Problem> {
     app::find_run(session.journal.as_ref(), text, changes).await.map_err(|error| match error {
         FindRunError::Journal(error) => error.into(),
+        FindRunError::Empty => Error::new(exit::USAGE, error.to_string())
+            .help("name it by its id, a unique beginning of one, or `latest`")
+            .reason("unknown_run")
+            .into(),
         FindRunError::None(_) => Error::new(exit::USAGE, error.to_string())
             .help(
                 "`drctl runs list --simulated` shows them all; `latest` is the newest that is not simulated",

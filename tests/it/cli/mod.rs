@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod consent;
+mod control;
 mod diff;
 pub(crate) mod drill;
 mod errors;
