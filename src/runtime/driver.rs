@@ -205,9 +205,7 @@ impl Driver {
             Opening::None => self.journal.inbox(&self.state.created.run).await?,
         };
         let seen: BTreeSet<_> = waiting.iter().map(|request| request.id.clone()).collect();
-        for request in waiting {
-            self.feed(Input::Request(request));
-        }
+        self.hear(waiting);
         let inbox = self.watch_inbox(seen);
         let result = self.turn(follower, stop).await;
         inbox.abort();
@@ -297,8 +295,17 @@ impl Driver {
             return;
         }
         match self.journal.inbox(&self.state.created.run).await {
-            Ok(requests) => requests.into_iter().for_each(|request| self.feed(Input::Request(request))),
+            Ok(requests) => self.hear(requests),
             Err(error) => tracing::warn!(%error, run = %self.state.created.run, "the inbox cannot be read"),
+        }
+    }
+
+    /// Decides what was asked while nobody looked. Whoever wants the run to end comes first: an approval that
+    /// waits beside it must not let one more step begin.
+    fn hear(&mut self, mut requests: Vec<Request>) {
+        requests.sort_by_key(|request| !matches!(request.control, Control::Abort | Control::Unwind));
+        for request in requests {
+            self.feed(Input::Request(request));
         }
     }
 

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use drctl::engine::input::{Control, Observation, Request};
+use drctl::engine::input::{Consents, Control, Observation, Request};
 use drctl::journal::MemoryJournal;
 use drctl::model::action::{Action, ActionName};
 use drctl::model::run::{Failure, FailureClass, Identity, Intent, Operation, RunStatus};
@@ -118,6 +118,28 @@ async fn what_was_asked_while_the_process_stood_still_comes_before_what_would_fo
     let (_, state) = driver.drive(&Silent, Stop::AtPerson).await.unwrap();
     let started: Vec<_> = accountant.starts.lock().unwrap().iter().map(|start| start.0.clone()).collect();
     assert_eq!((started, state.status), (vec!["a".to_owned()], RunStatus::Aborted), "{:?}", state.cause);
+}
+
+#[tokio::test]
+async fn an_abort_comes_before_an_approval_that_waits_beside_it() {
+    let asks = "uses: http.request, drill: skip, with: {url: \"https://a.example/\", method: POST, idempotent: true}";
+    let text = format!(
+        "apiVersion: drctl/v1\nkind: Runbook\nmetadata: {{name: pay}}\n\
+         sites: {{a: {{role: active}}, b: {{role: standby}}}}\nworkflows:\n  failover:\n    steps:\n\
+         \x20     - {{id: b, {asks}, approval: {{quorum: 1}}}}\n"
+    );
+    let (journal, accountant) = (Arc::new(MemoryJournal::new()), Arc::new(Accountant::default()));
+    let runtime = of(Arc::clone(&journal), &accountant);
+    let driver = runtime.create(planned(&text), new_run(&text)).await.unwrap();
+    let (_, state) = driver.drive(&Silent, Stop::AtPerson).await.unwrap();
+    assert_eq!(state.status, RunStatus::AwaitingApproval);
+    let run = &state.created.run;
+    let approve = Control::Approve { node: None, consents: Consents::default() };
+    journal.submit(run, &asked(approve)).await.unwrap();
+    journal.submit(run, &Request { id: "two".to_owned(), ..asked(Control::Abort) }).await.unwrap();
+    let driver = runtime.take_over(run, BTreeMap::new()).await.unwrap();
+    let (_, state) = driver.drive(&Silent, Stop::AtPerson).await.unwrap();
+    assert_eq!((accountant.starts.lock().unwrap().len(), state.status), (0, RunStatus::Aborted));
 }
 
 fn planned(text: &str) -> plan::Plan {

@@ -90,17 +90,17 @@ fn until_shown(terminal: &mut ChildStdout, text: &str) -> String {
 }
 
 /// A failover at a terminal, in the middle of its promotion.
-fn at_terminal(drctl: &Drctl) -> Option<Child> {
+fn at_terminal(drctl: &Drctl) -> Child {
     let line = format!("failover pay --reason lost --set word=hunter2 {CONSENTS} --as bob");
-    let terminal = drctl.spawn_at_terminal(&TOKEN, &line)?;
+    let terminal = drctl.spawn_at_terminal(&TOKEN, &line);
     promotes(drctl);
-    Some(terminal)
+    terminal
 }
 
 #[test]
 fn a_run_in_the_background_has_all_that_it_was_started_with() {
     let drctl = slow();
-    let Some(mut terminal) = at_terminal(&drctl) else { return };
+    let mut terminal = at_terminal(&drctl);
     let (mut typed, mut shown) = (terminal.stdin.take().unwrap(), terminal.stdout.take().unwrap());
     typed.write_all(b"\x03").unwrap();
     until_shown(&mut shown, "[b]ackground");
@@ -118,7 +118,7 @@ fn a_run_in_the_background_has_all_that_it_was_started_with() {
 #[test]
 fn a_background_that_does_not_come_about_is_said() {
     let drctl = slow();
-    let Some(mut terminal) = at_terminal(&drctl) else { return };
+    let mut terminal = at_terminal(&drctl);
     let (mut typed, mut shown) = (terminal.stdin.take().unwrap(), terminal.stdout.take().unwrap());
     // The new process cannot read its configuration.
     drctl.write(".config/drctl/config.toml", "nonsense = [");
@@ -136,11 +136,10 @@ fn a_background_that_does_not_come_about_is_said() {
 #[test]
 fn a_run_goes_on_when_its_terminal_is_gone() {
     let drctl = slow();
-    if let Some(mut terminal) = at_terminal(&drctl) {
-        terminal.kill().unwrap();
-        terminal.wait().unwrap();
-        until_it_succeeds(&drctl);
-    }
+    let mut terminal = at_terminal(&drctl);
+    terminal.kill().unwrap();
+    terminal.wait().unwrap();
+    until_it_succeeds(&drctl);
     let drctl = slow();
     let line = format!("failover pay --reason lost --set word=hunter2 {CONSENTS}");
     let mut driver = drctl.spawn_with(&TOKEN, &line);

@@ -120,18 +120,14 @@ impl Drctl {
     }
 
     /// Begins a command at a terminal of its own, with more in its environment: what is written to its input
-    /// is typed there, and what it shows is its output. Absent: nothing here makes terminals.
-    pub(crate) fn spawn_at_terminal(&self, environment: &[(&str, &str)], line: &str) -> Option<Child> {
-        let script = Path::new("/usr/bin/script");
-        if !script.exists() {
-            return None;
-        }
-        let mut command = Command::new(script);
+    /// is typed there, and what it shows is its output. Needs `script` (Debian: bsdutils, which is always there).
+    pub(crate) fn spawn_at_terminal(&self, environment: &[(&str, &str)], line: &str) -> Child {
+        let mut command = Command::new("/usr/bin/script");
         command.args(["-qefc", &format!("{} --local {line}", env!("CARGO_BIN_EXE_drctl")), "/dev/null"]);
         command.current_dir(self.place()).env_clear().env("TZ", "UTC").env("USER", "alice");
         command.env("HOME", self.place()).env("SHELL", "/bin/sh").envs(environment.iter().copied());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        Some(command.spawn().unwrap())
+        command.spawn().unwrap()
     }
 
     /// Runs a command and draws it as a person would see it: the command, what it printed, its code.
