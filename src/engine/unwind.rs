@@ -9,6 +9,7 @@ use crate::model::action::{Effect, traits};
 use crate::model::id::NodeAddress;
 use crate::model::policy::Reversibility;
 use crate::model::run::NodeStatus;
+use crate::model::shell;
 use crate::plan::{Node, NodeIndex, NodeKind};
 
 /// Says whether everything applied so far may be taken back.
@@ -16,27 +17,50 @@ pub(super) fn is_possible(decision: &Decision<'_>) -> bool {
     check(decision).is_ok()
 }
 
-/// Refuses when an irreversible step has begun.
+/// Refuses when an irreversible step has begun, or a person may have begun it.
 pub(super) fn check(decision: &Decision<'_>) -> Result<(), Rejection> {
-    match passed(decision.plan, &decision.state) {
-        Some(address) => Err(Rejection::Refused(format!(
+    let (plan, state) = (decision.plan, &decision.state);
+    if let Some(address) = passed(plan, state) {
+        return Err(Rejection::Refused(format!(
             "the point of no return is behind: `{address}` cannot be taken back. Hold with `drctl abort`, go forward \
              with `drctl resume`, or return later with `drctl failback`"
-        ))),
-        None => Ok(()),
+        )));
     }
+    asked_for_good(plan, state).map_or(Ok(()), |address| {
+        let (run, typed) = (&state.created.run, shell::word(address.as_str()));
+        Err(Rejection::Refused(format!(
+            "the point of no return may be behind: a person was asked to do `{address}`, may have begun, and it cannot \
+             be taken back. If it is done, say `drctl done {run} {typed} --reason …`; hold with `drctl abort {run}`. Only if \
+             nobody has begun it: `drctl pause {run}`, `drctl skip {run} {typed} --override --reason …`, and unwind then"
+        )))
+    })
 }
 
-/// The first irreversible step that has begun, if any.
+/// The first irreversible step that has begun, if any: performed by the run, or done by hand.
 #[must_use]
 pub fn passed<'a>(plan: &'a IndexedPlan, state: &RunState) -> Option<&'a NodeAddress> {
+    first_for_good(plan, state, |node| node.applied != Applied::No)
+}
+
+/// The first irreversible step that a person was asked to do by hand and has not spoken about, if any: for all
+/// that is known it has begun.
+#[must_use]
+pub fn asked_for_good<'a>(plan: &'a IndexedPlan, state: &RunState) -> Option<&'a NodeAddress> {
+    first_for_good(plan, state, |node| node.status == NodeStatus::AwaitingApproval)
+}
+
+fn first_for_good<'a>(
+    plan: &'a IndexedPlan,
+    state: &RunState,
+    test: impl Fn(&NodeState) -> bool,
+) -> Option<&'a NodeAddress> {
     let mut nodes = plan.plan.nodes.iter().zip(&state.nodes);
-    let gone = nodes.find(|(definition, node)| {
+    let found = nodes.find(|(definition, node)| {
         definition.reversibility_in(state.mode) == Reversibility::Irreversible
-            && is_effect(definition)
-            && node.applied != Applied::No
+            && changes(definition)
+            && test(node)
     });
-    gone.map(|(definition, _)| &definition.address)
+    found.map(|(definition, _)| &definition.address)
 }
 
 /// What a run has applied, in the order of the plan, each with whether an unwind would take it back.
@@ -44,7 +68,7 @@ pub fn passed<'a>(plan: &'a IndexedPlan, state: &RunState) -> Option<&'a NodeAdd
 pub fn applied(plan: &IndexedPlan, state: &RunState) -> Vec<(NodeIndex, bool)> {
     let nodes = (0..).zip(plan.plan.nodes.iter().zip(&state.nodes));
     let there = nodes.filter(|(_, (definition, node))| {
-        is_effect(definition) && node.applied != Applied::No && node.status != NodeStatus::Undone
+        changes(definition) && node.applied != Applied::No && node.status != NodeStatus::Undone
     });
     there.map(|(at, (definition, node))| (at, is_there(definition, node))).collect()
 }
@@ -137,7 +161,12 @@ pub(super) fn stands(state: &NodeState) -> bool {
     }
 }
 
-/// Says whether a node changes the estate.
+/// Says whether a node changes the estate, or has a person change it.
+pub(super) fn changes(definition: &Node) -> bool {
+    is_effect(definition) || matches!(definition.kind, NodeKind::Manual { .. })
+}
+
+/// Says whether a node changes the estate by itself.
 pub(super) fn is_effect(definition: &Node) -> bool {
     let NodeKind::Effect { call } = &definition.kind else { return false };
     traits::effect(call.action, &call.with) == Effect::Mutate

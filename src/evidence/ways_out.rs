@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::members::{LeftView, moved};
 use super::people::needs_person;
-use crate::engine::{IndexedPlan, RunState, applied, passed};
+use crate::engine::{IndexedPlan, RunState, applied, asked_for_good, passed};
 use crate::model::action::ActionName;
 use crate::model::run::{NodeStatus, RunStatus};
 
@@ -68,6 +68,9 @@ pub struct WaysOut {
     /// The irreversible step that has begun.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub passed: Option<String>,
+    /// The irreversible step that a person was asked to do by hand, and that may have begun.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asked: Option<String>,
 }
 
 /// The ways out of a run that is not over.
@@ -88,7 +91,8 @@ pub fn ways_out(plan: &IndexedPlan, state: &RunState) -> WaysOut {
     if forward.is_empty() {
         forward.push(format!("drctl runs watch {run}"));
     }
-    let undo = passed.is_none() && held.iter().any(|held| held.undo);
+    let asked = asked_for_good(plan, state).filter(|_| passed.is_none()).map(ToString::to_string);
+    let undo = passed.is_none() && asked.is_none() && held.iter().any(|held| held.undo);
     WaysOut {
         members: inside(plan, state),
         hold: format!("drctl abort {run} --reason …"),
@@ -96,6 +100,7 @@ pub fn ways_out(plan: &IndexedPlan, state: &RunState) -> WaysOut {
         undo: undo.then(|| format!("drctl unwind {run} --reason …")),
         failback: passed.as_ref().map(|_| format!("drctl failback {} --reason …", plan.plan.runbook.name)),
         passed,
+        asked,
         applied: held,
     }
 }
@@ -191,6 +196,10 @@ impl WaysOut {
         }
         if let Some(passed) = &self.passed {
             writeln!(text, "The point of no return is behind: `{passed}` cannot be taken back.")?;
+        }
+        if let Some(asked) = &self.asked {
+            writeln!(text, "The point of no return may be behind: a person was asked to do `{asked}`, may have")?;
+            writeln!(text, "begun, and it cannot be taken back. Nothing is undone before it is known.")?;
         }
         writeln!(text, "\nhold      leave everything as it stands       {}", self.hold)?;
         for command in &self.forward {

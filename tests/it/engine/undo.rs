@@ -347,3 +347,52 @@ fn enough_successes_do_not_end_an_undo() {
     script.ok("fan[q]");
     assert_eq!(script.status("fan[p]"), NodeStatus::Retrying);
 }
+
+/// A fence with a way back, a promotion by hand behind the gate, and a step after it.
+fn promoted_by_hand(more: &str) -> Script {
+    let steps = format!(
+        "- {{id: fence, phase: fence, uses: command.run, with: {{argv: [a]}}, undo: {{uses: command.run, with: {{argv: \
+         [u]}}}}}}\n- {{id: promote, phase: promote, uses: manual.task, with: {{instructions: promote west}}}}\n- {{id: \
+         scale, phase: scale, uses: command.run, with: {{argv: [s]}}{more}}}"
+    );
+    let mut script = Script::new(&steps, "", Mode::Graceful);
+    script.ok("fence");
+    assert_eq!(script.status("promote"), NodeStatus::AwaitingApproval);
+    script
+}
+
+#[test]
+fn a_promotion_done_by_hand_is_behind_the_point_of_no_return() {
+    let mut script = promoted_by_hand("");
+    assert_eq!(script.ask(by_hand("promote")), None);
+    script.fail("scale", FailureClass::Permanent);
+    let refused = script.ask(Control::Unwind).unwrap();
+    assert!(refused.contains("point of no return is behind: `promote`"), "{refused}");
+    let ways = drctl::evidence::ways_out(&script.plan, &script.state);
+    assert_eq!((ways.passed.as_deref(), ways.undo.as_deref()), (Some("promote"), None));
+    let told: Vec<_> = ways.applied.iter().map(|held| (held.step.as_str(), held.undo)).collect();
+    assert_eq!(told, [("fence", true), ("promote", false)]);
+
+    let mut script = promoted_by_hand(", on_failure: unwind");
+    assert_eq!(script.ask(by_hand("promote")), None);
+    script.fail("scale", FailureClass::Permanent);
+    assert_eq!((script.run(), script.in_flight()), (RunStatus::Paused, Vec::<String>::new()));
+}
+
+#[test]
+fn a_promotion_that_a_person_was_asked_to_do_may_have_begun() {
+    let mut script = promoted_by_hand("");
+    let refused = script.ask(Control::Unwind).unwrap();
+    assert!(refused.contains("may be behind: a person was asked to do `promote`"), "{refused}");
+    let ways = drctl::evidence::ways_out(&script.plan, &script.state);
+    assert_eq!((ways.asked.as_deref(), ways.undo.as_deref()), (Some("promote"), None));
+    assert!(ways.text().contains("The point of no return may be behind"), "{}", ways.text());
+    // The way that the refusal names, once it is known that nobody has begun.
+    assert_eq!(script.ask(Control::Pause), None);
+    assert_eq!(script.ask(skip("promote", true)), None);
+    assert_eq!((script.run(), script.in_flight()), (RunStatus::Paused, Vec::<String>::new()));
+    assert_eq!(script.ask(Control::Unwind), None);
+    assert_eq!(script.in_flight(), ["fence:start"]);
+    script.ok("fence");
+    assert_eq!((script.run(), script.status("fence")), (RunStatus::Unwound, NodeStatus::Undone));
+}
