@@ -1,14 +1,17 @@
 //! Takes back what was applied, in reverse dependency order. Only before the point of no return.
 
+use std::sync::Arc;
+
 use super::decide::Decision;
 use super::event::{Applied, SkipCause, Want};
-use super::input::Rejection;
+use super::input::{Direction, Rejection};
 use super::state::{IndexedPlan, NodeState, RunState};
+use super::status::address;
 use super::{attempt, child, drill};
 use crate::model::action::{Effect, traits};
 use crate::model::id::NodeAddress;
 use crate::model::policy::Reversibility;
-use crate::model::run::NodeStatus;
+use crate::model::run::{FailureClass, Mode, NodeStatus};
 use crate::model::shell;
 use crate::plan::{Node, NodeIndex, NodeKind};
 
@@ -143,6 +146,8 @@ fn is_there(definition: &Node, state: &NodeState) -> bool {
 pub(super) fn stands(state: &NodeState) -> bool {
     match state.status {
         NodeStatus::Succeeded => !state.adopted,
+        // Whoever said so did the step's work for this run.
+        NodeStatus::MarkedDone => state.applied != Applied::No,
         NodeStatus::Failed | NodeStatus::FailedIgnored | NodeStatus::TimedOut => state.applied != Applied::No,
         // It was to be tried again, or was left out in between, while an earlier try may have been applied.
         NodeStatus::Pending | NodeStatus::Cancelled => state.applied != Applied::No,
@@ -155,7 +160,6 @@ pub(super) fn stands(state: &NodeState) -> bool {
         | NodeStatus::AwaitingApproval
         | NodeStatus::Retrying
         | NodeStatus::InDoubt
-        | NodeStatus::MarkedDone
         | NodeStatus::Undone
         | NodeStatus::UndoFailed => false,
     }
@@ -172,12 +176,59 @@ pub(super) fn is_effect(definition: &Node) -> bool {
     traits::effect(call.action, &call.with) == Effect::Mutate
 }
 
-/// Effects that have no way back or that a person left out, by address: an unwind leaves them as they are.
+/// What an unwind leaves, in words: what may be there although nobody knows, what a person has done, and
+/// what has no way back or was left out by a person.
 pub(super) fn left_as_is(decision: &Decision<'_>) -> Vec<String> {
-    let nodes = decision.plan.plan.nodes.iter().zip(&decision.state.nodes);
-    nodes
-        .filter(|(definition, node)| is_effect(definition) && node.applied != Applied::No)
-        .filter(|(definition, node)| !child::was_taken_back(definition, node))
-        .map(|(definition, _)| definition.address.to_string())
-        .collect()
+    let (plan, state) = (decision.plan, &decision.state);
+    let nodes = plan.plan.nodes.iter().zip(&state.nodes);
+    let left = nodes
+        .filter(|(definition, node)| changes(definition) && node.applied != Applied::No)
+        .filter(|(definition, node)| !child::was_taken_back(definition, node));
+    let (done, other): (Vec<_>, Vec<_>) = left.partition(|(_, node)| node.status == NodeStatus::MarkedDone);
+    let names = |nodes: Vec<(&Node, &Arc<NodeState>)>| {
+        nodes.iter().map(|(definition, _)| definition.address.to_string()).collect::<Vec<_>>()
+    };
+    let perhaps = perhaps(plan, state).into_iter().map(|node| address(plan, node)).collect();
+    let told = [
+        ("may have changed something, look at it", perhaps),
+        ("marked done by hand, left as it is", names(done)),
+        ("without a way back, left as it is", names(other)),
+    ];
+    let told = told.into_iter().filter(|(_, names)| !names.is_empty());
+    told.map(|(what, names)| format!("{what}: {}", child::few(names, ", "))).collect()
+}
+
+/// Nodes that are not known to have changed anything, and may have all the same: programs and the like that
+/// failed, of which nobody knows how far they had come, and work that a person was asked to do and has not
+/// spoken about. An unwind leaves them.
+#[must_use]
+pub fn perhaps(plan: &IndexedPlan, state: &RunState) -> Vec<NodeIndex> {
+    let nodes = (0..).zip(plan.plan.nodes.iter().zip(&state.nodes));
+    let perhaps = nodes.filter(|(_, (definition, node))| {
+        node.applied == Applied::No
+            && node.direction == Direction::Do
+            && match &definition.kind {
+                NodeKind::Manual { .. } => {
+                    matches!(node.status, NodeStatus::AwaitingApproval | NodeStatus::Cancelled)
+                }
+                _ => is_effect(definition) && has_failed_by_halves(definition, node),
+            }
+    });
+    perhaps.map(|(node, _)| node).collect()
+}
+
+/// Says whether an action failed that may have done a part of its work by then, as only its own code knows.
+fn has_failed_by_halves(definition: &Node, node: &NodeState) -> bool {
+    let call = definition.call(node.mode.unwrap_or(Mode::Graceful));
+    let own = call.is_some_and(|call| traits::is_opaque(call.action) && call.child.is_none());
+    let ended = matches!(
+        node.status,
+        NodeStatus::Failed
+            | NodeStatus::FailedIgnored
+            | NodeStatus::TimedOut
+            | NodeStatus::Retrying
+            | NodeStatus::Cancelled
+    );
+    let failed = node.failure.as_ref().is_some_and(|failure| failure.class != FailureClass::Refused);
+    own && ended && failed && node.attempts > 0
 }
