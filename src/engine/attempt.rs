@@ -91,7 +91,11 @@ pub(super) fn start(
         }
         Direction::Do => decision.state.mode,
         // The source may have been lost since: what was applied is still what it was.
-        Direction::Undo => state.mode.unwrap_or(decision.state.mode),
+        Direction::Undo => state.mode.unwrap_or_else(|| {
+            // Marked done without an attempt, it may be left out in the mode of the run by now.
+            let (now, either) = (decision.state.mode, Mode::Graceful);
+            if call_of(definition, now, Direction::Undo).is_some() { now } else { either }
+        }),
     };
     if direction == Direction::Do && definition.is_skipped_in(mode) {
         // The mode has changed since the node was ready.

@@ -8,7 +8,7 @@ use super::input::{Direction, Rejection};
 use super::state::{IndexedPlan, NodeState, RunState};
 use super::status::address;
 use super::{attempt, child, drill};
-use crate::model::action::{Effect, traits};
+use crate::model::action::{ActionName, Effect, traits};
 use crate::model::id::NodeAddress;
 use crate::model::policy::Reversibility;
 use crate::model::run::{FailureClass, Mode, NodeStatus};
@@ -220,7 +220,9 @@ pub fn perhaps(plan: &IndexedPlan, state: &RunState) -> Vec<NodeIndex> {
 /// Says whether an action failed that may have done a part of its work by then, as only its own code knows.
 fn has_failed_by_halves(definition: &Node, node: &NodeState) -> bool {
     let call = definition.call(node.mode.unwrap_or(Mode::Graceful));
-    let own = call.is_some_and(|call| traits::is_opaque(call.action) && call.child.is_none());
+    // What became of a run that it began is told by that run.
+    let own = call.map(|call| call.action).filter(|action| *action != ActionName::RunbookRun);
+    let own = own.is_some_and(traits::is_opaque);
     let ended = matches!(
         node.status,
         NodeStatus::Failed
