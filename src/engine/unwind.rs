@@ -25,16 +25,17 @@ pub(super) fn check(decision: &Decision<'_>) -> Result<(), Rejection> {
     let (plan, state) = (decision.plan, &decision.state);
     if let Some(address) = passed(plan, state) {
         return Err(Rejection::Refused(format!(
-            "the point of no return is behind: `{address}` cannot be taken back. Hold with `drctl abort`, go forward \
-             with `drctl resume`, or return later with `drctl failback`"
+            "the point of no return is behind: `{address}` cannot be taken back. Hold with `drctl abort`, go \
+             forward with `drctl resume`, or return later with `drctl failback`"
         )));
     }
     asked_for_good(plan, state).map_or(Ok(()), |address| {
         let (run, typed) = (&state.created.run, shell::word(address.as_str()));
         Err(Rejection::Refused(format!(
-            "the point of no return may be behind: a person was asked to do `{address}`, may have begun, and it cannot \
-             be taken back. If it is done, say `drctl done {run} {typed} --reason …`; hold with `drctl abort {run}`. Only if \
-             nobody has begun it: `drctl pause {run}`, `drctl skip {run} {typed} --override --reason …`, and unwind then"
+            "the point of no return may be behind: a person was asked to do `{address}`, may have begun, and it \
+             cannot be taken back. If it is done, say `drctl done {run} {typed} --reason …`; hold with \
+             `drctl abort {run}`. Only if nobody has begun it: `drctl pause {run}`, \
+             `drctl skip {run} {typed} --override --reason …`, and unwind then"
         )))
     })
 }
@@ -45,8 +46,8 @@ pub fn passed<'a>(plan: &'a IndexedPlan, state: &RunState) -> Option<&'a NodeAdd
     first_for_good(plan, state, |node| node.applied != Applied::No)
 }
 
-/// The first irreversible step that a person was asked to do by hand and has not spoken about, if any: for all
-/// that is known it has begun.
+/// The first irreversible step that a person was asked to do by hand and has not spoken about, if any: for
+/// all that is known it has begun.
 #[must_use]
 pub fn asked_for_good<'a>(plan: &'a IndexedPlan, state: &RunState) -> Option<&'a NodeAddress> {
     first_for_good(plan, state, |node| node.status == NodeStatus::AwaitingApproval)
@@ -207,14 +208,15 @@ pub fn perhaps(plan: &IndexedPlan, state: &RunState) -> Vec<NodeIndex> {
     let perhaps = nodes.filter(|(_, (definition, node))| {
         node.applied == Applied::No
             && node.direction == Direction::Do
-            && match &definition.kind {
-                NodeKind::Manual { .. } => {
-                    matches!(node.status, NodeStatus::AwaitingApproval | NodeStatus::Cancelled)
-                }
-                _ => is_effect(definition) && has_failed_by_halves(definition, node),
-            }
+            && (is_asked_for(definition, node) || has_failed_by_halves(definition, node))
     });
     perhaps.map(|(node, _)| node).collect()
+}
+
+/// Says whether a person was asked to do something by hand and has not said what became of it.
+fn is_asked_for(definition: &Node, node: &NodeState) -> bool {
+    matches!(definition.kind, NodeKind::Manual { .. })
+        && matches!(node.status, NodeStatus::AwaitingApproval | NodeStatus::Cancelled)
 }
 
 /// Says whether an action failed that may have done a part of its work by then, as only its own code knows.
@@ -232,5 +234,5 @@ fn has_failed_by_halves(definition: &Node, node: &NodeState) -> bool {
             | NodeStatus::Cancelled
     );
     let failed = node.failure.as_ref().is_some_and(|failure| failure.class != FailureClass::Refused);
-    own && ended && failed && node.attempts > 0
+    is_effect(definition) && own && ended && failed && node.attempts > 0
 }

@@ -7,7 +7,8 @@ use crate::engine::clock;
 use crate::engine::event::{ChildRun, MissingConsent, Want};
 use crate::engine::input::Direction;
 use crate::engine::{
-    IndexedPlan, Remedy, RunState, call_of, consent_flag, is_unasked_fence, remedies, why_in_doubt, why_unfenced,
+    IndexedPlan, Remedy, RunState, call_of, consent_flag, is_unasked_fence, remedies, why_in_doubt,
+    why_unfenced,
 };
 use crate::model::run::{NodeStatus, RunStatus};
 use crate::model::shell;

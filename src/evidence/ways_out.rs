@@ -64,7 +64,7 @@ pub struct Inside {
 pub struct WaysOut {
     /// What it has changed so far, in the order of the plan.
     pub applied: Vec<Held>,
-    /// What else may have changed something: nobody knows, and neither an undo nor a hold does anything about it.
+    /// What else may have changed something: nobody knows, and no undo does anything about it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub perhaps: Vec<Perhaps>,
     /// What becomes of the runs inside it; absent: there are none.
@@ -231,7 +231,10 @@ impl WaysOut {
             writeln!(text, "The point of no return is behind: `{passed}` cannot be taken back.")?;
         }
         if let Some(asked) = &self.asked {
-            writeln!(text, "The point of no return may be behind: a person was asked to do `{asked}`, may have")?;
+            writeln!(
+                text,
+                "The point of no return may be behind: a person was asked to do `{asked}`, may have"
+            )?;
             writeln!(text, "begun, and it cannot be taken back. Nothing is undone before it is known.")?;
         }
         writeln!(text, "\nhold      leave everything as it stands       {}", self.hold)?;

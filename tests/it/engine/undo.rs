@@ -33,7 +33,8 @@ fn what_was_applied_is_taken_back_in_reverse() {
     assert_eq!(script.in_flight(), ["a:start"]);
     script.ok("a");
     assert_eq!((script.run(), script.status("a")), (RunStatus::Unwound, NodeStatus::Undone));
-    assert_eq!(script.state.cause.as_deref(), Some("without a way back, left as it is: c"));
+    let left = "may have changed something, look at it: d; without a way back, left as it is: c";
+    assert_eq!(script.state.cause.as_deref(), Some(left));
     insta::assert_snapshot!(script.transcript);
 }
 
@@ -79,6 +80,9 @@ fn made_up_for(undo: &str, more: &str) -> Script {
     );
     Script::new(&steps, "", Mode::Graceful)
 }
+
+/// What is said of its last step, which failed.
+const Z: &str = "may have changed something, look at it: z";
 
 const OBSERVABLE: &str = "uses: command.run, with: {argv: [undo-a]}";
 const ASK: &str = "uses: http.request, with: {method: POST, url: 'https://x'}";
@@ -197,12 +201,12 @@ fn an_undo_nobody_can_tell_about_is_repeated_or_settled_by_a_person() {
     let mut script = doubtful();
     assert_eq!(script.ask(by_hand("a")), None);
     assert_eq!((script.run(), script.status("a")), (RunStatus::Unwound, NodeStatus::Undone));
-    assert_eq!(script.state.cause, None, "nothing is left");
+    assert_eq!(script.state.cause.as_deref(), Some(Z), "nothing is left of it");
 
     let mut script = doubtful();
     assert_eq!(script.ask(skip("a", false)), None);
     assert_eq!((script.run(), script.status("a")), (RunStatus::Unwound, NodeStatus::Skipped));
-    assert_eq!(script.state.cause.as_deref(), Some("without a way back, left as it is: a"));
+    assert_eq!(script.state.cause, Some(format!("{Z}; without a way back, left as it is: a")));
 
     let mut script = doubtful();
     assert_eq!(script.ask(Control::Abort), None);
@@ -223,7 +227,7 @@ fn a_failed_undo_can_be_done_by_hand_or_left() {
     let mut script = failed();
     assert_eq!(script.ask(skip("a", false)), None);
     assert_eq!(script.run(), RunStatus::Unwound);
-    assert_eq!(script.state.cause.as_deref(), Some("without a way back, left as it is: a"));
+    assert_eq!(script.state.cause, Some(format!("{Z}; without a way back, left as it is: a")));
     let mut script = failed();
     assert_eq!(script.ask(Control::Abort), None);
     assert_eq!(script.run(), RunStatus::Aborted);
@@ -351,11 +355,12 @@ fn enough_successes_do_not_end_an_undo() {
 
 /// A fence with a way back, a promotion by hand behind the gate, and a step after it.
 fn promoted_by_hand(more: &str) -> Script {
-    let steps = format!(
-        "- {{id: fence, phase: fence, uses: command.run, with: {{argv: [a]}}, undo: {{uses: command.run, with: {{argv: \
-         [u]}}}}}}\n- {{id: promote, phase: promote, uses: manual.task, with: {{instructions: promote west}}}}\n- {{id: \
-         scale, phase: scale, uses: command.run, with: {{argv: [s]}}{more}}}"
-    );
+    let steps = [
+        "- {id: fence, phase: fence, uses: command.run, with: {argv: [a]}, undo: {uses: command.run, with: {argv: [u]}}}",
+        "- {id: promote, phase: promote, uses: manual.task, with: {instructions: promote west}}",
+        &format!("- {{id: scale, phase: scale, uses: command.run, with: {{argv: [s]}}{more}}}"),
+    ]
+    .join("\n");
     let mut script = Script::new(&steps, "", Mode::Graceful);
     script.ok("fence");
     assert_eq!(script.status("promote"), NodeStatus::AwaitingApproval);
