@@ -356,6 +356,13 @@ impl Outside {
         }
     }
 
+    /// It has ended, and what it was to do is there.
+    fn is_marked_done(&mut self, node: NodeIndex) {
+        self.ends(node, true);
+        self.by_hand.insert(node);
+        self.there.entry(node).or_default().insert(BY_HAND.to_owned());
+    }
+
     /// Notes what was decided, and refuses what nobody wants.
     pub(crate) fn heard(
         &mut self,
@@ -391,12 +398,7 @@ impl Outside {
                 Event::NodeSkipped { node, why: SkipCause::Person { .. } } => {
                     self.closed.insert(*node);
                 }
-                // It has ended, and what it was to do is there.
-                Event::NodeMarkedDone { node, .. } => {
-                    self.ends(*node, true);
-                    self.by_hand.insert(*node);
-                    self.there.entry(*node).or_default().insert(BY_HAND.to_owned());
-                }
+                Event::NodeMarkedDone { node, .. } => self.is_marked_done(*node),
                 Event::NodeSucceeded(it) => {
                     self.forced.remove(&it.node);
                 }
