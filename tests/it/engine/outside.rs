@@ -360,6 +360,8 @@ impl Outside {
     fn is_marked_done(&mut self, node: NodeIndex) {
         self.ends(node, true);
         self.by_hand.insert(node);
+        // The last word counts, where it was left out before.
+        self.closed.remove(&node);
         self.there.entry(node).or_default().insert(BY_HAND.to_owned());
     }
 
