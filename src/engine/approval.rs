@@ -7,7 +7,7 @@ use serde_json::{Map, json};
 use super::clock;
 use super::decide::{Decision, timed_out};
 use super::event::{Applied, ClockMark, Event, FenceResult, MissingConsent, NodeSucceeded, Want};
-use super::input::{Consents, Rejection};
+use super::input::{Consents, Direction, Rejection};
 use super::ready;
 use crate::model::id::NodeAddress;
 use crate::model::policy::{Approval, NotBy, OnExpiry};
@@ -36,6 +36,12 @@ pub(super) fn approve(
     let late = run_out(decision);
     let node = waiting_node(decision, node).map_err(|refusal| late.unwrap_or(refusal))?;
     let Some(definition) = decision.definition(node) else { return Err(refused("no such node")) };
+    if decision.node(node).direction == Direction::Undo {
+        return Err(refused(&format!(
+            "`{}` is to be taken back by hand; say `drctl done` when it is",
+            definition.address
+        )));
+    }
     match &definition.kind {
         NodeKind::Gate => {
             decision.emit(Event::ConsentsGiven { consents: consents.clone(), by: by.clone() });
@@ -171,7 +177,8 @@ fn waiting_node(decision: &Decision<'_>, named: Option<&NodeAddress>) -> Result<
             .ok_or_else(|| refused(&format!("`{address}` does not wait for an approval")));
     }
     let manual = |node: &NodeIndex| {
-        decision.definition(*node).is_some_and(|node| matches!(node.kind, NodeKind::Manual { .. }))
+        let of_kind = |node: &Node| matches!(node.kind, NodeKind::Manual { .. });
+        decision.definition(*node).is_some_and(of_kind) || decision.node(*node).direction == Direction::Undo
     };
     let waiting: Vec<_> =
         decision.state.active.iter().copied().filter(|node| waits(node) && !manual(node)).collect();

@@ -10,8 +10,8 @@ use super::input::{AttemptKey, Direction, Rejection};
 use super::ready;
 use super::state::{Adoption, AttemptState};
 use super::unwind;
-use crate::model::action::{Doubt, Effect, Role, traits};
-use crate::model::run::{Failure, FailureClass, Mode, NodeStatus, Phase};
+use crate::model::action::{ActionName, Doubt, Effect, Role, traits};
+use crate::model::run::{Failure, FailureClass, Intent, Mode, NodeStatus, Phase};
 use crate::model::time::{Duration, Timestamp};
 use crate::plan::{Call, Node, NodeIndex, NodeKind, PlannedUndo, ReadingPoint};
 /// Throttling without a deadline is bounded by this many timeouts.
@@ -58,9 +58,16 @@ fn prepares(definition: &Node, mode: Mode) -> bool {
     })
 }
 
-/// Begins an attempt that takes the effect back.
+/// Begins an attempt that takes the effect back. What a person takes back by hand is asked for.
 pub(super) fn begin_undo(decision: &mut Decision<'_>, node: NodeIndex) {
     start(decision, node, Direction::Undo, None);
+    let Some(definition) = decision.definition(node) else { return };
+    let Some(call) = call_of(definition, decision.mode_of(node), Direction::Undo) else { return };
+    // On the simulated estate nobody is there to be asked: it answers like any other action.
+    if call.action == ActionName::ManualTask && decision.plan.plan.intent != Intent::Simulate {
+        let message = ready::rendered_text(decision, definition, call.with.get("instructions"));
+        decision.emit(Event::ApprovalRequested { node, expires_at: None, message });
+    }
 }
 
 pub(super) fn start(
@@ -84,7 +91,11 @@ pub(super) fn start(
         }
         Direction::Do => decision.state.mode,
         // The source may have been lost since: what was applied is still what it was.
-        Direction::Undo => state.mode.unwrap_or(decision.state.mode),
+        Direction::Undo => state.mode.unwrap_or_else(|| {
+            // Marked done without an attempt, it may be left out in the mode of the run by now.
+            let (now, either) = (decision.state.mode, Mode::Graceful);
+            if call_of(definition, now, Direction::Undo).is_some() { now } else { either }
+        }),
     };
     if direction == Direction::Do && definition.is_skipped_in(mode) {
         // The mode has changed since the node was ready.
@@ -411,5 +422,5 @@ fn point_now(decision: &Decision<'_>) -> ReadingPoint {
 
 /// Says whether an applied effect can be taken back.
 pub(super) fn can_undo(definition: &Node) -> bool {
-    definition.undo.is_some() && unwind::is_effect(definition)
+    definition.undo.is_some() && unwind::changes(definition)
 }

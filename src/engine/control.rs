@@ -229,7 +229,9 @@ fn done(
     let (state, outputs) = (decision.node(node), outputs.clone());
     match state.status {
         NodeStatus::UndoFailed => decision.emit(Event::NodeUndone { node }),
-        NodeStatus::InDoubt | NodeStatus::Retrying if state.direction == Direction::Undo => {
+        NodeStatus::InDoubt | NodeStatus::Retrying | NodeStatus::AwaitingApproval
+            if state.direction == Direction::Undo =>
+        {
             decision.emit(Event::NodeUndone { node });
         }
         // It was applied, then; and like everything that was, it is taken back.

@@ -2,6 +2,7 @@
 //! be done beside what is under way, nor believed while it is being taken back. Changes nothing.
 
 use super::event::DrillOutcome;
+use super::input::Direction;
 use super::state::{IndexedPlan, NodeState, RunState};
 use super::takeover::is_done_by;
 use super::{attempt, drill, transition, unwind};
@@ -66,7 +67,9 @@ pub fn contested(plan: &IndexedPlan, state: &RunState, real: &Plan) -> Vec<NodeA
 
 /// Says whether an effect was not taken back and only a person can see to that.
 pub(super) fn is_given_up(node: &NodeState) -> bool {
-    node.status == NodeStatus::UndoFailed || (node.status == NodeStatus::InDoubt && node.person_needed)
+    node.status == NodeStatus::UndoFailed
+        || (node.status == NodeStatus::InDoubt && node.person_needed)
+        || is_asked_back(node)
 }
 
 /// What of a drill that was told to end for a real run is still in its way, in the order of the plan.
@@ -104,5 +107,10 @@ pub fn in_the_way(plan: &IndexedPlan, state: &RunState, real: &Plan) -> Vec<Hold
 
 /// Says whether something goes on about a node that ends without a person.
 fn is_busy(node: &NodeState) -> bool {
-    transition::is_active(node.status) && !node.person_needed
+    transition::is_active(node.status) && !node.person_needed && !is_asked_back(node)
+}
+
+/// Says whether a person was asked to take the effect back by hand.
+fn is_asked_back(node: &NodeState) -> bool {
+    node.status == NodeStatus::AwaitingApproval && node.direction == Direction::Undo
 }

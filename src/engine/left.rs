@@ -88,10 +88,11 @@ pub(super) fn standing(plan: &IndexedPlan, state: &RunState) -> Vec<NodeIndex> {
             Some(Section::Guard | Section::Verify | Section::Hold | Section::Failback | Section::Cleanup)
             | None => false,
         };
-        let there = own && unwind::is_effect(definition) && unwind::stands(node);
+        let there = own && unwind::stands(node);
         let can_undo = attempt::can_undo(definition);
+        let for_sweep = unwind::is_effect(definition) && real && !swept;
         let applied = node.applied != Applied::No;
-        there && applied && (can_undo || (real && !swept)) && !state.drill.keep.contains(index)
+        there && applied && (can_undo || for_sweep) && !state.drill.keep.contains(index)
     });
     stands.map(|(index, _)| index).collect()
 }

@@ -50,7 +50,7 @@ pub use remedy::{Remedy, is_unasked_fence, refusal, remedies};
 pub use state::{IndexedPlan, RunState};
 pub use status::{about_to, why_in_doubt};
 pub use takeover::{Takeover, handed_over, keep_all, keep_nothing, takeover};
-pub use unwind::{applied, passed};
+pub use unwind::{applied, asked_for_good, passed, perhaps};
 pub use wake::next_wake;
 
 /// Version of the state that checkpoints hold; another version ignores them.

@@ -159,6 +159,7 @@ fn done_refusal(plan: &IndexedPlan, state: &RunState, node: NodeIndex) -> Option
         | NodeStatus::TimedOut
         | NodeStatus::Pending
         | NodeStatus::Cancelled
+        | NodeStatus::MarkedDone
         | NodeStatus::Skipped
             if stands =>
         {
@@ -170,7 +171,7 @@ fn done_refusal(plan: &IndexedPlan, state: &RunState, node: NodeIndex) -> Option
         }
         NodeStatus::InDoubt if is_first_looked_at(it) => Some(LOOKED_AT.to_owned()),
         NodeStatus::InDoubt | NodeStatus::UndoFailed => None,
-        NodeStatus::Retrying if it.direction == Direction::Undo => None,
+        NodeStatus::Retrying | NodeStatus::AwaitingApproval if it.direction == Direction::Undo => None,
         NodeStatus::Failed
         | NodeStatus::AwaitingApproval
         | NodeStatus::Retrying

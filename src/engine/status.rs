@@ -136,12 +136,16 @@ fn unwinding(decision: &Decision<'_>, under_way: bool) -> (RunStatus, Option<Str
     if let Some(&node) = undo_failed {
         return (RunStatus::Stuck, Some(failure_text(decision.plan, state, node)));
     }
-    if let Some(&node) = state.active.first() {
+    let asked = |node: &&NodeIndex| decision.node(**node).status == NodeStatus::AwaitingApproval;
+    if let Some(&node) = state.active.iter().find(|node| !asked(node)) {
         return (RunStatus::Stuck, Some(doubtful(decision, node)));
     }
+    if let Some(&node) = state.active.iter().find(asked) {
+        let what = format!("{} is to be taken back by hand", address(decision.plan, node));
+        return (RunStatus::AwaitingApproval, Some(what));
+    }
     let left = unwind::left_as_is(decision);
-    let left =
-        (!left.is_empty()).then(|| format!("without a way back, left as it is: {}", child::few(left, ", ")));
+    let left = (!left.is_empty()).then(|| left.join("; "));
     (RunStatus::Unwound, both(left, moved::record_stays(decision.plan, state)))
 }
 

@@ -1,14 +1,18 @@
 //! Takes back what was applied, in reverse dependency order. Only before the point of no return.
 
+use std::sync::Arc;
+
 use super::decide::Decision;
 use super::event::{Applied, SkipCause, Want};
-use super::input::Rejection;
+use super::input::{Direction, Rejection};
 use super::state::{IndexedPlan, NodeState, RunState};
+use super::status::address;
 use super::{attempt, child, drill};
-use crate::model::action::{Effect, traits};
+use crate::model::action::{ActionName, Effect, traits};
 use crate::model::id::NodeAddress;
 use crate::model::policy::Reversibility;
-use crate::model::run::NodeStatus;
+use crate::model::run::{FailureClass, Mode, NodeStatus};
+use crate::model::shell;
 use crate::plan::{Node, NodeIndex, NodeKind};
 
 /// Says whether everything applied so far may be taken back.
@@ -16,27 +20,51 @@ pub(super) fn is_possible(decision: &Decision<'_>) -> bool {
     check(decision).is_ok()
 }
 
-/// Refuses when an irreversible step has begun.
+/// Refuses when an irreversible step has begun, or a person may have begun it.
 pub(super) fn check(decision: &Decision<'_>) -> Result<(), Rejection> {
-    match passed(decision.plan, &decision.state) {
-        Some(address) => Err(Rejection::Refused(format!(
-            "the point of no return is behind: `{address}` cannot be taken back. Hold with `drctl abort`, go forward \
-             with `drctl resume`, or return later with `drctl failback`"
-        ))),
-        None => Ok(()),
+    let (plan, state) = (decision.plan, &decision.state);
+    if let Some(address) = passed(plan, state) {
+        return Err(Rejection::Refused(format!(
+            "the point of no return is behind: `{address}` cannot be taken back. Hold with `drctl abort`, go \
+             forward with `drctl resume`, or return later with `drctl failback`"
+        )));
     }
+    asked_for_good(plan, state).map_or(Ok(()), |address| {
+        let (run, typed) = (&state.created.run, shell::word(address.as_str()));
+        Err(Rejection::Refused(format!(
+            "the point of no return may be behind: a person was asked to do `{address}`, may have begun, and it \
+             cannot be taken back. If it is done, say `drctl done {run} {typed} --reason …`; hold with \
+             `drctl abort {run}`. Only if nobody has begun it: `drctl pause {run}`, \
+             `drctl skip {run} {typed} --override --reason …`, and unwind then"
+        )))
+    })
 }
 
-/// The first irreversible step that has begun, if any.
+/// The first irreversible step that has begun, if any: performed by the run, or done by hand.
 #[must_use]
 pub fn passed<'a>(plan: &'a IndexedPlan, state: &RunState) -> Option<&'a NodeAddress> {
+    first_for_good(plan, state, |node| node.applied != Applied::No)
+}
+
+/// The first irreversible step that a person was asked to do by hand and has not spoken about, if any: for
+/// all that is known it has begun.
+#[must_use]
+pub fn asked_for_good<'a>(plan: &'a IndexedPlan, state: &RunState) -> Option<&'a NodeAddress> {
+    first_for_good(plan, state, |node| node.status == NodeStatus::AwaitingApproval)
+}
+
+fn first_for_good<'a>(
+    plan: &'a IndexedPlan,
+    state: &RunState,
+    test: impl Fn(&NodeState) -> bool,
+) -> Option<&'a NodeAddress> {
     let mut nodes = plan.plan.nodes.iter().zip(&state.nodes);
-    let gone = nodes.find(|(definition, node)| {
+    let found = nodes.find(|(definition, node)| {
         definition.reversibility_in(state.mode) == Reversibility::Irreversible
-            && is_effect(definition)
-            && node.applied != Applied::No
+            && changes(definition)
+            && test(node)
     });
-    gone.map(|(definition, _)| &definition.address)
+    found.map(|(definition, _)| &definition.address)
 }
 
 /// What a run has applied, in the order of the plan, each with whether an unwind would take it back.
@@ -44,7 +72,7 @@ pub fn passed<'a>(plan: &'a IndexedPlan, state: &RunState) -> Option<&'a NodeAdd
 pub fn applied(plan: &IndexedPlan, state: &RunState) -> Vec<(NodeIndex, bool)> {
     let nodes = (0..).zip(plan.plan.nodes.iter().zip(&state.nodes));
     let there = nodes.filter(|(_, (definition, node))| {
-        is_effect(definition) && node.applied != Applied::No && node.status != NodeStatus::Undone
+        changes(definition) && node.applied != Applied::No && node.status != NodeStatus::Undone
     });
     there.map(|(at, (definition, node))| (at, is_there(definition, node))).collect()
 }
@@ -119,6 +147,8 @@ fn is_there(definition: &Node, state: &NodeState) -> bool {
 pub(super) fn stands(state: &NodeState) -> bool {
     match state.status {
         NodeStatus::Succeeded => !state.adopted,
+        // Whoever said so did the step's work for this run.
+        NodeStatus::MarkedDone => state.applied != Applied::No,
         NodeStatus::Failed | NodeStatus::FailedIgnored | NodeStatus::TimedOut => state.applied != Applied::No,
         // It was to be tried again, or was left out in between, while an earlier try may have been applied.
         NodeStatus::Pending | NodeStatus::Cancelled => state.applied != Applied::No,
@@ -131,24 +161,78 @@ pub(super) fn stands(state: &NodeState) -> bool {
         | NodeStatus::AwaitingApproval
         | NodeStatus::Retrying
         | NodeStatus::InDoubt
-        | NodeStatus::MarkedDone
         | NodeStatus::Undone
         | NodeStatus::UndoFailed => false,
     }
 }
 
-/// Says whether a node changes the estate.
+/// Says whether a node changes the estate, or has a person change it.
+pub(super) fn changes(definition: &Node) -> bool {
+    is_effect(definition) || matches!(definition.kind, NodeKind::Manual { .. })
+}
+
+/// Says whether a node changes the estate by itself.
 pub(super) fn is_effect(definition: &Node) -> bool {
     let NodeKind::Effect { call } = &definition.kind else { return false };
     traits::effect(call.action, &call.with) == Effect::Mutate
 }
 
-/// Effects that have no way back or that a person left out, by address: an unwind leaves them as they are.
+/// What an unwind leaves, in words: what may be there although nobody knows, what a person has done, and
+/// what has no way back or was left out by a person.
 pub(super) fn left_as_is(decision: &Decision<'_>) -> Vec<String> {
-    let nodes = decision.plan.plan.nodes.iter().zip(&decision.state.nodes);
-    nodes
-        .filter(|(definition, node)| is_effect(definition) && node.applied != Applied::No)
-        .filter(|(definition, node)| !child::was_taken_back(definition, node))
-        .map(|(definition, _)| definition.address.to_string())
-        .collect()
+    let (plan, state) = (decision.plan, &decision.state);
+    let nodes = plan.plan.nodes.iter().zip(&state.nodes);
+    let left = nodes
+        .filter(|(definition, node)| changes(definition) && node.applied != Applied::No)
+        .filter(|(definition, node)| !child::was_taken_back(definition, node));
+    let (done, other): (Vec<_>, Vec<_>) = left.partition(|(_, node)| node.status == NodeStatus::MarkedDone);
+    let names = |nodes: Vec<(&Node, &Arc<NodeState>)>| {
+        nodes.iter().map(|(definition, _)| definition.address.to_string()).collect::<Vec<_>>()
+    };
+    let perhaps = perhaps(plan, state).into_iter().map(|node| address(plan, node)).collect();
+    let told = [
+        ("may have changed something, look at it", perhaps),
+        ("marked done by hand, left as it is", names(done)),
+        ("without a way back, left as it is", names(other)),
+    ];
+    let told = told.into_iter().filter(|(_, names)| !names.is_empty());
+    told.map(|(what, names)| format!("{what}: {}", child::few(names, ", "))).collect()
+}
+
+/// Nodes that are not known to have changed anything, and may have all the same: programs and the like that
+/// failed, of which nobody knows how far they had come, and work that a person was asked to do and has not
+/// spoken about. An unwind leaves them.
+#[must_use]
+pub fn perhaps(plan: &IndexedPlan, state: &RunState) -> Vec<NodeIndex> {
+    let nodes = (0..).zip(plan.plan.nodes.iter().zip(&state.nodes));
+    let perhaps = nodes.filter(|(_, (definition, node))| {
+        node.applied == Applied::No
+            && node.direction == Direction::Do
+            && (is_asked_for(definition, node) || has_failed_by_halves(definition, node))
+    });
+    perhaps.map(|(node, _)| node).collect()
+}
+
+/// Says whether a person was asked to do something by hand and has not said what became of it.
+fn is_asked_for(definition: &Node, node: &NodeState) -> bool {
+    matches!(definition.kind, NodeKind::Manual { .. })
+        && matches!(node.status, NodeStatus::AwaitingApproval | NodeStatus::Cancelled)
+}
+
+/// Says whether an action failed that may have done a part of its work by then, as only its own code knows.
+fn has_failed_by_halves(definition: &Node, node: &NodeState) -> bool {
+    let call = definition.call(node.mode.unwrap_or(Mode::Graceful));
+    // What became of a run that it began is told by that run.
+    let own = call.map(|call| call.action).filter(|action| *action != ActionName::RunbookRun);
+    let own = own.is_some_and(traits::is_opaque);
+    let ended = matches!(
+        node.status,
+        NodeStatus::Failed
+            | NodeStatus::FailedIgnored
+            | NodeStatus::TimedOut
+            | NodeStatus::Retrying
+            | NodeStatus::Cancelled
+    );
+    let failed = node.failure.as_ref().is_some_and(|failure| failure.class != FailureClass::Refused);
+    is_effect(definition) && own && ended && failed && node.attempts > 0
 }

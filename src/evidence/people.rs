@@ -7,7 +7,8 @@ use crate::engine::clock;
 use crate::engine::event::{ChildRun, MissingConsent, Want};
 use crate::engine::input::Direction;
 use crate::engine::{
-    IndexedPlan, Remedy, RunState, consent_flag, is_unasked_fence, remedies, why_in_doubt, why_unfenced,
+    IndexedPlan, Remedy, RunState, call_of, consent_flag, is_unasked_fence, remedies, why_in_doubt,
+    why_unfenced,
 };
 use crate::model::run::{NodeStatus, RunStatus};
 use crate::model::shell;
@@ -67,6 +68,12 @@ fn of_node(plan: &IndexedPlan, state: &RunState, node: NodeIndex, run: &str) -> 
     let typed = shell::word(&address);
     let failure = it.failure.as_ref().map_or_else(String::new, ToString::to_string);
     let (kind, text, command) = match it.status {
+        NodeStatus::AwaitingApproval if it.direction == Direction::Undo => {
+            let call = call_of(definition, it.mode.unwrap_or(state.mode), Direction::Undo);
+            let how = call.and_then(|call| call.with.get("instructions")).and_then(|text| text.as_str());
+            let text = format!("to be taken back by hand: {}", how.unwrap_or_default());
+            ("manual", text, format!("drctl done {run} {typed} --reason \"…\""))
+        }
         NodeStatus::AwaitingApproval => match &definition.kind {
             NodeKind::Gate => {
                 let flags: Vec<_> = state.missing.iter().map(consent_flag).collect();

@@ -7,9 +7,10 @@ use serde::Serialize;
 
 use super::members::{LeftView, moved};
 use super::people::needs_person;
-use crate::engine::{IndexedPlan, RunState, applied, passed};
+use crate::engine::{IndexedPlan, RunState, applied, asked_for_good, passed, perhaps};
 use crate::model::action::ActionName;
 use crate::model::run::{NodeStatus, RunStatus};
+use crate::plan::{NodeIndex, NodeKind};
 
 /// Most runs of one kind that are named.
 const NAMED: usize = 8;
@@ -23,6 +24,17 @@ pub struct Held {
     pub title: String,
     /// Whether an unwind takes it back.
     pub undo: bool,
+}
+
+/// A step that may have changed something, although it is not known to have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Perhaps {
+    /// Address of its node.
+    pub step: String,
+    /// What it was to do, for people.
+    pub title: String,
+    /// Why: it failed, or a person was asked to do it.
+    pub why: &'static str,
 }
 
 /// A run that is under way inside another.
@@ -52,6 +64,9 @@ pub struct Inside {
 pub struct WaysOut {
     /// What it has changed so far, in the order of the plan.
     pub applied: Vec<Held>,
+    /// What else may have changed something: nobody knows, and no undo does anything about it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub perhaps: Vec<Perhaps>,
     /// What becomes of the runs inside it; absent: there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub members: Option<Inside>,
@@ -68,6 +83,9 @@ pub struct WaysOut {
     /// The irreversible step that has begun.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub passed: Option<String>,
+    /// The irreversible step that a person was asked to do by hand, and that may have begun.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asked: Option<String>,
 }
 
 /// The ways out of a run that is not over.
@@ -88,7 +106,8 @@ pub fn ways_out(plan: &IndexedPlan, state: &RunState) -> WaysOut {
     if forward.is_empty() {
         forward.push(format!("drctl runs watch {run}"));
     }
-    let undo = passed.is_none() && held.iter().any(|held| held.undo);
+    let asked = asked_for_good(plan, state).filter(|_| passed.is_none()).map(ToString::to_string);
+    let undo = passed.is_none() && asked.is_none() && held.iter().any(|held| held.undo);
     WaysOut {
         members: inside(plan, state),
         hold: format!("drctl abort {run} --reason …"),
@@ -96,8 +115,20 @@ pub fn ways_out(plan: &IndexedPlan, state: &RunState) -> WaysOut {
         undo: undo.then(|| format!("drctl unwind {run} --reason …")),
         failback: passed.as_ref().map(|_| format!("drctl failback {} --reason …", plan.plan.runbook.name)),
         passed,
+        asked,
         applied: held,
+        perhaps: perhaps_changed(plan, state),
     }
+}
+
+fn perhaps_changed(plan: &IndexedPlan, state: &RunState) -> Vec<Perhaps> {
+    let told = |node: NodeIndex| {
+        let definition = plan.plan.nodes.get(node as usize)?;
+        let by_hand = matches!(definition.kind, NodeKind::Manual { .. });
+        let why = if by_hand { "asked of a person" } else { "failed" };
+        Some(Perhaps { step: definition.address.to_string(), title: definition.title.clone(), why })
+    };
+    perhaps(plan, state).into_iter().filter_map(told).collect()
 }
 
 /// The runs inside a run; nothing where there are none.
@@ -178,7 +209,7 @@ impl WaysOut {
             members.write(text)?;
         }
         match own.as_slice() {
-            [] if members.is_some() => {}
+            [] if members.is_some() || !self.perhaps.is_empty() => {}
             [] => writeln!(text, "The run has changed nothing yet.")?,
             held => {
                 writeln!(text, "The run has changed so far:")?;
@@ -189,8 +220,22 @@ impl WaysOut {
                 }
             }
         }
+        if !self.perhaps.is_empty() {
+            writeln!(text, "May have changed something, look at it; no undo runs for it:")?;
+            let width = self.perhaps.iter().map(|it| it.step.chars().count()).max().unwrap_or(0);
+            for Perhaps { step, title, why } in &self.perhaps {
+                writeln!(text, "  {step:width$}  {why:17}  {title}")?;
+            }
+        }
         if let Some(passed) = &self.passed {
             writeln!(text, "The point of no return is behind: `{passed}` cannot be taken back.")?;
+        }
+        if let Some(asked) = &self.asked {
+            writeln!(
+                text,
+                "The point of no return may be behind: a person was asked to do `{asked}`, may have"
+            )?;
+            writeln!(text, "begun, and it cannot be taken back. Nothing is undone before it is known.")?;
         }
         writeln!(text, "\nhold      leave everything as it stands       {}", self.hold)?;
         for command in &self.forward {

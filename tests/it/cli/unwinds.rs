@@ -193,8 +193,8 @@ fn a_move_that_was_taken_back_in_part_is_still_on_record_and_says_so() {
     let cause = json(&drctl, "runs show latest -o json")["cause"].as_str().unwrap().to_owned();
     assert_eq!(
         cause,
-        "without a way back, left as it is: promote; the service record still says that pay runs in west, because of \
-         promote; `drctl service set pay SITE` corrects it"
+        "may have changed something, look at it: check; without a way back, left as it is: promote; the service \
+         record still says that pay runs in west, because of promote; `drctl service set pay SITE` corrects it"
     );
 }
 

@@ -73,11 +73,14 @@ pub(crate) struct Outside {
     forced: BTreeSet<NodeIndex>,
     /// Nodes a person has settled: nothing may be started for them any more.
     closed: BTreeSet<NodeIndex>,
+    /// Nodes a person has marked done: nothing may be started for them any more but their undo.
+    by_hand: BTreeSet<NodeIndex>,
     /// Nodes a person has wanted tried again.
     retried: BTreeSet<NodeIndex>,
 }
 
 const OTHER: &str = "somebody else";
+const BY_HAND: &str = "by hand";
 
 impl Outside {
     /// Starts what is missing and gives up what is not wanted, as the dispatcher does.
@@ -135,7 +138,8 @@ impl Outside {
         if self.operations.iter().filter(of_node).any(|operation| operation.alive) {
             return Err("an earlier one is still under way".to_owned());
         }
-        if self.closed.contains(&node) {
+        let by_hand = self.by_hand.contains(&node);
+        if self.closed.contains(&node) || (by_hand && direction == Direction::Do) {
             return Err("a person has settled it".to_owned());
         }
         let mode = state.node(node).current.as_ref().unwrap().mode;
@@ -145,7 +149,9 @@ impl Outside {
         }
         let prepares = definition(script, node).call(mode).is_some_and(|call| call.action.spec().prepares);
         let found = &state.node(node).prepared;
-        if direction == Direction::Undo && prepares && *found != Some(json!(false)) {
+        // Whoever did it by hand may have been first: nothing was read then, and the undo finds nothing.
+        let unread = by_hand && found.is_none();
+        if direction == Direction::Undo && prepares && *found != Some(json!(false)) && !unread {
             return Err(format!("what to go back to was read as {found:?}"));
         }
         let again = self.operations.iter().filter(of_node).any(|operation| operation.key == key);
@@ -350,6 +356,15 @@ impl Outside {
         }
     }
 
+    /// It has ended, and what it was to do is there.
+    fn is_marked_done(&mut self, node: NodeIndex) {
+        self.ends(node, true);
+        self.by_hand.insert(node);
+        // The last word counts, where it was left out before.
+        self.closed.remove(&node);
+        self.there.entry(node).or_default().insert(BY_HAND.to_owned());
+    }
+
     /// Notes what was decided, and refuses what nobody wants.
     pub(crate) fn heard(
         &mut self,
@@ -382,10 +397,10 @@ impl Outside {
                         return Err(format!("{direction} {}: the run will {want}", address(script, node)));
                     }
                 }
-                Event::NodeSkipped { node, why: SkipCause::Person { .. } }
-                | Event::NodeMarkedDone { node, .. } => {
+                Event::NodeSkipped { node, why: SkipCause::Person { .. } } => {
                     self.closed.insert(*node);
                 }
+                Event::NodeMarkedDone { node, .. } => self.is_marked_done(*node),
                 Event::NodeSucceeded(it) => {
                     self.forced.remove(&it.node);
                 }
@@ -440,7 +455,7 @@ impl Outside {
             if it.applied == Applied::No {
                 return Err(format!("{name} is {}, its effect is there, and nobody knows", it.status));
             }
-            let left = matches!(it.status, NodeStatus::Skipped | NodeStatus::MarkedDone);
+            let left = it.status == NodeStatus::Skipped;
             let way_back = definition(script, *node).undo.is_some();
             if script.state.status == RunStatus::Unwound && way_back && !left {
                 return Err(format!("{name} is {} and was not taken back", it.status));

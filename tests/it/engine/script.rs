@@ -55,24 +55,31 @@ impl Script {
         let stage = |created: &mut RunCreated, now: Timestamp| {
             created.staged_until = Some(now.plus(Duration::from_secs(3_600)));
         };
-        Self::created_as(steps, "", Mode::Graceful, Consents::default(), stage)
+        Self::created_as(steps, "", (Mode::Graceful, Intent::Simulate), Consents::default(), stage)
+    }
+
+    /// A run on real systems: what is a person's to do waits for one.
+    pub(crate) fn real(steps: &str) -> Self {
+        let consents =
+            Consents { confirm: Some("pay:west".to_owned()), accept_unfenced: true, ..Consents::default() };
+        Self::created_as(steps, "", (Mode::Graceful, Intent::Real), consents, |_, _| ())
     }
 
     pub(crate) fn with_consents(steps: &str, more: &str, mode: Mode, consents: Consents) -> Self {
-        Self::created_as(steps, more, mode, consents, |_, _| ())
+        Self::created_as(steps, more, (mode, Intent::Simulate), consents, |_, _| ())
     }
 
     fn created_as(
         steps: &str,
         more: &str,
-        mode: Mode,
+        (mode, intent): (Mode, Intent),
         consents: Consents,
         change: impl FnOnce(&mut RunCreated, Timestamp),
     ) -> Self {
         let choices = Choices {
             operation: Operation::Failover,
             mode: Some(mode),
-            intent: Intent::Simulate,
+            intent,
             from: None,
             to: None,
             unready: BTreeMap::new(),

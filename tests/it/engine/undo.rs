@@ -2,11 +2,12 @@
 
 use drctl::engine::command::Command;
 use drctl::engine::commands;
-use drctl::engine::input::{Control, Direction, Input, Observation};
+use drctl::engine::input::{Consents, Control, Direction, Input, Observation};
+use drctl::model::id::NodeAddress;
 use drctl::model::run::{Failure, FailureClass, Mode, NodeStatus, RunStatus};
 use serde_json::Map;
 
-use super::script::{Script, by_hand, retry, skip};
+use super::script::{Script, approve, by_hand, retry, skip};
 
 const STEPS: &str = "
 - {id: a, uses: command.run, with: {argv: [a]}, undo: {uses: command.run, with: {argv: [undo-a]}}}
@@ -32,7 +33,8 @@ fn what_was_applied_is_taken_back_in_reverse() {
     assert_eq!(script.in_flight(), ["a:start"]);
     script.ok("a");
     assert_eq!((script.run(), script.status("a")), (RunStatus::Unwound, NodeStatus::Undone));
-    assert_eq!(script.state.cause.as_deref(), Some("without a way back, left as it is: c"));
+    let left = "may have changed something, look at it: d; without a way back, left as it is: c";
+    assert_eq!(script.state.cause.as_deref(), Some(left));
     insta::assert_snapshot!(script.transcript);
 }
 
@@ -78,6 +80,9 @@ fn made_up_for(undo: &str, more: &str) -> Script {
     );
     Script::new(&steps, "", Mode::Graceful)
 }
+
+/// What is said of its last step, which failed.
+const Z: &str = "may have changed something, look at it: z";
 
 const OBSERVABLE: &str = "uses: command.run, with: {argv: [undo-a]}";
 const ASK: &str = "uses: http.request, with: {method: POST, url: 'https://x'}";
@@ -196,12 +201,12 @@ fn an_undo_nobody_can_tell_about_is_repeated_or_settled_by_a_person() {
     let mut script = doubtful();
     assert_eq!(script.ask(by_hand("a")), None);
     assert_eq!((script.run(), script.status("a")), (RunStatus::Unwound, NodeStatus::Undone));
-    assert_eq!(script.state.cause, None, "nothing is left");
+    assert_eq!(script.state.cause.as_deref(), Some(Z), "nothing is left of it");
 
     let mut script = doubtful();
     assert_eq!(script.ask(skip("a", false)), None);
     assert_eq!((script.run(), script.status("a")), (RunStatus::Unwound, NodeStatus::Skipped));
-    assert_eq!(script.state.cause.as_deref(), Some("without a way back, left as it is: a"));
+    assert_eq!(script.state.cause, Some(format!("{Z}; without a way back, left as it is: a")));
 
     let mut script = doubtful();
     assert_eq!(script.ask(Control::Abort), None);
@@ -222,7 +227,7 @@ fn a_failed_undo_can_be_done_by_hand_or_left() {
     let mut script = failed();
     assert_eq!(script.ask(skip("a", false)), None);
     assert_eq!(script.run(), RunStatus::Unwound);
-    assert_eq!(script.state.cause.as_deref(), Some("without a way back, left as it is: a"));
+    assert_eq!(script.state.cause, Some(format!("{Z}; without a way back, left as it is: a")));
     let mut script = failed();
     assert_eq!(script.ask(Control::Abort), None);
     assert_eq!(script.run(), RunStatus::Aborted);
@@ -346,4 +351,150 @@ fn enough_successes_do_not_end_an_undo() {
     assert_eq!(script.ask(skip("fan[s]", false)), None);
     script.ok("fan[q]");
     assert_eq!(script.status("fan[p]"), NodeStatus::Retrying);
+}
+
+/// A fence with a way back, a promotion by hand behind the gate, and a step after it.
+fn promoted_by_hand(more: &str) -> Script {
+    let steps = [
+        "- {id: fence, phase: fence, uses: command.run, with: {argv: [a]}, undo: {uses: command.run, with: {argv: [u]}}}",
+        "- {id: promote, phase: promote, uses: manual.task, with: {instructions: promote west}}",
+        &format!("- {{id: scale, phase: scale, uses: command.run, with: {{argv: [s]}}{more}}}"),
+    ]
+    .join("\n");
+    let mut script = Script::new(&steps, "", Mode::Graceful);
+    script.ok("fence");
+    assert_eq!(script.status("promote"), NodeStatus::AwaitingApproval);
+    script
+}
+
+#[test]
+fn a_promotion_done_by_hand_is_behind_the_point_of_no_return() {
+    let mut script = promoted_by_hand("");
+    assert_eq!(script.ask(by_hand("promote")), None);
+    script.fail("scale", FailureClass::Permanent);
+    let refused = script.ask(Control::Unwind).unwrap();
+    assert!(refused.contains("point of no return is behind: `promote`"), "{refused}");
+    let ways = drctl::evidence::ways_out(&script.plan, &script.state);
+    assert_eq!((ways.passed.as_deref(), ways.undo.as_deref()), (Some("promote"), None));
+    let told: Vec<_> = ways.applied.iter().map(|held| (held.step.as_str(), held.undo)).collect();
+    assert_eq!(told, [("fence", true), ("promote", false)]);
+
+    let mut script = promoted_by_hand(", on_failure: unwind");
+    assert_eq!(script.ask(by_hand("promote")), None);
+    script.fail("scale", FailureClass::Permanent);
+    assert_eq!((script.run(), script.in_flight()), (RunStatus::Paused, Vec::<String>::new()));
+}
+
+#[test]
+fn a_promotion_that_a_person_was_asked_to_do_may_have_begun() {
+    let mut script = promoted_by_hand("");
+    let refused = script.ask(Control::Unwind).unwrap();
+    assert!(refused.contains("may be behind: a person was asked to do `promote`"), "{refused}");
+    let ways = drctl::evidence::ways_out(&script.plan, &script.state);
+    assert_eq!((ways.asked.as_deref(), ways.undo.as_deref()), (Some("promote"), None));
+    assert!(ways.text().contains("The point of no return may be behind"), "{}", ways.text());
+    // The way that the refusal names, once it is known that nobody has begun.
+    assert_eq!(script.ask(Control::Pause), None);
+    assert_eq!(script.ask(skip("promote", true)), None);
+    assert_eq!((script.run(), script.in_flight()), (RunStatus::Paused, Vec::<String>::new()));
+    assert_eq!(script.ask(Control::Unwind), None);
+    assert_eq!(script.in_flight(), ["fence:start"]);
+    script.ok("fence");
+    assert_eq!((script.run(), script.status("fence")), (RunStatus::Unwound, NodeStatus::Undone));
+}
+
+/// Work by hand that can be taken back, by hand and by a program, and a step after it.
+const BY_HAND: &str = "
+- {id: plug, phase: fence, uses: manual.task, with: {instructions: pull the plug}, undo: {uses: manual.task, with: {instructions: put the plug back}}}
+- {id: route, needs: [plug], phase: fence, uses: manual.task, with: {instructions: change the route}, undo: {uses: command.run, with: {argv: [u]}}}
+- {id: call, needs: [route], phase: fence, uses: manual.task, with: {instructions: call the team}}
+- {id: z, needs: [call], uses: command.run, with: {argv: [z]}}
+";
+
+fn done_by_hand(mut script: Script) -> Script {
+    for node in ["plug", "route", "call"] {
+        assert_eq!(script.ask(by_hand(node)), None);
+    }
+    script.fail("z", FailureClass::Permanent);
+    let ways = drctl::evidence::ways_out(&script.plan, &script.state);
+    let told: Vec<_> = ways.applied.iter().map(|held| (held.step.as_str(), held.undo)).collect();
+    assert_eq!(told, [("plug", true), ("route", true), ("call", false)]);
+    assert!(ways.undo.is_some());
+    assert_eq!(script.ask(Control::Unwind), None);
+    assert_eq!(script.in_flight(), ["route:start"]);
+    script.ok("route");
+    script
+}
+
+#[test]
+fn what_was_done_by_hand_is_taken_back_and_by_hand_where_its_undo_says_so() {
+    let mut script = done_by_hand(Script::real(BY_HAND));
+    // A person is asked; nothing is sent to anybody.
+    assert_eq!((script.run(), script.in_flight()), (RunStatus::AwaitingApproval, Vec::<String>::new()));
+    assert_eq!(script.state.cause.as_deref(), Some("plug is to be taken back by hand"));
+    let needed = drctl::evidence::needs_person(&script.plan, &script.state);
+    let told: Vec<_> = needed.iter().map(|needed| (needed.kind, needed.text.as_str())).collect();
+    assert_eq!(told, [("manual", "to be taken back by hand: put the plug back")]);
+    assert!(script.ask(approve(Consents::default())).unwrap().contains("nothing waits"));
+    let named = Control::Approve { node: Some(NodeAddress::typed("plug")), consents: Consents::default() };
+    assert!(script.ask(named).unwrap().contains("taken back by hand; say `drctl done`"));
+    // Another driver finds it as it was.
+    script.take_over(2);
+    assert_eq!((script.run(), script.in_flight()), (RunStatus::AwaitingApproval, Vec::<String>::new()));
+    assert_eq!(script.ask(by_hand("plug")), None);
+    assert_eq!((script.run(), script.status("plug")), (RunStatus::Unwound, NodeStatus::Undone));
+    assert_eq!(script.status("route"), NodeStatus::Undone);
+    let left = "may have changed something, look at it: z; marked done by hand, left as it is: call";
+    assert_eq!(script.state.cause.as_deref(), Some(left));
+}
+
+#[test]
+fn an_undo_by_hand_is_left_out_or_held_by_a_person() {
+    let mut script = done_by_hand(Script::real(BY_HAND));
+    assert_eq!(script.ask(skip("plug", false)), None);
+    assert_eq!((script.run(), script.status("plug")), (RunStatus::Unwound, NodeStatus::Skipped));
+    assert!(script.state.cause.as_deref().unwrap().ends_with("without a way back, left as it is: plug"));
+    let mut script = done_by_hand(Script::real(BY_HAND));
+    assert_eq!(script.ask(Control::Abort), None);
+    assert_eq!((script.run(), script.status("plug")), (RunStatus::Aborted, NodeStatus::Cancelled));
+}
+
+#[test]
+fn an_undo_by_hand_is_answered_by_the_simulated_estate() {
+    let mut script = done_by_hand(Script::new(BY_HAND, "", Mode::Graceful));
+    assert_eq!(script.in_flight(), ["plug:start"]);
+    script.ok("plug");
+    assert_eq!((script.run(), script.status("plug")), (RunStatus::Unwound, NodeStatus::Undone));
+}
+
+#[test]
+fn an_effect_in_doubt_that_a_person_marked_done_is_taken_back() {
+    let mut script = made_up_for(ASK, "");
+    script.fail("a", FailureClass::Permanent);
+    assert_eq!(script.ask(by_hand("a")), None);
+    script.fail("z", FailureClass::Permanent);
+    assert_eq!(script.ask(Control::Unwind), None);
+    assert_eq!(script.in_flight(), ["a:start"]);
+    script.undo_key();
+    script.ok("a");
+    assert_eq!((script.run(), script.status("a")), (RunStatus::Unwound, NodeStatus::Undone));
+}
+
+#[test]
+fn what_may_be_there_is_named_and_never_called_nothing() {
+    let mut script = made_up_for(OBSERVABLE, "");
+    script.fail("a", FailureClass::Permanent);
+    let ways = drctl::evidence::ways_out(&script.plan, &script.state).text();
+    assert!(!ways.contains("has changed nothing yet"), "{ways}");
+    assert!(ways.contains("May have changed something") && ways.contains("a  failed"), "{ways}");
+    assert_eq!(script.ask(Control::Unwind), None);
+    assert_eq!(script.run(), RunStatus::Unwound);
+    assert_eq!(script.state.cause.as_deref(), Some("may have changed something, look at it: a"));
+
+    let mut script = Script::real(BY_HAND);
+    let ways = drctl::evidence::ways_out(&script.plan, &script.state).text();
+    assert!(ways.contains("plug  asked of a person"), "{ways}");
+    assert_eq!(script.ask(Control::Unwind), None);
+    assert_eq!(script.run(), RunStatus::Unwound);
+    assert_eq!(script.state.cause.as_deref(), Some("may have changed something, look at it: plug"));
 }
