@@ -48,6 +48,6 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<u8, Error> {
     let session = Session::open_existing(global)?;
     session::block_on(async {
         let drill = session.find_run(&arguments.run, true).await?;
-        start::promoted(global, &session, &drill, wanted).await
+        Box::pin(start::promoted(global, &session, &drill, wanted)).await
     })
 }

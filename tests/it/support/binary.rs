@@ -120,7 +120,7 @@ impl Drctl {
     }
 
     /// Begins a command at a terminal of its own, with more in its environment: what is written to its input
-    /// is typed there, and what it shows is its output. Needs `script` (Debian: bsdutils, which is always there).
+    /// is typed there, and what it shows is its output. Needs `script` (Debian: bsdutils, always there).
     pub(crate) fn spawn_at_terminal(&self, environment: &[(&str, &str)], line: &str) -> Child {
         let mut command = Command::new("/usr/bin/script");
         command.args(["-qefc", &format!("{} --local {line}", env!("CARGO_BIN_EXE_drctl")), "/dev/null"]);
