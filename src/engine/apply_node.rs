@@ -150,7 +150,8 @@ pub(super) fn observed(
         }),
         Observation::NotApplied | Observation::NeverBegan(_) => edit(state, key.node, |node| {
             node.unknowns = 0;
-            if node.adoption == Adoption::Looking {
+            // A look that was never answered says nothing of an effect that is being taken back.
+            if node.adoption == Adoption::Looking && node.direction == Direction::Do {
                 node.generation += u32::from(node.unsettled);
                 node.applied = Applied::No;
                 node.adoption = Adoption::Looked;

@@ -79,7 +79,9 @@ impl CommandProvider {
     fn without_traces(&self, context: &AttemptContext, handle: Option<&Value>) -> Observation {
         let unknown = |why: &str| Observation::Unknown(why.to_owned());
         if handle.is_some() {
-            return unknown("the command was started on another host, or its files are gone");
+            return unknown(
+                "the command was started on another host or with another state folder, or its files are gone",
+            );
         }
         let Some(began) = &context.began else {
             let why = "this run has not started its program before, and it cannot be asked";
