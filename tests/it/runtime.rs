@@ -103,14 +103,20 @@ async fn no_effect_is_begun_under_a_lease_that_is_not_good() {
     }
 }
 
+/// A runbook whose steps are requests, one after the other.
+fn requests(steps: &[&str]) -> String {
+    let call = "uses: http.request, drill: skip, with: {url: \"https://a.example/\", method: POST, idempotent: true}";
+    let steps =
+        steps.iter().fold(String::new(), |text, step| text + &format!("      - {{{step}, {call}}}\n"));
+    format!(
+        "apiVersion: drctl/v1\nkind: Runbook\nmetadata: {{name: pay}}\n\
+         sites: {{a: {{role: active}}, b: {{role: standby}}}}\nworkflows:\n  failover:\n    steps:\n{steps}"
+    )
+}
+
 #[tokio::test]
 async fn what_was_asked_while_the_process_stood_still_comes_before_what_would_follow() {
-    let asks = "uses: http.request, drill: skip, with: {url: \"https://a.example/\", method: POST, idempotent: true}";
-    let text = format!(
-        "apiVersion: drctl/v1\nkind: Runbook\nmetadata: {{name: pay}}\n\
-         sites: {{a: {{role: active}}, b: {{role: standby}}}}\nworkflows:\n  failover:\n    steps:\n\
-         \x20     - {{id: a, {asks}}}\n      - {{id: b, {asks}}}\n"
-    );
+    let text = requests(&["id: a", "id: b"]);
     let journal = Arc::new(MemoryJournal::new());
     let stands_still = Some(Arc::clone(&journal));
     let accountant = Arc::new(Accountant { stands_still, ..Accountant::default() });
@@ -122,12 +128,7 @@ async fn what_was_asked_while_the_process_stood_still_comes_before_what_would_fo
 
 #[tokio::test]
 async fn an_abort_comes_before_an_approval_that_waits_beside_it() {
-    let asks = "uses: http.request, drill: skip, with: {url: \"https://a.example/\", method: POST, idempotent: true}";
-    let text = format!(
-        "apiVersion: drctl/v1\nkind: Runbook\nmetadata: {{name: pay}}\n\
-         sites: {{a: {{role: active}}, b: {{role: standby}}}}\nworkflows:\n  failover:\n    steps:\n\
-         \x20     - {{id: b, {asks}, approval: {{quorum: 1}}}}\n"
-    );
+    let text = requests(&["id: b, approval: {quorum: 1}"]);
     let (journal, accountant) = (Arc::new(MemoryJournal::new()), Arc::new(Accountant::default()));
     let runtime = of(Arc::clone(&journal), &accountant);
     let driver = runtime.create(planned(&text), new_run(&text)).await.unwrap();

@@ -1,13 +1,11 @@
 //! Forecasts an operation from simulated runs, for whoever may not do so without bounds. Starts nothing.
 
-mod fleet;
-
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
-pub(crate) use self::fleet::Members;
+use super::members::Members;
 use super::planned::{self, fleet_plan};
 use super::source::{self, FleetSource, Source, Subject};
 use super::{Binding, route, shelf::Shelf};

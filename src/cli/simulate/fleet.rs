@@ -2,7 +2,7 @@
 
 use super::{Arguments, Drawing, judged, read_scenario, verdict};
 use crate::app::launch::Binding;
-use crate::app::launch::outlook::Members;
+use crate::app::launch::members::Members;
 use crate::app::launch::planned::fleet_plan;
 use crate::app::launch::shelf::Records;
 use crate::app::launch::source::FleetSource;
