@@ -71,7 +71,7 @@ pub fn apply(plan: &IndexedPlan, state: &mut RunState, event: &Event, at: Timest
                 }
                 node.applied = Applied::No;
                 node.generation += 1;
-                node.unsettled = false;
+                (node.unsettled, node.partly) = (false, false);
             });
             set(plan, state, *node, NodeStatus::Undone, at);
         }

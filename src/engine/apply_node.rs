@@ -2,6 +2,7 @@
 
 use super::event::{Applied, AttemptStarted, NodeSucceeded, SkipCause};
 use super::input::{AttemptKey, Direction, Observation};
+use super::perhaps::{ends_half_way, is_for_undo};
 use super::state::{Adoption, AttemptState, IndexedPlan, RunState};
 use super::transition::{current, edit, over, set};
 use crate::model::run::{Failure, NodeStatus};
@@ -34,6 +35,7 @@ pub(super) fn node_failed(
     applied: Applied,
 ) {
     let at = state.last_at;
+    half_way(plan, state, node, failure);
     edit(state, node, |node| {
         let accepted = node.current.as_ref().is_some_and(|attempt| attempt.handle.is_some());
         node.look_first = accepted && applied == Applied::Unknown;
@@ -45,6 +47,14 @@ pub(super) fn node_failed(
         node.applied = applied;
     });
     set(plan, state, node, NodeStatus::Failed, at);
+}
+
+/// Keeps in mind that a try failed which may have done a part of its work.
+fn half_way(plan: &IndexedPlan, state: &mut RunState, node: NodeIndex, failure: &Failure) {
+    let Some(definition) = plan.plan.nodes.get(node as usize) else { return };
+    if ends_half_way(definition, state.node(node), failure) {
+        edit(state, node, |node| node.partly = true);
+    }
 }
 
 /// What follows a known failure is another intent with a key of its own, unless an earlier send of this one
@@ -97,7 +107,8 @@ pub(super) fn attempt_started(
         if started.direction == Direction::Do {
             // What was read while the effect may have been there is nothing to go back to.
             let (first, now) = (node.prepared.take(), started.prepared.clone());
-            node.prepared = if node.applied == Applied::No { now.or(first) } else { first.or(now) };
+            let untouched = node.applied == Applied::No && !node.partly;
+            node.prepared = if untouched { now.or(first) } else { first.or(now) };
             node.applied = Applied::Unknown;
             node.mode = Some(started.mode);
         }
@@ -150,6 +161,7 @@ pub(super) fn observed(
         }),
         Observation::NotApplied | Observation::NeverBegan(_) => edit(state, key.node, |node| {
             node.unknowns = 0;
+            node.partly &= !matches!(observation, Observation::NotApplied);
             // A look that was never answered says nothing of an effect that is being taken back.
             if node.adoption == Adoption::Looking && node.direction == Direction::Do {
                 node.generation += u32::from(node.unsettled);
@@ -200,14 +212,16 @@ pub(super) fn retry_scheduled(
     counts: bool,
 ) {
     let now = state.last_at;
+    half_way(plan, state, node, failure);
     known_failure(state, node);
+    let kept = plan.plan.nodes.get(node as usize).is_some_and(|it| is_for_undo(it, state.node(node)));
     over(state, node, |node| {
         node.failures += u32::from(counts);
         node.failure = Some(failure.clone());
         node.until = Some(at);
         if node.direction == Direction::Do {
             // This try is known not to have happened; an earlier one without an answer is not.
-            node.applied = if node.unsettled { Applied::Unknown } else { Applied::No };
+            node.applied = if node.unsettled || kept { Applied::Unknown } else { Applied::No };
         }
     });
     set(plan, state, node, NodeStatus::Retrying, now);
@@ -226,7 +240,7 @@ pub(super) fn node_succeeded(
         node.failure = None;
         node.applied = Applied::Yes;
         node.generation += 1;
-        node.unsettled = false;
+        (node.unsettled, node.partly) = (false, false);
     });
     set(plan, state, succeeded.node, NodeStatus::Succeeded, at);
 }

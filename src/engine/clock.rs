@@ -268,7 +268,7 @@ pub fn ended_unmoved(plan: &IndexedPlan, state: &RunState) -> bool {
     short_of_success
         && state.clock.pnr_at.is_none()
         && state.clock.shifted_at.is_none()
-        && moving.all(|(_, node)| node.applied == Applied::No)
+        && moving.all(|(_, node)| node.applied == Applied::No && !node.partly)
 }
 
 /// Upper bound of the data lost, from the readings; `None` when nothing was read, or nothing was moved.

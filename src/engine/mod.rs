@@ -23,6 +23,7 @@ pub mod input;
 mod left;
 mod moved;
 pub mod overrides;
+mod perhaps;
 pub mod readings;
 mod ready;
 mod remedy;
@@ -46,12 +47,13 @@ pub use decide::{decide, idempotency_key};
 pub use handover::{Hold, contested, in_the_way, is_handed_over, is_made_real, returning};
 pub use left::left_behind;
 pub use moved::is_taken_back;
+pub use perhaps::{Doubtful, perhaps, perhaps_for_good};
 pub use remedy::{Remedy, is_unasked_fence, refusal, remedies};
 pub use state::{IndexedPlan, RunState};
 pub use status::{about_to, why_in_doubt};
 pub use takeover::{Takeover, handed_over, keep_all, keep_nothing, takeover};
-pub use unwind::{applied, asked_for_good, passed, perhaps};
+pub use unwind::{applied, passed};
 pub use wake::next_wake;
 
 /// Version of the state that checkpoints hold; another version ignores them.
-pub const STATE_FORMAT: u32 = 7;
+pub const STATE_FORMAT: u32 = 8;

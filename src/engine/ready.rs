@@ -5,7 +5,7 @@ use super::decide::Decision;
 use super::event::{Applied, Event, FenceResult, NodeSucceeded, SkipCause, Want};
 use super::input::Direction;
 use super::state::{IndexedPlan, RunState};
-use super::{approval, context, drill};
+use super::{approval, context, drill, perhaps};
 use crate::model::action::{ActionName, Effect, traits};
 use crate::model::expression;
 use crate::model::policy::{MinSuccess, OnFailure, Stragglers};
@@ -176,8 +176,10 @@ pub(super) fn finish(decision: &mut Decision<'_>, succeeded: NodeSucceeded) {
 /// Records a failure for good and what the author wants to follow from it.
 pub(super) fn fail(decision: &mut Decision<'_>, node: NodeIndex, failure: Failure, applied: Applied) {
     let Some(definition) = decision.definition(node) else { return };
-    let unsettled = applied == Applied::No && decision.node(node).unsettled;
-    let applied = if unsettled { Applied::Unknown } else { applied };
+    let state = decision.node(node);
+    let half_way = definition.undo_after_failure && perhaps::ends_half_way(definition, state, &failure);
+    let unsettled = state.unsettled || half_way || perhaps::is_for_undo(definition, state);
+    let applied = if unsettled && applied == Applied::No { Applied::Unknown } else { applied };
     if unreachable_fence(decision, node, definition, &failure) {
         let fence = Some(FenceResult::Unconfirmed(failure.message));
         return finish(

@@ -213,6 +213,9 @@ pub struct NodeState {
     /// An earlier send of the same intent may have been applied.
     #[serde(default)]
     pub unsettled: bool,
+    /// A try failed that may have done a part of its work.
+    #[serde(default)]
+    pub partly: bool,
     /// An earlier try was accepted and failed later, so that it is observed before another begins.
     #[serde(default)]
     pub look_first: bool,
@@ -349,6 +352,7 @@ impl Default for NodeState {
             person_needed: false,
             asked_again: false,
             unsettled: false,
+            partly: false,
             look_first: false,
             adoption: Adoption::No,
             applied: Applied::No,

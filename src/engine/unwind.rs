@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use super::decide::Decision;
 use super::event::{Applied, SkipCause, Want};
-use super::input::{Direction, Rejection};
+use super::input::Rejection;
+use super::perhaps::{Doubtful, perhaps, perhaps_for_good};
 use super::state::{IndexedPlan, NodeState, RunState};
 use super::status::address;
 use super::{attempt, child, drill};
-use crate::model::action::{ActionName, Effect, traits};
+use crate::model::action::{Effect, traits};
 use crate::model::id::NodeAddress;
 use crate::model::policy::Reversibility;
-use crate::model::run::{FailureClass, Mode, NodeStatus};
+use crate::model::run::NodeStatus;
 use crate::model::shell;
 use crate::plan::{Node, NodeIndex, NodeKind};
 
@@ -29,40 +30,32 @@ pub(super) fn check(decision: &Decision<'_>) -> Result<(), Rejection> {
              forward with `drctl resume`, or return later with `drctl failback`"
         )));
     }
-    asked_for_good(plan, state).map_or(Ok(()), |address| {
-        let (run, typed) = (&state.created.run, shell::word(address.as_str()));
-        Err(Rejection::Refused(format!(
-            "the point of no return may be behind: a person was asked to do `{address}`, may have begun, and it \
-             cannot be taken back. If it is done, say `drctl done {run} {typed} --reason …`; hold with \
-             `drctl abort {run}`. Only if nobody has begun it: `drctl pause {run}`, \
-             `drctl skip {run} {typed} --override --reason …`, and unwind then"
-        )))
-    })
+    let Some((address, doubtful)) = perhaps_for_good(plan, state) else { return Ok(()) };
+    let (run, typed) = (&state.created.run, shell::word(address.as_str()));
+    let (why, only_if) = match doubtful {
+        Doubtful::Asked => {
+            (format!("a person was asked to do `{address}`, may have begun,"), "nobody has begun it")
+        }
+        Doubtful::Failed => (
+            format!("`{address}` failed, only its own code knows how far it had come,"),
+            "it has changed nothing",
+        ),
+    };
+    Err(Rejection::Refused(format!(
+        "the point of no return may be behind: {why} and it cannot be taken back. If it is done, say \
+         `drctl done {run} {typed} --reason …`; hold with `drctl abort {run}`. Only if {only_if}: \
+         `drctl pause {run}`, `drctl skip {run} {typed} --override --reason …`, and unwind then"
+    )))
 }
 
 /// The first irreversible step that has begun, if any: performed by the run, or done by hand.
 #[must_use]
 pub fn passed<'a>(plan: &'a IndexedPlan, state: &RunState) -> Option<&'a NodeAddress> {
-    first_for_good(plan, state, |node| node.applied != Applied::No)
-}
-
-/// The first irreversible step that a person was asked to do by hand and has not spoken about, if any: for
-/// all that is known it has begun.
-#[must_use]
-pub fn asked_for_good<'a>(plan: &'a IndexedPlan, state: &RunState) -> Option<&'a NodeAddress> {
-    first_for_good(plan, state, |node| node.status == NodeStatus::AwaitingApproval)
-}
-
-fn first_for_good<'a>(
-    plan: &'a IndexedPlan,
-    state: &RunState,
-    test: impl Fn(&NodeState) -> bool,
-) -> Option<&'a NodeAddress> {
     let mut nodes = plan.plan.nodes.iter().zip(&state.nodes);
     let found = nodes.find(|(definition, node)| {
         definition.reversibility_in(state.mode) == Reversibility::Irreversible
             && changes(definition)
-            && test(node)
+            && node.applied != Applied::No
     });
     found.map(|(definition, _)| &definition.address)
 }
@@ -189,7 +182,7 @@ pub(super) fn left_as_is(decision: &Decision<'_>) -> Vec<String> {
     let names = |nodes: Vec<(&Node, &Arc<NodeState>)>| {
         nodes.iter().map(|(definition, _)| definition.address.to_string()).collect::<Vec<_>>()
     };
-    let perhaps = perhaps(plan, state).into_iter().map(|node| address(plan, node)).collect();
+    let perhaps = perhaps(plan, state).into_iter().map(|(node, _)| address(plan, node)).collect();
     let told = [
         ("may have changed something, look at it", perhaps),
         ("marked done by hand, left as it is", names(done)),
@@ -197,42 +190,4 @@ pub(super) fn left_as_is(decision: &Decision<'_>) -> Vec<String> {
     ];
     let told = told.into_iter().filter(|(_, names)| !names.is_empty());
     told.map(|(what, names)| format!("{what}: {}", child::few(names, ", "))).collect()
-}
-
-/// Nodes that are not known to have changed anything, and may have all the same: programs and the like that
-/// failed, of which nobody knows how far they had come, and work that a person was asked to do and has not
-/// spoken about. An unwind leaves them.
-#[must_use]
-pub fn perhaps(plan: &IndexedPlan, state: &RunState) -> Vec<NodeIndex> {
-    let nodes = (0..).zip(plan.plan.nodes.iter().zip(&state.nodes));
-    let perhaps = nodes.filter(|(_, (definition, node))| {
-        node.applied == Applied::No
-            && node.direction == Direction::Do
-            && (is_asked_for(definition, node) || has_failed_by_halves(definition, node))
-    });
-    perhaps.map(|(node, _)| node).collect()
-}
-
-/// Says whether a person was asked to do something by hand and has not said what became of it.
-fn is_asked_for(definition: &Node, node: &NodeState) -> bool {
-    matches!(definition.kind, NodeKind::Manual { .. })
-        && matches!(node.status, NodeStatus::AwaitingApproval | NodeStatus::Cancelled)
-}
-
-/// Says whether an action failed that may have done a part of its work by then, as only its own code knows.
-fn has_failed_by_halves(definition: &Node, node: &NodeState) -> bool {
-    let call = definition.call(node.mode.unwrap_or(Mode::Graceful));
-    // What became of a run that it began is told by that run.
-    let own = call.map(|call| call.action).filter(|action| *action != ActionName::RunbookRun);
-    let own = own.is_some_and(traits::is_opaque);
-    let ended = matches!(
-        node.status,
-        NodeStatus::Failed
-            | NodeStatus::FailedIgnored
-            | NodeStatus::TimedOut
-            | NodeStatus::Retrying
-            | NodeStatus::Cancelled
-    );
-    let failed = node.failure.as_ref().is_some_and(|failure| failure.class != FailureClass::Refused);
-    is_effect(definition) && own && ended && failed && node.attempts > 0
 }

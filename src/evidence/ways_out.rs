@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use super::members::{LeftView, moved};
 use super::people::needs_person;
-use crate::engine::{IndexedPlan, RunState, applied, asked_for_good, passed, perhaps};
+use crate::engine::{Doubtful, IndexedPlan, RunState, applied, passed, perhaps, perhaps_for_good};
 use crate::model::action::ActionName;
 use crate::model::run::{NodeStatus, RunStatus};
-use crate::plan::{NodeIndex, NodeKind};
+use crate::plan::NodeIndex;
 
 /// Most runs of one kind that are named.
 const NAMED: usize = 8;
@@ -83,9 +83,10 @@ pub struct WaysOut {
     /// The irreversible step that has begun.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub passed: Option<String>,
-    /// The irreversible step that a person was asked to do by hand, and that may have begun.
+    /// The irreversible step that may have begun: a person was asked to do it by hand, or it failed and only
+    /// its own code knows how far it had come.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub asked: Option<String>,
+    pub perhaps_passed: Option<String>,
 }
 
 /// The ways out of a run that is not over.
@@ -106,8 +107,9 @@ pub fn ways_out(plan: &IndexedPlan, state: &RunState) -> WaysOut {
     if forward.is_empty() {
         forward.push(format!("drctl runs watch {run}"));
     }
-    let asked = asked_for_good(plan, state).filter(|_| passed.is_none()).map(ToString::to_string);
-    let undo = passed.is_none() && asked.is_none() && held.iter().any(|held| held.undo);
+    let perhaps_passed = perhaps_for_good(plan, state).filter(|_| passed.is_none());
+    let perhaps_passed = perhaps_passed.map(|(address, _)| address.to_string());
+    let undo = passed.is_none() && perhaps_passed.is_none() && held.iter().any(|held| held.undo);
     WaysOut {
         members: inside(plan, state),
         hold: format!("drctl abort {run} --reason …"),
@@ -115,17 +117,19 @@ pub fn ways_out(plan: &IndexedPlan, state: &RunState) -> WaysOut {
         undo: undo.then(|| format!("drctl unwind {run} --reason …")),
         failback: passed.as_ref().map(|_| format!("drctl failback {} --reason …", plan.plan.runbook.name)),
         passed,
-        asked,
+        perhaps_passed,
         applied: held,
         perhaps: perhaps_changed(plan, state),
     }
 }
 
 fn perhaps_changed(plan: &IndexedPlan, state: &RunState) -> Vec<Perhaps> {
-    let told = |node: NodeIndex| {
+    let told = |(node, doubtful): (NodeIndex, Doubtful)| {
         let definition = plan.plan.nodes.get(node as usize)?;
-        let by_hand = matches!(definition.kind, NodeKind::Manual { .. });
-        let why = if by_hand { "asked of a person" } else { "failed" };
+        let why = match doubtful {
+            Doubtful::Asked => "asked of a person",
+            Doubtful::Failed => "failed",
+        };
         Some(Perhaps { step: definition.address.to_string(), title: definition.title.clone(), why })
     };
     perhaps(plan, state).into_iter().filter_map(told).collect()
@@ -230,12 +234,12 @@ impl WaysOut {
         if let Some(passed) = &self.passed {
             writeln!(text, "The point of no return is behind: `{passed}` cannot be taken back.")?;
         }
-        if let Some(asked) = &self.asked {
+        if let Some(step) = &self.perhaps_passed {
             writeln!(
                 text,
-                "The point of no return may be behind: a person was asked to do `{asked}`, may have"
+                "The point of no return may be behind: `{step}` cannot be taken back, and may have begun or done \
+                 a\npart of its work. Nothing is undone before that is known."
             )?;
-            writeln!(text, "begun, and it cannot be taken back. Nothing is undone before it is known.")?;
         }
         writeln!(text, "\nhold      leave everything as it stands       {}", self.hold)?;
         for command in &self.forward {

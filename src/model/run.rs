@@ -308,7 +308,7 @@ words! {
         Permanent = "permanent",
         /// The request may have been applied.
         InDoubt = "in_doubt",
-        /// A safety rule, policy or fence said no.
+        /// Nothing was begun: a safety rule, policy or fence said no, or it could not be started.
         Refused = "refused",
         /// Nobody answered; certainly not applied.
         Unreachable = "unreachable",

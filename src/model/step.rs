@@ -90,6 +90,10 @@ pub struct Step {
     /// How the effect is taken back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undo: Option<Undo>,
+    /// Whether `undo` also runs when the step failed and may have done a part of its work, as programs may:
+    /// it must then do no harm where nothing was done. Default: no, and what may be there is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo_after_failure: Option<bool>,
     /// Overrides what the action says about taking its effect back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reversibility: Option<ReversibilityOverride>,

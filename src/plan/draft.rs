@@ -111,6 +111,7 @@ impl Setting {
             reversibility: Reversibility::Reversible,
             ungraceful: self.skip.then_some(NodeVariant::Skip),
             undo: None,
+            undo_after_failure: false,
             outputs: std::collections::BTreeMap::new(),
             item: self.item.clone(),
             lane: self.lane,

@@ -63,6 +63,7 @@ fn question(node: Node, mode: Mode, lane: u32) -> Option<Node> {
         reversibility: Reversibility::Reversible,
         ungraceful: None,
         undo: None,
+        undo_after_failure: false,
         outputs: std::collections::BTreeMap::new(),
         lane: Some(Lane { id: lane, width: WIDTH }),
         manual: None,

@@ -132,6 +132,9 @@ pub struct Node {
     /// How the effect is taken back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undo: Option<PlannedUndo>,
+    /// Take back also what an attempt may have done that failed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub undo_after_failure: bool,
     /// Values for later nodes, over `result`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub outputs: BTreeMap<String, Expression>,

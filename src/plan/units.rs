@@ -138,6 +138,7 @@ impl<'a> Expander<'a> {
         node.reversibility = reversibility;
         node.ungraceful = node.ungraceful.or(variant);
         node.undo = undo;
+        node.undo_after_failure = step.undo_after_failure.unwrap_or(false);
         node.outputs = step.outputs.iter().map(|(name, value)| (name.clone(), output(value))).collect();
         node.manual = self.manual(step, scope);
         node

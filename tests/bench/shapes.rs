@@ -229,7 +229,7 @@ pub(crate) async fn fleet(folder: &Path) -> Value {
     let services = services(RUNS, &runbook_text(STEPS, false));
     let journal = journal(folder, "fleet");
     let runtime = runtime(Arc::clone(&journal), Arc::new(Nothing));
-    let (mut times, mut floors, mut syncs) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut times, mut floors, mut syncs, mut bodies) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let mut last = 0;
     for _ in 0..ROUNDS {
         let before = (journal.sync_count(), last);
@@ -242,25 +242,32 @@ pub(crate) async fn fleet(folder: &Path) -> Value {
         tasks.join_all().await;
         times.push(ms(start));
         let commits = journal.sync_count() - before.0;
-        last = end(&journal, last).await;
-        let rows = last - before.1;
+        let bytes;
+        (last, bytes) = end(&journal, last).await;
+        let rows = (last - before.1) as usize;
         syncs.push(commits as f64 / (RUNS * STEPS) as f64);
-        floors.push(floor::batched_ms(folder, rows as usize, commits as usize, floor::BODY));
+        bodies.push((bytes / rows) as f64);
+        floors.push(floor::batched_ms(folder, rows, commits as usize, bytes / rows));
     }
     let (whole, plain) = (floor::median(times), floor::median(floors));
     json!({
         "runs": RUNS, "steps": STEPS, "ms": round(whole), "plain_batched_write_ms": round(plain),
         "ratio": round(whole / plain), "syncs_per_step": round(floor::median(syncs)),
         "steps_per_second": ((RUNS * STEPS) as f64 / whole * 1_000.0).round(), "peak_memory_mib": peak_memory_mib(),
+        "bytes_per_row": floor::median(bodies),
     })
 }
 
-/// Last position of the journal, which is the number of its records.
-async fn end(journal: &SqliteJournal, mut position: u64) -> u64 {
-    while let Some(last) = journal.read_after(position, 500).await.unwrap().last() {
+/// Last position of the journal, which is the number of its records, and the bytes of the bodies that came
+/// after a position.
+async fn end(journal: &SqliteJournal, mut position: u64) -> (u64, usize) {
+    let mut bytes = 0;
+    loop {
+        let records = journal.read_after(position, 500).await.unwrap();
+        let Some(last) = records.last() else { return (position, bytes) };
         position = last.position;
+        bytes += records.iter().map(|record| record.body.len()).sum::<usize>();
     }
-    position
 }
 
 /// Peak resident memory of this process so far, floor figures and measuring included.

@@ -11,6 +11,7 @@
 mod advice;
 mod doubt;
 mod gate;
+mod half_way;
 mod order;
 mod outside;
 mod people;

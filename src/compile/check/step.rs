@@ -9,6 +9,7 @@ use crate::model::action::{ActionName, Doubt, traits};
 use crate::model::drill::{DrillRule, DrillVariant};
 use crate::model::limits;
 use crate::model::policy::{MinSuccess, OnFailure, Reversibility};
+use crate::model::run::FailureClass;
 use crate::model::step::{ForEach, OtherUse, Step, Undo, Variant};
 
 use super::{approval, call, drill};
@@ -72,6 +73,7 @@ fn kind(outline: &Outline<'_>, index: StepIndex, pointer: &str, reporter: &mut R
         ("timeout", step.timeout.is_some()),
         ("estimate", step.estimate.is_some()),
         ("undo", step.undo.is_some()),
+        ("undo_after_failure", step.undo_after_failure.is_some()),
         ("reversibility", step.reversibility.is_some()),
         ("outputs", !step.outputs.is_empty()),
         ("for_each", step.for_each.is_some()),
@@ -219,6 +221,7 @@ fn safety(
         };
         reporter.value(Code::DoubtNeedsPerson, &format!("{pointer}/uses"), message).help(help);
     }
+    after_failure(step, action, pointer, reporter);
     if step.on_failure == Some(OnFailure::Unwind) && step.undo.is_none() && !entry.is_irreversible() {
         let message = format!("`{}` unwinds when it fails, but has no `undo` itself", step.id);
         let finding = reporter.value(Code::MissingUndo, &format!("{pointer}/on_failure"), message);
@@ -226,6 +229,40 @@ fn safety(
         if action.spec().reversibility == Reversibility::Reversible {
             finding.as_severity(Severity::Note);
         }
+    }
+}
+
+/// What becomes of a step that failed half-way.
+fn after_failure(step: &Step, action: ActionName, pointer: &str, reporter: &mut Reporter<'_>) {
+    let other = match &step.ungraceful {
+        Some(Variant::Other(other)) => other.uses,
+        Some(Variant::Run | Variant::Skip) | None => None,
+    };
+    let opaque = |action| traits::may_do_a_part(action, FailureClass::Transient);
+    let opaque = opaque(action) || other.is_some_and(opaque);
+    let unwinds = step.on_failure == Some(OnFailure::Unwind);
+    match step.undo_after_failure {
+        Some(_) if step.undo.is_none() => {
+            let message = "`undo_after_failure` has no effect without `undo`";
+            reporter
+                .key(Code::KeyWithoutMeaning, &format!("{pointer}/undo_after_failure"), message)
+                .help("add `undo`");
+        }
+        Some(_) if !opaque => {
+            let message = format!("`{action}` says itself whether there is something to take back");
+            reporter
+                .key(Code::KeyWithoutMeaning, &format!("{pointer}/undo_after_failure"), message)
+                .help("leave it out");
+        }
+        None if unwinds && opaque && step.undo.is_some() => {
+            let message =
+                format!("`{}` unwinds when it fails, and its own `undo` does not run then", step.id);
+            reporter
+                .value(Code::MissingUndo, &format!("{pointer}/on_failure"), message)
+                .help("`undo_after_failure: true` where that bears that nothing was done; `false` to say so")
+                .as_severity(Severity::Note);
+        }
+        Some(_) | None => {}
     }
 }
 

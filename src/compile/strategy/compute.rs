@@ -215,7 +215,7 @@ pub(super) fn program(
     let starts = json!({"argv": part.at(side, "start", starts), "idempotent": true});
     let stops = json!({"argv": part.at(side, "stop", stops), "idempotent": true});
     let (with, back) = if start { (starts, stops) } else { (stops, starts) };
-    let step = json!({"uses": "command.run", "with": with, "undo": {"uses": "command.run", "with": back},
+    let step = json!({"uses": "command.run", "with": with, "undo": {"uses": "command.run", "with": back}, "undo_after_failure": true,
                       "retry": {"attempts": 3, "backoff": "2s"}, "drill": "skip"});
     let Value::Object(step) = step else { return Map::new() };
     step

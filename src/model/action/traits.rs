@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{ActionName, Doubt, Effect};
+use crate::model::run::FailureClass;
 
 fn flag(with: &Map<String, Value>, name: &str) -> bool {
     with.get(name) == Some(&Value::Bool(true))
@@ -44,6 +45,18 @@ pub const fn is_opaque(name: ActionName) -> bool {
             | ActionName::AwsBackupRestore
             | ActionName::NetworkSwitchRoute
     )
+}
+
+/// Whether an attempt that failed like this may have done a part of its work, as only its own code knows.
+/// What became of a run that it began is told by that run.
+#[must_use]
+pub const fn may_do_a_part(name: ActionName, class: FailureClass) -> bool {
+    match name {
+        ActionName::RunbookRun => false,
+        // Any other answer than "try again" says that the request was not carried out.
+        ActionName::HttpRequest => matches!(class, FailureClass::Transient),
+        _ => is_opaque(name) && matches!(class, FailureClass::Transient | FailureClass::Permanent),
+    }
 }
 
 /// How doubt about an attempt with these parameters is resolved.

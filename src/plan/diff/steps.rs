@@ -272,6 +272,12 @@ fn undo(old: &Unit<'_>, new: &Unit<'_>, mode: Mode) -> Option<Change> {
             };
             Some(Change::of(Topic::Undo, new.id, message))
         }
+        (Some(_), Some(_)) => {
+            let (before, now) = (old.main.undo_after_failure, new.main.undo_after_failure);
+            let told = |now: bool| if now { "is undone also" } else { "is no longer undone" };
+            let change = Change::of(Topic::Undo, new.id, format!("{} after it failed half-way", told(now)));
+            (before != now).then(|| if now { change.better() } else { change.worse() })
+        }
         _ => None,
     }
 }

@@ -140,5 +140,5 @@ fn with_words(account: &str, said: &str) -> String {
 /// A failure because the attempt's files cannot be written; nothing was started.
 pub(in crate::providers) fn unwritable(error: &std::io::Error) -> Failure {
     let message = format!("the files of the attempt cannot be written, so nothing was started: {error}");
-    Failure::new(FailureClass::Permanent, message)
+    Failure::new(FailureClass::Refused, message)
 }

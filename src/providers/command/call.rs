@@ -50,13 +50,13 @@ impl Call {
     /// Makes the call that an attempt asks for.
     ///
     /// # Errors
-    /// Permanent, when there is no program or it has no undo.
+    /// Refused, when there is no program or it has no undo.
     pub(super) fn of_attempt(run: &Run, context: &AttemptContext) -> Result<Self, Failure> {
         match context.direction {
             Direction::Do => Self::new(run, Verb::Do, context),
             Direction::Undo if run.undoes => Self::new(run, Verb::Undo, context),
             Direction::Undo => Err(Failure::new(
-                FailureClass::Permanent,
+                FailureClass::Refused,
                 "the command has no undo (`undoes` is not set); take its effect back by hand",
             )),
         }
@@ -65,13 +65,10 @@ impl Call {
     /// Makes the call for a verb.
     ///
     /// # Errors
-    /// Permanent, when there is no program.
+    /// Refused, when there is no program.
     pub(super) fn new(run: &Run, verb: Verb, context: &AttemptContext) -> Result<Self, Failure> {
         if run.argv.first().is_none_or(String::is_empty) {
-            return Err(Failure::new(
-                FailureClass::Permanent,
-                "`argv` names no program; nothing was started",
-            ));
+            return Err(Failure::new(FailureClass::Refused, "`argv` names no program; nothing was started"));
         }
         let mut words = run.argv.clone();
         match verb {

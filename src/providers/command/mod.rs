@@ -109,7 +109,7 @@ fn parameters(action: &Action) -> Result<&command::Run, Failure> {
         other => {
             let message =
                 format!("{} is not an action of the command provider; nothing was done", other.name());
-            Err(Failure::new(FailureClass::Permanent, message))
+            Err(Failure::new(FailureClass::Refused, message))
         }
     }
 }

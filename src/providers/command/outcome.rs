@@ -59,10 +59,11 @@ impl Exit {
 /// Turns an end into outputs or a failure.
 ///
 /// # Errors
-/// Transient for exit code 75, permanent for any other but 0, in doubt for a program killed by a signal.
+/// Refused when it could not be started, transient for exit code 75, permanent for any other but 0, in doubt
+/// for a program killed by a signal.
 pub(super) fn settle(exit: &Exit, printed: &Printed, keep: Keep) -> Result<Map<String, Value>, Failure> {
     if let Some(why) = &exit.not_started {
-        return Err(Failure::new(FailureClass::Permanent, excerpt::message(why)));
+        return Err(Failure::new(FailureClass::Refused, excerpt::message(why)));
     }
     let class = match exit.code {
         Some(0) => return Ok(outputs(printed, keep)),

@@ -172,7 +172,7 @@ impl Named {
 
     fn not_started(&self, error: &io::Error) -> Failure {
         let why = why_not_started(&self.program, self.directory.as_deref(), error);
-        Failure::new(FailureClass::Permanent, why)
+        Failure::new(FailureClass::Refused, why)
     }
 }
 

@@ -391,7 +391,7 @@ fn a_promotion_that_a_person_was_asked_to_do_may_have_begun() {
     let refused = script.ask(Control::Unwind).unwrap();
     assert!(refused.contains("may be behind: a person was asked to do `promote`"), "{refused}");
     let ways = drctl::evidence::ways_out(&script.plan, &script.state);
-    assert_eq!((ways.asked.as_deref(), ways.undo.as_deref()), (Some("promote"), None));
+    assert_eq!((ways.perhaps_passed.as_deref(), ways.undo.as_deref()), (Some("promote"), None));
     assert!(ways.text().contains("The point of no return may be behind"), "{}", ways.text());
     // The way that the refusal names, once it is known that nobody has begun.
     assert_eq!(script.ask(Control::Pause), None);

@@ -142,6 +142,7 @@ const EDITS: &[Edit] = &[
                 on_expiry: hold, not_by: [starter]}\n",
         )],
     ),
+    ("no undo after a failure", &[("        undo_after_failure: true\n", "")]),
     ("no observe", &[(", observes: true", "")]),
     (
         "no verify",
@@ -291,6 +292,7 @@ fn what_makes_a_recovery_more_dangerous_is_called_so() {
         ("one more that cannot be taken back", Topic::Irreversible),
         ("an earlier point of no return", Topic::PointOfNoReturn),
         ("no undo", Topic::Undo),
+        ("no undo after a failure", Topic::Undo),
         ("no observe", Topic::Observe),
         ("no verify", Topic::Verify),
         ("no precheck", Topic::Precheck),

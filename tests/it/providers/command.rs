@@ -181,7 +181,7 @@ async fn exit_codes_decide_the_class() {
 }
 
 #[tokio::test]
-async fn a_program_that_cannot_be_started_is_permanent_and_certainly_not_applied() {
+async fn a_program_that_cannot_be_started_is_refused_and_certainly_not_applied() {
     let fixture = Fixture::new();
     let plain = fixture.path("plain");
     std::fs::write(&plain, "not a program").unwrap();
@@ -194,7 +194,7 @@ async fn a_program_that_cannot_be_started_is_permanent_and_certainly_not_applied
         for call in both_ways(&call) {
             let fixture = Fixture::new();
             let failure = fixture.run(call.clone(), &context().0).await.unwrap_err();
-            assert_eq!(failure.class, FailureClass::Permanent, "{failure}");
+            assert_eq!(failure.class, FailureClass::Refused, "{failure}");
             assert!(failure.message.contains(words), "{failure}");
             let observed = fixture.provider().observe(&action("command.run", call), &context().0, None).await;
             let Observation::NeverBegan(why) = observed else { panic!("{observed:?}") };
@@ -475,6 +475,8 @@ async fn no_trace_says_something_only_in_the_folder_where_there_would_be_one() {
 async fn a_live_program_is_found_by_whoever_keeps_his_state_elsewhere() {
     let (fixture, other) = (Fixture::new(), Fixture::new());
     let (mut context, _switch) = context();
+    // Programs of other tests, which run beside this one, have another key.
+    context.idempotency_key = "found-elsewhere".to_owned();
     let call = sh(&format!("echo $$ > {}; exec sleep 600", fixture.path("started")));
     fixture.crash_during(&call, &context).await;
     context.began = Some(Began { host: "here".to_owned(), traces: fixture.provider().place() });
@@ -524,7 +526,7 @@ async fn undo_calls_the_program_only_when_it_has_one() {
     let outputs = Fixture::new().run(with(sh(script), json!({"undoes": true})), &context).await.unwrap();
     assert_eq!(outputs["stdout"], r#"undo {"before":2}"#);
     let failure = Fixture::new().run(sh(script), &context).await.unwrap_err();
-    assert_eq!(failure.class, FailureClass::Permanent);
+    assert_eq!(failure.class, FailureClass::Refused);
     assert!(failure.message.contains("no undo"), "{failure}");
 }
 

@@ -21,7 +21,8 @@ pub(crate) const DOUBT_NEEDS_PERSON: Entry = warning(
 pub(crate) const MISSING_UNDO: Entry = warning(
     "`on_failure: unwind` without a way back",
     "When this step fails, everything applied so far is undone. A step that changes something and has no \
-     `undo` would be left as it is.",
+     `undo` would be left as it is; and so is one whose program failed half-way, unless \
+     `undo_after_failure: true` says that its `undo` bears that.",
     "- {id: scale, uses: aws.ecs.set_desired_count, on_failure: unwind}",
     "- {id: scale, uses: aws.ecs.set_desired_count, on_failure: unwind, undo: auto}",
 );
