@@ -43,7 +43,7 @@ use crate::runtime::{Runtime, SimulatedOperator, SystemClock, Time, VirtualClock
 pub use about::About;
 pub use beside::Beside;
 pub use borrowed::{Borrowed, borrow};
-pub use copy::{Copied, CopyError, backup, commit_times, copy, copy_to_database, copy_to_file};
+pub use copy::{Copied, CopyError, backup, commit_times, copy, copy_to_database, copy_to_file, driven};
 pub use error::Error;
 pub use forecast::conditions;
 pub use history::{History, LOADED, history, newest};

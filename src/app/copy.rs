@@ -143,7 +143,11 @@ pub async fn copy(from: &dyn JournalAdmin, to: &dyn JournalAdmin) -> Result<Copi
     Ok(Copied { records: found.records, streams: found.streams, head, driven })
 }
 
-async fn driven(journal: &dyn JournalAdmin) -> Result<Vec<String>, JournalError> {
+/// Runs of a journal that some process drives now.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub async fn driven(journal: &dyn JournalAdmin) -> Result<Vec<String>, JournalError> {
     let mut driven = Vec::new();
     for run in journal.runs(&RunFilter { open: true, ..RunFilter::default() }).await? {
         if journal.lease(&run.run).await?.is_some_and(|lease| lease.alive) {

@@ -15,7 +15,7 @@ use crate::app;
 use crate::config::{Config, JournalPlace};
 use crate::journal::{OpenMode, export};
 use crate::model::time::Timestamp;
-use crate::ports::{Append, NewRecord, Record, StreamName};
+use crate::ports::{Append, JournalAdmin, NewRecord, Record, StreamName};
 
 /// Records read at once.
 const PAGE: usize = 1_000;
@@ -52,6 +52,10 @@ pub(crate) struct CopyArguments {
     from: String,
     /// Where to: the same; must be empty, or not there yet.
     to: String,
+    /// Copy although runs are being driven in the old journal: no `serve` may have the new one before they
+    /// are over.
+    #[arg(long)]
+    while_driven: bool,
 }
 
 /// Arguments of `journal export`.
@@ -187,6 +191,9 @@ fn copy(global: &Global, arguments: &CopyArguments) -> Result<u8, Error> {
     let source = place(&arguments.from).map_err(told(old))?;
     let target = place(&arguments.to).map_err(told(new))?;
     let from = open(&source, OpenMode::ReadOnly).map_err(told(old))?;
+    if !arguments.while_driven {
+        none_driven(from.as_ref()).map_err(told(old))?;
+    }
     let copied = match &target {
         JournalPlace::Sqlite(file) => {
             session::block_on(async { Ok(app::copy_to_file(&config, from.as_ref(), file).await) })?
@@ -211,6 +218,20 @@ fn copy(global: &Global, arguments: &CopyArguments) -> Result<u8, Error> {
         format!("copied and verified: {records} in {streams}\nhead {}", copied.head)
     })?;
     Ok(exit::SUCCESS)
+}
+
+/// Refuses to copy runs that are under way: whoever serves the new journal would drive them as well.
+fn none_driven(from: &dyn JournalAdmin) -> Result<(), Error> {
+    let driven = session::block_on(async { Ok(app::driven(from).await) })??;
+    let Some(first) = driven.first() else { return Ok(()) };
+    let (is, runs) = (if driven.len() == 1 { "is" } else { "are" }, driven.join(", "));
+    let message = format!("{runs} {is} being driven; whoever serves the copy would drive the same as well");
+    let help = format!(
+        "let them end, or pause them (`drctl pause {first} --reason …`) and stop what drives them, `drctl serve` or \
+         a terminal; copy then. With `--while-driven` the copy is made all the same: let no `serve` have it \
+         before they are over. A copy to keep is `drctl journal backup`"
+    );
+    Err(Error::new(exit::HELD, message).help(help).reason("run_held"))
 }
 
 async fn export(session: &Session, arguments: &ExportArguments) -> Result<u8, Error> {

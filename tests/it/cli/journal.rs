@@ -1,6 +1,7 @@
 //! `drctl journal`: verify, backup, export, prune.
 
 use super::{json, session, simulated};
+use crate::support::binary::Drctl;
 
 #[test]
 fn a_journal_is_verified_copied_and_exported() {
@@ -91,4 +92,37 @@ fn damage_has_an_exit_code_of_its_own() {
     assert_eq!(shown.stdout, "");
     let error: serde_json::Value = serde_json::from_str(&shown.stderr).unwrap();
     assert_eq!(error["error"]["reason"], "journal_damaged");
+}
+
+/// Two journals would drive one run.
+#[test]
+fn a_run_that_is_driven_is_not_copied_unasked() {
+    const SLOW: &str = "apiVersion: drctl/v1
+kind: Runbook
+metadata: {name: pay}
+sites: {east: {role: active}, west: {role: standby}}
+workflows:
+  failover:
+    steps:
+      - {id: work, uses: command.run, with: {argv: [sleep, '20']}, drill: run}
+";
+    let drctl = Drctl::with(&[("runbooks/pay.yaml", SLOW)]);
+    let mut driver = drctl.spawn("failover pay --yes --confirm pay:west --reason x");
+    let running = || drctl.run("runs list").stdout.contains("running");
+    while !running() {
+        assert!(driver.try_wait().unwrap().is_none());
+    }
+    let refused = drctl.run("journal copy .drctl/journal.db copy.db");
+    assert_eq!(refused.code, 8, "{}", refused.stderr);
+    for words in ["is being driven", "--while-driven", "drctl journal backup"] {
+        assert!(refused.stderr.contains(words), "{}", refused.stderr);
+    }
+    assert!(!drctl.path("copy.db").exists());
+    assert_eq!(drctl.run("journal backup saved.db").code, 0, "a copy to keep is no journal to drive");
+    let copied = drctl.run("journal copy --while-driven .drctl/journal.db copy.db");
+    assert_eq!(copied.code, 0, "{}", copied.stderr);
+    assert!(copied.stderr.contains("is being driven in the old journal"), "{}", copied.stderr);
+    driver.kill().unwrap();
+    driver.wait().unwrap();
+    assert_eq!(drctl.run("journal copy .drctl/journal.db after.db").code, 0);
 }
