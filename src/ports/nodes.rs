@@ -44,6 +44,16 @@ pub struct Node {
     pub takeovers: u64,
 }
 
+impl Node {
+    /// Says whether another process serves at the same time under the same name: their metrics cannot be told
+    /// apart. One that was lost, and came back under its name, is not meant.
+    #[must_use]
+    pub fn is_confused_with(&self, other: &Self) -> bool {
+        let both_up = self.up && other.up && self.seen > other.since && other.seen > self.since;
+        self.id != other.id && self.name == other.name && both_up
+    }
+}
+
 /// A run that passed from a process that was lost to another one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Takeover {

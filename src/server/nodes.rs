@@ -1,6 +1,7 @@
 //! This process as one of the nodes that serve on a journal: tells the others of itself, and keeps the
 //! metrics of all of them. Decides nothing.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,11 +53,28 @@ pub(super) async fn list(server: &Server) -> Result<Vec<Node>, JournalError> {
 
 /// Keeps the metrics of the nodes.
 pub(super) async fn watch(server: Arc<Server>) {
+    let mut told = BTreeSet::new();
     loop {
         match list(&server).await {
-            Ok(nodes) => server.metrics.nodes(&nodes),
+            Ok(nodes) => {
+                tell_doubled(&nodes, &mut told);
+                server.metrics.nodes(&nodes);
+            }
             Err(error) => tracing::debug!(%error, "the list of nodes cannot be read"),
         }
         tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Warns, once, of a name that several nodes have.
+fn tell_doubled(nodes: &[Node], told: &mut BTreeSet<String>) {
+    let is_doubled = |node: &&Node| nodes.iter().any(|other| node.is_confused_with(other));
+    for Node { name, .. } in nodes.iter().filter(is_doubled) {
+        if told.insert(name.clone()) {
+            tracing::warn!(
+                node = name,
+                "several nodes have this name and share its metrics: set `node` under `[server]`, one name each"
+            );
+        }
     }
 }

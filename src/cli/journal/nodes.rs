@@ -1,5 +1,6 @@
 //! `drctl journal nodes`: who serves on the journal. Changes nothing.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use serde::Serialize;
@@ -51,6 +52,13 @@ fn render(found: &Nodes) -> String {
         ]);
     }
     let mut text = nodes.fit("", output::width(), &[Drop(7), Drop(5), Cut(1), Drop(6)]);
+    let doubled = |node: &&Node| found.nodes.iter().any(|other| node.is_confused_with(other));
+    for name in found.nodes.iter().filter(doubled).map(|node| &node.name).collect::<BTreeSet<_>>() {
+        let _ = write!(
+            text,
+            "\nnote: several nodes are called {name}: set `node` under `[server]`, one name each"
+        );
+    }
     for Takeover { run, token, at, from, to, after } in &found.takeovers {
         let after = after.map_or_else(String::new, |after| format!(", {after} after its lease had passed"));
         let at = local(*at);

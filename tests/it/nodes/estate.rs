@@ -46,6 +46,11 @@ impl Node {
         self.networks.iter().for_each(|network| network.turn(weather));
     }
 
+    /// What `drctl journal nodes` shows of its journal.
+    pub(super) fn listed(&self) -> String {
+        self.folder.run(&format!("--journal {} journal nodes", self.url)).stdout
+    }
+
     /// Reads something.
     pub(super) async fn get(&self, path: &str) -> Value {
         let (status, body) = self.served().get(path, TOKEN).await;

@@ -144,3 +144,27 @@ async fn a_journal_of_one_machine_has_one_node() {
     let alone = of(&listed, "alone");
     assert_eq!((&alone["up"], &alone["driving"]), (&true.into(), &0.into()));
 }
+
+#[tokio::test]
+async fn a_name_that_several_nodes_have_is_told() {
+    let server = PostgresAlone::start();
+    server.server.run("create database doubled").await;
+    let mut nodes = nodes(2, &[&server.server], "doubled?lease_ttl=2s", "");
+    let text = std::fs::read_to_string(nodes[1].folder.path("drctl.toml")).unwrap();
+    nodes[0].start();
+    let listed = nodes[0].listed();
+    assert!(listed.contains("n0") && !listed.contains("several nodes"), "{listed}");
+    nodes[1].folder.write("drctl.toml", &text.replace("\"n1\"", "\"n0\""));
+    nodes[1].start();
+    until("both are known", Duration::from_secs(10), || async {
+        let listed = nodes[0].listed();
+        listed.contains("several nodes are called n0") && listed.contains("set `node` under `[server]`")
+    })
+    .await;
+    // The one that is lost and comes back under its name is no other.
+    assert_eq!(nodes[1].served.take().unwrap().terminate(), Some(0));
+    nodes[1].start();
+    assert_eq!(nodes[0].served.take().unwrap().terminate(), Some(0));
+    let listed = nodes[1].listed();
+    assert!(listed.contains("n0") && !listed.contains("several nodes"), "{listed}");
+}
