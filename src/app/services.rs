@@ -2,10 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use serde::Serialize;
+
 use super::launch::source;
 use super::{Error, Session, exit, now};
 use crate::engine::service::{ServiceEvent, ServiceRecord};
-use crate::model::id::{ServiceName, SiteName};
+use crate::evidence::Exercise;
+use crate::model::id::{RunId, ServiceName, SiteName};
+use crate::model::run::{Intent, RunStatus};
+use crate::model::time::Timestamp;
 use crate::ports::{Append, JournalAdmin, JournalError, NewRecord, RunFilter, StreamName};
 use crate::runtime;
 
@@ -34,6 +39,55 @@ pub(crate) async fn names(journal: &dyn JournalAdmin) -> Result<BTreeSet<Service
         };
     }
     Ok(names)
+}
+
+/// A real run that ended between its point of no return and the move of the users.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct LeftBetween {
+    run: RunId,
+    status: RunStatus,
+    /// The irreversible step that has begun, or may have.
+    step: String,
+    to: Option<SiteName>,
+}
+
+impl LeftBetween {
+    /// What it means for a person who asks where the service is.
+    pub(crate) fn told(&self, service: &ServiceName) -> String {
+        let Self { run, status, step, to } = self;
+        let to = to.as_ref().map_or("SITE", SiteName::as_str);
+        format!(
+            "{run} was left {}: `{step}`, which cannot be taken back, was or may have been done, and the users were \
+             not moved.\n  Look where data can be written. To go on: drctl failover {service} --reason \"…\"\n  To say \
+             where it is: drctl service set {service} {to} --reason \"…\"",
+            status.as_str()
+        )
+    }
+}
+
+/// The last real run of a service, where it ended between its point of no return and the move of the users,
+/// and nobody has said since where the service is.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub(crate) async fn left_between(
+    journal: &dyn JournalAdmin,
+    service: &ServiceName,
+    record: &ServiceRecord,
+) -> Result<Option<LeftBetween>, Error> {
+    let filter = RunFilter { service: Some(service.clone()), ..RunFilter::default() };
+    let runs = journal.runs(&filter).await?;
+    let mut real = runs.iter().filter(|run| run.intent == Intent::Real && run.status != RunStatus::Expired);
+    let Some(last) = real.next() else { return Ok(None) };
+    let is_later = |ended: Timestamp| record.since.is_none_or(|since| since <= ended);
+    if !last.ended_at.is_some_and(is_later) {
+        return Ok(None);
+    }
+    // One that was pruned or is damaged says nothing of its steps, and must not hide the record.
+    let Ok(loaded) = runtime::load(journal, &last.run).await else { return Ok(None) };
+    let step = Exercise::of(&loaded.plan, &loaded.state).and_then(|run| run.left_between);
+    let (run, status, to) = (last.run.clone(), last.status, last.to.clone());
+    Ok(step.map(|step| LeftBetween { run, status, step, to }))
 }
 
 /// What a person says about a service.

@@ -12,7 +12,7 @@ use super::table::Yield::{Cut, Drop};
 use super::table::{Table, local};
 use super::{Error, Format, Global, exit, output};
 use crate::app::launch::afar;
-use crate::app::services::{self, Said};
+use crate::app::services::{self, LeftBetween, Said};
 use crate::engine::service::ServiceRecord;
 use crate::journal::{OpenMode, RemoteJournal};
 use crate::model::id::{ServiceName, SiteName};
@@ -60,6 +60,9 @@ struct Line {
     service: ServiceName,
     #[serde(flatten)]
     record: ServiceRecord,
+    /// The last real run, where it ended between the point of no return and the move of the users.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left_between: Option<LeftBetween>,
 }
 
 /// Runs the command.
@@ -85,7 +88,8 @@ async fn list(global: &Global, session: &Session) -> Result<u8, Error> {
     let mut lines = Vec::new();
     for service in services::names(journal).await? {
         let record = runtime::service_record(journal, &service).await?;
-        lines.push(Line { service, record });
+        let left_between = services::left_between(journal, &service, &record).await?;
+        lines.push(Line { service, record, left_between });
     }
     if lines.is_empty() && global.output == Format::Text {
         output::say("no service has a record yet: each runs where its runbook says");
@@ -93,11 +97,14 @@ async fn list(global: &Global, session: &Session) -> Result<u8, Error> {
     }
     output::print(global.output, &lines, || {
         let mut table = Table::new(&["SERVICE", "RUNS IN", "SINCE", "MOVED BY", "QUARANTINED"]);
-        for Line { service, record } in &lines {
+        for Line { service, record, left_between } in &lines {
             let quarantined: Vec<_> = record.unready().into_keys().map(|site| site.to_string()).collect();
+            let open = if left_between.is_some() { "? see `service show`" } else { "" };
+            let active =
+                record.active.as_ref().map_or_else(|| "as in its runbook".to_owned(), ToString::to_string);
             table.row([
                 service.to_string(),
-                record.active.as_ref().map_or_else(|| "as in its runbook".to_owned(), ToString::to_string),
+                active + open,
                 record.since.map_or_else(String::new, local),
                 record.run.as_ref().map_or_else(String::new, ToString::to_string),
                 quarantined.join(", "),
@@ -110,8 +117,12 @@ async fn list(global: &Global, session: &Session) -> Result<u8, Error> {
 
 async fn show(global: &Global, session: &Session, name: &ServiceName) -> Result<u8, Error> {
     let record = runtime::service_record(session.journal.as_ref(), name).await?;
-    let line = Line { service: name.clone(), record };
-    output::print(global.output, &line, || describe(name, &line.record))?;
+    let left_between = services::left_between(session.journal.as_ref(), name, &record).await?;
+    let line = Line { service: name.clone(), record, left_between };
+    output::print(global.output, &line, || {
+        let left = line.left_between.as_ref().map(|left| format!("\n  {}", left.told(name)));
+        describe(name, &line.record) + &left.unwrap_or_default()
+    })?;
     Ok(exit::SUCCESS)
 }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::view::not_clean;
 use crate::engine::event::DrillOutcome;
-use crate::engine::{IndexedPlan, RunState, clock, drill, is_clean};
+use crate::engine::{IndexedPlan, RunState, clock, drill, is_clean, passed, perhaps_for_good};
 use crate::model::drill::DrillLevel;
 use crate::model::id::{RunId, SiteName};
 use crate::model::run::{Intent, Mode, Operation, RunStatus, Verdict};
@@ -60,6 +60,10 @@ pub struct Exercise {
     /// Why the drill was not begun: a guard was red.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub red_guard: Option<String>,
+    /// The irreversible step that a real run has performed, or may have, and ended without moving the users:
+    /// the record does not say where data is written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left_between: Option<String>,
     /// Why somebody said afterwards that it has not passed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub doubted: Option<String>,
@@ -149,6 +153,7 @@ impl Exercise {
             data_loss: clock::data_loss(plan, state).map(Millis::from),
             verdict: if validated { clock::verdict(plan, state) } else { Verdict::NotValidated },
             red_guard: drill::red_guard(plan, state),
+            left_between: left_between(plan, state),
             doubted,
             hollow: clock::is_hollow(&plan.plan),
             promoted: state.drill.outcome == Some(DrillOutcome::Promoted),
@@ -160,4 +165,13 @@ impl Exercise {
     pub const fn succeeded(&self) -> bool {
         matches!(self.status, RunStatus::Succeeded | RunStatus::SucceededWithWarnings)
     }
+}
+
+fn left_between(plan: &IndexedPlan, state: &RunState) -> Option<String> {
+    let ended_short = matches!(state.status, RunStatus::Aborted | RunStatus::Failed);
+    if state.created.intent != Intent::Real || !ended_short || state.clock.shifted_at.is_some() {
+        return None;
+    }
+    let perhaps = || perhaps_for_good(plan, state).map(|(address, _)| address);
+    passed(plan, state).or_else(perhaps).map(ToString::to_string)
 }

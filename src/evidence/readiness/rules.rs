@@ -130,7 +130,10 @@ fn last(facts: &Facts<'_>) -> Option<Reason> {
             Reason::of("run_unwound", Readiness::NeedsVerification, text).help(report)
         }
         (false, _) => {
-            let text = format!("the last real run, {run} {ago}, {status}{cause}");
+            let between = last.left_between.as_ref().map_or_else(String::new, |step| {
+                format!("; `{step}` was or may have been done, and the users were not moved")
+            });
+            let text = format!("the last real run, {run} {ago}, {status}{cause}{between}");
             Reason::of("run_failed", Readiness::ActionRequired, text).help(report)
         }
     })

@@ -1,6 +1,7 @@
 //! `drctl service` and `drctl stop-all`.
 
 use super::{json, pay, session};
+use crate::support::binary::Drctl;
 
 #[test]
 fn a_person_says_where_a_service_is_and_plans_follow() {
@@ -37,4 +38,42 @@ fn the_stop_switch_is_recorded_with_its_reason() {
         ]
     ));
     assert_eq!(json(&drctl, "stop-all status -o json")["stopped"], false);
+}
+
+const SHORT: &str = "apiVersion: drctl/v1
+kind: Runbook
+metadata: {name: pay}
+sites: {east: {role: active}, west: {role: standby}}
+workflows:
+  failover:
+    steps:
+      - {id: fence, phase: fence, uses: command.run, with: {argv: [./work], idempotent: true}, drill: skip}
+      - {id: move, phase: promote, uses: command.run, with: {argv: [./PROMOTE], idempotent: true}, drill: skip}
+      - {id: shift, phase: shift, uses: command.run, with: {argv: [./fail], idempotent: true}, drill: skip}
+";
+
+/// Between the promotion and the move of the users nobody but a person can tell where the service is.
+#[test]
+fn a_run_that_was_left_after_the_promotion_is_told_with_the_record() {
+    for promote in ["work", "fail"] {
+        let drctl = Drctl::with(&[("runbooks/pay.yaml", &SHORT.replace("PROMOTE", promote))]);
+        drctl.write_program("work", "#!/bin/sh\ntouch done\n");
+        drctl.write_program("fail", "#!/bin/sh\nexit 1\n");
+        let line = "failover pay --yes --confirm pay:west --accept-loss unmeasured --reason outage";
+        let begun = drctl.run(line);
+        assert_eq!(begun.code, 6, "{}", begun.stderr);
+        assert_eq!(json(&drctl, "service show pay -o json").get("left_between"), None, "it is not over");
+        assert_eq!(drctl.run("abort latest --reason hold").code, 4);
+        let shown = drctl.run("service show pay").stdout;
+        for words in ["was left aborted: `move`", "users were not moved", "drctl service set pay west"] {
+            assert!(shown.contains(words), "{promote}: {shown}");
+        }
+        let left = &json(&drctl, "service show pay -o json")["left_between"];
+        assert_eq!((&left["step"], &left["to"]), (&"move".into(), &"west".into()));
+        assert!(drctl.run("service list").stdout.contains("? see `service show`"));
+        let status = drctl.run("status pay").stdout;
+        assert!(status.contains("`move` was or may have been done"), "{status}");
+        assert_eq!(drctl.run("service set pay west --reason looked").code, 0);
+        assert_eq!(json(&drctl, "service show pay -o json").get("left_between"), None, "a person has said");
+    }
 }
