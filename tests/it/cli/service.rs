@@ -48,7 +48,7 @@ workflows:
   failover:
     steps:
       - {id: fence, phase: fence, uses: command.run, with: {argv: [./work], idempotent: true}, drill: skip}
-      - {id: move, phase: promote, uses: command.run, with: {argv: [./PROMOTE], idempotent: true}, drill: skip}
+      - {id: move, phase: promote, uses: command.run, drill: skip, with: {argv: [./GO], idempotent: true}}
       - {id: shift, phase: shift, uses: command.run, with: {argv: [./fail], idempotent: true}, drill: skip}
 ";
 
@@ -56,7 +56,7 @@ workflows:
 #[test]
 fn a_run_that_was_left_after_the_promotion_is_told_with_the_record() {
     for promote in ["work", "fail"] {
-        let drctl = Drctl::with(&[("runbooks/pay.yaml", &SHORT.replace("PROMOTE", promote))]);
+        let drctl = Drctl::with(&[("runbooks/pay.yaml", &SHORT.replace("GO", promote))]);
         drctl.write_program("work", "#!/bin/sh\ntouch done\n");
         drctl.write_program("fail", "#!/bin/sh\nexit 1\n");
         let line = "failover pay --yes --confirm pay:west --accept-loss unmeasured --reason outage";
