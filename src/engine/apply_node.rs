@@ -279,6 +279,7 @@ pub(super) fn node_reset(plan: &IndexedPlan, state: &mut RunState, node: NodeInd
         set(plan, state, node, NodeStatus::Pending, at);
         return state.recount(plan);
     }
+    let passed_over = matches!(state.node(node).status, NodeStatus::FailedIgnored | NodeStatus::TimedOut);
     let taken_back = state.node(node).direction == Direction::Undo;
     let doubtful = state.node(node).status == NodeStatus::InDoubt;
     over(state, node, |node| {
@@ -290,6 +291,10 @@ pub(super) fn node_reset(plan: &IndexedPlan, state: &mut RunState, node: NodeInd
         node.ended_at = None;
     });
     set(plan, state, node, if taken_back { NodeStatus::Succeeded } else { NodeStatus::Pending }, at);
+    if passed_over {
+        // What needs it has gone on without it.
+        return state.recount(plan);
+    }
     if state.open_needs.get(node as usize) == Some(&0) && state.node(node).status == NodeStatus::Pending {
         state.frontier.insert(node);
     }

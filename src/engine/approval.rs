@@ -6,9 +6,10 @@ use serde_json::{Map, json};
 
 use super::clock;
 use super::decide::{Decision, timed_out};
-use super::event::{Applied, ClockMark, Event, FenceResult, MissingConsent, NodeSucceeded, Want};
+use super::event::{Applied, ClockMark, Event, FenceResult, MissingConsent, NodeSucceeded, SkipCause, Want};
 use super::input::{Consents, Direction, Rejection};
 use super::ready;
+use super::state::NodeState;
 use crate::model::id::NodeAddress;
 use crate::model::policy::{Approval, NotBy, OnExpiry};
 use crate::model::run::{Failure, FailureClass, Identity, NodeStatus};
@@ -329,9 +330,15 @@ fn askable(decision: &Decision<'_>, loss: Duration) -> Duration {
 }
 
 fn unconfirmed_fences(decision: &Decision<'_>) -> Vec<String> {
-    let nodes = decision.plan.plan.nodes.iter().zip(&decision.state.nodes);
+    let (plan, mode) = (&decision.plan.plan, decision.state.mode);
+    let nodes = plan.nodes.iter().zip(&decision.state.nodes);
+    let left_out = |definition: &Node, node: &NodeState| {
+        matches!(node.skipped, Some(SkipCause::Person { .. })) && plan.fences(definition, mode)
+    };
     nodes
-        .filter(|(_, node)| matches!(node.fence, Some(FenceResult::Unconfirmed(_))))
+        .filter(|(definition, node)| {
+            matches!(node.fence, Some(FenceResult::Unconfirmed(_))) || left_out(definition, node)
+        })
         .map(|(definition, _)| definition.address.to_string())
         .collect()
 }

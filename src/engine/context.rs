@@ -57,15 +57,16 @@ pub fn render_call(
             params.extend(confidential.parameters.iter().map(|(name, value)| (name.clone(), value.clone())));
         }
         let rendered = expression::render(&with, &Context::new(&Value::Object(names)));
-        rendered.map_err(|error| permanent(format!("parameters could not be rendered: {error}")))?
+        rendered.map_err(|error| refused(format!("parameters could not be rendered: {error}")))?
     } else {
         with
     };
-    Action::new(call.action, rendered).map_err(|error| permanent(error.to_string()))
+    Action::new(call.action, rendered).map_err(|error| refused(error.to_string()))
 }
 
-fn permanent(message: String) -> Failure {
-    Failure::new(FailureClass::Permanent, message)
+/// What cannot be rendered is never begun.
+fn refused(message: String) -> Failure {
+    Failure::new(FailureClass::Refused, message)
 }
 
 fn mentions_steps(text: &str) -> bool {

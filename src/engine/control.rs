@@ -9,7 +9,7 @@ use super::remedy::{self, Remedy};
 use super::{approval, drill, left, unwind};
 use crate::model::id::NodeAddress;
 use crate::model::run::{Identity, Mode, NodeStatus, RunStatus};
-use crate::plan::{EdgeKind, NodeIndex};
+use crate::plan::{EdgeKind, NodeIndex, NodeKind};
 
 /// Decides a request and records the answer.
 pub(super) fn request(decision: &mut Decision<'_>, request: Request) -> Result<(), Rejection> {
@@ -151,10 +151,36 @@ fn retry(decision: &mut Decision<'_>, address: &NodeAddress, by: &Identity) -> R
     if decision.node(node).status == NodeStatus::Retrying {
         super::attempt::begin_next(decision, node);
     } else {
+        reset_members(decision, node, by);
         let look = remedy::can_look(decision.plan, &decision.state, node);
         decision.emit(Event::NodeReset { node, by: by.clone(), look });
     }
     Ok(())
+}
+
+/// What failed of a group begins with it, each part with the checks that guard it.
+fn reset_members(decision: &mut Decision<'_>, group: NodeIndex, by: &Identity) {
+    let Some(NodeKind::Group { members, .. }) = decision.definition(group).map(|node| &node.kind) else {
+        return;
+    };
+    for &member in members {
+        reset_members(decision, member, by);
+        let serves = (0..).zip(&decision.plan.index.serves);
+        let of_member = serves.filter(|(_, step)| **step == Some(member)).map(|(node, _)| node);
+        for node in of_member.chain([member]) {
+            if has_failed(decision, node) {
+                decision.emit(Event::NodeReset { node, by: by.clone(), look: false });
+            }
+        }
+    }
+}
+
+/// Says whether a part of a group has failed, or was left out for a failure.
+fn has_failed(decision: &Decision<'_>, node: NodeIndex) -> bool {
+    let state = decision.node(node);
+    let passed_over =
+        matches!(state.status, NodeStatus::Failed | NodeStatus::FailedIgnored | NodeStatus::TimedOut);
+    passed_over || (state.status == NodeStatus::Skipped && matches!(state.skipped, Some(SkipCause::Failed)))
 }
 
 fn skip(
@@ -197,8 +223,14 @@ fn skip(
     Ok(())
 }
 
-/// Nodes that must not begin without this one, by address.
+/// Nodes that must not begin without this one, or without a group it belongs to, by address.
 fn needed_for_safety(decision: &Decision<'_>, node: NodeIndex) -> Vec<String> {
+    let group_of = |node: &NodeIndex| decision.plan.index.group_of.get(*node as usize).copied().flatten();
+    let around = std::iter::successors(Some(node), group_of);
+    around.flat_map(|node| directly_needed(decision, node)).collect()
+}
+
+fn directly_needed(decision: &Decision<'_>, node: NodeIndex) -> Vec<String> {
     let successors = decision.plan.index.successors.get(node as usize).map_or(&[][..], Vec::as_slice);
     let definitions = successors.iter().filter_map(|successor| decision.definition(*successor));
     definitions

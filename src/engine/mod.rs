@@ -47,7 +47,7 @@ pub use decide::{decide, idempotency_key};
 pub use handover::{Hold, contested, in_the_way, is_handed_over, is_made_real, returning};
 pub use left::left_behind;
 pub use moved::is_taken_back;
-pub use perhaps::{Doubtful, perhaps, perhaps_for_good};
+pub use perhaps::{Doubtful, is_half_done, perhaps, perhaps_for_good};
 pub use remedy::{Remedy, is_unasked_fence, refusal, remedies};
 pub use state::{IndexedPlan, RunState};
 pub use status::{about_to, why_in_doubt};

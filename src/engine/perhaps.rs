@@ -1,14 +1,14 @@
 //! What a run may have changed although nobody knows: what failed half-way through, and what a person was
 //! asked to do and has not spoken about.
 
-use super::event::{Applied, SkipCause};
+use super::event::Applied;
 use super::input::Direction;
 use super::state::{IndexedPlan, NodeState, RunState};
-use super::unwind;
-use crate::model::action::traits;
+use super::{child, unwind};
+use crate::model::action::{ActionName, traits};
 use crate::model::id::NodeAddress;
 use crate::model::policy::Reversibility;
-use crate::model::run::{Failure, Mode, NodeStatus};
+use crate::model::run::{Failure, Mode, NodeStatus, Phase};
 use crate::plan::{Node, NodeIndex, NodeKind};
 
 /// Why a node may have changed something.
@@ -27,17 +27,63 @@ pub fn perhaps(plan: &IndexedPlan, state: &RunState) -> Vec<(NodeIndex, Doubtful
     nodes.filter_map(|(node, (definition, state))| Some((node, doubtful(definition, state)?))).collect()
 }
 
-/// The first irreversible step that may have begun, if any: with it the point of no return may be behind.
+/// The first step that may have begun and that no unwind takes back, if any: with it the point of no return
+/// may be behind. One that a person has left out with an override is known to have changed nothing.
 #[must_use]
 pub fn perhaps_for_good<'a>(plan: &'a IndexedPlan, state: &RunState) -> Option<(&'a NodeAddress, Doubtful)> {
+    first_for_good(plan, state, |node| !node.overridden)
+}
+
+/// Says whether anything irreversible may have begun, whatever people have said of it: nothing is taken back
+/// behind it without a person.
+pub(super) fn is_any_for_good(plan: &IndexedPlan, state: &RunState) -> bool {
+    let mut nodes = plan.plan.nodes.iter().zip(&state.nodes);
+    first_for_good(plan, state, |_| true).is_some()
+        || nodes.any(|(definition, node)| {
+            unwind::changes(definition)
+                && node.applied != Applied::No
+                && (definition.reversibility_in(state.mode) == Reversibility::Irreversible
+                    || is_left_inside(definition, node))
+        })
+}
+
+/// Says whether a node began a run that ended short of its goal and was not taken back: its own point of no
+/// return may be behind.
+fn is_left_inside(definition: &Node, node: &NodeState) -> bool {
+    let call = definition.call(node.mode.unwrap_or(Mode::Graceful));
+    call.is_some_and(|call| call.action == ActionName::RunbookRun)
+        && child::fell_short(node).is_some()
+        && !child::was_taken_back(definition, node)
+}
+
+fn first_for_good<'a>(
+    plan: &'a IndexedPlan,
+    state: &RunState,
+    counts: impl Fn(&NodeState) -> bool,
+) -> Option<(&'a NodeAddress, Doubtful)> {
     let mut nodes = plan.plan.nodes.iter().zip(&state.nodes);
     nodes.find_map(|(definition, node)| {
-        let mode = node.mode.unwrap_or(state.mode);
-        let for_good = definition.reversibility_in(mode) == Reversibility::Irreversible;
         // Of a run that was left as it stands nobody waits for an answer.
-        let open = for_good && (node.partly || node.status == NodeStatus::AwaitingApproval);
+        let open = node.partly || node.status == NodeStatus::AwaitingApproval;
+        let open = open && stays(definition, node, state.mode) && counts(node);
         Some((&definition.address, doubtful(definition, node).filter(|_| open)?))
     })
+}
+
+/// Says whether a node failed half-way, and what it may have done stays there for good.
+#[must_use]
+pub fn is_half_done(plan: &IndexedPlan, state: &RunState, node: NodeIndex) -> bool {
+    let it = state.node(node);
+    it.partly
+        && plan.plan.nodes.get(node as usize).is_some_and(|definition| stays(definition, it, state.mode))
+}
+
+/// Says whether what a node may have done half-way stays there for good, or makes a second primary: a fence
+/// is not opened beside it.
+fn stays(definition: &Node, node: &NodeState, mode: Mode) -> bool {
+    let mode = node.mode.unwrap_or(mode);
+    let promotes = definition.phase == Some(Phase::Promote) && !runs_undo(definition, mode);
+    promotes || definition.reversibility_in(mode) == Reversibility::Irreversible
 }
 
 fn doubtful(definition: &Node, node: &NodeState) -> Option<Doubtful> {
@@ -46,13 +92,12 @@ fn doubtful(definition: &Node, node: &NodeState) -> Option<Doubtful> {
     }
     let by_hand = matches!(definition.kind, NodeKind::Manual { .. });
     let asked = matches!(node.status, NodeStatus::AwaitingApproval | NodeStatus::Cancelled);
-    let left_out =
-        node.status == NodeStatus::Skipped && matches!(node.skipped, Some(SkipCause::Person { .. }));
-    if by_hand && asked {
-        Some(Doubtful::Asked)
-    } else {
-        (node.partly && !left_out).then_some(Doubtful::Failed)
-    }
+    if by_hand && asked { Some(Doubtful::Asked) } else { node.partly.then_some(Doubtful::Failed) }
+}
+
+/// Says whether the undo of a node runs also for what a failed try may have done, as its author wants it.
+pub(super) fn runs_undo(definition: &Node, mode: Mode) -> bool {
+    definition.undo_after_failure && definition.reversibility_in(mode) != Reversibility::Irreversible
 }
 
 /// Says whether an attempt that ends like this, now, may have done a part of its work.
@@ -65,7 +110,7 @@ pub(super) fn ends_half_way(definition: &Node, node: &NodeState, failure: &Failu
         && call.is_some_and(|call| traits::may_do_a_part(call.action, failure.class))
 }
 
-/// Says whether a node is taken back for what a failed try may have done, as its author wants it.
-pub(super) const fn is_for_undo(definition: &Node, node: &NodeState) -> bool {
-    definition.undo_after_failure && node.partly
+/// Says whether a node is taken back for what a failed try may have done.
+pub(super) fn is_for_undo(definition: &Node, node: &NodeState) -> bool {
+    node.partly && runs_undo(definition, node.mode.unwrap_or(Mode::Graceful))
 }

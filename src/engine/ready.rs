@@ -122,6 +122,8 @@ fn begin_kind(decision: &mut Decision<'_>, node: NodeIndex, definition: &Node) {
             Err(failure) => fail(decision, node, failure, Applied::No),
         },
         NodeKind::Gate => approval::try_gate(decision, node),
+        // Where not all must succeed, none may have by now.
+        NodeKind::Group { .. } if threshold(decision, node).is_some() => settle_group(decision, node),
         NodeKind::Group { .. } => succeed(decision, node),
     }
 }
@@ -177,7 +179,8 @@ pub(super) fn finish(decision: &mut Decision<'_>, succeeded: NodeSucceeded) {
 pub(super) fn fail(decision: &mut Decision<'_>, node: NodeIndex, failure: Failure, applied: Applied) {
     let Some(definition) = decision.definition(node) else { return };
     let state = decision.node(node);
-    let half_way = definition.undo_after_failure && perhaps::ends_half_way(definition, state, &failure);
+    let runs_undo = perhaps::runs_undo(definition, state.mode.unwrap_or(decision.state.mode));
+    let half_way = runs_undo && perhaps::ends_half_way(definition, state, &failure);
     let unsettled = state.unsettled || half_way || perhaps::is_for_undo(definition, state);
     let applied = if unsettled && applied == Applied::No { Applied::Unknown } else { applied };
     if unreachable_fence(decision, node, definition, &failure) {
@@ -316,7 +319,12 @@ fn threshold(decision: &Decision<'_>, group: NodeIndex) -> Option<(usize, Stragg
 
 /// Settles a group as soon as enough of its members have succeeded, or too many have not.
 fn look_at_group(decision: &mut Decision<'_>, member: NodeIndex) {
-    let Some(group) = group_of(decision, member) else { return };
+    if let Some(group) = group_of(decision, member) {
+        settle_group(decision, group);
+    }
+}
+
+fn settle_group(decision: &mut Decision<'_>, group: NodeIndex) {
     let Some((needed, stragglers, total)) = threshold(decision, group) else { return };
     if decision.node(group).status != NodeStatus::Pending {
         return;

@@ -3,6 +3,7 @@
 
 use super::event::{Applied, Want};
 use super::input::Direction;
+use super::perhaps::is_half_done;
 use super::state::{IndexedPlan, NodeState, RunState};
 use super::{attempt, left, ready};
 use crate::model::action::Doubt;
@@ -32,6 +33,7 @@ pub fn remedies(plan: &IndexedPlan, state: &RunState, node: NodeIndex) -> Vec<Re
         NodeStatus::Failed if is_unasked_fence(plan, state, node) => {
             &[Remedy::Retry, Remedy::Done, Remedy::Skip]
         }
+        NodeStatus::Failed if is_half_done(plan, state, node) => &[Remedy::Retry, Remedy::Done],
         NodeStatus::Failed | NodeStatus::UndoFailed => &[Remedy::Retry],
         NodeStatus::InDoubt if !it.person_needed => &[],
         NodeStatus::InDoubt if takes_back(plan, state, node) && it.direction == Direction::Do => {

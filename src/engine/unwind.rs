@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::decide::Decision;
 use super::event::{Applied, SkipCause, Want};
-use super::input::Rejection;
-use super::perhaps::{Doubtful, perhaps, perhaps_for_good};
+use super::input::{Direction, Rejection};
+use super::perhaps::{Doubtful, is_any_for_good, perhaps, perhaps_for_good};
 use super::state::{IndexedPlan, NodeState, RunState};
 use super::status::address;
 use super::{attempt, child, drill};
@@ -16,9 +16,9 @@ use crate::model::run::NodeStatus;
 use crate::model::shell;
 use crate::plan::{Node, NodeIndex, NodeKind};
 
-/// Says whether everything applied so far may be taken back.
+/// Says whether everything applied so far may be taken back without asking anybody.
 pub(super) fn is_possible(decision: &Decision<'_>) -> bool {
-    check(decision).is_ok()
+    !is_any_for_good(decision.plan, &decision.state)
 }
 
 /// Refuses when an irreversible step has begun, or a person may have begun it.
@@ -41,8 +41,13 @@ pub(super) fn check(decision: &Decision<'_>) -> Result<(), Rejection> {
             "it has changed nothing",
         ),
     };
+    let back = if plan.plan.nodes.iter().any(|node| node.address == *address && node.undo.is_some()) {
+        "no undo of it runs before that is known"
+    } else {
+        "it cannot be taken back"
+    };
     Err(Rejection::Refused(format!(
-        "the point of no return may be behind: {why} and it cannot be taken back. If it is done, say \
+        "the point of no return may be behind: {why} and {back}. If it is done, say \
          `drctl done {run} {typed} --reason …`; hold with `drctl abort {run}`. Only if {only_if}: \
          `drctl pause {run}`, `drctl skip {run} {typed} --override --reason …`, and unwind then"
     )))
@@ -55,9 +60,17 @@ pub fn passed<'a>(plan: &'a IndexedPlan, state: &RunState) -> Option<&'a NodeAdd
     let found = nodes.find(|(definition, node)| {
         definition.reversibility_in(state.mode) == Reversibility::Irreversible
             && changes(definition)
-            && node.applied != Applied::No
+            && (node.applied == Applied::Yes
+                || (node.applied == Applied::Unknown && !(node.overridden && was_left_out(node))))
     });
     found.map(|(definition, _)| &definition.address)
+}
+
+/// Says whether a person has left out a step that may have done something.
+fn was_left_out(node: &NodeState) -> bool {
+    node.applied == Applied::Unknown
+        && node.direction == Direction::Do
+        && matches!(node.skipped, Some(SkipCause::Person { .. }))
 }
 
 /// What a run has applied, in the order of the plan, each with whether an unwind would take it back.
@@ -182,7 +195,9 @@ pub(super) fn left_as_is(decision: &Decision<'_>) -> Vec<String> {
     let names = |nodes: Vec<(&Node, &Arc<NodeState>)>| {
         nodes.iter().map(|(definition, _)| definition.address.to_string()).collect::<Vec<_>>()
     };
-    let perhaps = perhaps(plan, state).into_iter().map(|(node, _)| address(plan, node)).collect();
+    let (unknown, other): (Vec<_>, Vec<_>) = other.into_iter().partition(|(_, node)| was_left_out(node));
+    let mut perhaps: Vec<_> = perhaps(plan, state).into_iter().map(|(node, _)| address(plan, node)).collect();
+    perhaps.extend(names(unknown));
     let told = [
         ("may have changed something, look at it", perhaps),
         ("marked done by hand, left as it is", names(done)),

@@ -6,10 +6,12 @@ use serde::Serialize;
 use crate::engine::clock;
 use crate::engine::event::{ChildRun, MissingConsent, Want};
 use crate::engine::input::Direction;
+use crate::engine::state::NodeState;
 use crate::engine::{
-    IndexedPlan, Remedy, RunState, call_of, consent_flag, is_unasked_fence, remedies, why_in_doubt,
-    why_unfenced,
+    IndexedPlan, Remedy, RunState, call_of, consent_flag, is_half_done, is_unasked_fence, remedies,
+    why_in_doubt, why_unfenced,
 };
+use crate::model::policy::{Approval, NotBy};
 use crate::model::run::{NodeStatus, RunStatus};
 use crate::model::shell;
 use crate::plan::{NodeIndex, NodeKind};
@@ -28,6 +30,10 @@ pub struct PersonNeeded {
     /// What to type.
     pub command: String,
 }
+
+/// What is said of a step that is not taken back by itself.
+const HALF_DONE: &str =
+    "; it may have done a part of its work: look at it first. Nothing is taken back before that is known";
 
 /// Said of a fence that could not be confirmed in a plan without a gate before the promotion.
 const UNASKED: &str = "; no gate of this plan asks whether the old primary may still accept writes, so the run \
@@ -61,6 +67,23 @@ pub fn needs_person(plan: &IndexedPlan, state: &RunState) -> Vec<PersonNeeded> {
     needed
 }
 
+/// Who may agree, and how many of them are still wanted.
+fn by_whom(approval: &Approval, state: &RunState, it: &NodeState) -> String {
+    let mut text = String::new();
+    if approval.quorum > 1 {
+        let granted = it.votes.iter().filter(|(_, granted)| *granted).count();
+        text = format!(" of {} people ({granted} so far)", approval.quorum);
+    }
+    if !approval.roles.is_empty() {
+        text = format!("{text}, by role {}", approval.roles.join(" or "));
+    }
+    if approval.not_by.contains(&NotBy::Starter) {
+        let starter = state.begun_by.as_ref().unwrap_or(&state.created.started_by.name);
+        text = format!("{text}, not by {starter}, who started the run");
+    }
+    text
+}
+
 fn of_node(plan: &IndexedPlan, state: &RunState, node: NodeIndex, run: &str) -> Option<PersonNeeded> {
     let definition = plan.plan.nodes.get(node as usize)?;
     let it = state.node(node);
@@ -83,14 +106,19 @@ fn of_node(plan: &IndexedPlan, state: &RunState, node: NodeIndex, run: &str) -> 
                 let text = call.with.get("instructions").and_then(|text| text.as_str()).unwrap_or_default();
                 ("manual", text.to_owned(), format!("drctl done {run} {typed} --reason \"…\""))
             }
-            _ => {
-                let text = format!("{} waits for approval", definition.title);
+            NodeKind::Approval { approval } => {
+                let text = format!("{} waits for approval{}", definition.title, by_whom(approval, state, it));
                 ("approval", text, format!("drctl approve {run} {typed}"))
             }
+            _ => return None,
         },
         NodeStatus::Failed => {
             let unasked = is_unasked_fence(plan, state, node);
-            let more = if unasked { UNASKED } else { "" };
+            let more = match () {
+                () if unasked => UNASKED,
+                () if is_half_done(plan, state, node) => HALF_DONE,
+                () => "",
+            };
             ("failure", format!("{failure}{more}"), ways_out(plan, state, node)?)
         }
         NodeStatus::UndoFailed => ("undo", failure, ways_out(plan, state, node)?),

@@ -192,7 +192,7 @@ impl Dispatcher {
         attempt: u32,
         cancelled: CancelSignal,
     ) -> Result<(Action, AttemptContext, Option<ChildPlan>), Failure> {
-        let broken = |message: &str| Failure::new(FailureClass::Permanent, message);
+        let broken = |message: &str| Failure::new(FailureClass::Refused, message);
         let definition =
             plan.plan.nodes.get(node as usize).ok_or_else(|| broken("the plan has no such node"))?;
         let (direction, key, deadline, prepared) = match command {

@@ -9,7 +9,7 @@ use crate::model::action::{ActionName, Doubt, traits};
 use crate::model::drill::{DrillRule, DrillVariant};
 use crate::model::limits;
 use crate::model::policy::{MinSuccess, OnFailure, Reversibility};
-use crate::model::run::FailureClass;
+use crate::model::run::{FailureClass, Phase};
 use crate::model::step::{ForEach, OtherUse, Step, Undo, Variant};
 
 use super::{approval, call, drill};
@@ -221,7 +221,7 @@ fn safety(
         };
         reporter.value(Code::DoubtNeedsPerson, &format!("{pointer}/uses"), message).help(help);
     }
-    after_failure(step, action, pointer, reporter);
+    after_failure(entry, action, pointer, reporter);
     if step.on_failure == Some(OnFailure::Unwind) && step.undo.is_none() && !entry.is_irreversible() {
         let message = format!("`{}` unwinds when it fails, but has no `undo` itself", step.id);
         let finding = reporter.value(Code::MissingUndo, &format!("{pointer}/on_failure"), message);
@@ -233,7 +233,8 @@ fn safety(
 }
 
 /// What becomes of a step that failed half-way.
-fn after_failure(step: &Step, action: ActionName, pointer: &str, reporter: &mut Reporter<'_>) {
+fn after_failure(entry: &Entry<'_>, action: ActionName, pointer: &str, reporter: &mut Reporter<'_>) {
+    let step = entry.step;
     let other = match &step.ungraceful {
         Some(Variant::Other(other)) => other.uses,
         Some(Variant::Run | Variant::Skip) | None => None,
@@ -248,6 +249,13 @@ fn after_failure(step: &Step, action: ActionName, pointer: &str, reporter: &mut 
                 .key(Code::KeyWithoutMeaning, &format!("{pointer}/undo_after_failure"), message)
                 .help("add `undo`");
         }
+        Some(true) if entry.is_irreversible() => {
+            let message =
+                format!("`{}` cannot be taken back, so `undo_after_failure` has no effect", step.id);
+            reporter
+                .key(Code::KeyWithoutMeaning, &format!("{pointer}/undo_after_failure"), message)
+                .help("leave it out; a person is asked what became of it");
+        }
         Some(_) if !opaque => {
             let message = format!("`{action}` says itself whether there is something to take back");
             reporter
@@ -255,8 +263,14 @@ fn after_failure(step: &Step, action: ActionName, pointer: &str, reporter: &mut 
                 .help("leave it out");
         }
         None if unwinds && opaque && step.undo.is_some() => {
-            let message =
-                format!("`{}` unwinds when it fails, and its own `undo` does not run then", step.id);
+            let message = if entry.phase == Some(Phase::Promote) {
+                format!(
+                    "a person is asked when `{}` fails: its own `undo` does not run by itself then",
+                    step.id
+                )
+            } else {
+                format!("`{}` unwinds when it fails, and its own `undo` does not run then", step.id)
+            };
             reporter
                 .value(Code::MissingUndo, &format!("{pointer}/on_failure"), message)
                 .help("`undo_after_failure: true` where that bears that nothing was done; `false` to say so")

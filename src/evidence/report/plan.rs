@@ -162,7 +162,7 @@ pub(super) fn effect(it: &NodeState) -> &'static str {
         (NodeStatus::Succeeded | NodeStatus::MarkedDone, _, Direction::Do) | (_, Applied::Yes, _) => {
             "applied"
         }
-        (_, Applied::No, _) if it.current.is_none() => "not applied",
+        (_, Applied::No, _) if it.current.is_none() && !it.partly => "not applied",
         _ => "unknown",
     }
 }

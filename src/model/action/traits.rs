@@ -53,8 +53,8 @@ pub const fn is_opaque(name: ActionName) -> bool {
 pub const fn may_do_a_part(name: ActionName, class: FailureClass) -> bool {
     match name {
         ActionName::RunbookRun => false,
-        // Any other answer than "try again" says that the request was not carried out.
-        ActionName::HttpRequest => matches!(class, FailureClass::Transient),
+        // A refusal says that the request was not carried out.
+        ActionName::HttpRequest => matches!(class, FailureClass::Transient | FailureClass::Throttled),
         _ => is_opaque(name) && matches!(class, FailureClass::Transient | FailureClass::Permanent),
     }
 }

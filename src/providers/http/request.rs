@@ -111,9 +111,9 @@ async fn unexpected(
     sensitive: bool,
 ) -> Failure {
     let status = response.status().as_u16();
-    let mut failure = Failure::new(status::class_of(status, stake), String::new());
-    failure.retry_after =
-        status::retry_after(response.headers()).filter(|_| failure.class == FailureClass::Throttled);
+    let pause = status::retry_after(response.headers());
+    let mut failure = Failure::new(status::class_of(status, stake, pause.is_some()), String::new());
+    failure.retry_after = pause.filter(|_| failure.class == FailureClass::Throttled);
     let mut message = format!("{place}: status {status}, expected {}", status::expected(&request.expect));
     if (300..400).contains(&status) {
         message.push_str("; redirects are not followed");

@@ -19,11 +19,16 @@ pub(super) enum Stake {
 /// Longest time a service can ask to be left alone.
 const LONGEST: Duration = Duration::from_secs(3_600);
 
-/// The class of a status that was not expected.
-pub(super) fn class_of(status: u16, stake: Stake) -> FailureClass {
+/// The class of a status that was not expected. What can be sent only once is known not to have been done
+/// with 503 only where the service says when to come back: proxies also say it of requests that were
+/// delivered. An answer such as 202, "see elsewhere" (302, 303) or a conflict (409) may mean that the request
+/// was carried out, or is.
+pub(super) fn class_of(status: u16, stake: Stake, says_when: bool) -> FailureClass {
     match (status, stake) {
-        (429 | 503, _) => FailureClass::Throttled,
+        (429, _) | (503, Stake::Read | Stake::Repeatable) => FailureClass::Throttled,
+        (503, Stake::Once) if says_when => FailureClass::Throttled,
         (408 | 500..=599, Stake::Once) => FailureClass::InDoubt,
+        (200..=299 | 302 | 303 | 409, Stake::Once | Stake::Repeatable) => FailureClass::InDoubt,
         (408 | 500..=599, Stake::Read | Stake::Repeatable) => FailureClass::Transient,
         _ => FailureClass::Permanent,
     }
@@ -64,7 +69,10 @@ mod tests {
     fn every_row_of_the_table() {
         for (status, stake, class) in [
             (429, Stake::Once, FailureClass::Throttled),
-            (503, Stake::Once, FailureClass::Throttled),
+            (503, Stake::Once, FailureClass::InDoubt),
+            (503, Stake::Repeatable, FailureClass::Throttled),
+            (202, Stake::Once, FailureClass::InDoubt),
+            (409, Stake::Repeatable, FailureClass::InDoubt),
             (503, Stake::Read, FailureClass::Throttled),
             (500, Stake::Once, FailureClass::InDoubt),
             (502, Stake::Once, FailureClass::InDoubt),
@@ -77,10 +85,12 @@ mod tests {
             (408, Stake::Read, FailureClass::Transient),
             (400, Stake::Once, FailureClass::Permanent),
             (404, Stake::Read, FailureClass::Permanent),
-            (302, Stake::Once, FailureClass::Permanent),
+            (302, Stake::Once, FailureClass::InDoubt),
+            (302, Stake::Read, FailureClass::Permanent),
         ] {
-            assert_eq!(class_of(status, stake), class, "{status} {stake:?}");
+            assert_eq!(class_of(status, stake, false), class, "{status} {stake:?}");
         }
+        assert_eq!(class_of(503, Stake::Once, true), FailureClass::Throttled);
     }
 
     #[test]

@@ -232,3 +232,45 @@ fn a_run_that_was_taken_back_has_no_recovery_time() {
     assert!(listed.contains("not_validated") && !listed.contains("\"met\""), "{listed}");
     assert_eq!(recorded(&drctl), ("east".to_owned(), vec![]));
 }
+
+/// A step of a runbook, which notes what it does.
+fn noting(name: &str, phase: &str, exit: u8, more: &str) -> String {
+    let with = |name: &str, exit: u8| format!("{{argv: [./note, {name}, '{exit}'], idempotent: true}}");
+    let undo = format!("undo: {{uses: command.run, with: {}}}", with(&format!("un{name}"), 0));
+    let undo = if phase == "fence" { format!(", {undo}") } else { String::new() };
+    format!(
+        "      - {{id: {name}, phase: {phase}, uses: command.run, with: {}, drill: skip{undo}{more}}}\n",
+        with(name, exit)
+    )
+}
+
+fn runbook(name: &str, steps: &str) -> String {
+    format!(
+        "apiVersion: drctl/v1\nkind: Runbook\nmetadata: {{name: {name}}}\n\
+         sites: {{east: {{role: active}}, west: {{role: standby}}}}\nworkflows:\n  failover:\n    steps:\n{steps}"
+    )
+}
+
+/// The run inside it may be half behind its own point of no return: no policy opens the fence beside it.
+#[test]
+fn a_run_inside_that_was_left_half_way_opens_no_fence() {
+    let inner =
+        noting("fence-db", "fence", 0, "") + &noting("promote-db", "promote", 1, ", on_failure: abort");
+    let inside = "      - {id: db, phase: promote, uses: runbook.run, with: {runbook: db}, on_failure: unwind, drill: skip}\n";
+    let outer = noting("fence", "fence", 0, "") + inside;
+    let drctl = Drctl::with(&[
+        ("runbooks/db.yaml", &runbook("db", &inner)),
+        ("runbooks/shop.yaml", &runbook("shop", &outer)),
+    ]);
+    drctl.write_program("note", "#!/bin/sh\necho $1 >> log\nexit $2\n");
+    let begun = drctl.run("failover shop --reason x --confirm shop:west --accept-unfenced --accept-loss 1h");
+    assert_eq!(begun.code, 6, "{}", begun.stderr);
+    let mut words = begun.stdout.split_whitespace();
+    let inside = words.rfind(|word| word.starts_with("db-")).unwrap().to_owned();
+    drctl.run(&format!("approve {inside} --confirm db:west --accept-unfenced"));
+    let shop = &json(&drctl, "runs list -o json")[0]["id"];
+    let resumed = drctl.run(&format!("resume {}", shop.as_str().unwrap()));
+    let log = std::fs::read_to_string(drctl.path("log")).unwrap();
+    assert_eq!(log, "fence\nfence-db\npromote-db\n", "{}", resumed.stdout);
+    assert_eq!(resumed.code, 6, "{}{}", resumed.stdout, resumed.stderr);
+}

@@ -1,6 +1,6 @@
 //! Programs that failed, of which only they know how far they had come.
 
-use drctl::engine::input::{Control, Observation};
+use drctl::engine::input::{Consents, Control, Observation};
 use drctl::model::run::{FailureClass, Mode, NodeStatus, RunStatus};
 
 use super::script::{Script, by_hand, retry, skip};
@@ -152,4 +152,124 @@ fn without_a_word_what_failed_half_way_is_named_and_left() {
     assert_eq!(script.ask(retry("promote")), None);
     script.ok("promote");
     assert!(drctl::engine::perhaps(&script.plan, &script.state).is_empty());
+}
+
+#[test]
+fn a_fence_is_not_opened_beside_a_promotion_that_failed_half_way() {
+    let undo = ", on_failure: unwind, undo: {uses: command.run, with: {argv: [demote]}}";
+    let mut script = promoted_by_program(undo);
+    script.fail("promote", FailureClass::Permanent);
+    assert_eq!((script.run(), script.in_flight()), (RunStatus::Paused, Vec::<String>::new()));
+    let refused = script.ask(Control::Unwind).unwrap();
+    assert!(refused.contains("no undo of it runs before that is known"), "{refused}");
+    // It is there after all: taken back before the fence is opened.
+    let mut done = promoted_by_program(undo);
+    done.fail("promote", FailureClass::Permanent);
+    assert_eq!(done.ask(Control::Pause), None);
+    assert_eq!(done.ask(by_hand("promote")), None);
+    assert_eq!(done.ask(Control::Unwind), None);
+    assert_eq!(done.in_flight(), ["promote:start"]);
+
+    let mut bears = promoted_by_program(&format!("{undo}, undo_after_failure: true"));
+    bears.fail("promote", FailureClass::Permanent);
+    assert_eq!((bears.run(), bears.in_flight()), (RunStatus::Unwinding, vec!["promote:start".to_owned()]));
+}
+
+/// Two promotions and a fence under them.
+fn two_promotions(first: &str) -> Script {
+    let steps = format!(
+        "{FENCE}\n\
+         - {{id: one, needs: [fence], phase: promote, uses: command.run, with: {{argv: [one]}}{first}}}\n\
+         - {{id: two, needs: [fence], phase: promote, uses: command.run, with: {{argv: [two]}}, on_failure: unwind}}"
+    );
+    let mut script = Script::new(&steps, "", Mode::Graceful);
+    script.ok("fence");
+    script
+}
+
+#[test]
+fn what_a_person_left_out_is_not_forgotten() {
+    for overridden in [false, true] {
+        let mut script = two_promotions("");
+        script.fail("one", FailureClass::Permanent);
+        assert_eq!(script.ask(skip("one", overridden)), None);
+        script.fail("two", FailureClass::Refused);
+        // Nobody has asked for that: a policy does not open the fence.
+        assert_eq!((script.run(), script.in_flight()), (RunStatus::Paused, Vec::<String>::new()));
+        assert_eq!(script.ask(Control::Unwind).is_some(), !overridden, "only who says that it is nothing");
+        if overridden {
+            script.ok("fence");
+            assert_eq!(script.run(), RunStatus::Unwound);
+            assert_eq!(script.state.cause.as_deref(), Some("may have changed something, look at it: one"));
+        }
+    }
+}
+
+#[test]
+fn the_way_out_that_is_named_leads_out() {
+    let ways = |mut script: Script| {
+        assert!(script.ask(Control::Unwind).unwrap().contains("--override"));
+        assert_eq!(script.ask(skip("one", true)), None);
+        assert_eq!(script.ask(Control::Unwind), None);
+        assert_eq!(script.in_flight(), ["fence:start"]);
+    };
+    let mut ignored = two_promotions(", on_failure: continue");
+    ignored.fail("one", FailureClass::Permanent);
+    ignored.fail("two", FailureClass::Refused);
+    assert_eq!(ignored.status("one"), NodeStatus::FailedIgnored);
+    ways(ignored);
+    let mut doubted = two_promotions("");
+    doubted.fail("two", FailureClass::Refused);
+    doubted.fail("one", FailureClass::InDoubt);
+    for _ in 0..3 {
+        doubted.observe("one", Observation::Unknown("nobody knows".to_owned()));
+        if !doubted.state.node(doubted.node("one")).person_needed {
+            doubted.wait_for_wake();
+        }
+    }
+    assert_eq!(doubted.ask(skip("one", true)), None);
+    assert_eq!(doubted.ask(Control::Unwind), None);
+    assert_eq!(doubted.in_flight(), ["fence:start"]);
+}
+
+const MEMBERS: &str = "
+- {id: fence, phase: fence, for_each: [p, q], uses: command.run, with: {argv: [f, '{{ item }}']}}
+- {id: promote, phase: promote, needs: [fence], uses: command.run, with: {argv: [p]}}
+";
+
+#[test]
+fn a_member_of_what_protects_is_left_out_only_with_an_override() {
+    let mut script = Script::with_consents(
+        MEMBERS,
+        "",
+        Mode::Graceful,
+        Consents { confirm: Some("pay:west".to_owned()), ..Consents::default() },
+    );
+    script.ok("fence[q]");
+    script.fail("fence[p]", FailureClass::Permanent);
+    let refused = script.ask(skip("fence[p]", false)).unwrap();
+    assert!(refused.contains("must not begin without `fence[p]`; add --override"), "{refused}");
+    assert_eq!(script.ask(skip("fence[p]", true)), None);
+    assert_eq!((script.run(), script.in_flight()), (RunStatus::AwaitingApproval, Vec::<String>::new()));
+    let needed = drctl::evidence::needs_person(&script.plan, &script.state);
+    assert!(needed[0].command.contains("--accept-unfenced"), "{needed:?}");
+}
+
+#[test]
+fn a_group_that_is_tried_again_needs_its_members() {
+    let steps = "
+- {id: fan, for_each: [p, q, s], min_success: 2, uses: command.run, with: {argv: ['{{ item }}']}}
+- {id: after, needs: [fan], uses: command.run, with: {argv: [after]}}
+";
+    let mut script = Script::new(steps, "", Mode::Graceful);
+    for node in ["fan[p]", "fan[q]"] {
+        script.fail(node, FailureClass::Permanent);
+    }
+    script.ok("fan[s]");
+    assert_eq!(script.status("fan"), NodeStatus::Failed);
+    assert_eq!(script.ask(retry("fan")), None);
+    assert_eq!(script.in_flight(), ["fan[p]:start", "fan[q]:start"]);
+    script.ok("fan[p]");
+    assert_eq!((script.status("fan"), script.status("fan[q]")), (NodeStatus::Succeeded, NodeStatus::Running));
+    assert!(script.in_flight().contains(&"after:start".to_owned()));
 }

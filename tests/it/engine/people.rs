@@ -99,7 +99,12 @@ fn an_approval_needs_its_quorum_of_different_people() {
     assert_eq!(script.run(), RunStatus::AwaitingApproval);
     let yes = || approve(Consents::default());
     assert!(script.ask_as("starter", yes(), None).unwrap().contains("started the run"));
+    let told = |script: &Script| drctl::evidence::needs_person(&script.plan, &script.state)[0].text.clone();
+    let waits =
+        "approval of a waits for approval of 2 people (0 so far), not by starter, who started the run";
+    assert_eq!(told(&script), waits);
     assert_eq!(script.ask_as("ann", yes(), None), None);
+    assert!(told(&script).contains("(1 so far)"));
     assert!(script.ask_as("ann", yes(), None).unwrap().contains("already approved"));
     assert_eq!(script.run(), RunStatus::AwaitingApproval);
     assert_eq!(script.ask_as("bob", yes(), None), None);
