@@ -376,13 +376,20 @@ pub(super) fn status(
             (RunStatus::Failed, Some(format!("{} attested that it failed: {notes}", attested.by.name)))
         }
         (Some(DrillOutcome::Passed) | None, _) => finished,
-        (Some(DrillOutcome::Failed), _) => (RunStatus::Failed, drill.reason.clone()),
-        (Some(DrillOutcome::Aborted), _) => (RunStatus::Aborted, drill.reason.clone()),
+        (Some(DrillOutcome::Failed), _) => (RunStatus::Failed, with_perhaps(decision)),
+        (Some(DrillOutcome::Aborted), _) => (RunStatus::Aborted, with_perhaps(decision)),
         (Some(DrillOutcome::Promoted), _) => {
             let why = drill.reason.as_deref().unwrap_or("a real run took over");
             (RunStatus::Aborted, Some(format!("promoted: {why}")))
         }
     }
+}
+
+/// Why a drill ended short, with what it may have left behind although nobody knows.
+fn with_perhaps(decision: &Decision<'_>) -> Option<String> {
+    let reason = decision.state.drill.reason.clone();
+    let Some(perhaps) = left::perhaps_left(decision) else { return reason };
+    Some(reason.map_or_else(|| perhaps.clone(), |reason| format!("{reason}; {perhaps}")))
 }
 
 fn waiting(decision: &Decision<'_>) -> Option<NodeIndex> {

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 
 use super::decide::Decision;
 use super::event::{Applied, DrillOutcome, SkipCause, Want};
+use super::perhaps::{Doubtful, perhaps};
 use super::state::{IndexedPlan, RunState};
 use super::status::{address, failure_text};
-use super::{attempt, drill, unwind};
+use super::{attempt, child, drill, unwind};
 use crate::model::drill::DrillLevel;
 use crate::model::run::{NodeStatus, RunStatus};
 use crate::plan::{Node, NodeIndex, Section};
@@ -117,6 +118,22 @@ fn is_sweep_left_out(plan: &IndexedPlan, state: &RunState) -> bool {
 /// Says whether a node was left out because the drill ended otherwise.
 pub(super) fn is_left_out(node: &super::state::NodeState) -> bool {
     node.status == NodeStatus::Skipped && matches!(node.skipped, Some(SkipCause::Drill))
+}
+
+/// What a drill that is over may have left behind: what failed half-way, of which no undo was run, unless its
+/// steps of cleanup take it away. On the simulated estate nothing is there.
+pub(super) fn perhaps_left(decision: &Decision<'_>) -> Option<String> {
+    let (plan, state) = (decision.plan, &decision.state);
+    let real = matches!(drill::of(plan)?.level, DrillLevel::Isolated | DrillLevel::Live);
+    let own = |node: &NodeIndex| {
+        let section = plan.plan.nodes.get(*node as usize).and_then(Node::section);
+        matches!(section, Some(Section::Inject | Section::Operation))
+    };
+    let failed = perhaps(plan, state).into_iter().filter(|(_, why)| *why == Doubtful::Failed);
+    let failed = failed.map(|(node, _)| node).filter(own);
+    let names: Vec<_> = failed.map(|node| address(plan, node)).collect();
+    let told = real && !names.is_empty() && !is_swept(plan);
+    told.then(|| format!("may have left something behind, look at it: {}", child::few(names, ", ")))
 }
 
 /// Nodes of a drill that could not be cleaned up and can be tried again; of one that a real run goes on from

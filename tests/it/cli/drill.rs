@@ -339,3 +339,34 @@ fn a_drill_that_is_over_has_nothing_to_promote_or_to_clean_up() {
     let what = "has changed nothing real (simulate): there is nothing to go on from";
     refused(&format!("drill promote {simulated} --reason x"), what, start);
 }
+
+/// A program that failed half-way and has no undo for that is not called cleaned up.
+#[test]
+fn what_a_drill_may_have_left_behind_is_named() {
+    let step = |name: &str, exit: u8| {
+        let with = |name: &str, exit: u8| format!("{{argv: [./work, {name}, '{exit}'], idempotent: true}}");
+        format!(
+            "      - {{id: {name}, uses: command.run, with: {}, drill: {{boundary: trusted}},\n         \
+             undo: {{uses: command.run, with: {}}}}}\n",
+            with(name, exit),
+            with(&format!("un{name}"), 0)
+        )
+    };
+    let text = format!(
+        "apiVersion: drctl/v1\nkind: Runbook\nmetadata: {{name: shop}}\n\
+         sites: {{east: {{role: active}}, west: {{role: standby}}}}\n\
+         drill: {{level: isolated, boundary: {{sites: [west]}}}}\nworkflows:\n  failover:\n    steps:\n{}{}",
+        step("scale", 0),
+        step("warm", 1)
+    );
+    let drctl = Drctl::with(&[("runbooks/shop.yaml", &text)]);
+    drctl.write_program("work", "#!/bin/sh\necho $1 >> log\nexit $2\n");
+    let drilled = drctl.run("drill shop --reason yearly");
+    assert_eq!(drilled.code, 4, "{}{}", drilled.stdout, drilled.stderr);
+    assert!(
+        drilled.stdout.contains("may have left something behind, look at it: warm"),
+        "{}",
+        drilled.stdout
+    );
+    assert_eq!(std::fs::read_to_string(drctl.path("log")).unwrap(), "scale\nwarm\nunscale\n");
+}
