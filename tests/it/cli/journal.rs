@@ -1,6 +1,6 @@
 //! `drctl journal`: verify, backup, export, prune.
 
-use super::{json, session, simulated};
+use super::{json, runbook, session, simulated};
 use crate::support::binary::Drctl;
 
 #[test]
@@ -97,16 +97,8 @@ fn damage_has_an_exit_code_of_its_own() {
 /// Two journals would drive one run.
 #[test]
 fn a_run_that_is_driven_is_not_copied_unasked() {
-    const SLOW: &str = "apiVersion: drctl/v1
-kind: Runbook
-metadata: {name: pay}
-sites: {east: {role: active}, west: {role: standby}}
-workflows:
-  failover:
-    steps:
-      - {id: work, uses: command.run, with: {argv: [sleep, '20']}, drill: run}
-";
-    let drctl = Drctl::with(&[("runbooks/pay.yaml", SLOW)]);
+    let work = "      - {id: work, uses: command.run, with: {argv: [sleep, '20']}, drill: run}\n";
+    let drctl = Drctl::with(&[("runbooks/pay.yaml", &runbook("pay", work))]);
     let mut driver = drctl.spawn("failover pay --yes --confirm pay:west --reason x");
     let running = || drctl.run("runs list").stdout.contains("running");
     while !running() {

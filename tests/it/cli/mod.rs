@@ -37,6 +37,14 @@ fn pay() -> Drctl {
     Drctl::with(&[("runbooks/pay.yaml", PAY)])
 }
 
+/// A runbook of two sites with the steps of its failover.
+fn runbook(name: &str, steps: &str) -> String {
+    format!(
+        "apiVersion: drctl/v1\nkind: Runbook\nmetadata: {{name: {name}}}\n\
+         sites: {{east: {{role: active}}, west: {{role: standby}}}}\nworkflows:\n  failover:\n    steps:\n{steps}"
+    )
+}
+
 /// Draws several commands, one after the other.
 fn session(drctl: &Drctl, commands: &[&[&str]]) -> String {
     commands.iter().map(|words| drctl.transcript(words)).collect::<Vec<_>>().join("\n")

@@ -1,6 +1,6 @@
 //! `drctl service` and `drctl stop-all`.
 
-use super::{json, pay, session};
+use super::{json, pay, runbook, session};
 use crate::support::binary::Drctl;
 
 #[test]
@@ -40,14 +40,7 @@ fn the_stop_switch_is_recorded_with_its_reason() {
     assert_eq!(json(&drctl, "stop-all status -o json")["stopped"], false);
 }
 
-const SHORT: &str = "apiVersion: drctl/v1
-kind: Runbook
-metadata: {name: pay}
-sites: {east: {role: active}, west: {role: standby}}
-workflows:
-  failover:
-    steps:
-      - {id: fence, phase: fence, uses: command.run, with: {argv: [./work], idempotent: true}, drill: skip}
+const SHORT: &str = "      - {id: fence, phase: fence, uses: command.run, with: {argv: [./work], idempotent: true}, drill: skip}
       - {id: move, phase: promote, uses: command.run, drill: skip, with: {argv: [./GO], idempotent: true}}
       - {id: shift, phase: shift, uses: command.run, with: {argv: [./fail], idempotent: true}, drill: skip}
 ";
@@ -56,7 +49,7 @@ workflows:
 #[test]
 fn a_run_that_was_left_after_the_promotion_is_told_with_the_record() {
     for promote in ["work", "fail"] {
-        let drctl = Drctl::with(&[("runbooks/pay.yaml", &SHORT.replace("GO", promote))]);
+        let drctl = Drctl::with(&[("runbooks/pay.yaml", &runbook("pay", &SHORT.replace("GO", promote)))]);
         drctl.write_program("work", "#!/bin/sh\ntouch done\n");
         drctl.write_program("fail", "#!/bin/sh\nexit 1\n");
         let line = "failover pay --yes --confirm pay:west --accept-loss unmeasured --reason outage";

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::json;
+use super::{json, runbook};
 use crate::support::binary::{Drctl, Output};
 
 const RUNBOOK: &str = include_str!("../../fixtures/cli/unwinds.yaml");
@@ -241,13 +241,6 @@ fn noting(name: &str, phase: &str, exit: u8, more: &str) -> String {
     format!(
         "      - {{id: {name}, phase: {phase}, uses: command.run, with: {}, drill: skip{undo}{more}}}\n",
         with(name, exit)
-    )
-}
-
-fn runbook(name: &str, steps: &str) -> String {
-    format!(
-        "apiVersion: drctl/v1\nkind: Runbook\nmetadata: {{name: {name}}}\n\
-         sites: {{east: {{role: active}}, west: {{role: standby}}}}\nworkflows:\n  failover:\n    steps:\n{steps}"
     )
 }
 
