@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::launch::source;
 use super::{Error, Session, exit, now};
+use crate::engine::clock;
 use crate::engine::service::{ServiceEvent, ServiceRecord};
 use crate::evidence::Exercise;
 use crate::model::id::{RunId, ServiceName, SiteName};
@@ -16,6 +17,9 @@ use crate::runtime;
 
 /// How the names of services' streams begin.
 const STREAMS: &str = "service/";
+
+/// Most runs that are looked at to find where a service was left.
+const LOOKED_AT: usize = 20;
 
 /// Services that have a record, or a run that was not simulated. A fleet is none: its members are.
 ///
@@ -77,17 +81,25 @@ pub(crate) async fn left_between(
 ) -> Result<Option<LeftBetween>, Error> {
     let filter = RunFilter { service: Some(service.clone()), ..RunFilter::default() };
     let runs = journal.runs(&filter).await?;
-    let mut real = runs.iter().filter(|run| run.intent == Intent::Real && run.status != RunStatus::Expired);
-    let Some(last) = real.next() else { return Ok(None) };
+    let real = runs.iter().filter(|run| run.intent == Intent::Real && run.status != RunStatus::Expired);
     let is_later = |ended: Timestamp| record.since.is_none_or(|since| since <= ended);
-    if !last.ended_at.is_some_and(is_later) {
-        return Ok(None);
+    for last in real.take(LOOKED_AT) {
+        if !last.ended_at.is_some_and(is_later) {
+            return Ok(None);
+        }
+        // One that was pruned or is damaged says nothing of its steps, and must not hide the record.
+        let Ok(loaded) = runtime::load(journal, &last.run).await else { return Ok(None) };
+        let step = Exercise::of(&loaded.plan, &loaded.state).and_then(|run| run.left_between);
+        if let Some(step) = step {
+            let (run, status, to) = (last.run.clone(), last.status, last.to.clone());
+            return Ok(Some(LeftBetween { run, status, step, to }));
+        }
+        // What changed nothing says nothing of where the service is.
+        if !clock::ended_unmoved(&loaded.plan, &loaded.state) {
+            return Ok(None);
+        }
     }
-    // One that was pruned or is damaged says nothing of its steps, and must not hide the record.
-    let Ok(loaded) = runtime::load(journal, &last.run).await else { return Ok(None) };
-    let step = Exercise::of(&loaded.plan, &loaded.state).and_then(|run| run.left_between);
-    let (run, status, to) = (last.run.clone(), last.status, last.to.clone());
-    Ok(step.map(|step| LeftBetween { run, status, step, to }))
+    Ok(None)
 }
 
 /// What a person says about a service.

@@ -2,7 +2,7 @@
 
 use super::event::{Applied, AttemptStarted, NodeSucceeded, SkipCause};
 use super::input::{AttemptKey, Direction, Observation};
-use super::perhaps::{ends_half_way, is_for_undo};
+use super::perhaps::{ends_half_way, is_for_undo, is_resent};
 use super::state::{Adoption, AttemptState, IndexedPlan, RunState};
 use super::transition::{current, edit, over, set};
 use crate::model::run::{Failure, NodeStatus};
@@ -52,9 +52,16 @@ pub(super) fn node_failed(
 /// Keeps in mind that a try failed which may have done a part of its work.
 fn half_way(plan: &IndexedPlan, state: &mut RunState, node: NodeIndex, failure: &Failure) {
     let Some(definition) = plan.plan.nodes.get(node as usize) else { return };
-    if ends_half_way(definition, state.node(node), failure) {
-        edit(state, node, |node| node.partly = true);
+    if !ends_half_way(definition, state.node(node), failure) {
+        return;
     }
+    let mode = state.node(node).mode.unwrap_or(state.mode);
+    // Asked for again it must be known to be the same: it may have been carried out.
+    let resent = is_resent(definition, mode);
+    edit(state, node, |node| {
+        node.partly = true;
+        node.unsettled |= resent;
+    });
 }
 
 /// What follows a known failure is another intent with a key of its own, unless an earlier send of this one

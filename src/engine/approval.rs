@@ -332,12 +332,15 @@ fn askable(decision: &Decision<'_>, loss: Duration) -> Duration {
 fn unconfirmed_fences(decision: &Decision<'_>) -> Vec<String> {
     let (plan, mode) = (&decision.plan.plan, decision.state.mode);
     let nodes = plan.nodes.iter().zip(&decision.state.nodes);
-    let left_out = |definition: &Node, node: &NodeState| {
-        matches!(node.skipped, Some(SkipCause::Person { .. })) && plan.fences(definition, mode)
+    let passed_over = |definition: &Node, node: &NodeState| {
+        let failed = matches!(node.status, NodeStatus::FailedIgnored | NodeStatus::TimedOut);
+        let failed = failed || (node.status == NodeStatus::Failed && node.overridden);
+        let left_out = matches!(node.skipped, Some(SkipCause::Person { .. }));
+        (failed || left_out) && plan.fences(definition, mode)
     };
     nodes
         .filter(|(definition, node)| {
-            matches!(node.fence, Some(FenceResult::Unconfirmed(_))) || left_out(definition, node)
+            matches!(node.fence, Some(FenceResult::Unconfirmed(_))) || passed_over(definition, node)
         })
         .map(|(definition, _)| definition.address.to_string())
         .collect()

@@ -9,7 +9,7 @@ use super::event::{Applied, AttemptStarted, Event, FenceResult, NodeSucceeded, R
 use super::input::{AttemptKey, Direction, Rejection};
 use super::ready;
 use super::state::{Adoption, AttemptState};
-use super::unwind;
+use super::{perhaps, unwind};
 use crate::model::action::{ActionName, Doubt, Effect, Role, traits};
 use crate::model::run::{Failure, FailureClass, Intent, Mode, NodeStatus, Phase};
 use crate::model::time::{Duration, Timestamp};
@@ -273,6 +273,11 @@ pub(super) fn failed(
             give_up(decision, key.node, failure, Applied::Unknown);
         }
         FailureClass::Throttled => throttled(decision, key.node, definition, failure),
+        _ if perhaps::holds_unwind(decision, key.node, definition, &failure) => {
+            let why = format!("{}; it may have done a part of its work", failure.message);
+            decision.emit(Event::AttemptInDoubt { attempt: key, why: why.clone() });
+            decision.emit(Event::PersonNeeded { node: key.node, why });
+        }
         FailureClass::Transient
         | FailureClass::Unreachable
         | FailureClass::TimedOut

@@ -1,7 +1,8 @@
 //! What a run may have changed although nobody knows: what failed half-way through, and what a person was
 //! asked to do and has not spoken about.
 
-use super::event::Applied;
+use super::decide::Decision;
+use super::event::{Applied, Want};
 use super::input::Direction;
 use super::state::{IndexedPlan, NodeState, RunState};
 use super::{child, unwind};
@@ -43,17 +44,45 @@ pub(super) fn is_any_for_good(plan: &IndexedPlan, state: &RunState) -> bool {
             unwind::changes(definition)
                 && node.applied != Applied::No
                 && (definition.reversibility_in(state.mode) == Reversibility::Irreversible
-                    || is_left_inside(definition, node))
+                    || is_left_inside(definition, node)
+                    || (promotes_inside(definition) && !child::was_taken_back(definition, node)))
         })
 }
 
 /// Says whether a node began a run that ended short of its goal and was not taken back: its own point of no
 /// return may be behind.
 fn is_left_inside(definition: &Node, node: &NodeState) -> bool {
-    let call = definition.call(node.mode.unwrap_or(Mode::Graceful));
-    call.is_some_and(|call| call.action == ActionName::RunbookRun)
-        && child::fell_short(node).is_some()
-        && !child::was_taken_back(definition, node)
+    runs_inside(definition) && child::fell_short(node).is_some() && !child::was_taken_back(definition, node)
+}
+
+/// Says whether a promotion is done by another run, and by nothing here taken back.
+fn promotes_inside(definition: &Node) -> bool {
+    runs_inside(definition) && definition.phase == Some(Phase::Promote) && definition.undo.is_none()
+}
+
+fn runs_inside(definition: &Node) -> bool {
+    definition.call(Mode::Graceful).is_some_and(|call| call.action == ActionName::RunbookRun)
+}
+
+/// Says whether another run has done the promotion of this one: for good, as its own would be.
+pub(super) fn has_promoted_inside(definition: &Node, node: &NodeState) -> bool {
+    promotes_inside(definition) && matches!(node.status, NodeStatus::Succeeded | NodeStatus::MarkedDone)
+}
+
+/// Says whether an attempt that ends like this holds an unwind: what it may have done would be left beside a
+/// fence that is opened.
+pub(super) fn holds_unwind(
+    decision: &Decision<'_>,
+    node: NodeIndex,
+    definition: &Node,
+    failure: &Failure,
+) -> bool {
+    let state = decision.node(node);
+    let mode = state.mode.unwrap_or(decision.state.mode);
+    decision.state.want == Want::Unwind
+        && !runs_undo(definition, mode)
+        && stays(definition, state, mode)
+        && ends_half_way(definition, state, failure)
 }
 
 fn first_for_good<'a>(
@@ -65,8 +94,11 @@ fn first_for_good<'a>(
     nodes.find_map(|(definition, node)| {
         // Of a run that was left as it stands nobody waits for an answer.
         let open = node.partly || node.status == NodeStatus::AwaitingApproval;
-        let open = open && stays(definition, node, state.mode) && counts(node);
-        Some((&definition.address, doubtful(definition, node).filter(|_| open)?))
+        let open = open && stays(definition, node, state.mode);
+        let inside = promotes_inside(definition) && is_left_inside(definition, node);
+        let inside = inside.then_some(Doubtful::Failed);
+        let found = doubtful(definition, node).filter(|_| open).or(inside);
+        Some((&definition.address, found.filter(|_| counts(node))?))
     })
 }
 
@@ -98,6 +130,13 @@ fn doubtful(definition: &Node, node: &NodeState) -> Option<Doubtful> {
 /// Says whether the undo of a node runs also for what a failed try may have done, as its author wants it.
 pub(super) fn runs_undo(definition: &Node, mode: Mode) -> bool {
     definition.undo_after_failure && definition.reversibility_in(mode) != Reversibility::Irreversible
+}
+
+/// Says whether another try is told by its key from a second effect: it is the same intent then.
+pub(super) fn is_resent(definition: &Node, mode: Mode) -> bool {
+    definition.call(mode).is_some_and(|call| {
+        call.action == ActionName::HttpRequest && traits::may_resend(call.action, &call.with)
+    })
 }
 
 /// Says whether an attempt that ends like this, now, may have done a part of its work.

@@ -179,8 +179,9 @@ pub(super) fn finish(decision: &mut Decision<'_>, succeeded: NodeSucceeded) {
 pub(super) fn fail(decision: &mut Decision<'_>, node: NodeIndex, failure: Failure, applied: Applied) {
     let Some(definition) = decision.definition(node) else { return };
     let state = decision.node(node);
-    let runs_undo = perhaps::runs_undo(definition, state.mode.unwrap_or(decision.state.mode));
-    let half_way = runs_undo && perhaps::ends_half_way(definition, state, &failure);
+    let mode = state.mode.unwrap_or(decision.state.mode);
+    let counts = perhaps::runs_undo(definition, mode) || perhaps::is_resent(definition, mode);
+    let half_way = counts && perhaps::ends_half_way(definition, state, &failure);
     let unsettled = state.unsettled || half_way || perhaps::is_for_undo(definition, state);
     let applied = if unsettled && applied == Applied::No { Applied::Unknown } else { applied };
     if unreachable_fence(decision, node, definition, &failure) {

@@ -144,6 +144,13 @@ fn unwinding(decision: &Decision<'_>, under_way: bool) -> (RunStatus, Option<Str
         let what = format!("{} is to be taken back by hand", address(decision.plan, node));
         return (RunStatus::AwaitingApproval, Some(what));
     }
+    if let Some(kept) =
+        (0..).zip(&state.nodes).map(|(node, _)| node).find(|node| unwind::is_outstanding(decision, *node))
+    {
+        let what =
+            "is not taken back: a run inside this one has promoted meanwhile; `drctl abort` holds as it is";
+        return (RunStatus::Stuck, Some(format!("{} {what}", address(decision.plan, kept))));
+    }
     let left = unwind::left_as_is(decision);
     let left = (!left.is_empty()).then(|| left.join("; "));
     (RunStatus::Unwound, both(left, moved::record_stays(decision.plan, state)))

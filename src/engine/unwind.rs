@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::decide::Decision;
 use super::event::{Applied, SkipCause, Want};
 use super::input::{Direction, Rejection};
-use super::perhaps::{Doubtful, is_any_for_good, perhaps, perhaps_for_good};
+use super::perhaps::{Doubtful, has_promoted_inside, is_any_for_good, perhaps, perhaps_for_good};
 use super::state::{IndexedPlan, NodeState, RunState};
 use super::status::address;
 use super::{attempt, child, drill};
@@ -47,7 +47,7 @@ pub(super) fn check(decision: &Decision<'_>) -> Result<(), Rejection> {
         "it cannot be taken back"
     };
     Err(Rejection::Refused(format!(
-        "the point of no return may be behind: {why} and {back}. If it is done, say \
+        "the point of no return may be behind: {why} and {back}. If it is done: `drctl pause {run}`, \
          `drctl done {run} {typed} --reason …`; hold with `drctl abort {run}`. Only if {only_if}: \
          `drctl pause {run}`, `drctl skip {run} {typed} --override --reason …`, and unwind then"
     )))
@@ -58,10 +58,12 @@ pub(super) fn check(decision: &Decision<'_>) -> Result<(), Rejection> {
 pub fn passed<'a>(plan: &'a IndexedPlan, state: &RunState) -> Option<&'a NodeAddress> {
     let mut nodes = plan.plan.nodes.iter().zip(&state.nodes);
     let found = nodes.find(|(definition, node)| {
-        definition.reversibility_in(state.mode) == Reversibility::Irreversible
+        let there = node.applied == Applied::Yes
+            || (node.applied == Applied::Unknown && !(node.overridden && was_left_out(node)));
+        let for_good = definition.reversibility_in(state.mode) == Reversibility::Irreversible
             && changes(definition)
-            && (node.applied == Applied::Yes
-                || (node.applied == Applied::Unknown && !(node.overridden && was_left_out(node))))
+            && there;
+        for_good || has_promoted_inside(definition, node)
     });
     found.map(|(definition, _)| &definition.address)
 }
@@ -134,9 +136,18 @@ fn faults_may_go(decision: &Decision<'_>, ready: &[NodeIndex]) -> bool {
     drill::is_promoted(decision) || !(ready.iter().any(other) || decision.state.active.iter().any(under_way))
 }
 
-/// Says whether what could not be taken back of a drill keeps what it stands on.
+/// Says whether what could not be taken back keeps what it stands on.
 fn stays(decision: &Decision<'_>, node: NodeIndex) -> bool {
-    decision.state.want == Want::CleanUp && decision.node(node).status == NodeStatus::UndoFailed
+    let promoted = || {
+        let definition = decision.definition(node);
+        definition.is_some_and(|definition| has_promoted_inside(definition, decision.node(node)))
+    };
+    match decision.state.want {
+        Want::CleanUp => decision.node(node).status == NodeStatus::UndoFailed,
+        // It went on to its end while everything else was already being taken back.
+        Want::Unwind => promoted(),
+        Want::Run | Want::Pause | Want::Abort | Want::Fail => false,
+    }
 }
 
 /// Says whether a node has an effect that is still to be taken back.

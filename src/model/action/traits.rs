@@ -54,7 +54,7 @@ pub const fn may_do_a_part(name: ActionName, class: FailureClass) -> bool {
     match name {
         ActionName::RunbookRun => false,
         // A refusal says that the request was not carried out.
-        ActionName::HttpRequest => matches!(class, FailureClass::Transient | FailureClass::Throttled),
+        ActionName::HttpRequest => matches!(class, FailureClass::Transient),
         _ => is_opaque(name) && matches!(class, FailureClass::Transient | FailureClass::Permanent),
     }
 }

@@ -19,14 +19,13 @@ pub(super) enum Stake {
 /// Longest time a service can ask to be left alone.
 const LONGEST: Duration = Duration::from_secs(3_600);
 
-/// The class of a status that was not expected. What can be sent only once is known not to have been done
-/// with 503 only where the service says when to come back: proxies also say it of requests that were
-/// delivered. An answer such as 202, "see elsewhere" (302, 303) or a conflict (409) may mean that the request
-/// was carried out, or is.
+/// The class of a status that was not expected. A change is known not to have been made with 503 only where
+/// the service says when to come back: proxies also say it of requests that were delivered. An answer such as
+/// 202, "see elsewhere" (302, 303) or a conflict (409) may mean that the request was carried out, or is.
 pub(super) fn class_of(status: u16, stake: Stake, says_when: bool) -> FailureClass {
     match (status, stake) {
-        (429, _) | (503, Stake::Read | Stake::Repeatable) => FailureClass::Throttled,
-        (503, Stake::Once) if says_when => FailureClass::Throttled,
+        (429, _) | (503, Stake::Read) => FailureClass::Throttled,
+        (503, Stake::Once | Stake::Repeatable) if says_when => FailureClass::Throttled,
         (408 | 500..=599, Stake::Once) => FailureClass::InDoubt,
         (200..=299 | 302 | 303 | 409, Stake::Once | Stake::Repeatable) => FailureClass::InDoubt,
         (408 | 500..=599, Stake::Read | Stake::Repeatable) => FailureClass::Transient,
@@ -70,7 +69,7 @@ mod tests {
         for (status, stake, class) in [
             (429, Stake::Once, FailureClass::Throttled),
             (503, Stake::Once, FailureClass::InDoubt),
-            (503, Stake::Repeatable, FailureClass::Throttled),
+            (503, Stake::Repeatable, FailureClass::Transient),
             (202, Stake::Once, FailureClass::InDoubt),
             (409, Stake::Repeatable, FailureClass::InDoubt),
             (503, Stake::Read, FailureClass::Throttled),

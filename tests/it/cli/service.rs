@@ -66,6 +66,11 @@ fn a_run_that_was_left_after_the_promotion_is_told_with_the_record() {
         assert!(drctl.run("service list").stdout.contains("? see `service show`"));
         let status = drctl.run("status pay").stdout;
         assert!(status.contains("`move` was or may have been done"), "{status}");
+        // Another try that came to nothing says nothing of that.
+        drctl.write_program("work", "#!/bin/sh\nexit 1\n");
+        assert_eq!(drctl.run(line).code, 6);
+        assert_eq!(drctl.run("abort latest --reason hold").code, 4);
+        assert!(drctl.run("service show pay").stdout.contains("users were not moved"));
         assert_eq!(drctl.run("service set pay west --reason looked").code, 0);
         assert_eq!(json(&drctl, "service show pay -o json").get("left_between"), None, "a person has said");
     }

@@ -267,3 +267,29 @@ fn a_run_inside_that_was_left_half_way_opens_no_fence() {
     assert_eq!(log, "fence\nfence-db\npromote-db\n", "{}", resumed.stdout);
     assert_eq!(resumed.code, 6, "{}{}", resumed.stdout, resumed.stderr);
 }
+
+/// A promotion that another run has done is as final as one of its own.
+#[test]
+fn a_run_inside_that_has_promoted_opens_no_fence() {
+    let inner = noting("fence-db", "fence", 0, "") + &noting("promote-db", "promote", 0, "");
+    let inside = "      - {id: db, phase: promote, uses: runbook.run, with: {runbook: db}, drill: skip}\n";
+    let outer =
+        noting("fence", "fence", 0, "") + inside + &noting("scale", "scale", 1, ", on_failure: unwind");
+    let drctl = Drctl::with(&[
+        ("runbooks/db.yaml", &runbook("db", &inner)),
+        ("runbooks/shop.yaml", &runbook("shop", &outer)),
+    ]);
+    drctl.write_program("note", "#!/bin/sh\necho $1 >> log\nexit $2\n");
+    let begun = drctl.run("failover shop --reason x --confirm shop:west --accept-unfenced --accept-loss 1h");
+    let words = begun.stdout.split_whitespace();
+    if let Some(inside) = words.clone().find(|word| word.starts_with("db-")) {
+        drctl.run(&format!("approve {inside} --confirm db:west --accept-unfenced"));
+        drctl.run("resume latest");
+    }
+    let log = || std::fs::read_to_string(drctl.path("log")).unwrap();
+    assert_eq!(log(), "fence\nfence-db\npromote-db\nscale\n");
+    let refused = drctl.run("unwind latest --reason back");
+    assert_eq!(refused.code, 7, "{}", refused.stdout);
+    assert!(refused.stderr.contains("the point of no return is behind: `db`"), "{}", refused.stderr);
+    assert_eq!(log(), "fence\nfence-db\npromote-db\nscale\n");
+}

@@ -1,6 +1,6 @@
 //! Programs that failed, of which only they know how far they had come.
 
-use drctl::engine::input::{Consents, Control, Observation};
+use drctl::engine::input::{Consents, Control, Direction, Observation};
 use drctl::model::run::{FailureClass, Mode, NodeStatus, RunStatus};
 
 use super::script::{Script, by_hand, retry, skip};
@@ -272,4 +272,50 @@ fn a_group_that_is_tried_again_needs_its_members() {
     script.ok("fan[p]");
     assert_eq!((script.status("fan"), script.status("fan[q]")), (NodeStatus::Succeeded, NodeStatus::Running));
     assert!(script.in_flight().contains(&"after:start".to_owned()));
+}
+
+#[test]
+fn a_promotion_that_fails_while_all_is_taken_back_holds_that() {
+    let steps = format!(
+        "{FENCE}\n- {{id: promote, phase: promote, needs: [fence], uses: command.run, with: {{argv: [p]}}, \
+         undo: {{uses: command.run, with: {{argv: [demote]}}}}}}"
+    );
+    let begun = || {
+        let mut script = Script::new(&steps, "", Mode::Graceful);
+        script.ok("fence");
+        assert_eq!(script.ask(Control::Unwind), None);
+        script.fail("promote", FailureClass::Permanent);
+        assert_eq!((script.run(), script.in_flight()), (RunStatus::Stuck, Vec::<String>::new()));
+        script
+    };
+    let mut done = begun();
+    assert_eq!(done.ask(by_hand("promote")), None);
+    assert_eq!(done.in_flight(), ["promote:start"]);
+    let mut nothing = begun();
+    assert_eq!(nothing.ask(skip("promote", true)), None);
+    assert_eq!(nothing.in_flight(), ["fence:start"]);
+}
+
+#[test]
+fn a_request_that_may_have_been_carried_out_is_asked_for_again_under_its_key() {
+    let steps = "- {id: a, uses: http.request, with: {method: POST, url: 'https://x', idempotent: true}, retry: {attempts: 3, backoff: 1s}}";
+    let mut script = Script::new(steps, "", Mode::Graceful);
+    let key = |script: &Script| {
+        let node = script.node("a") as usize;
+        let plan = &script.plan.plan.nodes[node];
+        drctl::engine::idempotency_key(
+            &script.state,
+            plan,
+            Direction::Do,
+            script.state.nodes[node].generation,
+        )
+    };
+    let first = key(&script);
+    script.fail("a", FailureClass::Transient);
+    script.wait_for_wake();
+    assert_eq!(key(&script), first, "a 5xx may have been carried out");
+    script.fail("a", FailureClass::Throttled);
+    script.wait_for_wake();
+    script.fail("a", FailureClass::Permanent);
+    assert_eq!(drctl::engine::applied(&script.plan, &script.state).len(), 1, "nobody knows");
 }
