@@ -37,7 +37,7 @@ async fn a_fleet_of_three_nodes_outlives_the_primary_of_its_database() {
     until("effects are under way", Duration::from_secs(20), || async { target.asked().len() > SERVICES * 2 })
         .await;
     pair.primary.kill9();
-    pair.standby.run("select pg_promote()").await;
+    pair.standby.promote().await;
     let promoted = Instant::now();
     let witness = Witness::look(&format!("postgres://postgres@{both}/postgres?lease_ttl=2s")).await;
     witness.until_all_ended("promoted", Duration::from_mins(1)).await;

@@ -194,6 +194,15 @@ impl PostgresServer {
         self.client().await.batch_execute(sql).await.unwrap();
     }
 
+    /// Makes a standby a primary. Never waits inside the statement: its own snapshot would be in the way of
+    /// what is still to be replayed.
+    pub(crate) async fn promote(&self) {
+        self.run("select pg_promote(false)").await;
+        while self.number("select pg_is_in_recovery()::int::bigint").await == 1 {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
+
     /// The one number a statement returns.
     pub(crate) async fn number(&self, sql: &str) -> i64 {
         self.client().await.query_one(sql, &[]).await.unwrap().get(0)

@@ -56,7 +56,7 @@ async fn the_pair_loses_nothing_acknowledged_when_its_primary_is_killed_under_a_
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     pair.primary.kill9();
-    pair.standby.run("select pg_promote()").await;
+    pair.standby.promote().await;
     tell.send_replace(true);
     let began = Instant::now();
     for (number, acknowledged) in fleet.join_all().await {
@@ -84,7 +84,7 @@ async fn the_pair_says_when_the_database_has_lost_what_it_had_acknowledged() {
     journal.append(vec![to_run(&run, token, 3, &["{\"n\":4}"])]).await.unwrap();
     pair.primary.kill9();
     pair.standby.start();
-    pair.standby.run("select pg_promote()").await;
+    pair.standby.promote().await;
     let lost = journal.append(vec![to_run(&run, token, 4, &["{\"n\":5}"])]).await.unwrap_err();
     assert!(
         matches!(&lost, drctl::ports::JournalError::Damaged(why) if why.contains("acknowledged record 4")),
