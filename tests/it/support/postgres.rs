@@ -199,7 +199,7 @@ impl PostgresServer {
     pub(crate) async fn promote(&self) {
         self.run("select pg_promote(false)").await;
         while self.number("select pg_is_in_recovery()::int::bigint").await == 1 {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 
