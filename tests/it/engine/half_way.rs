@@ -319,3 +319,22 @@ fn a_request_that_may_have_been_carried_out_is_asked_for_again_under_its_key() {
     script.fail("a", FailureClass::Permanent);
     assert_eq!(drctl::engine::applied(&script.plan, &script.state).len(), 1, "nobody knows");
 }
+
+#[test]
+fn the_gate_asks_for_a_fence_whose_failure_was_passed_over() {
+    let steps = "
+- {id: one, phase: fence, uses: command.run, with: {argv: [one]}, on_failure: continue}
+- {id: two, phase: fence, uses: command.run, with: {argv: [two]}}
+- {id: promote, phase: promote, needs: [one, two], uses: command.run, with: {argv: [p]}}
+";
+    let consents = Consents { confirm: Some("pay:west".to_owned()), ..Consents::default() };
+    let mut script = Script::with_consents(steps, "", Mode::Graceful, consents);
+    script.fail("one", FailureClass::Permanent);
+    script.ok("two");
+    let refused = script.ask(skip("one", false)).unwrap();
+    assert!(refused.contains("--override"), "{refused}");
+    assert_eq!(script.ask(skip("one", true)), None);
+    assert_eq!((script.run(), script.in_flight()), (RunStatus::AwaitingApproval, Vec::<String>::new()));
+    let needed = drctl::evidence::needs_person(&script.plan, &script.state);
+    assert!(needed[0].command.contains("--accept-unfenced"), "{needed:?}");
+}
