@@ -59,6 +59,10 @@ pub fn needs_person(plan: &IndexedPlan, state: &RunState) -> Vec<PersonNeeded> {
                 ("attestation", format!("drctl drill attest {run} --pass --notes \"…\"   (or: --fail)"))
             }
             RunStatus::CleanupIncomplete => ("cleanup", format!("drctl drill cleanup {run}")),
+            // What is left cannot be taken back, and nobody can change that.
+            RunStatus::Stuck if state.want == Want::Unwind => {
+                ("blocked", format!("drctl abort {run} --reason \"…\""))
+            }
             _ => ("blocked", format!("drctl runs show {run}")),
         };
         let text = state.cause.clone().unwrap_or_else(|| "the run is paused".to_owned());

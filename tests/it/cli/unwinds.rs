@@ -293,3 +293,25 @@ fn a_run_inside_that_has_promoted_opens_no_fence() {
     assert!(refused.stderr.contains("the point of no return is behind: `db`"), "{}", refused.stderr);
     assert_eq!(log(), "fence\nfence-db\npromote-db\nscale\n");
 }
+
+/// What the run inside has done meanwhile is heard of only while all is being taken back.
+#[test]
+fn a_run_inside_that_promotes_amid_an_unwind_opens_no_fence() {
+    let inner = noting("fence-db", "fence", 0, "") + &noting("promote-db", "promote", 0, "");
+    let inside = "      - {id: db, phase: promote, uses: runbook.run, with: {runbook: db}, drill: skip}\n";
+    let drctl = Drctl::with(&[
+        ("runbooks/db.yaml", &runbook("db", &inner)),
+        ("runbooks/shop.yaml", &runbook("shop", &(noting("fence", "fence", 0, "") + inside))),
+    ]);
+    drctl.write_program("note", "#!/bin/sh\necho $1 >> log\nexit $2\n");
+    let begun = drctl.run("failover shop --reason x --confirm shop:west --accept-unfenced");
+    let mut words = begun.stdout.split_whitespace();
+    let inside = words.rfind(|word| word.starts_with("db-")).unwrap().to_owned();
+    ask(&drctl, &format!("approve {inside} --confirm db:west --accept-unfenced"), 0);
+    let stuck = ask(&drctl, "unwind latest --reason stop", 6).stdout;
+    for words in ["stuck: fence is not taken back", "has promoted meanwhile", "drctl abort shop-"] {
+        assert!(stuck.contains(words), "{stuck}");
+    }
+    ask(&drctl, "abort latest --reason hold", 4);
+    assert_eq!(std::fs::read_to_string(drctl.path("log")).unwrap(), "fence\nfence-db\npromote-db\n");
+}
